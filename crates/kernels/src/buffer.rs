@@ -1,0 +1,72 @@
+//! Holds `Buffer`, memory that starts on a cache line: a 64-byte vector load that straddles two lines costs two.
+//! Refuses to grow: a buffer is made at its length.
+
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+use crate::Element;
+
+/// One cache line.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Line([u64; 8]);
+
+/// A fixed number of elements, zeroed when made, aligned to 64 bytes. Dereferences to a slice.
+#[derive(Clone)]
+pub struct Buffer<E> {
+    lines: Vec<Line>,
+    len: usize,
+    element: PhantomData<E>,
+}
+
+impl<E: Element> Buffer<E> {
+    /// `len` zeros. Allocates.
+    pub fn zeros(len: usize) -> Buffer<E> {
+        let lines = (len * size_of::<E>()).div_ceil(size_of::<Line>());
+        Buffer { lines: vec![Line([0; 8]); lines], len, element: PhantomData }
+    }
+}
+
+impl<E> Default for Buffer<E> {
+    fn default() -> Self {
+        Buffer { lines: Vec::new(), len: 0, element: PhantomData }
+    }
+}
+
+impl<E: Element> Deref for Buffer<E> {
+    type Target = [E];
+    fn deref(&self) -> &[E] {
+        &bytemuck::cast_slice(&self.lines)[..self.len]
+    }
+}
+
+impl<E: Element> DerefMut for Buffer<E> {
+    fn deref_mut(&mut self) -> &mut [E] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+}
+
+impl<E: Element> std::fmt::Debug for Buffer<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_on_a_cache_line_and_holds_its_length() {
+        for len in [0, 1, 15, 16, 17, 1000] {
+            let mut buffer = Buffer::<f32>::zeros(len);
+            assert_eq!(buffer.len(), len);
+            assert!(len == 0 || buffer.as_ptr() as usize % 64 == 0);
+            assert!(buffer.iter().all(|&x| x == 0.0));
+            if let Some(last) = buffer.last_mut() {
+                *last = 2.0;
+                assert_eq!(buffer[len - 1], 2.0);
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Holds `Cpu`: which instructions and how many threads to use, and the one way work is split over them.
+//! Refuses to let the split change a result: parts own whole outputs, never a share of one sum.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+
+use crate::{Backend, Element, Error, simd::Kernel};
+
+/// Multiply-adds below which a second thread costs more than it brings.
+const WORK_PER_THREAD: usize = 1 << 18;
+
+/// The processor as the kernels use it: an instruction set and a number of threads. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Cpu {
+    backend: Backend,
+    threads: usize,
+    /// `threads - 1` workers; the calling thread is the other one.
+    pool: Option<Arc<ThreadPool>>,
+}
+
+impl Cpu {
+    /// The fastest instruction set (or the one named in the environment variable `ELMAN_BACKEND`) and `threads`
+    /// threads, all cores where it is `None`.
+    ///
+    /// Errors: an unknown or missing instruction set; 0 threads or more than 1024.
+    pub fn new(threads: Option<usize>) -> Result<Cpu, Error> {
+        let backend = match std::env::var("ELMAN_BACKEND") {
+            Ok(name) if !name.is_empty() => Backend::named(&name)?,
+            _ => Backend::detect(),
+        };
+        let cores = || std::thread::available_parallelism().map_or(1, |n| n.get());
+        Cpu::with_backend(backend, threads.unwrap_or_else(cores))
+    }
+
+    /// A given instruction set and number of threads.
+    ///
+    /// Errors: 0 threads or more than 1024; the system gives no more threads.
+    pub fn with_backend(backend: Backend, threads: usize) -> Result<Cpu, Error> {
+        if threads == 0 || threads > 1024 {
+            return Err(Error::Threads { got: threads, expected: "1 to 1024".into() });
+        }
+        let pool = match threads - 1 {
+            0 => None,
+            workers => {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).build();
+                Some(Arc::new(pool.map_err(|e| Error::Threads { got: threads, expected: e.to_string() })?))
+            }
+        };
+        Ok(Cpu { backend, threads, pool })
+    }
+
+    /// The instruction set.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// The instruction set as a user names it.
+    pub fn backend_name(&self) -> &'static str {
+        self.backend.name()
+    }
+
+    /// The number of threads.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Runs a kernel on the calling thread.
+    pub(crate) fn run<E: Element, K: Kernel<E>>(&self, kernel: K) -> K::Output {
+        E::run(self.backend, kernel)
+    }
+
+    /// Splits `0..n` into contiguous parts, whole multiples of `grain` but for the last, and runs `part` on each at
+    /// the same time. `work` is the total in multiply-adds: small work stays on the calling thread.
+    pub(crate) fn split(&self, n: usize, grain: usize, work: usize, part: impl Fn(Range<usize>) + Sync) {
+        let grains = n.div_ceil(grain.max(1));
+        let parts = self.threads.min(grains).min((work / WORK_PER_THREAD).max(1));
+        let range = |i: usize| (grains * i / parts * grain).min(n)..(grains * (i + 1) / parts * grain).min(n);
+        match &self.pool {
+            Some(pool) if parts > 1 => pool.in_place_scope(|scope| {
+                let part = &part;
+                for i in 1..parts {
+                    scope.spawn(move |_| part(range(i)));
+                }
+                part(range(0));
+            }),
+            _ => part(0..n),
+        }
+    }
+}
+
+/// A pointer into a slice whose disjoint parts several threads write.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<E>(*mut E);
+
+// SAFETY: a `Shared` is only made from a `&mut [E]` that outlives the split it is used in, and every part of a split
+// writes elements that no other part touches; the type itself grants no access.
+unsafe impl<E: Send> Send for Shared<E> {}
+// SAFETY: as above.
+unsafe impl<E: Send> Sync for Shared<E> {}
+
+impl<E> Shared<E> {
+    pub(crate) fn new(slice: &mut [E]) -> Shared<E> {
+        Shared(slice.as_mut_ptr())
+    }
+
+    /// The pointer. A method, so that closures capture the whole `Shared` and not its field.
+    pub(crate) fn get(self) -> *mut E {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn parts_cover_the_range_once_in_whole_grains() {
+        for (threads, n, grain) in [(1, 10, 1), (2, 10, 1), (3, 100, 16), (8, 5, 1), (4, 33, 16), (2, 0, 4)] {
+            let cpu = Cpu::with_backend(Backend::detect(), threads).unwrap();
+            let parts = Mutex::new(Vec::new());
+            cpu.split(n, grain, usize::MAX, |r| parts.lock().unwrap().push(r));
+            let mut parts = parts.into_inner().unwrap();
+            parts.sort_by_key(|r| r.start);
+            let mut end = 0;
+            for part in &parts {
+                assert_eq!(part.start, end);
+                assert_eq!(part.start % grain, 0);
+                end = part.end;
+            }
+            assert_eq!(end, n);
+            assert!(parts.len() <= threads);
+        }
+    }
+}

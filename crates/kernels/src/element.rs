@@ -1,0 +1,81 @@
+//! Holds `Element`, the two number types of the kernels, and the constants their functions need.
+//! Refuses any type but f32 and f64.
+
+use crate::math::ExpConstants;
+use crate::simd::{Backend, Kernel};
+
+/// A number type of the kernels: f32 or f64.
+pub trait Element:
+    Copy
+    + Default
+    + PartialOrd
+    + PartialEq
+    + std::fmt::Debug
+    + std::fmt::Display
+    + Send
+    + Sync
+    + bytemuck::Pod
+    + std::ops::Add<Output = Self>
+    + std::ops::Sub<Output = Self>
+    + std::ops::Mul<Output = Self>
+    + std::ops::Div<Output = Self>
+    + std::ops::Neg<Output = Self>
+    + std::ops::AddAssign
+    + ExpConstants
+    + 'static
+{
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// `f32` or `f64`.
+    const NAME: &'static str;
+    /// Half the distance from 1 to the next number: the largest relative rounding error.
+    const ROUNDING: f64;
+
+    /// The nearest number of this type.
+    fn from_f64(x: f64) -> Self;
+    /// The same number in f64.
+    fn to_f64(self) -> f64;
+    /// `self * b + c`, rounded once.
+    fn fma(self, b: Self, c: Self) -> Self;
+    /// Square root, correctly rounded.
+    fn sqrt(self) -> Self;
+
+    /// Runs a kernel with the instructions of `backend`.
+    #[doc(hidden)]
+    fn run<K: Kernel<Self>>(backend: Backend, kernel: K) -> K::Output;
+}
+
+macro_rules! element {
+    ($float:ident, $run:ident) => {
+        impl Element for $float {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const NAME: &'static str = stringify!($float);
+            const ROUNDING: f64 = $float::EPSILON as f64 / 2.0;
+
+            #[inline(always)]
+            fn from_f64(x: f64) -> Self {
+                x as $float
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self.into()
+            }
+            #[inline(always)]
+            fn fma(self, b: Self, c: Self) -> Self {
+                self.mul_add(b, c)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                self.sqrt()
+            }
+            fn run<K: Kernel<Self>>(backend: Backend, kernel: K) -> K::Output {
+                crate::simd::$run(backend, kernel)
+            }
+        }
+    };
+}
+element!(f32, run_f32);
+element!(f64, run_f64);

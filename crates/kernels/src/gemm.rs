@@ -1,0 +1,319 @@
+//! Holds the one product of the project: a register tile over packed panels, the two loops around it (`nn` for
+//! values and their gradients, `tn` for weight gradients) and the transposed copy backward needs.
+//! Refuses activations, and sums in any order but rising k: every output is one chain of fused multiply-adds,
+//! so neither tile shape, nor block size, nor threads can change a bit.
+//!
+//! The doors to this room are `linear.rs` and the cells; they check lengths.
+
+use std::ops::Range;
+
+use crate::cpu::Shared;
+use crate::layout::PANEL;
+use crate::simd::{Kernel, Simd};
+use crate::{Buffer, Cpu, Element};
+
+/// Rows of a tile.
+const TILE_ROWS: usize = 6;
+/// Steps of k between two visits of the output: a panel block stays in the second-level cache.
+const BLOCK_K: usize = 256;
+/// Rows that share one block of a panel before the next is read.
+const BLOCK_ROWS: usize = 32 * TILE_ROWS;
+
+/// What an output holds before its first product.
+#[derive(Clone, Copy)]
+pub(crate) enum Init<E> {
+    /// Nothing: it is overwritten.
+    Zero,
+    /// A value to add to.
+    Keep,
+    /// A row of 64, the same for every row of the output: a bias.
+    Row(*const E),
+}
+
+/// Left operand: element (r, k) at `r * row_stride + k / width * panel_stride + k % width`. One panel as wide as the
+/// matrix is plain row-major memory; several are a gate buffer.
+#[derive(Clone, Copy)]
+pub(crate) struct Left<E> {
+    pub ptr: *const E,
+    pub row_stride: usize,
+    pub width: usize,
+    pub panels: usize,
+    pub panel_stride: usize,
+}
+
+impl<E> Left<E> {
+    /// Row-major memory `[rows][row_stride]`, the first `k` columns of it.
+    pub fn rows(ptr: *const E, row_stride: usize, k: usize) -> Left<E> {
+        Left { ptr, row_stride, width: k, panels: 1, panel_stride: 0 }
+    }
+
+    /// The columns from `k` on that one block takes: a piece of the only panel, or several whole panels.
+    #[inline(always)]
+    fn block(self, k: usize) -> Left<E> {
+        if self.panels == 1 {
+            Left { ptr: self.ptr.wrapping_add(k), width: BLOCK_K.min(self.width - k), ..self }
+        } else {
+            let first = k / self.width;
+            let panels = (BLOCK_K / self.width).max(1).min(self.panels - first);
+            Left { ptr: self.ptr.wrapping_add(first * self.panel_stride), panels, ..self }
+        }
+    }
+}
+
+// SAFETY: a `Left` is made from a shared slice that outlives the split it is used in, and is only read.
+unsafe impl<E: Sync> Send for Left<E> {}
+// SAFETY: as above.
+unsafe impl<E: Sync> Sync for Left<E> {}
+
+/// One tile: `MR` rows by `NV` vectors of the output. `A_PACKED`: the left operand is `[k][MR]`, else row-major.
+struct Tile<E, const MR: usize, const NV: usize, const A_PACKED: bool> {
+    a: Left<E>,
+    b: *const E,
+    ldb: usize,
+    c: *mut E,
+    ldc: usize,
+    init: Init<E>,
+}
+
+impl<E: Element, const MR: usize, const NV: usize, const A_PACKED: bool> Kernel<E> for Tile<E, MR, NV, A_PACKED> {
+    type Output = ();
+
+    /// Needs: `a` readable over MR rows, `b` over `width * panels` rows of NV vectors, `c` writable over MR rows of NV
+    /// vectors, all as `nn` and `tn` give them.
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, s: S) {
+        // SAFETY: the ranges stated above.
+        unsafe {
+            let mut sums = [[s.splat(E::ZERO); NV]; MR];
+            for (i, row) in sums.iter_mut().enumerate() {
+                for (j, sum) in row.iter_mut().enumerate() {
+                    match self.init {
+                        Init::Zero => {}
+                        Init::Keep => *sum = s.load(self.c.add(i * self.ldc + j * S::LANES)),
+                        Init::Row(row) => *sum = s.load(row.add(j * S::LANES)),
+                    }
+                }
+            }
+            let mut b = self.b;
+            for panel in 0..self.a.panels {
+                let mut a = self.a.ptr.add(panel * self.a.panel_stride);
+                for _ in 0..self.a.width {
+                    let mut columns = [s.splat(E::ZERO); NV];
+                    for (j, column) in columns.iter_mut().enumerate() {
+                        *column = s.load(b.add(j * S::LANES));
+                    }
+                    for (i, row) in sums.iter_mut().enumerate() {
+                        let x = s.splat(*a.add(if A_PACKED { i } else { i * self.a.row_stride }));
+                        for (sum, &column) in row.iter_mut().zip(&columns) {
+                            *sum = s.fma(x, column, *sum);
+                        }
+                    }
+                    a = a.add(if A_PACKED { MR } else { 1 });
+                    b = b.add(self.ldb);
+                }
+            }
+            for (i, row) in sums.into_iter().enumerate() {
+                for (j, sum) in row.into_iter().enumerate() {
+                    s.store(self.c.add(i * self.ldc + j * S::LANES), sum);
+                }
+            }
+        }
+    }
+}
+
+/// Runs the tile of `rows` by `vectors`, each shape in a function of its own.
+#[inline(always)]
+fn tile<E: Element, S: Simd<E>, const A_PACKED: bool>(s: S, rows: usize, vectors: usize, t: Tile<E, 0, 0, A_PACKED>) {
+    macro_rules! shapes {
+        ($($rows:literal)*) => {
+            match (rows, vectors) {
+                $(
+                    ($rows, 1) => shapes!($rows by 1),
+                    ($rows, 2) => shapes!($rows by 2),
+                    ($rows, 4) => shapes!($rows by 4),
+                )*
+                _ => unreachable!("a tile of {rows} rows and {vectors} vectors"),
+            }
+        };
+        ($rows:literal by $vectors:literal) => {{
+            let Tile { a, b, ldb, c, ldc, init } = t;
+            s.vectorize(Tile::<E, $rows, $vectors, A_PACKED> { a, b, ldb, c, ldc, init })
+        }};
+    }
+    shapes!(1 2 3 4 5 6)
+}
+
+/// Visits `range` in blocks of at most `TILE_ROWS`, as even as can be: 64 rows are nine blocks of 6 and two of 5.
+#[inline(always)]
+fn row_blocks(range: Range<usize>, mut visit: impl FnMut(usize, usize)) {
+    let rows = range.len();
+    let blocks = rows.div_ceil(TILE_ROWS);
+    let mut row = range.start;
+    for i in 0..blocks {
+        let size = rows / blocks + usize::from(i < rows % blocks);
+        visit(row, size);
+        row += size;
+    }
+}
+
+/// Visits `cols` columns in tiles as wide as the backend's, then in narrow ones of 16.
+#[inline(always)]
+fn column_blocks<E: Element, S: Simd<E>>(cols: usize, mut visit: impl FnMut(usize, usize)) {
+    let wide = S::TILE * S::LANES;
+    let narrow = (16 / S::LANES).min(S::TILE);
+    let mut col = 0;
+    while col < cols {
+        let vectors = if cols - col >= wide { S::TILE } else { narrow };
+        visit(col, vectors);
+        col += vectors * S::LANES;
+    }
+}
+
+/// `C[r][0..cols] = init + sum over k of A[r][k] B[k][0..cols]` for one panel B `[K][64]`.
+///
+/// # Safety
+/// `a` is readable at `rows`, `b` over `K * 64` elements; `c` is writable at row r * ldc, `cols` wide, for every r of
+/// `rows`, and nothing else touches it. `cols` is a multiple of 16, at most 64.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(
+    s: S,
+    rows: Range<usize>,
+    a: Left<E>,
+    b: *const E,
+    cols: usize,
+    c: *mut E,
+    ldc: usize,
+    init: Init<E>,
+) {
+    let mut row = rows.start;
+    while row < rows.end {
+        let group = row..(row + BLOCK_ROWS).min(rows.end);
+        let mut k = 0;
+        loop {
+            let part = a.block(k);
+            column_blocks::<E, S>(cols, |col, vectors| {
+                row_blocks(group.clone(), |r, size| {
+                    // SAFETY: the caller's ranges; r + size <= rows.end, col + vectors * LANES <= cols.
+                    unsafe {
+                        let init = match init {
+                            _ if k > 0 => Init::Keep,
+                            Init::Row(row) => Init::Row(row.add(col)),
+                            other => other,
+                        };
+                        let a = Left { ptr: part.ptr.add(r * a.row_stride), ..part };
+                        let (b, c) = (b.add(k * PANEL + col), c.add(r * ldc + col));
+                        tile::<E, S, false>(s, size, vectors, Tile { a, b, ldb: PANEL, c, ldc, init });
+                    }
+                });
+            });
+            k += part.width * part.panels;
+            if k >= a.width * a.panels {
+                break;
+            }
+        }
+        row = group.end;
+    }
+}
+
+/// Right operand and output of a weight gradient: `panels` panels, each `k_rows` rows of `cols(p)` columns.
+pub(crate) struct WeightGrad<'a, E> {
+    /// Rows that are summed over: `T*B`.
+    pub sum_rows: usize,
+    /// Left operand `[sum_rows][lda]`, whose columns become the rows of the packed gradient.
+    pub a: &'a [E],
+    pub lda: usize,
+    /// K: the columns of `a` that count.
+    pub k: usize,
+    /// Gradient of the outputs: panel p at `p * panel_stride`, rows `ldb` apart.
+    pub b: &'a [E],
+    pub panel_stride: usize,
+    pub ldb: usize,
+    /// Outputs, padded to 16: the last panel may be narrow.
+    pub outputs: usize,
+}
+
+/// `dW[p][k][j] += sum over r of A[r][k] B[p][r][j]`, in rising r. Allocates one block of the left operand a thread.
+pub(crate) fn tn<E: Element>(cpu: &Cpu, w: &WeightGrad<'_, E>, grad: &mut [E]) {
+    let panels = w.outputs.div_ceil(PANEL);
+    assert!(grad.len() == panels * w.k * PANEL && w.lda >= w.k && w.outputs % 16 == 0);
+    if w.sum_rows == 0 || w.k == 0 || panels == 0 {
+        return;
+    }
+    let last = w.outputs - (panels - 1) * PANEL;
+    assert!(w.a.len() >= (w.sum_rows - 1) * w.lda + w.k);
+    assert!(w.b.len() >= (panels - 1) * w.panel_stride + (w.sum_rows - 1) * w.ldb + last);
+    let grad = Shared::new(grad);
+    let work = w.sum_rows * w.k * w.outputs;
+    cpu.split(w.k, TILE_ROWS, work, |columns| cpu.run(WeightGradPart { w, columns, grad: grad.get() }));
+}
+
+/// The rows `columns` of a packed weight gradient, over all panels.
+struct WeightGradPart<'a, E> {
+    w: &'a WeightGrad<'a, E>,
+    columns: Range<usize>,
+    grad: *mut E,
+}
+
+impl<E: Element> Kernel<E> for WeightGradPart<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, s: S) {
+        let w = self.w;
+        let mut packed = Buffer::<E>::zeros(BLOCK_K * self.columns.len());
+        let mut row = 0;
+        while row < w.sum_rows {
+            let count = BLOCK_K.min(w.sum_rows - row);
+            // Block (first column, size) of the left operand as [count][size].
+            let mut at = 0;
+            row_blocks(self.columns.clone(), |col, size| {
+                for r in row..row + count {
+                    packed[at..at + size].copy_from_slice(&w.a[r * w.lda + col..][..size]);
+                    at += size;
+                }
+            });
+            for p in 0..w.outputs.div_ceil(PANEL) {
+                let cols = (w.outputs - p * PANEL).min(PANEL);
+                column_blocks::<E, S>(cols, |j, vectors| {
+                    let mut at = 0;
+                    row_blocks(self.columns.clone(), |col, size| {
+                        let a = Left::rows(packed[at..].as_ptr(), 0, count);
+                        at += size * count;
+                        // SAFETY: `tn` checked the lengths; this part alone writes rows `columns` of every panel.
+                        unsafe {
+                            let b = w.b.as_ptr().add(p * w.panel_stride + row * w.ldb + j);
+                            let c = self.grad.add((p * w.k + col) * PANEL + j);
+                            let t = Tile { a, b, ldb: w.ldb, c, ldc: PANEL, init: Init::Keep };
+                            tile::<E, S, true>(s, size, vectors, t);
+                        }
+                    });
+                });
+            }
+            row += count;
+        }
+    }
+}
+
+/// The packed transpose of a packed weight: from `[P][K][64]` (output n = 64 p + j) to `[Q][outputs][64]` (input
+/// k = 64 q + j), so that a gradient by the outputs times it gives the gradient by the inputs.
+///
+/// Overwrites `to`, whose length is `k.div_ceil(64) * outputs * 64`; columns beyond K are zero.
+pub(crate) fn transpose<E: Element>(cpu: &Cpu, from: &[E], k: usize, outputs: usize, to: &mut [E]) {
+    assert_eq!(from.len(), outputs.div_ceil(PANEL) * k * PANEL);
+    assert_eq!(to.len(), k.div_ceil(PANEL) * outputs * PANEL);
+    let target = Shared::new(to);
+    cpu.split(k.div_ceil(PANEL), 1, k * outputs, |panels| {
+        for q in panels {
+            // SAFETY: panel q of `to` lies within its length and belongs to this part alone.
+            let to = unsafe { std::slice::from_raw_parts_mut(target.get().add(q * outputs * PANEL), outputs * PANEL) };
+            let inputs = (k - q * PANEL).min(PANEL);
+            for (n, row) in to.chunks_exact_mut(PANEL).enumerate() {
+                let column = &from[(n / PANEL * k + q * PANEL) * PANEL + n % PANEL..];
+                for (i, x) in row[..inputs].iter_mut().enumerate() {
+                    *x = column[i * PANEL];
+                }
+                row[inputs..].fill(E::ZERO);
+            }
+        }
+    });
+}

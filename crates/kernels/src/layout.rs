@@ -1,0 +1,145 @@
+//! Holds where an element of a logical matrix `[N, K]` (PyTorch's row-major order) lies in packed memory, and the
+//! walks between the two. One layout serves every backend. Refuses arithmetic.
+//!
+//! Weights stay packed from the first step to the last; files and people see the logical order.
+
+/// Columns of a panel: the width of a full product tile of the widest backend.
+pub const PANEL: usize = 64;
+/// Hidden units of a panel of gates: 16 units times four gates.
+pub const UNITS: usize = 16;
+
+/// The packed form of a logical matrix of `rows` by `cols`. Padding is zero and stays zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A weight `[N, K]` as `[P][K][64]`: output n is column n % 64 of panel n / 64. With K = 1, a bias.
+    Panels {
+        /// N.
+        rows: usize,
+        /// K.
+        cols: usize,
+    },
+    /// A weight `[gates*H, K]` of a gated cell as `[P][K][64]`: gate g of unit u is column 16 g + u % 16 of panel
+    /// u / 16, so that one vector holds the same gate of 16 neighbours. With K = 1, a bias.
+    Gates {
+        /// Gates per unit, at most 4.
+        gates: usize,
+        /// H.
+        hidden_size: usize,
+        /// K.
+        cols: usize,
+    },
+    /// A table `[N, K]` whose rows are gathered: `[N][pad(K)]`.
+    Table {
+        /// N.
+        rows: usize,
+        /// K.
+        cols: usize,
+    },
+}
+
+impl Layout {
+    /// Rows of the logical matrix.
+    pub fn rows(&self) -> usize {
+        match *self {
+            Layout::Panels { rows, .. } | Layout::Table { rows, .. } => rows,
+            Layout::Gates { gates, hidden_size, .. } => gates * hidden_size,
+        }
+    }
+
+    /// Columns of the logical matrix.
+    pub fn cols(&self) -> usize {
+        match *self {
+            Layout::Panels { cols, .. } | Layout::Table { cols, .. } | Layout::Gates { cols, .. } => cols,
+        }
+    }
+
+    /// Number of panels (of rows, for a table).
+    pub fn panels(&self) -> usize {
+        match *self {
+            Layout::Panels { rows, .. } => rows.div_ceil(PANEL),
+            Layout::Gates { hidden_size, .. } => hidden_size.div_ceil(UNITS),
+            Layout::Table { rows, .. } => rows,
+        }
+    }
+
+    /// Length of the packed form, padding included.
+    pub fn packed_len(&self) -> usize {
+        match *self {
+            Layout::Table { rows, cols } => rows * crate::pad(cols),
+            _ => self.panels() * self.cols() * PANEL,
+        }
+    }
+
+    /// Where the first element of a logical row lies, and the step from one column to the next.
+    pub fn row(&self, row: usize) -> (usize, usize) {
+        match *self {
+            Layout::Panels { cols, .. } => (row / PANEL * cols * PANEL + row % PANEL, PANEL),
+            Layout::Gates { hidden_size, cols, .. } => {
+                let (gate, unit) = (row / hidden_size, row % hidden_size);
+                (unit / UNITS * cols * PANEL + gate * UNITS + unit % UNITS, PANEL)
+            }
+            Layout::Table { cols, .. } => (row * crate::pad(cols), 1),
+        }
+    }
+
+    /// Copies logical row-major values into packed memory. Padding is left as it is. Panics if a length is wrong.
+    pub fn pack<E: Copy>(&self, logical: &[E], packed: &mut [E]) {
+        self.check(logical.len(), packed.len());
+        let cols = self.cols();
+        for row in 0..self.rows() {
+            let (start, step) = self.row(row);
+            for col in 0..cols {
+                packed[start + col * step] = logical[row * cols + col];
+            }
+        }
+    }
+
+    /// Copies packed values into logical row-major memory. Panics if a length is wrong.
+    pub fn unpack<E: Copy>(&self, packed: &[E], logical: &mut [E]) {
+        self.check(logical.len(), packed.len());
+        let cols = self.cols();
+        for row in 0..self.rows() {
+            let (start, step) = self.row(row);
+            for col in 0..cols {
+                logical[row * cols + col] = packed[start + col * step];
+            }
+        }
+    }
+
+    fn check(&self, logical: usize, packed: usize) {
+        assert_eq!(logical, self.rows() * self.cols(), "logical length of {self:?}");
+        assert_eq!(packed, self.packed_len(), "packed length of {self:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_logical_element_has_its_own_place() {
+        for n in [1, 15, 16, 17, 63, 64, 65, 130] {
+            for cols in [1, 3, 16, 33] {
+                let gates = Layout::Gates { gates: 4, hidden_size: n, cols };
+                for layout in [Layout::Panels { rows: n, cols }, Layout::Table { rows: n, cols }, gates] {
+                    let logical: Vec<u32> = (1..=(layout.rows() * cols) as u32).collect();
+                    let mut packed = vec![0; layout.packed_len()];
+                    layout.pack(&logical, &mut packed);
+                    let mut seen: Vec<u32> = packed.iter().copied().filter(|&x| x != 0).collect();
+                    seen.sort_unstable();
+                    assert_eq!(seen, logical, "{layout:?}");
+                    let mut back = vec![0; logical.len()];
+                    layout.unpack(&packed, &mut back);
+                    assert_eq!(back, logical);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gates_of_one_unit_stand_sixteen_apart() {
+        let layout = Layout::Gates { gates: 4, hidden_size: 20, cols: 3 };
+        // Gate f (1) of unit 17, input 2: panel 1, row 2, column 16 + 1.
+        assert_eq!(layout.row(20 + 17), (3 * 64 + 16 + 1, 64));
+    }
+}

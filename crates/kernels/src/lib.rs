@@ -1,0 +1,40 @@
+//! Fused recurrent layers and packed products: slices in, slices out.
+//!
+//! Holds every instruction that depends on the processor and all of the project's `unsafe`. Each public
+//! function checks the lengths it was given, picks the instruction set of the [`Cpu`] it was handed and runs.
+//! Refuses tensors, graphs, files and randomness: those belong to the crate `elman`.
+//!
+//! Legend of dimensions, used in every file: `T` seq_len, `B` batch, `I` input_size, `H` hidden_size, `V`
+//! vocab_size, `N` outputs of a product, `K` its inputs, `P` panels. `pad(n)` is `n` rounded up to 16.
+//!
+//! Two rules hold everywhere:
+//! * A row of activations is `pad(n)` elements long and its padding is zero, so no loop has a ragged end.
+//! * Every sum runs in one order that depends on the sizes alone, never on threads or vector width.
+
+pub mod adam;
+mod buffer;
+mod cpu;
+mod element;
+mod error;
+pub mod gather;
+mod gemm;
+pub mod layout;
+pub mod linear;
+pub mod lstm;
+pub mod mask;
+pub mod math;
+pub mod norm;
+pub mod reference;
+mod simd;
+pub mod softmax;
+
+pub use buffer::Buffer;
+pub use cpu::Cpu;
+pub use element::Element;
+pub use error::Error;
+pub use simd::Backend;
+
+/// `n` rounded up to the row granularity of 16 elements.
+pub const fn pad(n: usize) -> usize {
+    n.div_ceil(16) * 16
+}

@@ -1,0 +1,156 @@
+//! Holds the affine map y = x W^T + b on packed weights, forward and backward. Refuses activations and losses.
+
+use crate::cpu::Shared;
+use crate::error::check_len;
+use crate::gemm::{self, Init, Left, WeightGrad};
+use crate::layout::{Layout, PANEL};
+use crate::simd::{Kernel, Simd};
+use crate::{Buffer, Cpu, Element, Error, pad};
+
+/// Sizes of an affine map: `rows` inputs of `inputs` numbers each become `outputs` numbers each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dims {
+    /// Rows, usually `T*B`.
+    pub rows: usize,
+    /// K.
+    pub inputs: usize,
+    /// N.
+    pub outputs: usize,
+}
+
+impl Dims {
+    /// Packed layout of the weight `[N, K]`.
+    pub fn weight(&self) -> Layout {
+        Layout::Panels { rows: self.outputs, cols: self.inputs }
+    }
+    /// Packed layout of the bias `[N]`.
+    pub fn bias(&self) -> Layout {
+        Layout::Panels { rows: self.outputs, cols: 1 }
+    }
+    fn check<E>(&self, x: &[E], weight: &[E], y: &[E]) -> Result<(), Error> {
+        check_len("linear input", x.len(), "rows * pad(K)", self.rows * pad(self.inputs))?;
+        check_len("linear weight", weight.len(), "P * K * 64", self.weight().packed_len())?;
+        check_len("linear output", y.len(), "rows * pad(N)", self.rows * pad(self.outputs))
+    }
+}
+
+/// One thread's rows of a product with every panel of a packed weight.
+struct Product<'a, E> {
+    rows: std::ops::Range<usize>,
+    a: Left<E>,
+    b: &'a [E],
+    outputs: usize,
+    bias: Option<&'a [E]>,
+    accumulate: bool,
+    c: Shared<E>,
+}
+
+impl<E: Element> Kernel<E> for Product<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, s: S) {
+        let k = self.a.width * self.a.panels;
+        let ldc = self.outputs;
+        for p in 0..self.outputs.div_ceil(PANEL) {
+            let panel = &self.b[p * k * PANEL..];
+            let cols = (self.outputs - p * PANEL).min(PANEL);
+            let init = match self.bias {
+                Some(bias) => Init::Row(bias[p * PANEL..].as_ptr()),
+                None if self.accumulate => Init::Keep,
+                None => Init::Zero,
+            };
+            // SAFETY: `product`'s caller checked the lengths; this part alone writes its rows.
+            unsafe {
+                let c = self.c.get().add(p * PANEL);
+                gemm::nn(s, self.rows.clone(), self.a, panel.as_ptr(), cols, c, ldc, init);
+            }
+        }
+    }
+}
+
+/// `C[r] = (bias | C[r] | 0) + A[r] B` for all rows; C is `[rows][outputs]`, `outputs` a multiple of 16.
+///
+/// # Safety
+/// `a` is readable over `rows` rows.
+#[allow(clippy::too_many_arguments)]
+pub(crate) unsafe fn product<E: Element>(
+    cpu: &Cpu,
+    rows: usize,
+    a: Left<E>,
+    b: &[E],
+    outputs: usize,
+    bias: Option<&[E]>,
+    accumulate: bool,
+    c: &mut [E],
+) {
+    let k = a.width * a.panels;
+    assert!(c.len() == rows * outputs && b.len() == outputs.div_ceil(PANEL) * k * PANEL);
+    let c = Shared::new(c);
+    cpu.split(rows, 1, rows * k * outputs, |rows| cpu.run(Product { rows, a, b, outputs, bias, accumulate, c }));
+}
+
+/// y = x W^T + b.
+///
+/// Shapes: x `[rows, pad(K)]`, weight and bias packed, y `[rows, pad(N)]`, overwritten.
+/// Errors: a length that differs from its shape.
+pub fn forward<E: Element>(
+    cpu: &Cpu,
+    d: &Dims,
+    x: &[E],
+    weight: &[E],
+    bias: Option<&[E]>,
+    y: &mut [E],
+) -> Result<(), Error> {
+    d.check(x, weight, y)?;
+    if let Some(bias) = bias {
+        check_len("linear bias", bias.len(), "P * 64", d.bias().packed_len())?;
+    }
+    let a = Left::rows(x.as_ptr(), pad(d.inputs), d.inputs);
+    // SAFETY: x has `rows` rows of pad(K) elements.
+    unsafe { product(cpu, d.rows, a, weight, pad(d.outputs), bias, false, y) };
+    Ok(())
+}
+
+/// Gradients of [`forward`]: each accumulates onto what it holds; `grad_x` may be absent.
+///
+/// Shapes: as forward. `grad_y` has zero padding, as forward leaves y's.
+/// Allocates: the transposed weight, where `grad_x` is wanted.
+/// Errors: a length that differs from its shape.
+#[allow(clippy::too_many_arguments)]
+pub fn backward<E: Element>(
+    cpu: &Cpu,
+    d: &Dims,
+    x: &[E],
+    weight: &[E],
+    grad_y: &[E],
+    grad_x: Option<&mut [E]>,
+    grad_weight: &mut [E],
+    grad_bias: Option<&mut [E]>,
+) -> Result<(), Error> {
+    d.check(x, weight, grad_y)?;
+    check_len("linear weight gradient", grad_weight.len(), "P * K * 64", weight.len())?;
+    let outputs = pad(d.outputs);
+    if let Some(grad_x) = grad_x {
+        check_len("linear input gradient", grad_x.len(), "rows * pad(K)", x.len())?;
+        // d_x += d_y W
+        let mut transposed = Buffer::zeros(d.inputs.div_ceil(PANEL) * outputs * PANEL);
+        gemm::transpose(cpu, weight, d.inputs, outputs, &mut transposed);
+        let a = Left::rows(grad_y.as_ptr(), outputs, outputs);
+        // SAFETY: grad_y has `rows` rows of `outputs` elements.
+        unsafe { product(cpu, d.rows, a, &transposed, pad(d.inputs), None, true, grad_x) };
+    }
+    // d_W += d_y^T x
+    let (lda, k) = (pad(d.inputs), d.inputs);
+    let w = WeightGrad { sum_rows: d.rows, a: x, lda, k, b: grad_y, panel_stride: PANEL, ldb: outputs, outputs };
+    gemm::tn(cpu, &w, grad_weight);
+    if let Some(grad_bias) = grad_bias {
+        check_len("linear bias gradient", grad_bias.len(), "P * 64", d.bias().packed_len())?;
+        // d_b += sum over rows of d_y
+        for row in grad_y.chunks_exact(outputs.max(1)) {
+            for (sum, &g) in grad_bias.iter_mut().zip(row) {
+                *sum += g;
+            }
+        }
+    }
+    Ok(())
+}

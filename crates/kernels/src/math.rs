@@ -1,0 +1,214 @@
+//! Holds exp, sigmoid and tanh on vectors, the same bits on every instruction set. Refuses the platform's libm,
+//! approximate reciprocals and flushed subnormals. Error bounds stand at each function and are tested below.
+
+use crate::Element;
+use crate::simd::{Kernel, Simd};
+
+/// Constants of the exponential in one number type.
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub trait ExpConstants {
+    // Below the first, exp is 0; above the second, infinity.
+    const RANGE: (f64, f64);
+    // Adding and subtracting this rounds to an integer.
+    const INTEGER: f64;
+    // Degree of the Taylor polynomial of e^r: its remainder at |r| = ln 2 / 2 is below the rounding error.
+    const DEGREE: usize;
+    // ln 2 rounded to this type; the rest of ln 2 follows from it.
+    const LN_2: f64;
+}
+impl ExpConstants for f32 {
+    const RANGE: (f64, f64) = (-104.0, 89.0);
+    const INTEGER: f64 = 12582912.0;
+    const DEGREE: usize = 7;
+    const LN_2: f64 = std::f32::consts::LN_2 as f64;
+}
+impl ExpConstants for f64 {
+    const RANGE: (f64, f64) = (-746.0, 710.0);
+    const INTEGER: f64 = 6755399441055744.0;
+    const DEGREE: usize = 13;
+    const LN_2: f64 = std::f64::consts::LN_2;
+}
+
+/// ln 2 minus its nearest f64.
+const LN_2_TAIL: f64 = 2.3190468138462996e-17;
+/// Beyond this, tanh rounds to 1 in both types.
+const TANH_END: f64 = 20.0;
+
+/// `(n, e^r - 1)` where x = n ln 2 + r, n integral, |r| <= ln 2 / 2.
+#[inline(always)]
+fn reduce<E: Element, S: Simd<E>>(s: S, x: S::V) -> (S::V, S::V) {
+    let integer = s.splat(E::from_f64(E::INTEGER));
+    let n = s.sub(s.fma(x, s.splat(E::from_f64(std::f64::consts::LOG2_E)), integer), integer);
+    let head = E::from_f64(E::LN_2);
+    let tail = E::from_f64(std::f64::consts::LN_2 - E::LN_2 + LN_2_TAIL);
+    let r = s.fnma(n, s.splat(head), x);
+    let r = s.fnma(n, s.splat(tail), r);
+    // Horner over 1/k!, then e^r - 1 = r + r^2 p.
+    let mut p = s.splat(E::from_f64(1.0 / factorial(E::DEGREE)));
+    let mut k = E::DEGREE - 1;
+    while k >= 2 {
+        p = s.fma(p, r, s.splat(E::from_f64(1.0 / factorial(k))));
+        k -= 1;
+    }
+    (n, s.fma(s.mul(r, r), p, r))
+}
+
+#[inline(always)]
+const fn factorial(n: usize) -> f64 {
+    let mut product = 1.0;
+    let mut k = 2;
+    while k <= n {
+        product *= k as f64;
+        k += 1;
+    }
+    product
+}
+
+/// e^x, at most 2 units in the last place off; subnormal results are rounded, NaN stays NaN.
+#[inline(always)]
+pub(crate) fn exp<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
+    let (low, high) = E::RANGE;
+    let x = s.min(s.splat(E::from_f64(high)), s.max(s.splat(E::from_f64(low)), x));
+    let (n, m) = reduce(s, x);
+    // 2^n in two factors, so that neither leaves the normal range.
+    let integer = s.splat(E::from_f64(E::INTEGER));
+    let half = s.sub(s.fma(n, s.splat(E::from_f64(0.5)), integer), integer);
+    let y = s.add(s.splat(E::ONE), m);
+    s.mul(s.mul(y, s.pow2(half)), s.pow2(s.sub(n, half)))
+}
+
+/// 1 / (1 + e^-x), at most 4 units in the last place off where the result is normal.
+#[inline(always)]
+pub(crate) fn sigmoid<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
+    let one = s.splat(E::ONE);
+    s.div(one, s.add(one, exp(s, s.sub(s.splat(E::ZERO), x))))
+}
+
+/// tanh x = (e^2|x| - 1) / (e^2|x| + 1) with the sign of x, at most 4 units in the last place off.
+#[inline(always)]
+pub(crate) fn tanh<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
+    let size = s.min(s.splat(E::from_f64(TANH_END)), s.abs(x));
+    let (n, m) = reduce(s, s.add(size, size));
+    let scale = s.pow2(n);
+    // e^y - 1 = 2^n m + (2^n - 1): no cancellation near 0.
+    let less = s.fma(scale, m, s.sub(scale, s.splat(E::ONE)));
+    s.copysign(s.div(less, s.add(less, s.splat(E::from_f64(2.0)))), x)
+}
+
+/// A function of one number, for [`apply`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// e^x.
+    Exp,
+    /// 1 / (1 + e^-x).
+    Sigmoid,
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
+struct Apply<'a, E>(Function, &'a mut [E]);
+
+impl<E: Element> Kernel<E> for Apply<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, s: S) {
+        for chunk in self.1.chunks_mut(S::LANES) {
+            let mut lanes = [E::ZERO; 16];
+            lanes[..chunk.len()].copy_from_slice(chunk);
+            // SAFETY: `lanes` has 16 elements and LANES divides 16.
+            unsafe {
+                let x = s.load(lanes.as_ptr());
+                let y = match self.0 {
+                    Function::Exp => exp(s, x),
+                    Function::Sigmoid => sigmoid(s, x),
+                    Function::Tanh => tanh(s, x),
+                };
+                s.store(lanes.as_mut_ptr(), y);
+            }
+            chunk.copy_from_slice(&lanes[..chunk.len()]);
+        }
+    }
+}
+
+/// Applies a function to every element in place.
+pub fn apply<E: Element>(cpu: &crate::Cpu, function: Function, x: &mut [E]) {
+    cpu.run(Apply(function, x));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Backend, Cpu};
+
+    /// Numbers over the whole range, dense near 0, with the ends of every case.
+    fn inputs() -> Vec<f64> {
+        let mut x: Vec<f64> = (-80_000..=80_000).map(|i| i as f64 * 1.1e-3).collect();
+        x.extend((-400..=60).flat_map(|e| [libm::exp2(e as f64 / 4.0), -libm::exp2(e as f64 / 4.0)]));
+        x.extend([0.0, -0.0, 0.34657, -0.34657, 0.34658, 19.9, 20.1, 700.0, -700.0, 709.7, -745.0]);
+        x
+    }
+
+    /// Largest error in units of the last place of a normal result.
+    fn worst<E: Element>(function: Function, truth: impl Fn(f64) -> f64, normal: f64) -> f64 {
+        let cpu = Cpu::with_backend(Backend::detect(), 1).unwrap();
+        let x: Vec<E> = inputs().into_iter().map(E::from_f64).collect();
+        let mut y = x.clone();
+        apply(&cpu, function, &mut y);
+        let errors = x.iter().zip(&y).filter_map(|(x, y)| {
+            let want = truth(x.to_f64());
+            let want_here = E::from_f64(want).to_f64();
+            if !want_here.is_finite() || want.abs() < normal {
+                assert!(y.to_f64() == want_here || (y.to_f64() - want).abs() <= normal, "{function:?}({x}) = {y}, expected {want}");
+                return None;
+            }
+            Some((y.to_f64() - want).abs() / (want.abs() * 2.0 * E::ROUNDING))
+        });
+        errors.fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn errors_stay_within_the_stated_bounds() {
+        let sigmoid = |x: f64| 1.0 / (1.0 + libm::exp(-x));
+        let (f32_tiny, f64_tiny) = (f32::MIN_POSITIVE as f64, f64::MIN_POSITIVE);
+        assert!(worst::<f32>(Function::Exp, libm::exp, f32_tiny) <= 2.0);
+        assert!(worst::<f64>(Function::Exp, libm::exp, f64_tiny) <= 2.0);
+        assert!(worst::<f32>(Function::Sigmoid, sigmoid, f32_tiny) <= 4.0);
+        assert!(worst::<f64>(Function::Sigmoid, sigmoid, f64_tiny) <= 4.0);
+        assert!(worst::<f32>(Function::Tanh, libm::tanh, f32_tiny) <= 4.0);
+        assert!(worst::<f64>(Function::Tanh, libm::tanh, f64_tiny) <= 4.0);
+    }
+
+    #[test]
+    fn every_backend_computes_the_same_bits() {
+        fn bits<E: Element>(backend: Backend, function: Function) -> Vec<u64> {
+            let cpu = Cpu::with_backend(backend, 1).unwrap();
+            let mut x: Vec<E> = inputs().into_iter().step_by(7).map(E::from_f64).collect();
+            apply(&cpu, function, &mut x);
+            x.into_iter().map(|x| x.to_f64().to_bits()).collect()
+        }
+        for function in [Function::Exp, Function::Sigmoid, Function::Tanh] {
+            for backend in Backend::available() {
+                assert_eq!(bits::<f32>(backend, function), bits::<f32>(Backend::detect(), function), "{backend:?}");
+                assert_eq!(bits::<f64>(backend, function), bits::<f64>(Backend::detect(), function), "{backend:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn ends_and_nan() {
+        for backend in Backend::available() {
+            let cpu = Cpu::with_backend(backend, 1).unwrap();
+            let inf = f32::INFINITY;
+            let mut x = [inf, -inf, f32::NAN, 0.0];
+            apply(&cpu, Function::Exp, &mut x);
+            assert!(x[0] == inf && x[1] == 0.0 && x[2].is_nan() && x[3] == 1.0);
+            let mut x = [inf, -inf, f32::NAN, -0.0];
+            apply(&cpu, Function::Tanh, &mut x);
+            assert!(x[0] == 1.0 && x[1] == -1.0 && x[2].is_nan() && x[3].to_bits() == (-0.0f32).to_bits());
+            let mut x = [inf, -inf, f32::NAN, 0.0];
+            apply(&cpu, Function::Sigmoid, &mut x);
+            assert!(x[0] == 1.0 && x[1] == 0.0 && x[2].is_nan() && x[3] == 0.5);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Holds the squared norm of a packed matrix, summed in an order that no layout changes: each logical row is a chain
+//! over rising columns, the rows are added in their logical order, all in f64. Refuses clipping.
+
+use crate::layout::{Layout, PANEL};
+use crate::simd::{Kernel, Simd};
+use crate::{Cpu, Element};
+
+/// Sum of the squares of the logical elements of `packed`. Panics if its length is not the layout's.
+pub fn squared<E: Element>(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 {
+    assert_eq!(packed.len(), layout.packed_len(), "packed length of {layout:?}");
+    if let Layout::Table { rows, cols } = *layout {
+        let row = |r: usize| packed[r * crate::pad(cols)..][..cols].iter().fold(0.0, |sum, x| add_square(sum, *x));
+        return (0..rows).map(row).sum();
+    }
+    // A panel's 64 columns are logical rows: 64 chains side by side.
+    let rows: Vec<[f64; PANEL]> =
+        packed.chunks_exact(layout.cols() * PANEL).map(|panel| cpu.run(Columns(panel))).collect();
+    let chain = |row: usize| {
+        let (start, _) = layout.row(row);
+        rows[start / (layout.cols() * PANEL)][start % PANEL]
+    };
+    (0..layout.rows()).map(chain).sum()
+}
+
+#[inline(always)]
+fn add_square<E: Element>(sum: f64, x: E) -> f64 {
+    let x = x.to_f64();
+    x.mul_add(x, sum)
+}
+
+struct Columns<'a, E>(&'a [E]);
+
+impl<E: Element> Kernel<E> for Columns<'_, E> {
+    type Output = [f64; PANEL];
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, _: S) -> [f64; PANEL] {
+        let mut sums = [0.0; PANEL];
+        for row in self.0.chunks_exact(PANEL) {
+            for (sum, &x) in sums.iter_mut().zip(row) {
+                *sum = add_square(*sum, x);
+            }
+        }
+        sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Backend;
+
+    #[test]
+    fn no_layout_and_no_backend_changes_a_bit() {
+        let (rows, cols) = (4 * 37, 29);
+        let logical: Vec<f32> = (0..rows * cols).map(|i| ((i * 7919) % 1013) as f32 / 97.0 - 5.0).collect();
+        let chain = |row: &[f32]| row.iter().fold(0.0f64, |sum, &x| (x as f64).mul_add(x as f64, sum));
+        let want: f64 = logical.chunks_exact(cols).map(chain).sum();
+        let layouts = [
+            Layout::Panels { rows, cols },
+            Layout::Gates { gates: 4, hidden_size: 37, cols },
+            Layout::Table { rows, cols },
+        ];
+        for layout in layouts {
+            let mut packed = vec![0.0; layout.packed_len()];
+            layout.pack(&logical, &mut packed);
+            for backend in Backend::available() {
+                let cpu = Cpu::with_backend(backend, 1).unwrap();
+                assert_eq!(squared(&cpu, &layout, &packed).to_bits(), want.to_bits(), "{layout:?} {backend:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Holds the AVX2 and FMA operations: one intrinsic a line. Refuses loops and policy.
+
+use std::arch::x86_64::*;
+
+use super::{Kernel, Simd};
+
+/// Proof that this machine has AVX2 and FMA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// The proof, if the processor has the instructions.
+    pub fn detect() -> Option<Avx2> {
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Avx2(()))
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn enabled<E: crate::Element, K: Kernel<E>>(s: Avx2, kernel: K) -> K::Output
+where
+    Avx2: Simd<E>,
+{
+    kernel.run(s)
+}
+
+macro_rules! avx2 {
+    ($float:ident, $vector:ident, $lanes:literal, $tile:literal, $load:ident, $store:ident, $splat:ident, $add:ident, $sub:ident,
+     $mul:ident, $div:ident, $fma:ident, $fnma:ident, $min:ident, $max:ident, $and:expr, $andnot:expr, $or:expr, $pow2:expr) => {
+        impl Simd<$float> for Avx2 {
+            type V = $vector;
+            const LANES: usize = $lanes;
+            const TILE: usize = $tile;
+
+            #[inline(always)]
+            fn vectorize<K: Kernel<$float>>(self, kernel: K) -> K::Output {
+                // SAFETY: `self` proves that the processor has these instructions.
+                unsafe { enabled(self, kernel) }
+            }
+            #[inline(always)]
+            unsafe fn load(self, from: *const $float) -> $vector {
+                // SAFETY: the caller's promise on `from`; `self` proves the instruction.
+                unsafe { $load(from) }
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $float, x: $vector) {
+                // SAFETY: the caller's promise on `to`; `self` proves the instruction.
+                unsafe { $store(to, x) }
+            }
+            #[inline(always)]
+            fn splat(self, x: $float) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $splat(x) }
+            }
+            #[inline(always)]
+            fn add(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $add(a, b) }
+            }
+            #[inline(always)]
+            fn sub(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $sub(a, b) }
+            }
+            #[inline(always)]
+            fn mul(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $mul(a, b) }
+            }
+            #[inline(always)]
+            fn div(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $div(a, b) }
+            }
+            #[inline(always)]
+            fn fma(self, a: $vector, b: $vector, c: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $fma(a, b, c) }
+            }
+            #[inline(always)]
+            fn fnma(self, a: $vector, b: $vector, c: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $fnma(a, b, c) }
+            }
+            #[inline(always)]
+            fn min(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $min(a, b) }
+            }
+            #[inline(always)]
+            fn max(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $max(a, b) }
+            }
+            #[inline(always)]
+            fn abs(self, x: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $andnot($splat(-0.0), x) }
+            }
+            #[inline(always)]
+            fn copysign(self, magnitude: $vector, sign: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $or($andnot($splat(-0.0), magnitude), $and($splat(-0.0), sign)) }
+            }
+            #[inline(always)]
+            fn pow2(self, n: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $pow2(n) }
+            }
+        }
+    };
+}
+
+/// Bits of `2^n`: adding 1.5 * 2^23 leaves the integer n in the low bits of the sum; shifted up by 23, it is the
+/// exponent's distance from that of 1.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn pow2_f32(n: __m256) -> __m256 {
+    let bits = _mm256_castps_si256(_mm256_add_ps(n, _mm256_set1_ps(12582912.0)));
+    let one = _mm256_castps_si256(_mm256_set1_ps(1.0));
+    _mm256_castsi256_ps(_mm256_add_epi32(_mm256_slli_epi32::<23>(bits), one))
+}
+
+/// As `pow2_f32`, with 1.5 * 2^52.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn pow2_f64(n: __m256d) -> __m256d {
+    let bits = _mm256_castpd_si256(_mm256_add_pd(n, _mm256_set1_pd(6755399441055744.0)));
+    let one = _mm256_castpd_si256(_mm256_set1_pd(1.0));
+    _mm256_castsi256_pd(_mm256_add_epi64(_mm256_slli_epi64::<52>(bits), one))
+}
+
+avx2!(
+    f32, __m256, 8, 2, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_min_ps, _mm256_max_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_or_ps, pow2_f32
+);
+avx2!(
+    f64, __m256d, 4, 2, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_fnmadd_pd, _mm256_min_pd, _mm256_max_pd, _mm256_and_pd, _mm256_andnot_pd, _mm256_or_pd, pow2_f64
+);

@@ -1,0 +1,137 @@
+//! Holds the AVX-512 F and DQ operations: one intrinsic a line. Refuses loops and policy.
+
+use std::arch::x86_64::*;
+
+use super::{Kernel, Simd};
+
+/// Proof that this machine has AVX-512 F and DQ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// The proof, if the processor has the instructions.
+    pub fn detect() -> Option<Avx512> {
+        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("fma")).then_some(Avx512(()))
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512dq,fma")]
+fn enabled<E: crate::Element, K: Kernel<E>>(s: Avx512, kernel: K) -> K::Output
+where
+    Avx512: Simd<E>,
+{
+    kernel.run(s)
+}
+
+macro_rules! avx512 {
+    ($float:ident, $vector:ident, $lanes:literal, $tile:literal, $load:ident, $store:ident, $splat:ident, $add:ident, $sub:ident,
+     $mul:ident, $div:ident, $fma:ident, $fnma:ident, $min:ident, $max:ident, $and:expr, $andnot:expr, $or:expr, $pow2:expr) => {
+        impl Simd<$float> for Avx512 {
+            type V = $vector;
+            const LANES: usize = $lanes;
+            const TILE: usize = $tile;
+
+            #[inline(always)]
+            fn vectorize<K: Kernel<$float>>(self, kernel: K) -> K::Output {
+                // SAFETY: `self` proves that the processor has these instructions.
+                unsafe { enabled(self, kernel) }
+            }
+            #[inline(always)]
+            unsafe fn load(self, from: *const $float) -> $vector {
+                // SAFETY: the caller's promise on `from`; `self` proves the instruction.
+                unsafe { $load(from) }
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $float, x: $vector) {
+                // SAFETY: the caller's promise on `to`; `self` proves the instruction.
+                unsafe { $store(to, x) }
+            }
+            #[inline(always)]
+            fn splat(self, x: $float) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $splat(x) }
+            }
+            #[inline(always)]
+            fn add(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $add(a, b) }
+            }
+            #[inline(always)]
+            fn sub(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $sub(a, b) }
+            }
+            #[inline(always)]
+            fn mul(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $mul(a, b) }
+            }
+            #[inline(always)]
+            fn div(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $div(a, b) }
+            }
+            #[inline(always)]
+            fn fma(self, a: $vector, b: $vector, c: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $fma(a, b, c) }
+            }
+            #[inline(always)]
+            fn fnma(self, a: $vector, b: $vector, c: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $fnma(a, b, c) }
+            }
+            #[inline(always)]
+            fn min(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $min(a, b) }
+            }
+            #[inline(always)]
+            fn max(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $max(a, b) }
+            }
+            #[inline(always)]
+            fn abs(self, x: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $andnot($splat(-0.0), x) }
+            }
+            #[inline(always)]
+            fn copysign(self, magnitude: $vector, sign: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $or($andnot($splat(-0.0), magnitude), $and($splat(-0.0), sign)) }
+            }
+            #[inline(always)]
+            fn pow2(self, n: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $pow2(n) }
+            }
+        }
+    };
+}
+
+/// Bits of `2^n`: adding 1.5 * 2^23 leaves the integer n in the low bits of the sum; shifted up by 23, it is the
+/// exponent's distance from that of 1.
+#[target_feature(enable = "avx512f,avx512dq")]
+#[inline]
+fn pow2_f32(n: __m512) -> __m512 {
+    let bits = _mm512_castps_si512(_mm512_add_ps(n, _mm512_set1_ps(12582912.0)));
+    let one = _mm512_castps_si512(_mm512_set1_ps(1.0));
+    _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32::<23>(bits), one))
+}
+
+/// As `pow2_f32`, with 1.5 * 2^52.
+#[target_feature(enable = "avx512f,avx512dq")]
+#[inline]
+fn pow2_f64(n: __m512d) -> __m512d {
+    let bits = _mm512_castpd_si512(_mm512_add_pd(n, _mm512_set1_pd(6755399441055744.0)));
+    let one = _mm512_castpd_si512(_mm512_set1_pd(1.0));
+    _mm512_castsi512_pd(_mm512_add_epi64(_mm512_slli_epi64::<52>(bits), one))
+}
+
+avx512!(
+    f32, __m512, 16, 4, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_min_ps, _mm512_max_ps, _mm512_and_ps, _mm512_andnot_ps, _mm512_or_ps, pow2_f32
+);
+avx512!(
+    f64, __m512d, 8, 4, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_fnmadd_pd, _mm512_min_pd, _mm512_max_pd, _mm512_and_pd, _mm512_andnot_pd, _mm512_or_pd, pow2_f64
+);

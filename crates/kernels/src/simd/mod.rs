@@ -1,0 +1,152 @@
+//! Holds the vector operations the kernels are written in, once, over the trait `Simd`; one thin file per
+//! instruction set implements it. Refuses equations: those stand in the file of their cell.
+//!
+//! A value of a `Simd` type is the proof that its instructions are legal here: only [`Backend::detect`] and its
+//! siblings make one, after asking the processor. Every operation is exact to IEEE 754 lane by lane, so all
+//! backends compute the same bits.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+use crate::{Element, Error};
+
+/// Vector operations on elements `E`. `self` is the proof of legality and carries no data.
+pub trait Simd<E: Element>: Copy + Send + Sync {
+    /// A vector of [`Self::LANES`] elements.
+    type V: Copy;
+    /// Elements per vector; divides 16.
+    const LANES: usize;
+    /// Vectors per row of a full product tile.
+    const TILE: usize;
+
+    /// Runs a kernel in a function compiled for these instructions.
+    fn vectorize<K: Kernel<E>>(self, kernel: K) -> K::Output;
+
+    /// # Safety
+    /// `from` is valid for reading `LANES` elements.
+    unsafe fn load(self, from: *const E) -> Self::V;
+    /// # Safety
+    /// `to` is valid for writing `LANES` elements.
+    unsafe fn store(self, to: *mut E, x: Self::V);
+    /// `x` in every lane.
+    fn splat(self, x: E) -> Self::V;
+    /// `a + b`.
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`.
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b`.
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b`.
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b + c`, rounded once.
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `c - a * b`, rounded once.
+    fn fnma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a` where `a < b`, else `b`: a NaN in `b` comes through.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a` where `a > b`, else `b`: a NaN in `b` comes through.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `|x|`.
+    fn abs(self, x: Self::V) -> Self::V;
+    /// `|magnitude|` with the sign of `sign`.
+    fn copysign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
+    /// `2^n` for an integral `n` in the range of normal exponents.
+    fn pow2(self, n: Self::V) -> Self::V;
+}
+
+/// Work written once for every instruction set. `run` and all it calls in a loop must be `#[inline(always)]`, so
+/// that it is compiled inside the function that enables the instructions.
+pub trait Kernel<E: Element> {
+    /// What the work returns.
+    type Output;
+    /// Does the work with the operations of `s`.
+    fn run<S: Simd<E>>(self, s: S) -> Self::Output;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(avx512::Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    PortableFma(portable::PortableFma),
+    Portable(portable::Portable),
+}
+
+/// An instruction set that this machine was found to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backend(Kind);
+
+impl Backend {
+    /// All that this machine can run, the fastest first. The last is the portable source as this build compiles
+    /// it; before it, on x86-64, comes the same source compiled with hardware FMA.
+    pub fn available() -> Vec<Backend> {
+        let mut all = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(avx512::Avx512::detect().map(Kind::Avx512));
+            all.extend(avx2::Avx2::detect().map(Kind::Avx2));
+            all.extend(portable::PortableFma::detect().map(Kind::PortableFma));
+        }
+        all.push(Kind::Portable(portable::Portable));
+        all.into_iter().map(Backend).collect()
+    }
+
+    /// The fastest that this machine has.
+    pub fn detect() -> Backend {
+        Backend::available()[0]
+    }
+
+    /// The backend a user names: `avx512`, `avx2` or `portable`.
+    ///
+    /// Errors: the name is unknown, or this machine lacks the instructions.
+    pub fn named(name: &str) -> Result<Backend, Error> {
+        let available = Backend::available();
+        available.iter().find(|b| b.name() == name).copied().ok_or_else(|| {
+            let mut names: Vec<_> = available.iter().map(|b| b.name()).collect();
+            names.dedup();
+            Error::Backend { got: name.into(), available: names.join(", ") }
+        })
+    }
+
+    /// The name a user types. Both ways of compiling the portable source have one name: they differ in speed only.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(_) => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::PortableFma(_) => "portable",
+            Kind::Portable(_) => "portable",
+        }
+    }
+
+    /// Whether this is the portable source without hardware FMA on a build that has none: right, and slow.
+    pub fn is_plain(self) -> bool {
+        matches!(self.0, Kind::Portable(_)) && !cfg!(target_feature = "fma") && cfg!(target_arch = "x86_64")
+    }
+}
+
+macro_rules! run_for {
+    ($name:ident, $float:ident) => {
+        /// Runs `kernel` with the instructions of `backend`.
+        pub(crate) fn $name<K: Kernel<$float>>(backend: Backend, kernel: K) -> K::Output {
+            match backend.0 {
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx512(s) => Simd::<$float>::vectorize(s, kernel),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx2(s) => Simd::<$float>::vectorize(s, kernel),
+                #[cfg(target_arch = "x86_64")]
+                Kind::PortableFma(s) => Simd::<$float>::vectorize(s, kernel),
+                Kind::Portable(s) => Simd::<$float>::vectorize(s, kernel),
+            }
+        }
+    };
+}
+run_for!(run_f32, f32);
+run_for!(run_f64, f64);

@@ -1,0 +1,115 @@
+//! Holds the portable operations: arrays and plain loops that the compiler vectorises with whatever the target
+//! has. On x86-64 the same source is also compiled with hardware FMA (`PortableFma`). Refuses intrinsics.
+
+use super::{Kernel, Simd};
+
+/// The portable source as this build compiles it. Legal everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Portable;
+
+/// The portable source compiled with FMA: proof that this machine has the instruction.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortableFma(());
+
+#[cfg(target_arch = "x86_64")]
+impl PortableFma {
+    /// The proof, if the processor has the instruction.
+    pub fn detect() -> Option<PortableFma> {
+        is_x86_feature_detected!("fma").then_some(PortableFma(()))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "fma")]
+fn with_fma<E: crate::Element, K: Kernel<E>>(s: PortableFma, kernel: K) -> K::Output
+where
+    PortableFma: Simd<E>,
+{
+    kernel.run(s)
+}
+
+macro_rules! portable {
+    ($token:ident, $float:ident, $bits:ident, $lanes:literal, $shift:literal, $magic:literal, |$s:ident, $kernel:ident| $vectorize:expr) => {
+        impl Simd<$float> for $token {
+            type V = [$float; $lanes];
+            const LANES: usize = $lanes;
+            const TILE: usize = 2;
+
+            #[inline(always)]
+            fn vectorize<K: Kernel<$float>>(self, $kernel: K) -> K::Output {
+                let $s = self;
+                $vectorize
+            }
+            #[inline(always)]
+            unsafe fn load(self, from: *const $float) -> Self::V {
+                // SAFETY: the caller's promise on `from`; an array needs no more than its element's alignment.
+                unsafe { from.cast::<Self::V>().read() }
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $float, x: Self::V) {
+                // SAFETY: the caller's promise on `to`.
+                unsafe { to.cast::<Self::V>().write(x) }
+            }
+            #[inline(always)]
+            fn splat(self, x: $float) -> Self::V {
+                [x; $lanes]
+            }
+            #[inline(always)]
+            fn add(self, a: Self::V, b: Self::V) -> Self::V {
+                std::array::from_fn(|i| a[i] + b[i])
+            }
+            #[inline(always)]
+            fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+                std::array::from_fn(|i| a[i] - b[i])
+            }
+            #[inline(always)]
+            fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+                std::array::from_fn(|i| a[i] * b[i])
+            }
+            #[inline(always)]
+            fn div(self, a: Self::V, b: Self::V) -> Self::V {
+                std::array::from_fn(|i| a[i] / b[i])
+            }
+            #[inline(always)]
+            fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+                std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+            }
+            #[inline(always)]
+            fn fnma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+                std::array::from_fn(|i| (-a[i]).mul_add(b[i], c[i]))
+            }
+            #[inline(always)]
+            fn min(self, a: Self::V, b: Self::V) -> Self::V {
+                std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
+            }
+            #[inline(always)]
+            fn max(self, a: Self::V, b: Self::V) -> Self::V {
+                std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+            }
+            #[inline(always)]
+            fn abs(self, x: Self::V) -> Self::V {
+                x.map($float::abs)
+            }
+            #[inline(always)]
+            fn copysign(self, magnitude: Self::V, sign: Self::V) -> Self::V {
+                std::array::from_fn(|i| magnitude[i].copysign(sign[i]))
+            }
+            /// The low bits of `n + 1.5 * 2^shift` are the integer n; shifted up they are the exponent's distance
+            /// from that of 1.
+            #[inline(always)]
+            fn pow2(self, n: Self::V) -> Self::V {
+                let one = (1.0 as $float).to_bits();
+                n.map(|n| $float::from_bits((((n + $magic).to_bits()) << $shift).wrapping_add(one)))
+            }
+        }
+    };
+}
+
+portable!(Portable, f32, u32, 8, 23, 12582912.0, |s, kernel| kernel.run(s));
+portable!(Portable, f64, u64, 4, 52, 6755399441055744.0, |s, kernel| kernel.run(s));
+// SAFETY (both): `s` proves that the processor has FMA.
+#[cfg(target_arch = "x86_64")]
+portable!(PortableFma, f32, u32, 8, 23, 12582912.0, |s, kernel| unsafe { with_fma(s, kernel) });
+#[cfg(target_arch = "x86_64")]
+portable!(PortableFma, f64, u64, 4, 52, 6755399441055744.0, |s, kernel| unsafe { with_fma(s, kernel) });

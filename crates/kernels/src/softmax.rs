@@ -1,0 +1,141 @@
+//! Holds softmax and cross-entropy over rows of logits, forward and backward in one pass.
+//! Refuses the product before it. The sum of a row runs in 16 lanes and a fixed tree, whatever the vector width.
+
+use std::ops::Range;
+
+use crate::cpu::Shared;
+use crate::error::{check_len, check_tokens};
+use crate::simd::{Kernel, Simd};
+use crate::{Cpu, Element, Error, math, pad};
+
+/// Turns logits into the gradient of the cross-entropy, and says the loss of each row.
+///
+/// Shapes: `logits` `[rows, pad(V)]`, `targets` `[rows]` below V, `losses` `[rows]` in nats, overwritten.
+/// Each row of `logits` becomes `(softmax(logits) - onehot(target)) * scale`; the padding becomes zero.
+/// Source: Goodfellow, Bengio, Courville, Deep Learning, section 6.2.2.3.
+/// Errors: a length that differs from its shape; a target out of range.
+pub fn cross_entropy<E: Element>(
+    cpu: &Cpu,
+    vocab_size: usize,
+    targets: &[u32],
+    scale: E,
+    logits: &mut [E],
+    losses: &mut [E],
+) -> Result<(), Error> {
+    let rows = targets.len();
+    check_len("softmax logits", logits.len(), "rows * pad(V)", rows * pad(vocab_size))?;
+    check_len("softmax losses", losses.len(), "rows", rows)?;
+    check_tokens(targets, vocab_size)?;
+    let (logits, losses) = (Shared::new(logits), Shared::new(losses));
+    // An exponential costs about as much as 16 multiply-adds.
+    cpu.split(rows, 1, rows * vocab_size * 16, |rows| {
+        cpu.run(Rows { vocab_size, rows, targets, scale, logits: logits.get(), losses: losses.get() });
+    });
+    Ok(())
+}
+
+struct Rows<'a, E> {
+    vocab_size: usize,
+    rows: Range<usize>,
+    targets: &'a [u32],
+    scale: E,
+    logits: *mut E,
+    losses: *mut E,
+}
+
+impl<E: Element> Kernel<E> for Rows<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, s: S) {
+        let width = pad(self.vocab_size);
+        for r in self.rows {
+            // SAFETY: row r lies within the checked lengths and belongs to this part alone.
+            let (row, loss) = unsafe {
+                (std::slice::from_raw_parts_mut(self.logits.add(r * width), width), &mut *self.losses.add(r))
+            };
+            let target = self.targets[r] as usize;
+            let target_logit = row[target];
+            row[self.vocab_size..].fill(E::from_f64(f64::NEG_INFINITY));
+            let max = row.iter().fold(E::from_f64(f64::NEG_INFINITY), |m, &x| if m > x { m } else { x });
+            let sum = exponentials(s, row, max);
+            *loss = E::from_f64(max.to_f64() + libm::log(sum.to_f64()) - target_logit.to_f64());
+            let factor = self.scale / sum;
+            for x in row.iter_mut() {
+                *x = *x * factor;
+            }
+            row[target] = row[target] - self.scale;
+        }
+    }
+}
+
+/// Replaces every x of a padded row by exp(x - max) and returns their sum.
+#[inline(always)]
+fn exponentials<E: Element, S: Simd<E>>(s: S, row: &mut [E], max: E) -> E {
+    let mut lanes = [E::ZERO; 16];
+    let max = s.splat(max);
+    for chunk in row.chunks_exact_mut(16) {
+        for lane in (0..16).step_by(S::LANES) {
+            // SAFETY: chunk and lanes have 16 elements and LANES divides 16.
+            unsafe {
+                let x = math::exp(s, s.sub(s.load(chunk.as_ptr().add(lane)), max));
+                s.store(chunk.as_mut_ptr().add(lane), x);
+                let sum = lanes.as_mut_ptr().add(lane);
+                s.store(sum, s.add(s.load(sum), x));
+            }
+        }
+    }
+    let mut half = 8;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Backend;
+
+    /// The textbook formulas in f64.
+    fn plain(logits: &[f64], target: usize, scale: f64) -> (f64, Vec<f64>) {
+        let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = logits.iter().map(|x| (x - max).exp()).sum();
+        let grad = |(j, x): (usize, &f64)| ((x - max).exp() / sum - f64::from(u8::from(j == target))) * scale;
+        (max + sum.ln() - logits[target], logits.iter().enumerate().map(grad).collect())
+    }
+
+    #[test]
+    fn loss_and_gradient_match_the_textbook_on_every_backend() {
+        for backend in Backend::available() {
+            let cpu = Cpu::with_backend(backend, 2).unwrap();
+            for vocab_size in [1, 2, 3, 15, 16, 17, 65, 100] {
+                let rows = 5;
+                let logit = |r: usize, j: usize| ((r * 31 + j * 17) % 23) as f64 * 0.7 - 8.0 + r as f64 * 40.0;
+                let mut logits = vec![0.0f32; rows * pad(vocab_size)];
+                for r in 0..rows {
+                    for j in 0..vocab_size {
+                        logits[r * pad(vocab_size) + j] = logit(r, j) as f32;
+                    }
+                }
+                let given = logits.clone();
+                let targets: Vec<u32> = (0..rows).map(|r| (r * 7 % vocab_size) as u32).collect();
+                let mut losses = vec![0.0; rows];
+                cross_entropy(&cpu, vocab_size, &targets, 0.25, &mut logits, &mut losses).unwrap();
+                for r in 0..rows {
+                    let row = r * pad(vocab_size)..r * pad(vocab_size) + vocab_size;
+                    let wide: Vec<f64> = given[row.clone()].iter().map(|&x| x.into()).collect();
+                    let (loss, grad) = plain(&wide, targets[r] as usize, 0.25);
+                    // One rounding of a number as large as the logits, and of the sum's logarithm.
+                    assert!((losses[r] as f64 - loss).abs() <= 1e-6 * (1.0 + loss.abs()), "{loss} {}", losses[r]);
+                    for (got, want) in logits[row].iter().zip(&grad) {
+                        assert!((*got as f64 - want).abs() <= 2e-7, "{got} {want}");
+                    }
+                    assert!(logits[r * pad(vocab_size) + vocab_size..][..pad(vocab_size) - vocab_size].iter().all(|&x| x == 0.0));
+                }
+            }
+        }
+    }
+}

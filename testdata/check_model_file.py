@@ -1,0 +1,178 @@
+"""Reads a language model's file into PyTorch's own modules, by name, and measures its loss on a text.
+
+    python testdata/check_model_file.py MODEL.safetensors TEXT [--json]
+
+Holds a reader that shares no code with elman: where its loss agrees with `elman eval`, the names, the
+shapes, the gate order and the vocabulary in the file mean what PyTorch takes them to mean. Refuses (exit
+code 1) a file with a name missing or too many, a wrong shape or type, another cell than an LSTM, another
+tokenizer than `char`, and a text with a character outside the vocabulary. Wrong usage gives exit code 2.
+
+The file's metadata key `elman` is a JSON object. Used here: config.hidden_size, config.num_layers,
+config.embed (0 means one-hot), config.cell where present, and tokenizer {"kind": "char", "vocab": [...]},
+the strings in id order. Tensors, all F32:
+
+    encoder.weight [V, E]                              only where embed > 0
+    rnn.weight_ih_l{k}, rnn.weight_hh_l{k}, rnn.bias_ih_l{k}, rnn.bias_hh_l{k}
+    decoder.weight [V, H], decoder.bias [V]
+
+The text is one stream from the zero state: n - 1 predictions for n tokens. With --json, stdout is one object:
+
+    loss       mean nats per predicted token, computed in f32 (the sum over tokens is f64)
+    loss_f64   the same with weights and computation in f64
+    tokens     n
+"""
+
+import argparse
+import json
+import sys
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch.nn import functional
+
+CHUNK_STEPS = 4096  # steps run at once; the state is carried, so it changes memory and not the result
+
+
+class Refused(Exception):
+    """The file or the text is not what this reader accepts; the message says why."""
+
+
+class LanguageModel(torch.nn.Module):
+    """An optional embedding, nn.LSTM and nn.Linear, under the names of the file."""
+
+    def __init__(self, vocab_size, embed, hidden_size, num_layers):
+        super().__init__()
+        self.vocab_size = vocab_size
+        self.encoder = torch.nn.Embedding(vocab_size, embed) if embed > 0 else None
+        self.rnn = torch.nn.LSTM(embed or vocab_size, hidden_size, num_layers)
+        self.decoder = torch.nn.Linear(hidden_size, vocab_size)
+
+    def forward(self, ids, state):
+        """ids [T] -> logits [T, V] and the state after step T."""
+        if self.encoder is None:
+            x = functional.one_hot(ids, self.vocab_size).to(self.decoder.weight.dtype)
+        else:
+            x = self.encoder(ids)
+        y, state = self.rnn(x.unsqueeze(1), state)
+        return self.decoder(y.squeeze(1)), state
+
+
+def read_file(path):
+    """The `elman` object and the tensors by name."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (OSError, SafetensorError) as error:
+        raise Refused(f"{path} cannot be read: {error}") from error
+    if "elman" not in metadata:
+        raise Refused(f"metadata has the keys {sorted(metadata)}, expected `elman` ({path})")
+    try:
+        return json.loads(metadata["elman"]), tensors
+    except json.JSONDecodeError as error:
+        raise Refused(f"metadata key `elman` is not JSON: {error} ({path})") from error
+
+
+def size_of(config, key, least):
+    """A whole number of the config, at least `least`."""
+    value = config.get(key)
+    if type(value) is not int or value < least:
+        raise Refused(f"config.{key} is {value!r}, expected a whole number of at least {least}")
+    return value
+
+
+def read_vocab(about):
+    """The list of characters in id order."""
+    tokenizer = about.get("tokenizer")
+    if not isinstance(tokenizer, dict) or tokenizer.get("kind") != "char":
+        raise Refused(f"tokenizer is {str(tokenizer)[:80]}, expected an object with kind `char`")
+    vocab = tokenizer.get("vocab")
+    if not isinstance(vocab, list) or not vocab or not all(isinstance(entry, str) for entry in vocab):
+        raise Refused("tokenizer.vocab is not a list of strings with at least one entry")
+    if len(set(vocab)) != len(vocab):
+        raise Refused(f"tokenizer.vocab repeats entries: {len(vocab)} in all, {len(set(vocab))} that differ")
+    return vocab
+
+
+def build_model(about, tensors, vocab_size):
+    """The model with the file's weights; every name, shape and type must be the expected one."""
+    config = about.get("config")
+    if not isinstance(config, dict):
+        raise Refused("metadata key `elman` has no object `config`")
+    if config.get("cell", "lstm") != "lstm":
+        raise Refused(f"config.cell is {config['cell']!r}, expected 'lstm'")
+    model = LanguageModel(
+        vocab_size,
+        size_of(config, "embed", 0),
+        size_of(config, "hidden_size", 1),
+        size_of(config, "num_layers", 1),
+    )
+    expected = model.state_dict()
+    missing = sorted(expected.keys() - tensors.keys())
+    extra = sorted(tensors.keys() - expected.keys())
+    if missing or extra:
+        raise Refused(f"tensor names differ: missing {missing or 'none'}, extra {extra or 'none'}")
+    for name, want in expected.items():
+        got = tensors[name]
+        if got.shape != want.shape:
+            raise Refused(f"{name} has shape {list(got.shape)}, expected {list(want.shape)}")
+        if got.dtype != torch.float32:
+            raise Refused(f"{name} has type {got.dtype}, expected torch.float32")
+    model.load_state_dict(tensors, strict=True)
+    return model.eval()
+
+
+def read_ids(path, vocab):
+    """The text as token ids, one for each Unicode scalar value."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{path} cannot be read: {error}") from error
+    ids = {entry: number for number, entry in enumerate(vocab)}
+    for place, character in enumerate(text):
+        if character not in ids:
+            raise Refused(f"character {character!r} at position {place} is outside the vocabulary ({path})")
+    if len(text) < 2:
+        raise Refused(f"text has {len(text)} tokens, expected at least 2 ({path})")
+    return torch.tensor([ids[character] for character in text])
+
+
+@torch.inference_mode()
+def mean_loss(model, ids):
+    """Mean nats per predicted token, in the model's own type."""
+    total, state = 0.0, None
+    for start in range(0, len(ids) - 1, CHUNK_STEPS):
+        targets = ids[start + 1 : start + 1 + CHUNK_STEPS]
+        logits, state = model(ids[start : start + len(targets)], state)
+        total += functional.cross_entropy(logits, targets, reduction="none").double().sum().item()
+    return total / (len(ids) - 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Loss of an elman model file on a text, computed by PyTorch.")
+    parser.add_argument("model", metavar="MODEL.safetensors")
+    parser.add_argument("text", metavar="TEXT")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    arguments = parser.parse_args()
+    try:
+        about, tensors = read_file(arguments.model)
+        if not isinstance(about, dict):
+            raise Refused("metadata key `elman` is not a JSON object")
+        vocab = read_vocab(about)
+        model = build_model(about, tensors, len(vocab))
+        ids = read_ids(arguments.text, vocab)
+        loss = mean_loss(model, ids)
+        loss_f64 = mean_loss(model.double(), ids)
+    except Refused as reason:
+        print(f"error: {reason}", file=sys.stderr)
+        return 1
+    if arguments.json:
+        print(json.dumps({"loss": loss, "loss_f64": loss_f64, "tokens": len(ids)}))
+    else:
+        print(f"loss {loss:.6f} nats per token in f32, {loss_f64:.6f} in f64, {len(ids)} tokens")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
