@@ -1,1 +1,54 @@
-fn main() {}
+//! Holds the door of the program `elman`: one verb in, one exit code out.
+//! Refuses to do the work itself (that is the library's) and to let a failure pass without a sentence.
+
+mod arguments;
+mod corpus;
+mod curves;
+mod eval;
+mod failure;
+mod gradcheck;
+mod info;
+mod progress;
+mod sample;
+mod settings;
+mod signals;
+mod terminal;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Train, sample and check recurrent networks.
+///
+/// `elman train` learns to write from any text; without a text it takes the tales that come with the program.
+#[derive(Parser)]
+#[command(name = "elman", version, arg_required_else_help = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Train(Box<train::Args>),
+    Sample(sample::Args),
+    Eval(eval::Args),
+    Gradcheck(gradcheck::Args),
+    Info(info::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match arguments::parse::<Cli>(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let done = match cli.verb {
+        Verb::Train(args) => train::run(&args),
+        Verb::Sample(args) => sample::run(args),
+        Verb::Eval(args) => eval::run(args),
+        Verb::Gradcheck(args) => gradcheck::run(args),
+        Verb::Info(args) => info::run(args),
+    };
+    done.unwrap_or_else(|error| failure::report(&error))
+}

@@ -61,7 +61,7 @@ pub struct Config {
     pub batch: usize,
     /// Passes over the training split; ignored where `steps` is set.
     pub epochs: usize,
-    /// Optimizer steps, instead of `epochs`.
+    /// Optimizer steps, instead of `epochs`; resolved, what `epochs` came to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
     /// Peak learning rate of Adam.
@@ -76,19 +76,21 @@ pub struct Config {
     pub clip: f64,
     /// Seed of every random draw.
     pub seed: u64,
-    /// Steps between two evaluations of the validation split; 0 evaluates never.
-    /// None: once per epoch.
+    /// Steps between two evaluations of the validation split, and one after the last step; 0 evaluates never.
+    /// None: once an epoch, but 10 times over the run at least and 50 times at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_every: Option<u64>,
-    /// Steps between two lines of `log.jsonl`. None: twenty lines an epoch at most, at least one in 100 steps.
+    /// Steps between two lines of `log.jsonl`; the first step, each evaluation and the last step have one too.
+    /// 0 writes no others. None: 200 over the run, but one in 100 steps at least.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub print_every: Option<u64>,
-    /// Steps between two samples; 0 writes none. None: ten over the run.
+    /// Steps between two samples, and one after the last step; 0 writes none. None: ten over the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample_every: Option<u64>,
     /// Characters of each sample.
     pub sample_length: usize,
-    /// Steps between two saves of model and state; 0 saves at the end only. None: at each evaluation.
+    /// Steps between two saves of model and state, and one at the end; 0 saves at the end only.
+    /// None: as often as evaluations, or ten times over the run where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_every: Option<u64>,
 }
@@ -123,9 +125,183 @@ impl Default for Config {
     }
 }
 
+/// The largest integer a recipe can hold: TOML's integers have 63 bits.
+const MAX_INTEGER: u64 = i64::MAX as u64;
+
 impl Config {
+    /// Reads a recipe: the keys it sets, defaults for the others. Checks nothing else: see [`Config::check`].
+    ///
+    /// Errors: what is not TOML, an unknown key, a value of the wrong kind; each names the key and `source_name`.
+    pub fn from_toml(text: &str, source_name: &str) -> Result<Config, Error> {
+        let refuse = |key: String, problem: &str| Error::Recipe {
+            key,
+            problem: problem.trim_end().replace('\n', ", "),
+            source_name: source_name.to_string(),
+        };
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let before = error.span().map_or("", |span| &text[..span.start]);
+            refuse(format!("line {}", before.matches('\n').count() + 1), error.message())
+        })?;
+        // One key at a time, so that an error can name its key.
+        for (key, value) in &table {
+            let alone = toml::Table::from_iter([(key.clone(), value.clone())]);
+            if let Err(error) = Config::deserialize(alone) {
+                return Err(refuse(key.clone(), error.message()));
+            }
+        }
+        Config::deserialize(table).map_err(|error| refuse("recipe".into(), error.message()))
+    }
+
+    /// The configuration as a recipe. Errors: an integer above 63 bits, which [`Config::check`] refuses too.
+    pub fn to_toml(&self) -> Result<String, Error> {
+        toml::to_string(self).map_err(|error| Error::Recipe {
+            key: "config".into(),
+            problem: error.to_string(),
+            source_name: "configuration".into(),
+        })
+    }
+
     /// Checks every field on its own. Errors: the first that is out of range, by its name.
     pub fn check(&self) -> Result<(), Error> {
-        todo!()
+        whole("hidden_size", self.hidden_size as u64, 1, 1 << 16)?;
+        whole("num_layers", self.num_layers as u64, 1, 64)?;
+        whole("embed", self.embed as u64, 0, 1 << 16)?;
+        real("dropout", self.dropout, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
+        real("forget_bias", self.forget_bias, "a finite number", |_| true)?;
+        real("val_frac", self.val_frac, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
+        whole("seq_len", self.seq_len as u64, 1, 1 << 24)?;
+        whole("batch", self.batch as u64, 1, 1 << 20)?;
+        if self.steps.is_none() {
+            whole("epochs", self.epochs as u64, 1, 1 << 32)?;
+        }
+        real("lr", self.lr, "a finite number above 0", |x| x > 0.0)?;
+        real("min_lr_frac", self.min_lr_frac, "0 to 1", |x| (0.0..=1.0).contains(&x))?;
+        real("clip", self.clip, "a finite number, 0 or more", |x| x >= 0.0)?;
+        whole("sample_length", self.sample_length as u64, 0, 1 << 32)?;
+        whole("warmup", self.warmup, 0, MAX_INTEGER)?;
+        whole("seed", self.seed, 0, MAX_INTEGER)?;
+        for (name, value, least) in [
+            ("steps", self.steps, 1),
+            ("eval_every", self.eval_every, 0),
+            ("print_every", self.print_every, 0),
+            ("sample_every", self.sample_every, 0),
+            ("save_every", self.save_every, 0),
+        ] {
+            whole(name, value.unwrap_or(least), least, MAX_INTEGER)?;
+        }
+        Ok(())
+    }
+
+    /// Fills in what was left open, for a text whose epoch has `steps_per_epoch` steps with `batch` rows.
+    /// Resolving twice changes nothing.
+    pub(crate) fn resolve(&mut self, batch: usize, steps_per_epoch: u64, validates: bool) {
+        self.batch = batch;
+        let steps = *self.steps.get_or_insert((self.epochs as u64).saturating_mul(steps_per_epoch).min(MAX_INTEGER));
+        let tenth = steps.div_ceil(10);
+        let eval = steps_per_epoch.clamp(steps.div_ceil(50), tenth);
+        let eval = *self.eval_every.get_or_insert(eval);
+        self.print_every.get_or_insert((steps / 200).clamp(1, 100));
+        self.sample_every.get_or_insert(tenth);
+        self.save_every.get_or_insert(if validates && eval > 0 { eval } else { tenth });
+    }
+}
+
+fn whole(name: &'static str, got: u64, least: u64, most: u64) -> Result<(), Error> {
+    if (least..=most).contains(&got) {
+        return Ok(());
+    }
+    Err(Error::Setting { name, got: got.to_string(), expected: format!("{least} to {most}") })
+}
+
+fn real(name: &'static str, got: f64, expected: &str, fits: impl Fn(f64) -> bool) -> Result<(), Error> {
+    if got.is_finite() && fits(got) {
+        return Ok(());
+    }
+    Err(Error::Setting { name, got: got.to_string(), expected: expected.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> String {
+        Config::from_toml(text, "r.toml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_recipe_comes_back_as_it_was_written() {
+        let config = Config { lr: 0.1 + 0.2, steps: Some(7), schedule: Schedule::Constant, ..Config::default() };
+        assert_eq!(Config::from_toml(&config.to_toml().unwrap(), "r").unwrap(), config);
+        let recipe = Config::from_toml("hidden_size = 12\nschedule = \"constant\"\n", "r").unwrap();
+        assert_eq!((recipe.hidden_size, recipe.schedule, recipe.batch), (12, Schedule::Constant, 64));
+    }
+
+    #[test]
+    fn recipes_are_refused_by_key_and_file() {
+        let unknown = message("batch = 1\nhiden = 3");
+        assert!(unknown.starts_with("hiden: unknown field `hiden`"), "{unknown}");
+        assert!(unknown.ends_with("(r.toml)") && !unknown.contains('\n'), "{unknown}");
+        let kind = message("hidden_size = \"big\"");
+        assert!(kind.starts_with("hidden_size: invalid type"), "{kind}");
+        let choice = message("schedule = \"step\"");
+        assert!(choice.starts_with("schedule: unknown variant `step`"), "{choice}");
+        let syntax = message("batch = 1\nlr =\n");
+        assert!(syntax.starts_with("line 2: "), "{syntax}");
+        assert!(message("seed = -1").starts_with("seed: "));
+    }
+
+    #[test]
+    fn each_bad_field_is_named() {
+        type Spoil = fn(&mut Config);
+        let cases: [(&str, Spoil); 18] = [
+            ("hidden_size is 0, expected 1 to 65536", |c| c.hidden_size = 0),
+            ("num_layers is 0", |c| c.num_layers = 0),
+            ("embed is 65537", |c| c.embed = 65_537),
+            ("dropout is 1,", |c| c.dropout = 1.0),
+            ("forget_bias is inf", |c| c.forget_bias = f64::INFINITY),
+            ("val_frac is 1,", |c| c.val_frac = 1.0),
+            ("seq_len is 0", |c| c.seq_len = 0),
+            ("batch is 0", |c| c.batch = 0),
+            ("epochs is 0", |c| c.epochs = 0),
+            ("steps is 0", |c| c.steps = Some(0)),
+            ("lr is NaN, expected a finite number above 0", |c| c.lr = f64::NAN),
+            ("lr is 0,", |c| c.lr = 0.0),
+            ("min_lr_frac is 2", |c| c.min_lr_frac = 2.0),
+            ("clip is -1", |c| c.clip = -1.0),
+            ("seed is 18446744073709551615", |c| c.seed = u64::MAX),
+            ("warmup is 18446744073709551615", |c| c.warmup = u64::MAX),
+            ("save_every is 18446744073709551615", |c| c.save_every = Some(u64::MAX)),
+            ("val_frac is -0.1", |c| c.val_frac = -0.1),
+        ];
+        assert!(Config::default().check().is_ok());
+        for (want, spoil) in cases {
+            let mut config = Config::default();
+            spoil(&mut config);
+            let got = config.check().unwrap_err().to_string();
+            assert!(got.starts_with(want), "{got}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_open_is_filled_in_once() {
+        let mut config = Config::default();
+        config.resolve(32, 240, true);
+        assert_eq!((config.batch, config.steps, config.eval_every), (32, Some(4800), Some(240)));
+        assert_eq!((config.print_every, config.sample_every), (Some(24), Some(480)));
+        assert_eq!(config.save_every, Some(240));
+        let again = config.clone();
+        config.resolve(32, 240, true);
+        assert_eq!(config, again);
+
+        let mut endless = Config { epochs: 1 << 32, ..Config::default() };
+        endless.resolve(64, 1 << 40, true);
+        assert!(endless.check().is_ok() && endless.to_toml().is_ok());
+
+        let mut short = Config { steps: Some(5), ..Config::default() };
+        short.resolve(64, 1, false);
+        assert_eq!((short.eval_every, short.print_every, short.save_every), (Some(1), Some(1), Some(1)));
+        let mut never = Config { eval_every: Some(0), ..Config::default() };
+        never.resolve(64, 100, true);
+        assert_eq!((never.eval_every, never.save_every), (Some(0), Some(200)));
     }
 }

@@ -1,6 +1,7 @@
 //! Holds the one error type of the library. Each message names the thing, what it was and what was wanted.
+//! Refuses nothing itself; words of advice (`hint:`) belong to the program, not here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the library refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -9,12 +10,22 @@ pub enum Error {
     /// A setting is out of range.
     #[error("{name} is {got}, expected {expected}")]
     Setting {
-        /// The setting, as a user writes it.
+        /// The setting, as a recipe spells it.
         name: &'static str,
         /// What it was.
         got: String,
         /// What was wanted.
         expected: String,
+    },
+    /// A recipe or `config.toml` cannot be understood.
+    #[error("{key}: {problem} ({source_name})")]
+    Recipe {
+        /// The key at fault, or the line where the file is not TOML at all.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+        /// Where the recipe came from.
+        source_name: String,
     },
     /// A tensor has another shape than the model needs.
     #[error("{name} has shape {got:?}, expected {expected:?}")]
@@ -25,6 +36,34 @@ pub enum Error {
         got: Vec<usize>,
         /// What was wanted.
         expected: Vec<usize>,
+    },
+    /// A tensor in a file has another shape than the file's own configuration asks for.
+    #[error("{name} has shape {got:?}, expected {formula} = {expected:?} ({})", path.display())]
+    FileShape {
+        /// Tensor name.
+        name: String,
+        /// What it was.
+        got: Vec<usize>,
+        /// What was wanted, in the configuration's words.
+        formula: String,
+        /// What was wanted.
+        expected: Vec<usize>,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is not what it should be: cut short, of another kind, or at odds with itself.
+    #[error("{problem} ({})", path.display())]
+    File {
+        /// What is wrong.
+        problem: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A parameter or part of a state that does not exist.
+    #[error("no parameter is called {name}")]
+    UnknownParameter {
+        /// The name asked for.
+        name: String,
     },
     /// Reading or writing failed.
     #[error("cannot {action} {}", path.display())]
@@ -37,4 +76,128 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A directory named by hand is there already.
+    #[error("{} exists already, expected a new directory", path.display())]
+    Exists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A text is not UTF-8.
+    #[error("{name} is not UTF-8: invalid bytes at byte offset {offset}")]
+    InvalidUtf8 {
+        /// The text.
+        name: String,
+        /// Offset of the first byte that cannot be decoded.
+        offset: usize,
+    },
+    /// A folder holds nothing to read.
+    #[error("{} holds no text, expected at least one .txt, .text or .md file", path.display())]
+    NoText {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A text is too short for what was asked of it.
+    #[error("{name} has {got} {unit}, expected at least {expected}")]
+    ShortText {
+        /// The text.
+        name: String,
+        /// Characters it has.
+        got: usize,
+        /// What was counted, in words.
+        unit: &'static str,
+        /// Characters it needs, in words.
+        expected: String,
+    },
+    /// A text holds a character outside the vocabulary.
+    #[error(
+        "character {} at position {position} of {name} is not in the vocabulary of {vocab_size} characters",
+        describe(*character)
+    )]
+    UnknownCharacter {
+        /// The text.
+        name: String,
+        /// The character.
+        character: char,
+        /// Characters before it.
+        position: usize,
+        /// Characters the vocabulary has.
+        vocab_size: usize,
+    },
+    /// A prompt holds characters the model never saw.
+    #[error(
+        "the prompt has characters the model never saw: {}",
+        characters.iter().map(|&c| describe(c)).collect::<Vec<_>>().join(", ")
+    )]
+    UnknownPrompt {
+        /// The characters, each once, in order of appearance.
+        characters: Vec<char>,
+    },
+    /// A run is asked to continue on a text it was not trained on.
+    #[error(
+        "the text {got} ({got_characters} characters) is not the one this run was trained on: {expected} ({expected_characters} characters)"
+    )]
+    AnotherText {
+        /// Name of the text at hand.
+        got: String,
+        /// Its length.
+        got_characters: usize,
+        /// Name of the text the run knows.
+        expected: String,
+        /// Its length.
+        expected_characters: usize,
+    },
+    /// Loss or gradient left the finite numbers. The parameters are as they were before the step.
+    #[error("step {step} diverged: loss {loss}, gradient norm {norm}, learning rate {lr}; expected finite numbers")]
+    Diverged {
+        /// The step that was not taken, from 1.
+        step: u64,
+        /// Its loss.
+        loss: f64,
+        /// Its gradient norm before clipping.
+        norm: f64,
+        /// Its learning rate.
+        lr: f64,
+    },
+    /// The kernels refused.
+    #[error(transparent)]
+    Kernels(#[from] elman_kernels::Error),
+}
+
+impl Error {
+    /// An [`Error::Io`] as a closure's body: `.map_err(Error::io("read", path))`.
+    pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Error + 'a {
+        move |source| Error::Io { action, path: path.to_path_buf(), source }
+    }
+
+    /// An [`Error::File`].
+    pub(crate) fn file(path: &Path, problem: impl Into<String>) -> Error {
+        Error::File { problem: problem.into(), path: path.to_path_buf() }
+    }
+}
+
+/// A character as a reader can find it: quoted, escaped where it cannot be seen, with its code point.
+fn describe(character: char) -> String {
+    format!("{character:?} (U+{:04X})", u32::from(character))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_the_thing_and_both_numbers() {
+        let shape = Error::FileShape {
+            name: "rnn.weight_hh_l1".into(),
+            got: vec![512, 100],
+            formula: "[4*hidden_size, hidden_size]".into(),
+            expected: vec![512, 128],
+            path: "model.safetensors".into(),
+        };
+        assert_eq!(
+            shape.to_string(),
+            "rnn.weight_hh_l1 has shape [512, 100], expected [4*hidden_size, hidden_size] = [512, 128] (model.safetensors)"
+        );
+        let prompt = Error::UnknownPrompt { characters: vec!['☃', '\t'] };
+        assert_eq!(prompt.to_string(), "the prompt has characters the model never saw: '☃' (U+2603), '\\t' (U+0009)");
+    }
 }

@@ -1,5 +1,56 @@
-//! Recurrent networks: train, sample, evaluate and check them on a CPU.
+//! Recurrent networks: train, sample, evaluate and check them on a CPU, with the same bits every time.
+//!
+//! Holds the list of rooms and the names most users need. Refuses `unsafe` code, printing and exiting.
+//!
+//! Load a model and stream text:
+//!
+//! ```
+//! # fn main() -> Result<(), elman::Error> {
+//! # let dir = std::env::temp_dir().join(format!("elman-doc-{}", std::process::id()));
+//! # let config = elman::Config { hidden_size: 16, num_layers: 1, seq_len: 8, steps: Some(2), ..Default::default() };
+//! # let run = elman::RunDir::next_free(&dir, "tales")?;
+//! # let mut trainer = elman::Trainer::new(config, &elman::Corpus::bundled(), &elman::Cpu::new(None)?)?;
+//! # trainer.run(Some(&run), &mut |_| elman::train::Control::Continue)?;
+//! # let path = run.path();
+//! # let stop = || { let _ = std::fs::remove_dir_all(&dir); };
+//! let cpu = elman::Cpu::new(None)?; // all cores
+//! let file = elman::ModelFile::load(path)?; // a run directory or a model file
+//! for piece in file.generate("Once", elman::Settings::default(), 1, &cpu)?.take(200) {
+//!     print!("{piece}");
+//! }
+//! # stop();
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
+pub mod checkpoint;
 pub mod config;
+pub mod data;
 pub mod error;
+pub mod evaluate;
+pub mod gradcheck;
+pub mod layer;
+pub mod model;
+pub mod ops;
+pub mod optim;
+pub mod params;
+mod report;
+pub mod rng;
+pub mod run_dir;
+pub mod sample;
+pub mod tape;
+mod tensor_file;
+pub mod train;
+mod train_state;
+
+pub use checkpoint::ModelFile;
+pub use config::Config;
+pub use data::{Corpus, Vocab};
+pub use elman_kernels::{Cpu, Element};
+pub use error::Error;
+pub use model::LanguageModel;
+pub use run_dir::RunDir;
+pub use sample::Settings;
+pub use train::Trainer;
+pub use train_state::text_of;

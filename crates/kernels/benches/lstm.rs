@@ -51,10 +51,8 @@ impl Layer {
         let grads = WeightGrads { weight_ih, weight_hh, bias_ih, bias_hh };
         let start = Instant::now();
         let (input, grad_x) = (Input::Dense(&self.x), Some(&mut self.grad_x[..]));
-        lstm::backward(
-            cpu, &self.d, &w, input, &mut self.gates, hidden, cell, grad_hidden, grad_cell, grad_x, grads,
-        )
-        .unwrap();
+        lstm::backward(cpu, &self.d, &w, input, &mut self.gates, hidden, cell, grad_hidden, grad_cell, grad_x, grads)
+            .unwrap();
         (forward, start.elapsed().as_secs_f64())
     }
 }

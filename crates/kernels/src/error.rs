@@ -47,11 +47,7 @@ pub enum Error {
 
 /// Refuses a slice whose length is not that of its shape.
 pub(crate) fn check_len(name: &'static str, got: usize, shape: &'static str, expected: usize) -> Result<(), Error> {
-    if got == expected {
-        Ok(())
-    } else {
-        Err(Error::Length { name, got, shape, expected })
-    }
+    if got == expected { Ok(()) } else { Err(Error::Length { name, got, shape, expected }) }
 }
 
 /// Refuses tokens that do not index a table of `limit` rows.

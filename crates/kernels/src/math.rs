@@ -159,7 +159,10 @@ mod tests {
             let want = truth(x.to_f64());
             let want_here = E::from_f64(want).to_f64();
             if !want_here.is_finite() || want.abs() < normal {
-                assert!(y.to_f64() == want_here || (y.to_f64() - want).abs() <= normal, "{function:?}({x}) = {y}, expected {want}");
+                assert!(
+                    y.to_f64() == want_here || (y.to_f64() - want).abs() <= normal,
+                    "{function:?}({x}) = {y}, expected {want}"
+                );
                 return None;
             }
             Some((y.to_f64() - want).abs() / (want.abs() * 2.0 * E::ROUNDING))

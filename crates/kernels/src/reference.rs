@@ -91,7 +91,8 @@ impl<E: Element> Lstm<E> {
                     run.cell.push(c);
                     run.hidden.push(o * tanh(c));
                 }
-                run.gates.extend(a.iter().enumerate().map(|(n, &a)| if n / h_size == 2 { tanh(a) } else { sigmoid(a) }));
+                run.gates
+                    .extend(a.iter().enumerate().map(|(n, &a)| if n / h_size == 2 { tanh(a) } else { sigmoid(a) }));
             }
         }
         run

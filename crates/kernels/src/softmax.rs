@@ -133,7 +133,11 @@ mod tests {
                     for (got, want) in logits[row].iter().zip(&grad) {
                         assert!((*got as f64 - want).abs() <= 2e-7, "{got} {want}");
                     }
-                    assert!(logits[r * pad(vocab_size) + vocab_size..][..pad(vocab_size) - vocab_size].iter().all(|&x| x == 0.0));
+                    assert!(
+                        logits[r * pad(vocab_size) + vocab_size..][..pad(vocab_size) - vocab_size]
+                            .iter()
+                            .all(|&x| x == 0.0)
+                    );
                 }
             }
         }

@@ -121,13 +121,10 @@ impl<E: Element> Case<E> {
         let zeros = |layout: Layout| Buffer::<E>::zeros(layout.packed_len());
         let (mut g_ih, mut g_hh, mut g_bi, mut g_bh) =
             (zeros(d.weight_ih()), zeros(d.weight_hh()), zeros(d.bias()), zeros(d.bias()));
-        let grads =
-            WeightGrads { weight_ih: &mut g_ih, weight_hh: &mut g_hh, bias_ih: &mut g_bi, bias_hh: &mut g_bh };
+        let grads = WeightGrads { weight_ih: &mut g_ih, weight_hh: &mut g_hh, bias_ih: &mut g_bi, bias_hh: &mut g_bh };
         let want_x = self.tokens.is_none().then_some(&mut grad_x[..]);
-        lstm::backward(
-            cpu, d, &w, input, &mut gates, &hidden, &cell, &mut grad_hidden, &mut grad_cell, want_x, grads,
-        )
-        .unwrap();
+        lstm::backward(cpu, d, &w, input, &mut gates, &hidden, &cell, &mut grad_hidden, &mut grad_cell, want_x, grads)
+            .unwrap();
         let weights = Lstm {
             input_size: d.input_size,
             hidden_size: h,
@@ -153,7 +150,10 @@ fn assert_close<E: Element>(what: &str, got: &[E], want: &[E], tolerance: f64) {
     let largest = want.iter().fold(1.0f64, |m, x| m.max(x.to_f64().abs()));
     for (i, (g, w)) in got.iter().zip(want).enumerate() {
         let error = (g.to_f64() - w.to_f64()).abs();
-        assert!(error <= tolerance * largest, "{what}[{i}] is {g}, expected {w}: off by {error:e}, {tolerance:e} allowed");
+        assert!(
+            error <= tolerance * largest,
+            "{what}[{i}] is {g}, expected {w}: off by {error:e}, {tolerance:e} allowed"
+        );
     }
 }
 
@@ -264,8 +264,7 @@ fn linear_matches_plain_sums() {
             (vec![E::ZERO; x_rows.len()], Buffer::zeros(w_packed.len()), Buffer::zeros(b_packed.len()));
         let grad_b = Some(&mut g_b[..]);
         linear::backward(cpu, &d, &x_rows, &w_packed, &grad_rows, Some(&mut g_x), &mut g_w, grad_b).unwrap();
-        let got =
-            vec![dense(&y, outputs), dense(&g_x, inputs), unpacked(d.weight(), &g_w), unpacked(d.bias(), &g_b)];
+        let got = vec![dense(&y, outputs), dense(&g_x, inputs), unpacked(d.weight(), &g_w), unpacked(d.bias(), &g_b)];
         let sum = |n: usize, f: &dyn Fn(usize) -> E| (0..n).fold(0.0, |s, k| s + f(k).to_f64());
         let mut want = vec![Vec::new(); 4];
         for r in 0..rows {

@@ -1,0 +1,108 @@
+//! Holds how a command line is read: `_` taken for `-` in flag names, defaults shown in the help, usage errors
+//! told in one line. Refuses to touch a value: only names of flags are rewritten.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, CommandFactory, FromArgMatches};
+
+use crate::settings;
+use crate::terminal::say;
+
+/// Reads the command line. Errors: the exit code to leave with, once help, version or a complaint is printed.
+pub fn parse<Cli: CommandFactory + FromArgMatches>(args: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    let command = settings::show_defaults(Cli::command());
+    let args = dashes(args, &free_text_flags(&command));
+    command
+        .try_get_matches_from(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| explain(&error))
+}
+
+/// The flags whose value may look like a flag itself (a prompt may).
+fn free_text_flags(command: &Command) -> Vec<String> {
+    command
+        .get_subcommands()
+        .flat_map(Command::get_arguments)
+        .filter(|arg| arg.is_allow_hyphen_values_set())
+        .flat_map(|arg| {
+            arg.get_long_and_visible_aliases().into_iter().flatten().chain(arg.get_all_aliases().into_iter().flatten())
+        })
+        .map(|name| format!("--{name}"))
+        .collect()
+}
+
+/// Writes `--rnn_size=a_b` as `--rnn-size=a_b`; leaves values, what follows `--` and text for `free_text` flags alone.
+fn dashes(args: impl Iterator<Item = OsString>, free_text: &[String]) -> Vec<OsString> {
+    let mut out: Vec<OsString> = Vec::new();
+    let (mut is_value, mut is_over) = (false, false);
+    for arg in args {
+        let flag = arg.to_str().filter(|text| text.starts_with("--") && !is_value && !is_over).map(|text| {
+            match text.split_once('=') {
+                Some((name, value)) => format!("{}={value}", name.replace('_', "-")),
+                None => text.replace('_', "-"),
+            }
+        });
+        is_over |= flag.as_deref() == Some("--");
+        is_value = flag.as_ref().is_some_and(|flag| free_text.contains(flag));
+        out.push(flag.map_or(arg, OsString::from));
+    }
+    out
+}
+
+/// Prints what clap has to say: help and version as they are, a complaint as one line and at most one hint.
+fn explain(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print(); // a closed pipe is no failure: `elman --help | head -1`
+            return ExitCode::SUCCESS;
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            return ExitCode::from(2);
+        }
+        _ => {}
+    }
+    let text = error.render().to_string();
+    let complaint: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+    say!("{}", complaint.join(" "));
+    let suggested = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
+        .into_iter()
+        .find_map(|kind| match error.get(kind) {
+            Some(ContextValue::String(one)) => Some(one.clone()),
+            Some(ContextValue::Strings(some)) => some.first().cloned(),
+            _ => None,
+        });
+    match suggested {
+        Some(name) => say!("hint: did you mean '{name}'?"),
+        None => say!("hint: 'elman --help' lists the verbs, 'elman VERB --help' the flags of one"),
+    }
+    ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewritten(args: &[&str]) -> Vec<String> {
+        let free_text = ["--prompt".to_string()];
+        dashes(args.iter().map(OsString::from), &free_text).into_iter().map(|arg| arg.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn flag_names_take_either_mark() {
+        assert_eq!(
+            rewritten(&["elman", "train", "a_b", "--rnn_size", "64", "--out=x_y"]),
+            ["elman", "train", "a_b", "--rnn-size", "64", "--out=x_y"]
+        );
+    }
+
+    #[test]
+    fn values_stay_as_typed() {
+        assert_eq!(
+            rewritten(&["--prompt", "--a_b", "--top_k", "--", "--c_d"]),
+            ["--prompt", "--a_b", "--top-k", "--", "--c_d"]
+        );
+    }
+}

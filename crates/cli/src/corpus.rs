@@ -1,0 +1,88 @@
+//! Holds how the TEXT arguments become a text: files, folders, `-` for standard input, nothing for the bundled tales.
+//! Refuses `-` beside other texts.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use elman::{Corpus, RunDir, text_of};
+
+use crate::failure::Refusal;
+
+/// Reads what TEXT names; no TEXT is the bundled text.
+pub fn read(texts: &[PathBuf]) -> anyhow::Result<Corpus> {
+    if texts.is_empty() {
+        return Ok(Corpus::bundled());
+    }
+    if !is_from_stdin(texts) {
+        return Ok(Corpus::read(texts)?);
+    }
+    if texts.len() > 1 {
+        return Err(Refusal::new("- (standard input) is given beside other texts, expected it alone").into());
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
+    Ok(Corpus::from_bytes("standard input", bytes)?)
+}
+
+/// Reads the text of a run again, from where it was then.
+pub fn of_run(run: &RunDir) -> anyhow::Result<Corpus> {
+    let mark = text_of(run)?;
+    if mark.sources.is_empty() {
+        if mark == Corpus::bundled().mark() {
+            return Ok(Corpus::bundled());
+        }
+        let message = format!("{} was trained on {}, which is not here", run.path().display(), mark.name);
+        return Err(Refusal::new(message)
+            .hint("give the same text again: a file, a folder, or - for standard input")
+            .into());
+    }
+    let paths: Vec<PathBuf> = mark.sources.into_iter().map(PathBuf::from).collect();
+    let message = || {
+        Refusal::new(format!("cannot find the text of {}", run.path().display()))
+            .hint("give its new place: elman train TEXT --resume RUN")
+    };
+    Corpus::read(&paths).with_context(message)
+}
+
+/// Whether TEXT is standard input, which cannot be read twice.
+pub fn is_from_stdin(texts: &[PathBuf]) -> bool {
+    texts.iter().any(|text| is_stdin(text))
+}
+
+/// What a run on TEXT is called when nobody names it: the stem of the first file, or the folder's name.
+pub fn run_name(texts: &[PathBuf]) -> String {
+    let Some(first) = texts.first() else {
+        return "tales".to_string();
+    };
+    if is_stdin(first) {
+        return "stdin".to_string();
+    }
+    let path = if first.file_name().is_some() {
+        first.clone()
+    } else {
+        first.canonicalize().unwrap_or_else(|_| first.clone())
+    };
+    let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    let name = name.unwrap_or(OsStr::new("text")).to_string_lossy();
+    name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
+}
+
+fn is_stdin(text: &Path) -> bool {
+    text == Path::new("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_called_after_its_text() {
+        let name = |text: &str| run_name(&[PathBuf::from(text)]);
+        assert_eq!([name("a/my tale.txt"), name("-"), name("/")], ["my-tale", "stdin", "text"]);
+        assert_eq!(run_name(&[]), "tales");
+        assert_eq!(name("src"), "src");
+        assert_eq!(name("."), Path::new(".").canonicalize().unwrap().file_name().unwrap().to_str().unwrap());
+    }
+}

@@ -1,0 +1,142 @@
+//! Holds the picture `loss.svg`: training and validation loss over the steps, drawn from a run's reports.
+//! Refuses figures that are not finite: they are left out of the picture.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use elman::run_dir::write_atomic;
+use elman::train::Report;
+use plotters::prelude::*;
+
+/// Width and height in pixels.
+const SIZE: (u32, u32) = (800, 480);
+const FONT: &str = "sans-serif";
+const TRAIN: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
+const VALIDATION: RGBColor = RGBColor(0xd6, 0x5f, 0x00);
+/// Points of a curve at most: neighbours are averaged beyond that.
+const MAX_POINTS: usize = 800;
+/// A curve of fewer points shows each as a dot.
+const MAX_DOTS: usize = 60;
+
+/// Draws the reports of a run into the file `picture`, whole or not at all. Errors: it cannot be written.
+pub fn draw(reports: &[Report], picture: &Path, title: &str) -> anyhow::Result<()> {
+    let svg = svg(reports, title).map_err(|error| anyhow!("cannot draw {}: {error}", picture.display()))?;
+    Ok(write_atomic(picture, svg.as_bytes())?)
+}
+
+/// A loss over the steps, without what is not a number, thinned to `MAX_POINTS`.
+fn points(reports: &[Report], loss: impl Fn(&Report) -> Option<f64>) -> Vec<(f64, f64)> {
+    let all: Vec<(f64, f64)> = reports
+        .iter()
+        .filter_map(|report| Some((report.step as f64, loss(report).filter(|loss| loss.is_finite())?)))
+        .collect();
+    let mean = |some: &[(f64, f64)]| {
+        let n = some.len() as f64;
+        (some.iter().map(|point| point.0).sum::<f64>() / n, some.iter().map(|point| point.1).sum::<f64>() / n)
+    };
+    all.chunks(all.len().div_ceil(MAX_POINTS).max(1)).map(mean).collect()
+}
+
+fn svg(reports: &[Report], title: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let train = points(reports, |report| Some(report.train_loss));
+    let validation = points(reports, |report| report.val_loss);
+    let all = || train.iter().chain(&validation);
+    let last = all().map(|&(step, _)| step).fold(1.0, f64::max);
+    let (low, high) = all().fold((f64::MAX, f64::MIN), |(low, high), &(_, loss)| (low.min(loss), high.max(loss)));
+    let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
+    let room = ((high - low) * 0.06).max(0.01);
+
+    let mut svg = String::new();
+    let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .margin(12)
+        .margin_right(28)
+        .caption(title, (FONT, 20))
+        .x_label_area_size(46)
+        .y_label_area_size(60)
+        .build_cartesian_2d(0.0..last, (low - room).max(0.0)..high + room)?;
+    chart
+        .configure_mesh()
+        .x_desc("step")
+        .y_desc("loss (nats per character)")
+        .x_label_formatter(&|step| format!("{step:.0}"))
+        .x_labels(8)
+        .label_style((FONT, 14))
+        .light_line_style(WHITE)
+        .bold_line_style(BLACK.mix(0.12))
+        .axis_style(BLACK.mix(0.5))
+        .draw()?;
+    let is_shown = !train.is_empty() || !validation.is_empty();
+    for (name, colour, points) in [("training", TRAIN, train), ("validation", VALIDATION, validation)] {
+        if points.is_empty() {
+            continue;
+        }
+        let is_lone = points.len() == 1 || (name == "validation" && points.len() < MAX_DOTS);
+        chart
+            .draw_series(LineSeries::new(points, colour.filled().stroke_width(2)).point_size(if is_lone {
+                3
+            } else {
+                0
+            }))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
+    }
+    if is_shown {
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
+            .label_font((FONT, 14))
+            .background_style(WHITE)
+            .border_style(BLACK.mix(0.3))
+            .draw()?;
+    }
+    root.present()?;
+    drop(chart);
+    drop(root);
+    Ok(svg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(step: u64, train_loss: f64, val_loss: Option<f64>) -> Report {
+        let (bpc, ppl) = (train_loss / std::f64::consts::LN_2, train_loss.exp());
+        Report {
+            step,
+            epoch: 0.0,
+            train_loss,
+            val_loss,
+            bpc,
+            ppl,
+            lr: 0.1,
+            grad_norm: 1.0,
+            tokens_per_sec: 1.0,
+            seconds: 1.0,
+        }
+    }
+
+    #[test]
+    fn long_runs_are_thinned_to_means() {
+        let reports: Vec<Report> = (1..=4 * MAX_POINTS as u64).map(|step| line(step, step as f64, None)).collect();
+        let points = points(&reports, |report| Some(report.train_loss));
+        assert_eq!((points.len(), points[0]), (MAX_POINTS, (2.5, 2.5)));
+    }
+
+    #[test]
+    fn both_curves_are_named() {
+        let lines = [line(10, 3.0, None), line(20, 2.0, Some(2.5)), line(30, 1.5, Some(2.1))];
+        let svg = svg(&lines, "tales & <more>").unwrap();
+        for words in ["training", "validation", "loss (nats per character)", "step", "tales &amp; &lt;more&gt;"] {
+            assert!(svg.contains(words), "{words} in {svg}");
+        }
+        assert_eq!(svg.matches("<polyline").count() - 2, 4, "two curves, two lines in the legend: {svg}");
+    }
+
+    #[test]
+    fn nothing_to_show_is_no_failure() {
+        assert!(!svg(&[], "empty").unwrap().contains("training"));
+        assert!(svg(&[line(1, f64::NAN, None), line(2, 1.0, None)], "one point").unwrap().contains("training"));
+    }
+}

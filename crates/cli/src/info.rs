@@ -1,0 +1,153 @@
+//! Holds the verb `info`: what this machine offers, or what a run or model file contains.
+//! Refuses to compute: it reads and tells.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use elman::checkpoint::Results;
+use elman::{Config, Cpu, Error, ModelFile};
+use serde::Serialize;
+
+use crate::terminal::{self, grouped, row};
+
+/// Tell about this machine, or about a trained model
+#[derive(clap::Args)]
+pub struct Args {
+    /// A run directory or a model file; without it, the program and the machine
+    #[arg(value_name = "RUN")]
+    run: Option<PathBuf>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Machine {
+    version: &'static str,
+    backend: &'static str,
+    threads: usize,
+    instruction_sets: Vec<&'static str>,
+    system: String,
+}
+
+#[derive(Serialize)]
+struct Model<'a> {
+    config: &'a Config,
+    results: &'a Results,
+    vocab_size: usize,
+    vocab: &'a [String],
+    parameters: usize,
+    tensors: Vec<Tensor>,
+}
+
+#[derive(Serialize)]
+struct Tensor {
+    name: String,
+    shape: Vec<usize>,
+}
+
+/// Runs the verb.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match &args.run {
+        Some(path) => {
+            let file = ModelFile::load(path)?;
+            let model = model(&file);
+            if args.json { terminal::print_json(&model)? } else { terminal::print(&model_table(path, &model)?)? }
+        }
+        None => {
+            let machine = machine(&Cpu::new(None)?);
+            if args.json { terminal::print_json(&machine)? } else { terminal::print(&machine_table(&machine))? }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn machine(cpu: &Cpu) -> Machine {
+    Machine {
+        version: env!("CARGO_PKG_VERSION"),
+        backend: cpu.backend_name(),
+        threads: cpu.threads(),
+        instruction_sets: instruction_sets(),
+        system: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+    }
+}
+
+/// The instruction sets of this processor that matter to the kernels.
+#[cfg(target_arch = "x86_64")]
+fn instruction_sets() -> Vec<&'static str> {
+    let all = [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+        ("avx512vl", is_x86_feature_detected!("avx512vl")),
+        ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
+    ];
+    all.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
+}
+
+/// No kernel asks another processor for more than its base instructions.
+#[cfg(not(target_arch = "x86_64"))]
+fn instruction_sets() -> Vec<&'static str> {
+    Vec::new()
+}
+
+fn model(file: &ModelFile) -> Model<'_> {
+    let params = file.model.params();
+    let tensors = params
+        .names()
+        .map(|name| Tensor { name: name.to_string(), shape: params.shape(name).unwrap_or_default().to_vec() });
+    Model {
+        config: &file.config,
+        results: &file.results,
+        vocab_size: file.vocab.len(),
+        vocab: file.vocab.tokens(),
+        parameters: params.count(),
+        tensors: tensors.collect(),
+    }
+}
+
+fn machine_table(machine: &Machine) -> String {
+    let sets = if machine.instruction_sets.is_empty() {
+        "none that elman uses".to_string()
+    } else {
+        machine.instruction_sets.join(" ")
+    };
+    [
+        row("elman", machine.version),
+        row("system", &machine.system),
+        row("processor", &sets),
+        row("backend", machine.backend),
+        row("threads", &machine.threads.to_string()),
+    ]
+    .join("\n")
+}
+
+fn model_table(path: &Path, model: &Model) -> Result<String, Error> {
+    let mut lines = vec![row("model", &path.display().to_string()), String::new(), "config".to_string()];
+    lines.extend(model.config.to_toml()?.lines().map(|line| format!("  {line}")));
+    let vocabulary: String = model.vocab.concat();
+    lines.extend([
+        String::new(),
+        row("vocabulary", &format!("{} characters, the most frequent first", model.vocab_size)),
+    ]);
+    lines.push(format!("  {vocabulary:?}"));
+    lines.extend([String::new(), row("tensors", &format!("{} parameters", grouped(model.parameters as u64)))]);
+    for tensor in &model.tensors {
+        lines.push(format!(
+            "  {:<20} {:<14} {:>12}",
+            tensor.name,
+            format!("{:?}", tensor.shape),
+            grouped(tensor.shape.iter().product::<usize>() as u64)
+        ));
+    }
+    let results = model.results;
+    lines.extend([String::new(), row("results", &format!("step {}, epoch {:.2}", results.step, results.epoch))]);
+    lines.push(format!("  training loss    {:.4} nats/char", results.train_loss));
+    if let Some(loss) = results.val_loss {
+        lines.push(format!("  validation loss  {loss:.4} nats/char"));
+    }
+    if let (Some(loss), Some(step)) = (results.best_val_loss, results.best_step) {
+        lines.push(format!("  best validation  {loss:.4} nats/char, at step {step}"));
+    }
+    Ok(lines.join("\n"))
+}

@@ -1,0 +1,176 @@
+//! Holds the flags that decide what a training run computes, and how they are laid over a recipe and the defaults.
+//! Refuses to change the settings of a run that is resumed. The fields bear the names of `elman::config::Config`'s
+//! keys, so that a flag, a line of a recipe and a line of `config.toml` are one thing.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::builder::RangedU64ValueParser;
+use clap::{Command, value_parser};
+use elman::{Config, RunDir};
+use serde::Serialize;
+use toml::Table;
+
+use crate::failure::Refusal;
+
+/// Settings given on the command line; what is not given is `None`.
+#[derive(clap::Args, Serialize, Default)]
+pub struct Settings {
+    /// Recurrent cell
+    #[arg(long, visible_alias = "model", value_parser = ["lstm"], help_heading = "Model")]
+    cell: Option<String>,
+    /// Units of a layer
+    #[arg(long = "hidden", visible_aliases = ["rnn-size", "nhid", "hidden-size"], value_name = "N", value_parser = whole(), help_heading = "Model")]
+    hidden_size: Option<u64>,
+    /// Stacked layers
+    #[arg(long = "layers", visible_aliases = ["num-layers", "nlayers"], value_name = "N", value_parser = whole(), help_heading = "Model")]
+    num_layers: Option<u64>,
+    /// Width of the embedding; 0 feeds one-hot characters
+    #[arg(long, visible_aliases = ["emsize", "wordvec-size"], value_name = "N", value_parser = whole(), help_heading = "Model")]
+    embed: Option<u64>,
+    /// Dropout between layers, never after the last
+    #[arg(long, value_name = "P", help_heading = "Model")]
+    dropout: Option<f64>,
+    /// Added to the forget gate's bias at the start
+    #[arg(long, value_name = "X", help_heading = "Model")]
+    forget_bias: Option<f64>,
+
+    /// Characters a step looks back
+    #[arg(long, visible_aliases = ["seq-length", "bptt"], value_name = "N", value_parser = whole(), help_heading = "Training")]
+    seq_len: Option<u64>,
+    /// Rows of text read side by side; a small text shrinks it
+    #[arg(long, visible_alias = "batch-size", value_name = "N", value_parser = whole(), help_heading = "Training")]
+    batch: Option<u64>,
+    /// Passes over the text
+    #[arg(long, visible_aliases = ["num-epochs", "max-epochs"], value_name = "N", value_parser = whole(), conflicts_with = "steps", help_heading = "Training")]
+    epochs: Option<u64>,
+    /// Steps to take, instead of epochs
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
+    steps: Option<u64>,
+    /// Highest learning rate
+    #[arg(long, visible_alias = "learning-rate", value_name = "X", help_heading = "Training")]
+    lr: Option<f64>,
+    /// How the learning rate moves
+    #[arg(long, value_parser = ["constant", "cosine"], help_heading = "Training")]
+    schedule: Option<String>,
+    /// Steps over which the learning rate rises at the start
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
+    warmup: Option<u64>,
+    /// Last learning rate of the cosine, as a share of the highest
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    min_lr_frac: Option<f64>,
+    /// Largest norm of a gradient; 0 does not clip
+    #[arg(long, visible_alias = "grad-clip", value_name = "X", help_heading = "Training")]
+    clip: Option<f64>,
+    /// Seed of every random draw
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
+    seed: Option<u64>,
+    /// Share of the text, from its tail, kept for validation
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    val_frac: Option<f64>,
+
+    /// Steps between validations; 0 means never [default: an epoch]
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
+    eval_every: Option<u64>,
+    /// Steps between lines of log.jsonl
+    #[arg(long, visible_alias = "log-interval", value_name = "N", value_parser = whole(), help_heading = "Reports")]
+    print_every: Option<u64>,
+    /// Steps between samples; 0 means never [default: ten over the run]
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
+    sample_every: Option<u64>,
+    /// Characters of a sample
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
+    sample_length: Option<u64>,
+    /// Steps between saves; 0 means at the end only [default: at each validation]
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
+    save_every: Option<u64>,
+
+    /// A recipe: settings in TOML, which flags override
+    #[arg(long, value_name = "FILE.toml")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+}
+
+/// Whole numbers that TOML can hold.
+fn whole() -> RangedU64ValueParser {
+    value_parser!(u64).range(..=i64::MAX as u64)
+}
+
+impl Settings {
+    /// The defaults, overridden by the recipe, overridden by the flags. Errors: an unreadable recipe; an impossible value.
+    pub fn resolve(&self) -> anyhow::Result<Config> {
+        let config = overlay(&Config::default(), self.given()?)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Errors: a setting is given that differs from that of the run to resume.
+    pub fn check_resume(&self, run: &RunDir) -> anyhow::Result<()> {
+        let given = self.given()?;
+        if given.is_empty() {
+            return Ok(());
+        }
+        let path = run.config();
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let config = Config::from_toml(&text, &path.display().to_string())?;
+        let (wanted, has) = (table(&overlay(&config, given)?)?, table(&config)?);
+        let Some((key, _)) = wanted.iter().find(|(key, value)| has.get(*key) != Some(value)) else {
+            return Ok(());
+        };
+        let shown = |table: &Table| table.get(key).map_or("not set".to_string(), |value| value.to_string());
+        let message = format!(
+            "{key} is {} here, but {} was started with {}; a resumed run keeps its settings",
+            shown(&wanted),
+            run.path().display(),
+            shown(&has)
+        );
+        Err(Refusal::new(message).hint("leave the settings out, or start a new run").into())
+    }
+
+    /// What was given: the recipe's keys under the flags'.
+    fn given(&self) -> anyhow::Result<Table> {
+        let mut given = match &self.config {
+            Some(path) => read_recipe(path)?,
+            None => Table::new(),
+        };
+        if self.epochs.is_some() {
+            given.remove("steps"); // the flag asks for epochs, whatever the recipe says
+        }
+        given.extend(Table::try_from(self).context("the flags do not fit a table")?);
+        Ok(given)
+    }
+}
+
+fn read_recipe(path: &Path) -> anyhow::Result<Table> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Config::from_toml(&text, &path.display().to_string())?; // for its errors, which name the line
+    Ok(toml::from_str(&text)?)
+}
+
+/// `base` with the keys of `given` in place of its own.
+fn overlay(base: &Config, given: Table) -> anyhow::Result<Config> {
+    let mut all = table(base)?;
+    all.extend(given);
+    Ok(all.try_into()?)
+}
+
+fn table(config: &Config) -> anyhow::Result<Table> {
+    Table::try_from(config).context("the configuration does not fit a table")
+}
+
+/// Adds the library's defaults to the help of `train`'s flags.
+pub fn show_defaults(command: Command) -> Command {
+    let Ok(defaults) = table(&Config::default()) else {
+        return command;
+    };
+    command.mut_subcommand("train", |train| {
+        train.mut_args(|arg| match defaults.get(arg.get_id().as_str()) {
+            Some(value) => {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                let shown = value.as_str().map_or(value.to_string(), str::to_string);
+                arg.help(format!("{help} [default: {shown}]"))
+            }
+            None => arg,
+        })
+    })
+}

@@ -1,0 +1,41 @@
+//! Holds what a signal asks: the first stops the work after the step in progress, the second ends the program at once.
+//! Refuses to act before `listen`: until training starts, Ctrl-C kills as usual, and there is nothing to save.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+/// Remembers which signal came.
+pub struct Signals {
+    number: Arc<AtomicUsize>,
+}
+
+impl Signals {
+    /// Takes SIGINT and SIGTERM over from the system. Errors: the system refuses.
+    pub fn listen() -> io::Result<Signals> {
+        let number = Arc::new(AtomicUsize::new(0));
+        let has_come = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first handler sees the flag that an earlier signal has set.
+            flag::register_conditional_shutdown(signal, exit_code(signal as usize).into(), Arc::clone(&has_come))?;
+            flag::register_usize(signal, Arc::clone(&number), signal as usize)?;
+            flag::register(signal, Arc::clone(&has_come))?;
+        }
+        Ok(Signals { number })
+    }
+
+    /// The exit code of the signal that came, if one did: 130 for SIGINT, 143 for SIGTERM.
+    pub fn exit_code(&self) -> Option<u8> {
+        match self.number.load(Ordering::Relaxed) {
+            0 => None,
+            signal => Some(exit_code(signal)),
+        }
+    }
+}
+
+fn exit_code(signal: usize) -> u8 {
+    128 + signal as u8
+}

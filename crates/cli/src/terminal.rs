@@ -1,0 +1,151 @@
+//! Holds how words reach people: lines on stderr, one JSON object on stdout, colours, numbers in a short form.
+//! Refuses to fail because nobody listens: a closed stderr is not an error, a closed stdout is told to the caller.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+/// Prints a line on stderr.
+macro_rules! say {
+    ($($word:tt)*) => { $crate::terminal::say_line(format_args!($($word)*)) };
+}
+pub(crate) use say;
+
+/// See `say!`.
+pub fn say_line(words: fmt::Arguments) {
+    let _ = writeln!(io::stderr().lock(), "{words}");
+}
+
+/// Prints one JSON object on stdout. Errors: stdout is closed.
+pub fn print_json(object: &impl serde::Serialize) -> io::Result<()> {
+    print(&serde_json::to_string(object)?)
+}
+
+/// Prints lines on stdout. Errors: stdout is closed.
+pub fn print(lines: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{lines}")?;
+    out.flush()
+}
+
+/// Whether stderr is a person's terminal.
+pub fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Whether to colour stderr: a terminal, and `NO_COLOR` unset or empty.
+pub fn is_coloured() -> bool {
+    stderr_is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// `text` dimmed where colours are shown.
+pub fn dim(text: &str) -> String {
+    if is_coloured() { format!("\x1b[2m{text}\x1b[0m") } else { text.to_string() }
+}
+
+/// `text` in bold where colours are shown.
+pub fn bold(text: &str) -> String {
+    if is_coloured() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_string() }
+}
+
+/// A line `name   words` in two columns.
+pub fn row(name: &str, words: &str) -> String {
+    format!("{name:<11}{words}")
+}
+
+/// The same with the name in bold, for stderr.
+pub fn fact(name: &str, words: &str) -> String {
+    format!("{}{words}", bold(&format!("{name:<11}")))
+}
+
+/// `1234567` as `1,234,567`.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (k, digit) in digits.chars().enumerate() {
+        if k > 0 && (digits.len() - k).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `n` and the noun, in the plural where it takes one: `1 layer`, `2 layers`.
+pub fn counted(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// A rate in three figures: `987`, `12.3k`, `4.56M`.
+pub fn short(value: f64) -> String {
+    let (scaled, unit) = if value >= 999_500.0 {
+        (value / 1e6, "M")
+    } else if value >= 999.5 {
+        (value / 1e3, "k")
+    } else {
+        return format!("{value:.0}");
+    };
+    let decimals = if scaled < 9.995 {
+        2
+    } else if scaled < 99.95 {
+        1
+    } else {
+        0
+    };
+    format!("{scaled:.decimals$}{unit}")
+}
+
+/// A length of time: `8s`, `1m 05s`, `2h 03m`.
+pub fn span(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// A word as a shell takes it: quoted where it must be.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// How this program was started, to be typed again: `cargo run --release --`, or the name it was called by.
+pub fn this_program() -> String {
+    if std::env::var_os("CARGO").is_some() {
+        let profile = if cfg!(debug_assertions) { "" } else { " --release" };
+        return format!("cargo run{profile} --");
+    }
+    shell_word(&std::env::args().next().unwrap_or_else(|| "elman".to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([grouped(0), grouped(999), grouped(1000), grouped(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([short(0.0), short(987.4), short(12_345.0), short(999_600.0)], ["0", "987", "12.3k", "1.00M"]);
+        assert_eq!([counted(1, "layer"), counted(2, "layer")], ["1 layer", "2 layers"]);
+    }
+
+    #[test]
+    fn times_read_well() {
+        let of = |seconds| span(Duration::from_secs(seconds));
+        assert_eq!([of(0), of(59), of(65), of(7380)], ["0s", "59s", "1m 05s", "2h 03m"]);
+    }
+
+    #[test]
+    fn words_survive_a_shell() {
+        assert_eq!(
+            [shell_word("runs/a-1"), shell_word("my run"), shell_word("it's")],
+            ["runs/a-1", "'my run'", r"'it'\''s'"]
+        );
+    }
+}

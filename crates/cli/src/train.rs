@@ -1,0 +1,229 @@
+//! Holds the verb `train`: what it says before, while and after, and the run directory it leaves.
+//! Refuses before a step is taken whatever cannot end well: settings, text, run directory.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+use elman::train::{Control, Event, Outcome, Plan, Report};
+use elman::{Config, Corpus, Cpu, Error, RunDir, Trainer};
+use serde::Serialize;
+
+use crate::progress::Progress;
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::terminal::{self, bold, counted, fact, grouped, say, shell_word, short, span};
+use crate::{corpus, curves};
+
+/// Learn to write from a text
+#[derive(clap::Args)]
+#[command(allow_negative_numbers = true)]
+pub struct Args {
+    /// Files, folders of text files, or - for standard input; without any, the bundled tales
+    text: Vec<PathBuf>,
+    /// The run directory to make [default: runs/NAME, the next free one]
+    #[arg(long, visible_aliases = ["checkpoint-dir", "save"], value_name = "DIR", conflicts_with = "resume")]
+    out: Option<PathBuf>,
+    /// Go on with a stopped run, exactly where it was
+    #[arg(long, value_name = "RUN")]
+    resume: Option<PathBuf>,
+    /// Threads [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    threads: Option<usize>,
+    /// Where to compute
+    #[arg(long, value_parser = ["auto", "cpu"], default_value = "auto")]
+    device: String,
+    /// Print one JSON object with the results on stdout
+    #[arg(long)]
+    json: bool,
+    /// Say nothing but errors
+    #[arg(long)]
+    quiet: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The object that `--json` prints.
+#[derive(Serialize)]
+struct Summary {
+    run: String,
+    steps: u64,
+    train_loss: f64,
+    val_loss: Option<f64>,
+    best_val_loss: Option<f64>,
+    seconds: f64,
+    tokens_per_sec: f64,
+    parameters: usize,
+    peak_memory_bytes: Option<u64>,
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let cpu = Cpu::new(args.threads)?;
+    let (mut trainer, run) = prepare(args, &cpu)?;
+    let plan = trainer.plan().clone();
+    if !args.quiet {
+        announce(&plan, trainer.config(), &cpu, &run);
+    }
+    let title = format!("{}, {}", plan.text, shape(trainer.config()));
+    let mut reports = if plan.steps_done > 0 { run.reports()? } else { Vec::new() };
+    reports.retain(|report| report.step <= plan.steps_done);
+    let signals = Signals::listen()?;
+    let mut progress = Progress::start(&plan, args.quiet);
+    let outcome = trainer.run(Some(&run), &mut |event| {
+        match event {
+            Event::Step { step, loss, tokens_per_sec } => progress.step(step, loss, tokens_per_sec),
+            Event::Report(report) => {
+                reports.push(report.clone());
+                progress.report(report);
+            }
+            Event::Sample { step, text } => progress.sample(step, text),
+            Event::Saved { .. } => draw(&reports, &run, &title, &progress),
+        }
+        if signals.exit_code().is_some() { Control::Stop } else { Control::Continue }
+    });
+    progress.finish();
+    let outcome = outcome?;
+    draw(&reports, &run, &title, &progress);
+
+    let stopped = signals.exit_code().filter(|_| outcome.stopped);
+    if stopped.is_some() {
+        say_how_to_resume(args, &outcome, &plan, &run);
+    } else if !args.quiet {
+        conclude(&outcome, &run);
+    }
+    if args.json {
+        terminal::print_json(&summary(&outcome, &run))?;
+    }
+    Ok(stopped.map_or(ExitCode::SUCCESS, ExitCode::from))
+}
+
+/// Everything that can be refused, in the order in which it costs nothing; the run directory is made last.
+fn prepare(args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer, RunDir)> {
+    if let Some(path) = &args.resume {
+        let run = RunDir::open(path)?;
+        args.settings.check_resume(&run)?;
+        let corpus = if args.text.is_empty() { corpus::of_run(&run)? } else { corpus::read(&args.text)? };
+        return Ok((Trainer::resume(&run, &corpus, cpu)?, run));
+    }
+    let config = args.settings.resolve()?;
+    if let Some(path) = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
+        return Err(Error::Exists { path: path.clone() }.into()); // before a long text is read
+    }
+    let corpus: Corpus = corpus::read(&args.text)?;
+    let trainer = Trainer::new(config, &corpus, cpu)?;
+    let run = match &args.out {
+        Some(path) => RunDir::create(path)?,
+        None => RunDir::next_free(Path::new("runs"), &corpus::run_name(&args.text))?,
+    };
+    Ok((trainer, run))
+}
+
+/// `LSTM 2 x 256`.
+fn shape(config: &Config) -> String {
+    format!("{} {} x {}", format!("{:?}", config.cell).to_uppercase(), config.num_layers, config.hidden_size)
+}
+
+fn announce(plan: &Plan, config: &Config, cpu: &Cpu, run: &RunDir) {
+    let characters = (plan.train_tokens + plan.val_tokens) as u64;
+    let split = match plan.val_tokens {
+        0 => "all to train on".to_string(),
+        n => format!("the last {} to validate", grouped(n as u64)),
+    };
+    say!("{}", fact("text", &format!("{}: {} characters, {split}", plan.text, grouped(characters))));
+    say!("{}", fact("vocabulary", &format!("{} different characters", grouped(plan.vocab_size as u64))));
+    let input = if config.embed > 0 { format!("embedding of {}", config.embed) } else { "one-hot input".to_string() };
+    let model = format!(
+        "{}, {input}, dropout {}: {} parameters",
+        shape(config),
+        config.dropout,
+        grouped(plan.parameters as u64)
+    );
+    say!("{}", fact("model", &model));
+    say!(
+        "{}",
+        fact("device", &format!("cpu, backend {}, {}", cpu.backend_name(), counted(cpu.threads() as u64, "thread")))
+    );
+    let steps = format!(
+        "{} of {} x {} characters, {} an epoch; Adam, rate {} ({})",
+        counted(plan.steps, "step"),
+        plan.batch,
+        plan.seq_len,
+        grouped(plan.steps_per_epoch),
+        config.lr,
+        format!("{:?}", config.schedule).to_lowercase()
+    );
+    say!("{}", fact("training", &steps));
+    let from = if plan.steps_done > 0 { format!(", resumed after step {}", plan.steps_done) } else { String::new() };
+    say!("{}", fact("run", &format!("{}{from}", run.path().display())));
+    for note in &plan.notes {
+        say!("{}", fact("note", note));
+    }
+    say!("");
+}
+
+/// Draws the curves; a picture that fails is no reason to stop training.
+fn draw(reports: &[Report], run: &RunDir, title: &str, progress: &Progress) {
+    if let Err(error) = curves::draw(reports, &run.curves(), title) {
+        progress.words(&format!("{error:#}"));
+    }
+}
+
+fn conclude(outcome: &Outcome, run: &RunDir) {
+    say!("");
+    let memory = peak_memory().map(|bytes| format!(", {} MB of memory at most", bytes / 1_000_000)).unwrap_or_default();
+    let time = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
+    say!(
+        "{}",
+        fact(
+            "done",
+            &format!(
+                "{} in {time}, {} tokens/s{memory}",
+                counted(outcome.steps, "step"),
+                short(outcome.tokens_per_sec)
+            )
+        )
+    );
+    if let Some(loss) = outcome.best_val_loss {
+        let at = outcome.best_step.map(|step| format!(", at step {step}")).unwrap_or_default();
+        let bits = loss / std::f64::consts::LN_2;
+        say!("{}", fact("best", &format!("validation loss {loss:.4} nats/char, {bits:.3} bits/char{at}")));
+    }
+    say!("{}", fact("run", &run.path().display().to_string()));
+    say!("{}", fact("curves", &run.curves().display().to_string()));
+    say!("\nTo let it write:\n\n    {}\n", bold(&format!("{} sample {}", terminal::this_program(), path_word(run))));
+}
+
+fn say_how_to_resume(args: &Args, outcome: &Outcome, plan: &Plan, run: &RunDir) {
+    let stdin = if corpus::is_from_stdin(&args.text) { " -" } else { "" };
+    say!("\nstopped after step {} of {}; saved in {}", outcome.steps, plan.steps, run.path().display());
+    let again = if stdin.is_empty() { "" } else { " with the same text on standard input" };
+    let command = format!("{} train{stdin} --resume {}", terminal::this_program(), path_word(run));
+    say!("To go on{again}:\n\n    {}\n", bold(&command));
+}
+
+fn path_word(run: &RunDir) -> String {
+    shell_word(&run.path().display().to_string())
+}
+
+fn summary(outcome: &Outcome, run: &RunDir) -> Summary {
+    Summary {
+        run: run.path().display().to_string(),
+        steps: outcome.steps,
+        train_loss: outcome.train_loss,
+        val_loss: outcome.val_loss,
+        best_val_loss: outcome.best_val_loss,
+        seconds: outcome.seconds,
+        tokens_per_sec: outcome.tokens_per_sec,
+        parameters: outcome.parameters,
+        peak_memory_bytes: peak_memory(),
+    }
+}
+
+/// The most memory this process has held, in bytes, where the system tells (Linux).
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}

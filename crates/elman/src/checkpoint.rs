@@ -1,0 +1,313 @@
+//! Holds the model file: weights in PyTorch's names and layout, with all that sampling and evaluation need.
+//! Refuses files that are cut short, of another kind or at odds with their own configuration, before anything of the
+//! configured size is allocated. Nothing in the file depends on the clock, the machine, paths or threads.
+
+use std::path::Path;
+
+use elman_kernels::Cpu;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{Config, TokenizerKind},
+    data::Vocab,
+    error::Error,
+    model::LanguageModel,
+    params::Params,
+    rng::{Purpose, generator},
+    sample::{Generator, Settings},
+    tensor_file::{self, Named, TensorFile, Tensors},
+};
+
+/// The metadata key that makes a safetensors file a model of ours.
+const KEY: &str = "elman";
+/// Version of what stands under it. Another number is refused.
+const FORMAT: u64 = 1;
+
+/// What training had reached when a model was saved. Nothing in it depends on the clock or the machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Results {
+    /// Optimizer steps taken.
+    pub step: u64,
+    /// Passes over the training split, with a fraction.
+    pub epoch: f64,
+    /// The last reported training loss, nats per token.
+    pub train_loss: f64,
+    /// The last validation loss, nats per token; None before the first evaluation.
+    pub val_loss: Option<f64>,
+    /// The lowest validation loss so far.
+    pub best_val_loss: Option<f64>,
+    /// The step that had it.
+    pub best_step: Option<u64>,
+}
+
+/// What stands under the key `elman`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Meta {
+    config: Config,
+    format: u64,
+    results: Results,
+    tokenizer: Tokenizer,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tokenizer {
+    kind: TokenizerKind,
+    vocab: Vec<String>,
+}
+
+/// A language model with all that sampling, evaluation and sharing need.
+#[derive(Clone, Debug)]
+pub struct ModelFile {
+    /// The run's resolved configuration.
+    pub config: Config,
+    /// Characters and their ids.
+    pub vocab: Vocab,
+    /// What training had reached.
+    pub results: Results,
+    /// The weights.
+    pub model: LanguageModel<f32>,
+}
+
+impl ModelFile {
+    /// Loads a model file, or the `model.safetensors` of a run directory (name `best.safetensors` to have that one).
+    ///
+    /// Errors: a file that cannot be read, is cut short, is of another kind, lacks a tensor or has one too many, or
+    /// one of another shape or type than its configuration and vocabulary ask for.
+    pub fn load(path: impl AsRef<Path>) -> Result<ModelFile, Error> {
+        let given = path.as_ref();
+        let path = if given.is_dir() { given.join("model.safetensors") } else { given.to_path_buf() };
+        let file = TensorFile::read(&path)?;
+        let tensors = file.parse()?;
+        let meta: Meta = tensors.meta(KEY, "a model of elman", FORMAT)?;
+        check_config(&meta.config, &path)?;
+        let vocab = Vocab::from_tokens(meta.tokenizer.vocab, &path)?;
+        let outputs = tensors.shape("decoder.bias").and_then(|shape| shape.first().copied());
+        if outputs.is_some_and(|outputs| outputs != vocab.len()) {
+            let (listed, outputs) = (vocab.len(), outputs.unwrap_or_default());
+            let problem = format!("tokenizer.vocab lists {listed} characters, expected decoder.bias's {outputs}");
+            return Err(Error::file(&path, problem));
+        }
+        let expected = check_tensors(&tensors, "", &meta.config, vocab.len())?;
+        if let Some(name) = tensors.names().into_iter().find(|name| expected.iter().all(|e| e.name != *name)) {
+            return Err(Error::file(&path, format!("{name} is not a tensor of this model")));
+        }
+        let mut model = LanguageModel::new(&meta.config, vocab.len())?;
+        set_params(&tensors, "", model.params_mut())?;
+        Ok(ModelFile { config: meta.config, vocab, results: meta.results, model })
+    }
+
+    /// Writes the file, whole or not at all. Errors: it cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        save_model(path.as_ref(), &self.config, &self.vocab, &self.results, &self.model)
+    }
+
+    /// A stream of text that goes on from `prompt`; equal seeds give equal text.
+    ///
+    /// Errors: settings out of range; characters the model never saw.
+    pub fn generate(&self, prompt: &str, settings: Settings, seed: u64, cpu: &Cpu) -> Result<Generator<'_>, Error> {
+        let rng = generator(seed, Purpose::Sample, 0);
+        Generator::new(&self.model, &self.vocab, prompt, settings, rng, cpu)
+    }
+}
+
+/// [`ModelFile::save`] for parts that belong to a trainer.
+pub(crate) fn save_model(
+    path: &Path,
+    config: &Config,
+    vocab: &Vocab,
+    results: &Results,
+    model: &LanguageModel<f32>,
+) -> Result<(), Error> {
+    let meta = Meta {
+        config: config.clone(),
+        format: FORMAT,
+        results: results.clone(),
+        tokenizer: Tokenizer { kind: config.tokenizer, vocab: vocab.tokens().to_vec() },
+    };
+    tensor_file::write(path, KEY, &meta, named("", model.params()))
+}
+
+/// A configuration out of a file is checked like a user's, and blamed on the file.
+pub(crate) fn check_config(config: &Config, path: &Path) -> Result<(), Error> {
+    config.check().map_err(|error| Error::file(path, format!("config: {error}")))
+}
+
+/// All parameters under `prefix` + their names, in PyTorch's layout.
+pub(crate) fn named(prefix: &str, params: &Params<f32>) -> Vec<Named> {
+    let entry = |name: &str| Some((format!("{prefix}{name}"), params.shape(name)?.to_vec(), params.get(name)?));
+    params.names().filter_map(entry).collect()
+}
+
+/// Sets all parameters from the tensors under `prefix` + their names.
+pub(crate) fn set_params(tensors: &Tensors<'_>, prefix: &str, params: &mut Params<f32>) -> Result<(), Error> {
+    let names: Vec<String> = params.names().map(str::to_string).collect();
+    for name in names {
+        let shape = params.shape(&name).unwrap_or_default().to_vec();
+        let values = tensors.values(&format!("{prefix}{name}"), "the model's", &shape)?;
+        params.set(&name, &values)?;
+    }
+    Ok(())
+}
+
+/// A tensor that a language model's file must hold.
+pub(crate) struct Expected {
+    name: String,
+    formula: &'static str,
+    shape: Vec<usize>,
+}
+
+/// Checks the tensors of a language model under `prefix` against configuration and vocabulary, allocating nothing of
+/// the configured size. Returns what it expected.
+pub(crate) fn check_tensors(
+    tensors: &Tensors<'_>,
+    prefix: &str,
+    config: &Config,
+    vocab_size: usize,
+) -> Result<Vec<Expected>, Error> {
+    let expected = expected_tensors(config, vocab_size);
+    for tensor in &expected {
+        tensors.check(&format!("{prefix}{}", tensor.name), tensor.formula, &tensor.shape)?;
+    }
+    Ok(expected)
+}
+
+/// The names and shapes of conventions: `encoder.weight` unless tokens are one-hot, `rnn.*`, `decoder.*`.
+fn expected_tensors(config: &Config, vocab_size: usize) -> Vec<Expected> {
+    let (hidden, embed) = (config.hidden_size, config.embed);
+    let mut expected = Vec::new();
+    let mut expect = |name: String, formula, shape: &[usize]| {
+        let shape = shape.to_vec();
+        expected.push(Expected { name, formula, shape });
+    };
+    if embed > 0 {
+        expect("encoder.weight".into(), "[vocab_size, embed]", &[vocab_size, embed]);
+    }
+    for layer in 0..config.num_layers {
+        let (formula, input) = match (layer, embed) {
+            (0, 0) => ("[4*hidden_size, vocab_size]", vocab_size),
+            (0, _) => ("[4*hidden_size, embed]", embed),
+            _ => ("[4*hidden_size, hidden_size]", hidden),
+        };
+        expect(format!("rnn.weight_ih_l{layer}"), formula, &[4 * hidden, input]);
+        expect(format!("rnn.weight_hh_l{layer}"), "[4*hidden_size, hidden_size]", &[4 * hidden, hidden]);
+        expect(format!("rnn.bias_ih_l{layer}"), "[4*hidden_size]", &[4 * hidden]);
+        expect(format!("rnn.bias_hh_l{layer}"), "[4*hidden_size]", &[4 * hidden]);
+    }
+    expect("decoder.weight".into(), "[vocab_size, hidden_size]", &[vocab_size, hidden]);
+    expect("decoder.bias".into(), "[vocab_size]", &[vocab_size]);
+    expected
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn small(embed: usize) -> ModelFile {
+        let config = Config { hidden_size: 3, num_layers: 2, embed, lr: 0.1 + 0.2, ..Config::default() };
+        let vocab = Vocab::fit("hello, wörld\n", "");
+        let results = Results {
+            step: 12,
+            epoch: 1.0 / 3.0,
+            train_loss: 0.7,
+            val_loss: Some(1.25),
+            best_val_loss: None,
+            best_step: None,
+        };
+        let model = LanguageModel::new(&config, vocab.len()).unwrap();
+        ModelFile { config, vocab, results, model }
+    }
+
+    /// Saves a small model with some tensors and metadata changed; the error of loading it.
+    fn spoilt(tensors: impl FnOnce(&mut Vec<Named>), meta: impl FnOnce(&mut serde_json::Value)) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        let file = small(0);
+        let mut named = named("", file.model.params());
+        tensors(&mut named);
+        let mut value = serde_json::to_value(Meta {
+            config: file.config,
+            format: FORMAT,
+            results: file.results,
+            tokenizer: Tokenizer { kind: TokenizerKind::Char, vocab: file.vocab.tokens().to_vec() },
+        })
+        .unwrap();
+        meta(&mut value);
+        tensor_file::write(&path, KEY, &value, named).unwrap();
+        let error = ModelFile::load(&path).map(|_| ()).unwrap_err().to_string();
+        error.replace(&path.display().to_string(), "FILE")
+    }
+
+    #[test]
+    fn expected_tensors_are_those_of_the_model() {
+        for embed in [0, 5] {
+            let file = small(embed);
+            let got: Vec<_> =
+                expected_tensors(&file.config, file.vocab.len()).into_iter().map(|e| (e.name, e.shape)).collect();
+            let want: Vec<_> = named("", file.model.params()).into_iter().map(|(n, s, _)| (n, s)).collect();
+            assert_eq!(got, want);
+        }
+    }
+
+    #[test]
+    fn a_model_comes_back_with_the_same_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("model.safetensors"), dir.path().join("two"));
+        let file = small(0);
+        file.save(&one).unwrap();
+        let loaded = ModelFile::load(dir.path()).unwrap();
+        assert_eq!((&loaded.config, &loaded.results), (&file.config, &file.results));
+        assert_eq!(loaded.vocab, file.vocab);
+        assert_eq!(named("", loaded.model.params()), named("", file.model.params()));
+        loaded.save(&two).unwrap();
+        assert_eq!(fs::read(one).unwrap(), fs::read(two).unwrap());
+    }
+
+    #[test]
+    fn wrong_tensors_are_named() {
+        let keep = |_: &mut serde_json::Value| {};
+        let shape = spoilt(
+            |t| {
+                let hh = t.iter_mut().find(|t| t.0 == "rnn.weight_hh_l1").unwrap();
+                *hh = (hh.0.clone(), vec![12, 2], vec![0.0; 24]);
+            },
+            keep,
+        );
+        assert_eq!(shape, "rnn.weight_hh_l1 has shape [12, 2], expected [4*hidden_size, hidden_size] = [12, 3] (FILE)");
+        let missing = spoilt(|t| t.retain(|t| t.0 != "rnn.bias_hh_l0"), keep);
+        assert_eq!(missing, "rnn.bias_hh_l0 is missing (FILE)");
+        let extra = spoilt(|t| t.push(("extra".into(), vec![1], vec![0.0])), keep);
+        assert_eq!(extra, "extra is not a tensor of this model (FILE)");
+    }
+
+    #[test]
+    fn wrong_metadata_is_named_before_anything_large_is_made() {
+        let keep = |_: &mut Vec<Named>| {};
+        let vocab = spoilt(keep, |m| m["tokenizer"]["vocab"].as_array_mut().unwrap().truncate(4));
+        assert_eq!(vocab, "tokenizer.vocab lists 4 characters, expected decoder.bias's 11 (FILE)");
+        let huge = spoilt(keep, |m| m["config"]["hidden_size"] = 65_536.into());
+        assert!(huge.contains("expected [4*hidden_size, vocab_size] = [262144, 11]"), "{huge}");
+        let absurd = spoilt(keep, |m| m["config"]["hidden_size"] = u64::MAX.into());
+        assert!(absurd.starts_with("config: hidden_size is 18446744073709551615, expected 1 to"), "{absurd}");
+        let key = spoilt(keep, |m| m["config"]["colour"] = 1.into());
+        assert!(key.starts_with("metadata `elman` does not fit: unknown field `colour`"), "{key}");
+        let version = spoilt(keep, |m| m["format"] = 2.into());
+        assert_eq!(version, "format version is 2, expected 1 (FILE)");
+        let gone = spoilt(keep, |m| *m = serde_json::json!([]));
+        assert!(gone.starts_with("metadata `elman` has no format version"), "{gone}");
+    }
+
+    #[test]
+    fn files_of_another_kind_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("other");
+        tensor_file::write(&path, "pt", &(), vec![]).unwrap();
+        let error = ModelFile::load(&path).unwrap_err().to_string();
+        assert!(error.starts_with("not a model of elman: its metadata has no key `elman`"), "{error}");
+        assert!(matches!(ModelFile::load(dir.path()), Err(Error::Io { action: "read", .. })));
+    }
+}

@@ -1,0 +1,247 @@
+//! Holds a text to learn from: read from files and folders, or bundled, with its name and its split.
+//! Refuses what is not UTF-8 (naming file and byte) and folders without text. Changes nothing in a text: carriage
+//! returns, tabs and byte-order marks stay.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+
+/// The text that comes with the library.
+const BUNDLED: &str = include_str!("../../data/tales.txt");
+
+/// Endings of the files that a folder's text is made of.
+const TEXT_ENDINGS: [&str; 3] = ["txt", "text", "md"];
+
+/// A text and where it came from.
+#[derive(Clone, Debug)]
+pub struct Corpus {
+    name: String,
+    pieces: Vec<String>,
+    sources: Vec<String>,
+    text: String,
+}
+
+/// How a run knows its text again: what it was called, where it came from, how long it was, and its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextMark {
+    /// Name of the text.
+    pub name: String,
+    /// The paths given to [`Corpus::read`], made absolute; empty for a text that came otherwise.
+    pub sources: Vec<String>,
+    /// Unicode scalar values.
+    pub characters: usize,
+    /// Hexadecimal SHA-256 of the bytes.
+    pub sha256: String,
+}
+
+impl Corpus {
+    /// The bundled tales.
+    pub fn bundled() -> Corpus {
+        Corpus::from_text("the bundled tales", BUNDLED.to_string())
+    }
+
+    /// A text at hand.
+    pub fn from_text(name: impl Into<String>, text: String) -> Corpus {
+        let name = name.into();
+        Corpus { pieces: vec![name.clone()], name, sources: vec![], text }
+    }
+
+    /// A text in bytes. Errors: invalid UTF-8 with its byte offset; no bytes at all.
+    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Corpus, Error> {
+        let name = name.into();
+        let text = decode(&name, bytes)?;
+        Corpus::from_text(name, text).not_empty()
+    }
+
+    /// Reads files and folders, in the order given, and joins their texts as they are.
+    ///
+    /// A folder stands for its files ending in `.txt`, `.text` or `.md` and those of its sub-folders, sorted by path;
+    /// names that begin with a dot and links to folders are passed over. A file named by hand may end in anything.
+    /// Errors: a path that cannot be read, a folder without text, invalid UTF-8, no character in all of them.
+    pub fn read(paths: &[PathBuf]) -> Result<Corpus, Error> {
+        let mut files = Vec::new();
+        for path in paths {
+            if fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
+                let before = files.len();
+                collect(path, &mut files)?;
+                if files.len() == before {
+                    return Err(Error::NoText { path: path.clone() });
+                }
+            } else {
+                files.push(path.clone());
+            }
+        }
+        let (mut text, mut pieces) = (String::new(), Vec::new());
+        for file in files {
+            let name = file.display().to_string();
+            text += &decode(&name, fs::read(&file).map_err(Error::io("read", &file))?)?;
+            pieces.push(name);
+        }
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let corpus = Corpus {
+            name: name_of(paths),
+            pieces,
+            sources: paths.iter().map(|p| absolute(p).display().to_string()).collect(),
+            text,
+        };
+        corpus.not_empty()
+    }
+
+    /// What a user would call it: the file's or folder's name, and how many more there are.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The files it is made of, as paths; one piece for a text that did not come from files.
+    pub fn pieces(&self) -> &[String] {
+        &self.pieces
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text before and after the cut: `val_frac` of the characters, from the tail, are for validation.
+    ///
+    /// Precision: the first part has floor((1 - val_frac) * n) of n characters, as `int(0.9 * n)` has it elsewhere.
+    pub fn split(&self, val_frac: f64) -> (&str, &str) {
+        let characters = self.text.chars().count();
+        let train = ((1.0 - val_frac) * characters as f64) as usize;
+        let cut = self.text.char_indices().nth(train).map_or(self.text.len(), |(at, _)| at);
+        self.text.split_at(cut)
+    }
+
+    /// How to know this text again.
+    pub fn mark(&self) -> TextMark {
+        let hash = Sha256::digest(self.text.as_bytes());
+        TextMark {
+            name: self.name.clone(),
+            sources: self.sources.clone(),
+            characters: self.text.chars().count(),
+            sha256: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+
+    fn not_empty(self) -> Result<Corpus, Error> {
+        if self.text.is_empty() {
+            return Err(Error::ShortText { name: self.name, got: 0, unit: "characters", expected: "2".into() });
+        }
+        Ok(self)
+    }
+}
+
+/// The last part of the first path, and the number of the others.
+fn name_of(paths: &[PathBuf]) -> String {
+    let Some(first) = paths.first() else {
+        return "the text".into();
+    };
+    let first = first.file_name().map_or(first.display().to_string(), |n| n.to_string_lossy().into_owned());
+    match paths.len() {
+        1 => first,
+        n => format!("{first} and {} more", n - 1),
+    }
+}
+
+fn decode(name: &str, bytes: Vec<u8>) -> Result<String, Error> {
+    String::from_utf8(bytes)
+        .map_err(|error| Error::InvalidUtf8 { name: name.to_string(), offset: error.utf8_error().valid_up_to() })
+}
+
+/// Appends the text files below a folder, sorted by path. Walks with a list, not by recursion.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let (mut folders, mut found) = (vec![folder.to_path_buf()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
+            let entry = entry.map_err(Error::io("read", &folder))?;
+            let (path, hidden) = (entry.path(), entry.file_name().as_encoded_bytes().starts_with(b"."));
+            if hidden {
+                continue;
+            }
+            if entry.file_type().map_err(Error::io("read", &path))?.is_dir() {
+                folders.push(path);
+            } else if is_text(&path) && path.is_file() {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    files.append(&mut found);
+    Ok(())
+}
+
+fn is_text(path: &Path) -> bool {
+    path.extension().is_some_and(|e| TEXT_ENDINGS.iter().any(|ending| e.eq_ignore_ascii_case(ending)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_and_folders_join_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let z = write("z.dat", "first\r\n");
+        for (name, text) in
+            [("d/b.txt", "B"), ("d/a/x.MD", "A"), ("d/c.TEXT", "C"), ("d/.e.txt", "E"), ("d/f.bin", "F")]
+        {
+            write(name, text);
+        }
+        let corpus = Corpus::read(&[z, dir.path().join("d")]).unwrap();
+        assert_eq!(corpus.text(), "first\r\nABC");
+        assert_eq!(corpus.name(), "z.dat and 1 more");
+        assert_eq!(corpus.pieces().len(), 4);
+        assert_eq!(corpus.mark().sources.len(), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bad.txt");
+        fs::write(&path, b"caf\xc3\xa9 \xff").unwrap();
+        let error = Corpus::read(std::slice::from_ref(&path)).unwrap_err().to_string();
+        assert!(error.ends_with("bad.txt is not UTF-8: invalid bytes at byte offset 6"), "{error}");
+        // The same within a folder: a file that says it is text must be text.
+        assert!(matches!(Corpus::read(&[dir.path().into()]), Err(Error::InvalidUtf8 { offset: 6, .. })));
+        fs::write(&path, b"").unwrap();
+        let error = Corpus::read(&[path]).unwrap_err().to_string();
+        assert_eq!(error, "bad.txt has 0 characters, expected at least 2");
+        let empty = dir.path().join("empty");
+        fs::create_dir(&empty).unwrap();
+        assert!(matches!(Corpus::read(&[empty]), Err(Error::NoText { .. })));
+        let missing = dir.path().join("missing");
+        assert!(matches!(Corpus::read(&[missing]), Err(Error::Io { action: "read", .. })));
+        assert!(Corpus::from_bytes("-", vec![]).is_err());
+        assert!(Corpus::read(&[]).is_err());
+    }
+
+    #[test]
+    fn the_split_counts_characters_from_the_tail() {
+        let corpus = Corpus::from_text("t", "ééééééééab".into());
+        assert_eq!(corpus.split(0.25), ("ééééééé", "éab"));
+        assert_eq!(corpus.split(0.1), ("éééééééé\u{61}", "b"));
+        assert_eq!(corpus.split(0.0), (corpus.text(), ""));
+    }
+
+    #[test]
+    fn the_mark_depends_on_the_text_alone() {
+        let mark = |text: &str| Corpus::from_text("t", text.to_string()).mark();
+        assert_eq!(mark("abc").sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_ne!(mark("abc").sha256, mark("abd").sha256);
+        assert_eq!(mark("é").characters, 1);
+        assert!(Corpus::bundled().text().len() > 100);
+    }
+}

@@ -1,0 +1,120 @@
+//! Holds the one measure of a model on a text: its loss over the whole text, read as one stream.
+//! Refuses a text without a prediction in it, and characters the model does not know.
+
+use elman_kernels::Element;
+
+use crate::{data::Vocab, error::Error, model::LanguageModel, tape::Tape};
+
+/// Steps handed to the model at once. Fixed: a figure must not depend on anything but model and text.
+const CHUNK: usize = 1024;
+
+/// How well a model predicts a text.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Evaluation {
+    /// Mean nats per predicted token.
+    pub loss: f64,
+    /// Perplexity, exp(loss).
+    pub ppl: f64,
+    /// Bits per character, loss / ln 2.
+    pub bpc: f64,
+    /// Bits per UTF-8 byte of the predicted characters.
+    pub bits_per_byte: f64,
+    /// Predictions made: one less than the text's tokens.
+    pub tokens: usize,
+}
+
+/// Reads `text` as one stream from the zero state: n-1 predictions for n tokens.
+///
+/// Errors: fewer than 2 characters; a character outside the vocabulary.
+pub fn evaluate<E: Element>(
+    model: &LanguageModel<E>,
+    vocab: &Vocab,
+    text: &str,
+    tape: &mut Tape<E>,
+) -> Result<Evaluation, Error> {
+    let ids = vocab.encode("the text", text)?;
+    evaluate_ids(model, &ids, predicted_bytes(text), tape)
+}
+
+/// Bytes of all characters but the first.
+pub(crate) fn predicted_bytes(text: &str) -> usize {
+    text.len() - text.chars().next().map_or(0, char::len_utf8)
+}
+
+/// The same for tokens; `bytes` is how long the predicted part of their text is.
+pub(crate) fn evaluate_ids<E: Element>(
+    model: &LanguageModel<E>,
+    ids: &[u32],
+    bytes: usize,
+    tape: &mut Tape<E>,
+) -> Result<Evaluation, Error> {
+    let tokens = ids.len().saturating_sub(1);
+    if tokens == 0 {
+        return Err(Error::ShortText {
+            name: "the text".into(),
+            got: ids.len(),
+            unit: if ids.len() == 1 { "character" } else { "characters" },
+            expected: "2".into(),
+        });
+    }
+    let (mut state, mut nats) = (model.zero_state(1), 0.0);
+    for (inputs, targets) in ids[..tokens].chunks(CHUNK).zip(ids[1..].chunks(CHUNK)) {
+        nats += model.loss_sum(tape, inputs, targets, &mut state)?;
+    }
+    let loss = nats / tokens as f64;
+    Ok(Evaluation {
+        loss,
+        ppl: libm::exp(loss),
+        bpc: loss / std::f64::consts::LN_2,
+        bits_per_byte: nats / std::f64::consts::LN_2 / bytes as f64,
+        tokens,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use elman_kernels::Cpu;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn one_stream_equals_one_step_at_a_time() {
+        let (first, second): (String, String) = ("aé☃ b\n".repeat(200), "ba é".repeat(300));
+        let text = first + &second;
+        let vocab = Vocab::fit(&text, "");
+        let config = Config { hidden_size: 5, ..Config::default() };
+        let model: LanguageModel<f64> = LanguageModel::new(&config, vocab.len()).unwrap();
+        let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
+        let got = evaluate(&model, &vocab, &text, &mut tape).unwrap();
+
+        let ids = vocab.encode("t", &text).unwrap();
+        let (mut state, mut logits, mut nats) = (model.zero_state(1), vec![], 0.0);
+        for pair in ids.windows(2) {
+            model.step(&mut tape, &pair[..1], &mut state, &mut logits).unwrap();
+            let sum: f64 = logits.iter().map(|x| x.exp()).sum();
+            nats += sum.ln() - logits[pair[1] as usize];
+        }
+        let n = ids.len() - 1;
+        assert!(n > 2 * CHUNK, "the state must be carried over a chunk's end");
+        assert_eq!(got.tokens, n);
+        assert!((got.loss - nats / n as f64).abs() < 1e-12, "{} {}", got.loss, nats / n as f64);
+        assert!((got.ppl - got.loss.exp()).abs() < 1e-12);
+        assert!((got.bpc - got.loss / 2.0_f64.ln()).abs() < 1e-12);
+        let bytes = (text.len() - 1) as f64;
+        assert!((got.bits_per_byte - got.bpc * n as f64 / bytes).abs() < 1e-12);
+    }
+
+    #[test]
+    fn too_little_text_and_unknown_characters_are_refused() {
+        let vocab = Vocab::fit("ab", "");
+        let config = Config { hidden_size: 2, ..Config::default() };
+        let model: LanguageModel<f32> = LanguageModel::new(&config, 2).unwrap();
+        let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
+        let mut message = |text| evaluate(&model, &vocab, text, &mut tape).unwrap_err().to_string();
+        assert_eq!(message("a"), "the text has 1 character, expected at least 2");
+        assert_eq!(message(""), "the text has 0 characters, expected at least 2");
+        assert!(message("abc").starts_with("character 'c' (U+0063) at position 2 of the text is not"));
+        assert_eq!(predicted_bytes("é☃"), 3);
+    }
+}

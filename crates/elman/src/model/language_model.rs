@@ -1,0 +1,165 @@
+//! Holds the language model: tokens (one-hot or embedded), stacked LSTM, affine head, cross-entropy.
+//! Refuses text and optimizers: it sees token ids and leaves gradients.
+
+use elman_kernels::layout::Layout;
+use elman_kernels::{Element, linear, pad};
+use rand_chacha::ChaCha8Rng;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::layer::{Lstm, State, TapeState};
+use crate::ops::{LinearIds, Sequence};
+use crate::params::{Declaration, ParamId, Params};
+use crate::rng::{self, Purpose};
+use crate::tape::{Tape, Var};
+
+/// A language model and its parameters.
+#[derive(Clone, Debug)]
+pub struct LanguageModel<E> {
+    vocab_size: usize,
+    embed: usize,
+    encoder: Option<ParamId>,
+    rnn: Lstm,
+    decoder: LinearIds,
+    params: Params<E>,
+}
+
+impl<E: Element> LanguageModel<E> {
+    /// A fresh model: every parameter uniform in ±1/sqrt(H), drawn in the order of the state dict, then
+    /// `forget_bias` added to the forget gate's part of each `bias_ih`.
+    ///
+    /// Errors: an impossible configuration; a vocabulary of fewer than one token.
+    pub fn new(config: &Config, vocab_size: usize) -> Result<Self, Error> {
+        config.check()?;
+        let mut model = Self::zeros(config, vocab_size)?;
+        let bound = 1.0 / libm::sqrt(config.hidden_size as f64);
+        let mut rng = rng::generator(config.seed, Purpose::Init, 0);
+        let names: Vec<String> = model.params.names().map(str::to_owned).collect();
+        for name in names {
+            let mut values = model.params.get(&name).unwrap_or_default();
+            for x in values.iter_mut() {
+                *x = E::from_f64((2.0 * rng::uniform(&mut rng) - 1.0) * bound);
+            }
+            if name.starts_with("rnn.bias_ih") {
+                let h = config.hidden_size;
+                values[h..2 * h].iter_mut().for_each(|x| *x += E::from_f64(config.forget_bias));
+            }
+            model.params.set(&name, &values)?;
+        }
+        Ok(model)
+    }
+
+    /// A model of zeros, to be filled from a file.
+    pub fn zeros(config: &Config, vocab_size: usize) -> Result<Self, Error> {
+        if vocab_size == 0 {
+            let (got, expected) = ("0".into(), "at least 1".into());
+            return Err(Error::Setting { name: "vocab_size", got, expected });
+        }
+        let mut declaration = Declaration::default();
+        let (embed, hidden) = (config.embed, config.hidden_size);
+        let table = Layout::Table { rows: vocab_size, cols: embed };
+        let encoder = (embed > 0).then(|| declaration.matrix("encoder.weight", table));
+        let input_size = if embed > 0 { embed } else { vocab_size };
+        let rnn = Lstm::declare(&mut declaration, "rnn.", input_size, hidden, config.num_layers, config.dropout);
+        let head = linear::Dims { rows: 0, inputs: hidden, outputs: vocab_size };
+        let decoder = LinearIds {
+            weight: declaration.matrix("decoder.weight", head.weight()),
+            bias: declaration.vector("decoder.bias", head.bias()),
+        };
+        Ok(LanguageModel { vocab_size, embed, encoder, rnn, decoder, params: declaration.zeros() })
+    }
+
+    /// V.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> &Params<E> {
+        &self.params
+    }
+
+    /// The parameters.
+    pub fn params_mut(&mut self) -> &mut Params<E> {
+        &mut self.params
+    }
+
+    /// A zero state for `batch` rows.
+    pub fn zero_state(&self, batch: usize) -> State<E> {
+        self.rnn.zero_state(batch)
+    }
+
+    /// Logits `[T*B, V]` for tokens `[T*B]`, and the state after them.
+    pub fn forward(
+        &self,
+        tape: &mut Tape<E>,
+        tokens: &[u32],
+        state: &TapeState,
+        dropout: Option<&mut ChaCha8Rng>,
+    ) -> Result<(Var, TapeState), Error> {
+        let x = match self.encoder {
+            Some(table) => Sequence::Dense(tape.embed(&self.params, table, self.vocab_size, self.embed, tokens)?),
+            None => Sequence::Tokens { tokens, vocab_size: self.vocab_size },
+        };
+        let (y, after) = self.rnn.forward(tape, &self.params, x, state, dropout)?;
+        Ok((tape.linear(&self.params, self.decoder, self.vocab_size, y)?, after))
+    }
+
+    /// One step of truncated BPTT: the mean loss in nats. `grads` is overwritten; `state` is advanced and detached.
+    ///
+    /// Shapes: `inputs` and `targets` `[T*B]`, time-major (row t*B + b), B that of `state`.
+    /// `dropout`: the generator of this step's masks; `None` turns dropout off.
+    pub fn loss_and_grads(
+        &self,
+        tape: &mut Tape<E>,
+        inputs: &[u32],
+        targets: &[u32],
+        state: &mut State<E>,
+        mut dropout: Option<ChaCha8Rng>,
+        grads: &mut Params<E>,
+    ) -> Result<f64, Error> {
+        tape.start(true);
+        let before = state.to_tape(tape, false);
+        let (logits, after) = self.forward(tape, inputs, &before, dropout.as_mut())?;
+        let (loss, sum) = tape.cross_entropy(logits, targets)?;
+        state.from_tape(tape, &after);
+        grads.values_mut().fill(E::ZERO);
+        tape.backward(loss, &self.params, grads)?;
+        Ok(sum / targets.len() as f64)
+    }
+
+    /// Sum of the losses in nats, without dropout; `state` is advanced. Shapes: as [`Self::loss_and_grads`].
+    pub fn loss_sum(
+        &self,
+        tape: &mut Tape<E>,
+        inputs: &[u32],
+        targets: &[u32],
+        state: &mut State<E>,
+    ) -> Result<f64, Error> {
+        tape.start(false);
+        let before = state.to_tape(tape, false);
+        let (logits, after) = self.forward(tape, inputs, &before, None)?;
+        let (_, sum) = tape.cross_entropy(logits, targets)?;
+        state.from_tape(tape, &after);
+        Ok(sum)
+    }
+
+    /// One step for each row of `state`, which is advanced: `logits` becomes `[B, V]`, row-major.
+    pub fn step(
+        &self,
+        tape: &mut Tape<E>,
+        inputs: &[u32],
+        state: &mut State<E>,
+        logits: &mut Vec<E>,
+    ) -> Result<(), Error> {
+        tape.start(false);
+        let before = state.to_tape(tape, false);
+        let (rows, after) = self.forward(tape, inputs, &before, None)?;
+        state.from_tape(tape, &after);
+        logits.clear();
+        for row in tape.value(rows).chunks_exact(pad(self.vocab_size)) {
+            logits.extend_from_slice(&row[..self.vocab_size]);
+        }
+        Ok(())
+    }
+}

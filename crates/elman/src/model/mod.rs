@@ -1,0 +1,5 @@
+//! Holds the models: small files that put layers together for a task. Refuses loops and data.
+
+mod language_model;
+
+pub use language_model::LanguageModel;

@@ -1,0 +1,168 @@
+//! Holds the parameters of a model: one flat packed memory, and the view by PyTorch's names and layout.
+//! Gradients and moments have the same type and the same places, so an optimizer step is one loop.
+//! Refuses to know what a parameter is for.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use elman_kernels::layout::Layout;
+use elman_kernels::{Buffer, Cpu, Element, norm};
+
+use crate::error::Error;
+
+/// A parameter's place in its model's [`Params`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParamId(usize);
+
+#[derive(Clone, Debug)]
+struct Entry {
+    name: String,
+    shape: Vec<usize>,
+    layout: Layout,
+    range: Range<usize>,
+}
+
+/// All parameters of a model, or one number for each of them (a gradient, a moment).
+#[derive(Clone, Debug)]
+pub struct Params<E> {
+    entries: Arc<Vec<Entry>>,
+    values: Buffer<E>,
+}
+
+/// Declares the parameters of a model before their memory is made.
+#[derive(Debug, Default)]
+pub struct Declaration {
+    entries: Vec<Entry>,
+}
+
+impl Declaration {
+    /// Adds a matrix with the layout's rows and columns.
+    pub fn matrix(&mut self, name: impl Into<String>, layout: Layout) -> ParamId {
+        self.push(name.into(), vec![layout.rows(), layout.cols()], layout)
+    }
+
+    /// Adds a vector with the layout's rows; the layout has one column.
+    pub fn vector(&mut self, name: impl Into<String>, layout: Layout) -> ParamId {
+        self.push(name.into(), vec![layout.rows()], layout)
+    }
+
+    fn push(&mut self, name: String, shape: Vec<usize>, layout: Layout) -> ParamId {
+        let start = self.entries.last().map_or(0, |e| e.range.end);
+        self.entries.push(Entry { name, shape, layout, range: start..start + layout.packed_len() });
+        ParamId(self.entries.len() - 1)
+    }
+
+    /// Makes the memory, all zero.
+    pub fn zeros<E: Element>(self) -> Params<E> {
+        let len = self.entries.last().map_or(0, |e| e.range.end);
+        Params { entries: Arc::new(self.entries), values: Buffer::zeros(len) }
+    }
+}
+
+impl<E: Element> Params<E> {
+    /// PyTorch's names, in the order of the model.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|e| e.name.as_str())
+    }
+
+    /// The logical shape of a parameter.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.entry(name).map(|e| &e.shape[..])
+    }
+
+    /// A parameter in PyTorch's layout, row-major. Allocates.
+    pub fn get(&self, name: &str) -> Option<Vec<E>> {
+        let entry = self.entry(name)?;
+        let mut logical = vec![E::ZERO; entry.layout.rows() * entry.layout.cols()];
+        entry.layout.unpack(&self.values[entry.range.clone()], &mut logical);
+        Some(logical)
+    }
+
+    /// Sets a parameter from PyTorch's layout, row-major.
+    ///
+    /// Errors: no such name; another number of values than the shape's.
+    pub fn set(&mut self, name: &str, values: &[E]) -> Result<(), Error> {
+        let Some(entry) = self.entries.iter().find(|e| e.name == name) else {
+            return Err(Error::UnknownParameter { name: name.into() });
+        };
+        if values.len() != entry.layout.rows() * entry.layout.cols() {
+            let (name, expected) = (name.into(), entry.shape.clone());
+            return Err(Error::Shape { name, got: vec![values.len()], expected });
+        }
+        entry.layout.pack(values, &mut self.values[entry.range.clone()]);
+        Ok(())
+    }
+
+    /// Number of parameters, without padding.
+    pub fn count(&self) -> usize {
+        self.entries.iter().map(|e| e.layout.rows() * e.layout.cols()).sum()
+    }
+
+    /// The same places, all zero: a gradient or a moment. Allocates.
+    pub fn zeros_like(&self) -> Params<E> {
+        Params { entries: self.entries.clone(), values: Buffer::zeros(self.values.len()) }
+    }
+
+    /// The flat packed memory. Padding is zero and must stay so.
+    pub fn values(&self) -> &[E] {
+        &self.values
+    }
+
+    /// The flat packed memory. Padding is zero and must stay so.
+    pub fn values_mut(&mut self) -> &mut [E] {
+        &mut self.values
+    }
+
+    /// Global L2 norm: logical rows in rising columns, then rows, then parameters, in f64, so that neither layout nor
+    /// threads change a bit.
+    pub fn norm(&self, cpu: &Cpu) -> f64 {
+        let square = |e: &Entry| norm::squared(cpu, &e.layout, &self.values[e.range.clone()]);
+        libm::sqrt(self.entries.iter().map(square).sum())
+    }
+
+    /// The packed memory of one parameter.
+    pub fn slice(&self, id: ParamId) -> &[E] {
+        &self.values[self.entries[id.0].range.clone()]
+    }
+
+    /// The packed memory of one parameter.
+    pub fn slice_mut(&mut self, id: ParamId) -> &mut [E] {
+        &mut self.values[self.entries[id.0].range.clone()]
+    }
+
+    /// The packed memories of several different parameters at once.
+    pub fn slices_mut<const N: usize>(&mut self, ids: [ParamId; N]) -> [&mut [E]; N] {
+        let ranges = ids.map(|id| self.entries[id.0].range.clone());
+        self.values.get_disjoint_mut(ranges).expect("the parameters of one layer are different")
+    }
+
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|e| e.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_goes_in_and_out_by_name() {
+        let mut declaration = Declaration::default();
+        let gates = |cols| Layout::Gates { gates: 4, hidden_size: 3, cols };
+        let weight = declaration.matrix("rnn.weight_ih_l0", gates(2));
+        let bias = declaration.vector("rnn.bias_ih_l0", gates(1));
+        let mut params = declaration.zeros::<f64>();
+        let values: Vec<f64> = (0..24).map(|i| i as f64).collect();
+        params.set("rnn.weight_ih_l0", &values).unwrap();
+        assert_eq!(params.get("rnn.weight_ih_l0").unwrap(), values);
+        assert_eq!(params.shape("rnn.bias_ih_l0").unwrap(), [12]);
+        assert_eq!(params.count(), 36);
+        let cpu = Cpu::new(Some(1)).unwrap();
+        assert_eq!(params.norm(&cpu), values.iter().map(|x| x * x).sum::<f64>().sqrt());
+        let [a, b] = params.slices_mut([weight, bias]);
+        assert_eq!((a.len(), b.len()), (128, 64));
+        let error = params.set("rnn.bias_ih_l0", &[0.0; 3]).unwrap_err().to_string();
+        assert_eq!(error, "rnn.bias_ih_l0 has shape [3], expected [12]");
+        assert!(params.set("nothing", &[]).is_err());
+    }
+}

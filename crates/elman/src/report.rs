@@ -1,0 +1,181 @@
+//! Holds what a run tells those who watch it: its plan, its events, its reports, its outcome, and the clock behind
+//! them. Refuses to influence anything: no computed figure depends on what is here.
+
+use std::{path::Path, time::Instant};
+
+use serde::{Deserialize, Serialize};
+
+/// A line of `log.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Optimizer steps taken.
+    pub step: u64,
+    /// Passes over the training split, with a fraction.
+    pub epoch: f64,
+    /// Mean nats per token over the steps since the last report (each token counts once).
+    pub train_loss: f64,
+    /// Mean nats per token over the whole validation split; None (null) where not evaluated.
+    pub val_loss: Option<f64>,
+    /// Bits per character of the training loss.
+    pub bpc: f64,
+    /// Perplexity of the training loss.
+    #[serde(deserialize_with = "infinite_where_null")]
+    pub ppl: f64,
+    /// Learning rate of the last step.
+    pub lr: f64,
+    /// Global gradient norm of the last step, before clipping.
+    pub grad_norm: f64,
+    /// Training tokens per second of training since the last report.
+    pub tokens_per_sec: f64,
+    /// Seconds since the run began, pauses between resumes left out.
+    pub seconds: f64,
+}
+
+/// JSON has no infinity: the perplexity of an enormous loss is written as null.
+fn infinite_where_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))
+}
+
+/// What happens while a run goes on.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A step was taken.
+    Step {
+        /// Which, from 1.
+        step: u64,
+        /// Its loss, mean nats per token.
+        loss: f64,
+        /// Training tokens per second of training in this session.
+        tokens_per_sec: f64,
+    },
+    /// A report was made (and logged, where there is a run directory).
+    Report(&'a Report),
+    /// The model wrote something.
+    Sample {
+        /// After which step.
+        step: u64,
+        /// What.
+        text: &'a str,
+    },
+    /// Model and state are on disk.
+    Saved {
+        /// After which step.
+        step: u64,
+        /// The model file.
+        path: &'a Path,
+    },
+}
+
+/// An observer's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Go on.
+    Continue,
+    /// Save and return after the step in progress.
+    Stop,
+}
+
+/// What a run is going to do, for people to read before it starts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Name of the text.
+    pub text: String,
+    /// Tokens of the training split.
+    pub train_tokens: usize,
+    /// Tokens of the validation split.
+    pub val_tokens: usize,
+    /// V.
+    pub vocab_size: usize,
+    /// Scalars in the model.
+    pub parameters: usize,
+    /// B, after shrinking.
+    pub batch: usize,
+    /// T.
+    pub seq_len: usize,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// Steps already taken (more than 0 after a resume).
+    pub steps_done: u64,
+    /// Steps in a pass over the training split.
+    pub steps_per_epoch: u64,
+    /// What was changed from what was asked, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Optimizer steps taken in all.
+    pub steps: u64,
+    /// The last reported training loss.
+    pub train_loss: f64,
+    /// The last validation loss.
+    pub val_loss: Option<f64>,
+    /// The lowest validation loss.
+    pub best_val_loss: Option<f64>,
+    /// The step that had it.
+    pub best_step: Option<u64>,
+    /// Seconds since the run began, pauses between resumes left out.
+    pub seconds: f64,
+    /// Training tokens per second of training in this session.
+    pub tokens_per_sec: f64,
+    /// Scalars in the model.
+    pub parameters: usize,
+    /// Whether the observer ended it before its last step.
+    pub stopped: bool,
+}
+
+/// Wall time for people: nothing that is computed depends on it.
+pub(crate) struct Clock {
+    started: Instant,
+    before: f64,
+    resting_until: Instant,
+    session: Pace,
+    interval: Pace,
+}
+
+/// Tokens and the seconds of training they took.
+#[derive(Clone, Copy, Default)]
+struct Pace {
+    tokens: u64,
+    seconds: f64,
+}
+
+impl Pace {
+    fn speed(self) -> f64 {
+        if self.seconds > 0.0 { self.tokens as f64 / self.seconds } else { 0.0 }
+    }
+}
+
+impl Clock {
+    pub(crate) fn start(before: f64) -> Clock {
+        let now = Instant::now();
+        Clock { started: now, before, resting_until: now, session: Pace::default(), interval: Pace::default() }
+    }
+
+    /// Counts a step that began when training last went on.
+    pub(crate) fn trained(&mut self, tokens: usize) {
+        let seconds = self.resting_until.elapsed().as_secs_f64();
+        for pace in [&mut self.session, &mut self.interval] {
+            pace.tokens += tokens as u64;
+            pace.seconds += seconds;
+        }
+    }
+
+    /// Evaluation, samples and saves are over.
+    pub(crate) fn training_goes_on(&mut self) {
+        self.resting_until = Instant::now();
+    }
+
+    pub(crate) fn speed(&self) -> f64 {
+        self.session.speed()
+    }
+
+    pub(crate) fn speed_since_last_report(&mut self) -> f64 {
+        std::mem::take(&mut self.interval).speed()
+    }
+
+    pub(crate) fn seconds(&self) -> f64 {
+        self.before + self.started.elapsed().as_secs_f64()
+    }
+}

@@ -1,0 +1,211 @@
+//! Holds reverse-mode differentiation over blocks: a tape of nodes with N inputs and M outputs each, computed as they
+//! are added, walked backwards in a loop. Buffers are kept from one pass to the next.
+//! Refuses equations (see `ops/`) and parameters' meaning (see `layer.rs`).
+//!
+//! A value is a matrix of rows padded with zeros to a multiple of 16 columns. A sequence `[T, B, *]` is `T*B` rows.
+
+use std::collections::BTreeMap;
+
+use elman_kernels::{Buffer, Cpu, Element, pad};
+
+use crate::error::Error;
+use crate::ops::Op;
+use crate::params::Params;
+
+/// A value on the tape: some rows of a buffer. Two values may share a buffer, and then share its gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Var {
+    pub(crate) slot: usize,
+    pub(crate) first_row: usize,
+    rows: usize,
+    cols: usize,
+}
+
+impl Var {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+    /// Number of columns, without padding.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+    /// Elements of the value, padding included.
+    pub(crate) fn len(&self) -> usize {
+        self.rows * pad(self.cols)
+    }
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
+        let start = self.first_row * pad(self.cols);
+        start..start + self.len()
+    }
+}
+
+/// A recorded computation. See the file's head.
+#[derive(Debug)]
+pub struct Tape<E> {
+    pub(crate) memory: Memory<E>,
+    nodes: Vec<Op<E>>,
+    recording: bool,
+}
+
+/// The buffers of a tape.
+#[derive(Debug)]
+pub(crate) struct Memory<E> {
+    pub cpu: Cpu,
+    values: Vec<Buffer<E>>,
+    grads: Vec<Option<Buffer<E>>>,
+    wants_grad: Vec<bool>,
+    spare: BTreeMap<usize, Vec<Buffer<E>>>,
+}
+
+impl<E: Element> Tape<E> {
+    /// An empty tape that computes on `cpu`.
+    pub fn new(cpu: &Cpu) -> Tape<E> {
+        let memory = Memory {
+            cpu: cpu.clone(),
+            values: Vec::new(),
+            grads: Vec::new(),
+            wants_grad: Vec::new(),
+            spare: BTreeMap::new(),
+        };
+        Tape { memory, nodes: Vec::new(), recording: false }
+    }
+
+    /// Forgets every node and value, keeping their buffers. With `recording` off, nodes compute and are forgotten at
+    /// once: nothing can be differentiated.
+    pub fn start(&mut self, recording: bool) {
+        for op in std::mem::take(&mut self.nodes) {
+            op.recycle(&mut self.memory);
+        }
+        let memory = &mut self.memory;
+        let grads = std::mem::take(&mut memory.grads).into_iter().flatten();
+        for buffer in std::mem::take(&mut memory.values).into_iter().chain(grads) {
+            memory.recycle(buffer);
+        }
+        memory.wants_grad.clear();
+        self.recording = recording;
+    }
+
+    /// A value given from outside, rows padded to `pad(cols)`. Its gradient is kept if it is wanted.
+    pub fn leaf(&mut self, cols: usize, padded: &[E], wants_grad: bool) -> Var {
+        let mut buffer = self.memory.take(padded.len());
+        buffer.copy_from_slice(padded);
+        let slot = self.memory.push(buffer, wants_grad);
+        Var { slot, first_row: 0, rows: padded.len() / pad(cols).max(1), cols }
+    }
+
+    /// The rows of a value, padding included.
+    pub fn value(&self, var: Var) -> &[E] {
+        self.memory.value(var)
+    }
+
+    /// The gradient by a leaf after [`Tape::backward`], padding included; `None` where nothing depends on it.
+    pub fn grad(&self, var: Var) -> Option<&[E]> {
+        self.memory.grads[var.slot].as_ref().map(|g| &g[var.range()])
+    }
+
+    /// Adds `seed`, padded as the value is, to the gradient by a value: where backward starts from.
+    pub fn seed(&mut self, var: Var, seed: &[E]) {
+        let mut grad = self.memory.take_grad(var.slot);
+        for (g, &s) in grad[var.range()].iter_mut().zip(seed) {
+            *g += s;
+        }
+        self.memory.put_grad(var.slot, grad);
+    }
+
+    /// Walks the tape backwards from a loss of one element: adds the gradient by every parameter to `grads` and
+    /// leaves the gradients by the leaves on the tape.
+    pub fn backward(&mut self, loss: Var, params: &Params<E>, grads: &mut Params<E>) -> Result<(), Error> {
+        let mut one = vec![E::ZERO; loss.len()];
+        one[0] = E::ONE;
+        self.seed(loss, &one);
+        self.backward_seeded(params, grads)
+    }
+
+    /// As [`Tape::backward`], from the gradients given by [`Tape::seed`].
+    pub fn backward_seeded(&mut self, params: &Params<E>, grads: &mut Params<E>) -> Result<(), Error> {
+        while let Some(mut op) = self.nodes.pop() {
+            let done = op.backward(&mut self.memory, params, grads);
+            op.recycle(&mut self.memory);
+            done?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a node for backward, or forgets it where nothing is recorded.
+    pub(crate) fn record(&mut self, op: Op<E>) {
+        if self.recording {
+            self.nodes.push(op);
+        } else {
+            op.recycle(&mut self.memory);
+        }
+    }
+}
+
+impl<E: Element> Memory<E> {
+    /// A buffer of `len` elements with anything in it.
+    pub fn take(&mut self, len: usize) -> Buffer<E> {
+        self.spare.get_mut(&len).and_then(Vec::pop).unwrap_or_else(|| Buffer::zeros(len))
+    }
+
+    /// Gives a buffer back.
+    pub fn recycle(&mut self, buffer: Buffer<E>) {
+        if !buffer.is_empty() {
+            self.spare.entry(buffer.len()).or_default().push(buffer);
+        }
+    }
+
+    /// A new slot.
+    pub fn push(&mut self, buffer: Buffer<E>, wants_grad: bool) -> usize {
+        self.values.push(buffer);
+        self.grads.push(None);
+        self.wants_grad.push(wants_grad);
+        self.values.len() - 1
+    }
+
+    /// A new slot of `rows` by `cols`, as a value.
+    pub fn push_rows(&mut self, buffer: Buffer<E>, rows: usize, cols: usize) -> Var {
+        Var { slot: self.push(buffer, true), first_row: 0, rows, cols }
+    }
+
+    /// Some rows of a slot, as a value.
+    pub fn view(&self, slot: usize, first_row: usize, rows: usize, cols: usize) -> Var {
+        Var { slot, first_row, rows, cols }
+    }
+
+    pub fn value(&self, var: Var) -> &[E] {
+        &self.values[var.slot][var.range()]
+    }
+
+    /// The whole buffer of a slot.
+    pub fn buffer(&self, slot: usize) -> &Buffer<E> {
+        &self.values[slot]
+    }
+
+    /// Takes the buffer of a slot away: its value is gone.
+    pub fn consume(&mut self, slot: usize) -> Buffer<E> {
+        std::mem::take(&mut self.values[slot])
+    }
+
+    pub fn wants_grad(&self, slot: usize) -> bool {
+        self.wants_grad[slot]
+    }
+
+    /// Takes the gradient buffer of a slot to add to, zeroed if there was none.
+    pub fn take_grad(&mut self, slot: usize) -> Buffer<E> {
+        self.grads[slot].take().unwrap_or_else(|| {
+            let mut buffer = self.take(self.values[slot].len());
+            buffer.fill(E::ZERO);
+            buffer
+        })
+    }
+
+    /// Takes the gradient buffer of a slot, if anything was added to it.
+    pub fn take_grad_if_any(&mut self, slot: usize) -> Option<Buffer<E>> {
+        self.grads[slot].take()
+    }
+
+    pub fn put_grad(&mut self, slot: usize, grad: Buffer<E>) {
+        self.grads[slot] = Some(grad);
+    }
+}

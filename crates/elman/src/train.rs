@@ -1,0 +1,353 @@
+//! Holds the policy of a training run, readable top to bottom: batch, forward and backward, clip, step, evaluate,
+//! report, sample, save. Refuses to go on once loss or gradient is not finite; never prints: an observer is told.
+
+use std::path::Path;
+
+use elman_kernels::Cpu;
+
+use crate::{
+    checkpoint::{Results, save_model},
+    config::Config,
+    data::{Batches, Corpus, TextMark, Vocab},
+    error::Error,
+    evaluate::{evaluate_ids, predicted_bytes},
+    layer::State,
+    model::LanguageModel,
+    optim::{Adam, clip_scale, learning_rate},
+    params::Params,
+    report::Clock,
+    rng::{Purpose, generator},
+    run_dir::RunDir,
+    sample::{Generator, Settings},
+    tape::Tape,
+    train_state::{self, Progress, StateFile},
+};
+
+pub use crate::report::{Control, Event, Outcome, Plan, Report};
+
+/// A run: its model, its data, and how far it has come.
+pub struct Trainer {
+    config: Config,
+    plan: Plan,
+    cpu: Cpu,
+    text: TextMark,
+    vocab: Vocab,
+    batches: Batches,
+    validation: Validation,
+    model: LanguageModel<f32>,
+    tape: Tape<f32>,
+    grads: Params<f32>,
+    adam: Adam,
+    carry: State<f32>,
+    progress: Progress,
+}
+
+/// The tokens of the validation split and the bytes of its predicted part; no tokens: nothing is validated.
+struct Validation {
+    ids: Vec<u32>,
+    bytes: usize,
+}
+
+impl Trainer {
+    /// A new run of `config` on `corpus`, with nothing computed yet.
+    ///
+    /// Errors: a setting out of range; a training split shorter than one window.
+    pub fn new(config: Config, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer, Error> {
+        config.check()?;
+        let data = Data::prepare(&config, corpus)?;
+        Trainer::assemble(config, corpus.mark(), data, cpu)
+    }
+
+    /// A run as its directory has it: what follows equals, byte for byte, a run that never stopped.
+    ///
+    /// Errors: a state that cannot be read or does not fit itself; another text than the run's.
+    pub fn resume(run: &RunDir, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer, Error> {
+        let saved = StateFile::read(&run.state())?;
+        let (text, known) = (corpus.mark(), &saved.meta.text);
+        if text.sha256 != known.sha256 {
+            return Err(Error::AnotherText {
+                got: text.name,
+                got_characters: text.characters,
+                expected: known.name.clone(),
+                expected_characters: known.characters,
+            });
+        }
+        let data = Data::prepare(&saved.meta.config, corpus)?;
+        saved.check(data.vocab.len())?;
+        let mut trainer = Trainer::assemble(saved.meta.config.clone(), text, data, cpu)?;
+        saved.restore(&mut trainer.model, &mut trainer.adam, &mut trainer.carry)?;
+        trainer.progress = saved.meta.progress;
+        trainer.plan.steps_done = trainer.progress.step;
+        Ok(trainer)
+    }
+
+    fn assemble(mut config: Config, text: TextMark, data: Data, cpu: &Cpu) -> Result<Trainer, Error> {
+        config.resolve(data.batches.batch(), data.batches.windows(), !data.validation.ids.is_empty());
+        let model = LanguageModel::new(&config, data.vocab.len())?;
+        let plan = Plan {
+            text: text.name.clone(),
+            train_tokens: data.batches.tokens(),
+            val_tokens: data.validation.ids.len(),
+            vocab_size: data.vocab.len(),
+            parameters: model.params().count(),
+            batch: config.batch,
+            seq_len: config.seq_len,
+            steps: config.steps.unwrap_or_default(),
+            steps_done: 0,
+            steps_per_epoch: data.batches.windows(),
+            notes: data.notes,
+        };
+        Ok(Trainer {
+            tape: Tape::new(cpu),
+            grads: model.params().zeros_like(),
+            adam: Adam::new(model.params()),
+            carry: model.zero_state(config.batch),
+            cpu: cpu.clone(),
+            text,
+            vocab: data.vocab,
+            batches: data.batches,
+            validation: data.validation,
+            progress: Progress::default(),
+            model,
+            plan,
+            config,
+        })
+    }
+
+    /// What the run is going to do.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The resolved configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The model as trained so far.
+    pub fn model(&self) -> &LanguageModel<f32> {
+        &self.model
+    }
+
+    /// The vocabulary of the text.
+    pub fn vocab(&self) -> &Vocab {
+        &self.vocab
+    }
+
+    /// Trains to the last step, or until the observer says stop; then the step in progress is finished and saved.
+    /// Without a run directory nothing is written.
+    ///
+    /// Errors: loss or gradient not finite (the last save stays as it is); a file that cannot be written.
+    pub fn run(
+        &mut self,
+        run: Option<&RunDir>,
+        observer: &mut dyn FnMut(Event<'_>) -> Control,
+    ) -> Result<Outcome, Error> {
+        let mut clock = Clock::start(self.progress.seconds);
+        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+        let mut stop = false;
+        let mut stops = |event: Event<'_>| observer(event) == Control::Stop;
+        if let Some(run) = run {
+            run.write_config(&self.config)?;
+            run.cut_back(self.progress.log_lines, self.progress.sample_bytes)?;
+        }
+        while self.progress.step < self.plan.steps && !stop {
+            let step = self.progress.step + 1;
+            let last = step == self.plan.steps;
+            let due = |every: Option<u64>| every.is_some_and(|n| n > 0 && (last || step.is_multiple_of(n)));
+
+            // Batch.
+            let window = (step - 1) % self.plan.steps_per_epoch;
+            if window == 0 {
+                self.carry.reset();
+            }
+            self.batches.window(window, &mut inputs, &mut targets);
+
+            // Forward and backward.
+            let dropout = self.config.dropout > 0.0;
+            let dropout = dropout.then(|| generator(self.config.seed, Purpose::Dropout, step));
+            let (tape, grads) = (&mut self.tape, &mut self.grads);
+            let loss = self.model.loss_and_grads(tape, &inputs, &targets, &mut self.carry, dropout, grads)?;
+            reduce(grads);
+
+            // Clip, step.
+            let norm = grads.norm(&self.cpu);
+            let lr = learning_rate(&self.config, step, self.plan.steps);
+            if !(loss.is_finite() && norm.is_finite()) {
+                return Err(Error::Diverged { step, loss, norm, lr });
+            }
+            let scale = clip_scale(norm, self.config.clip);
+            self.adam.update(&self.cpu, lr, scale, self.model.params_mut(), grads)?;
+            self.progress.step = step;
+            self.progress.nats += loss * targets.len() as f64;
+            self.progress.tokens += targets.len() as u64;
+            clock.trained(targets.len());
+            stop |= stops(Event::Step { step, loss, tokens_per_sec: clock.speed() });
+
+            // Evaluate.
+            let evaluates = due(self.config.eval_every) && !self.validation.ids.is_empty();
+            let val_loss = if evaluates { Some(self.validate()?) } else { None };
+            let best = improves(val_loss, self.progress.best_val_loss);
+            if best {
+                (self.progress.best_val_loss, self.progress.best_step) = (val_loss, Some(step));
+            }
+
+            // Report.
+            let print = self.config.print_every.is_some_and(|n| n > 0 && step.is_multiple_of(n));
+            if step == 1 || print || evaluates || last {
+                let report = self.report(val_loss, lr, norm, &mut clock);
+                if let Some(run) = run {
+                    run.append_report(&report)?;
+                    self.progress.log_lines += 1;
+                }
+                stop |= stops(Event::Report(&report));
+            }
+            if let (Some(run), true) = (run, best) {
+                self.save_model(&run.best())?;
+            }
+
+            // Sample.
+            if due(self.config.sample_every) {
+                let text = self.sample()?;
+                if let Some(run) = run {
+                    self.progress.sample_bytes += run.append_sample(step, &text)?;
+                }
+                stop |= stops(Event::Sample { step, text: &text });
+            }
+
+            // Save.
+            self.progress.seconds = clock.seconds();
+            if let (Some(run), true) = (run, last || stop || due(self.config.save_every)) {
+                self.save(run)?;
+                stop |= stops(Event::Saved { step, path: &run.model() });
+            }
+            clock.training_goes_on();
+        }
+        Ok(self.outcome(&clock))
+    }
+
+    /// Loss over the whole validation split as one stream from the zero state.
+    fn validate(&mut self) -> Result<f64, Error> {
+        let Validation { ids, bytes } = &self.validation;
+        let loss = evaluate_ids(&self.model, ids, *bytes, &mut self.tape)?.loss;
+        self.progress.val_loss = Some(loss);
+        Ok(loss)
+    }
+
+    /// Closes the sums since the last report.
+    fn report(&mut self, val_loss: Option<f64>, lr: f64, grad_norm: f64, clock: &mut Clock) -> Report {
+        let progress = &mut self.progress;
+        progress.train_loss = progress.nats / progress.tokens as f64;
+        (progress.nats, progress.tokens) = (0.0, 0);
+        Report {
+            step: progress.step,
+            epoch: progress.step as f64 / self.plan.steps_per_epoch as f64,
+            train_loss: progress.train_loss,
+            val_loss,
+            bpc: progress.train_loss / std::f64::consts::LN_2,
+            ppl: libm::exp(progress.train_loss),
+            lr,
+            grad_norm,
+            tokens_per_sec: clock.speed_since_last_report(),
+            seconds: clock.seconds(),
+        }
+    }
+
+    fn sample(&self) -> Result<String, Error> {
+        let rng = generator(self.config.seed, Purpose::Sample, self.progress.step);
+        let text = Generator::new(&self.model, &self.vocab, "", Settings::default(), rng, &self.cpu)?;
+        Ok(text.take(self.config.sample_length).collect())
+    }
+
+    /// Model first, state last: the state is what a resume believes.
+    fn save(&self, run: &RunDir) -> Result<(), Error> {
+        self.save_model(&run.model())?;
+        let (config, progress, text) = (&self.config, &self.progress, &self.text);
+        train_state::save(&run.state(), config, progress, text, &self.model, &self.adam, &self.carry)
+    }
+
+    fn save_model(&self, path: &Path) -> Result<(), Error> {
+        let results = Results {
+            step: self.progress.step,
+            epoch: self.progress.step as f64 / self.plan.steps_per_epoch as f64,
+            train_loss: self.progress.train_loss,
+            val_loss: self.progress.val_loss,
+            best_val_loss: self.progress.best_val_loss,
+            best_step: self.progress.best_step,
+        };
+        save_model(path, &self.config, &self.vocab, &results, &self.model)
+    }
+
+    fn outcome(&self, clock: &Clock) -> Outcome {
+        Outcome {
+            steps: self.progress.step,
+            train_loss: self.progress.train_loss,
+            val_loss: self.progress.val_loss,
+            best_val_loss: self.progress.best_val_loss,
+            best_step: self.progress.best_step,
+            seconds: self.progress.seconds,
+            tokens_per_sec: clock.speed(),
+            parameters: self.plan.parameters,
+            stopped: self.progress.step < self.plan.steps,
+        }
+    }
+}
+
+/// Whether a validation loss is the best so far. One that is no finite number never is.
+fn improves(loss: Option<f64>, best: Option<f64>) -> bool {
+    loss.is_some_and(|loss| loss.is_finite() && best.is_none_or(|best| loss < best))
+}
+
+/// The one point that gradients pass between backward and clipping: the sum over shards, of which there is one.
+fn reduce(_grads: &mut Params<f32>) {}
+
+/// A text made ready: vocabulary, rows, validation tail.
+struct Data {
+    vocab: Vocab,
+    batches: Batches,
+    validation: Validation,
+    notes: Vec<String>,
+}
+
+impl Data {
+    fn prepare(config: &Config, corpus: &Corpus) -> Result<Data, Error> {
+        let (train, tail) = corpus.split(config.val_frac);
+        let vocab = Vocab::fit(train, tail);
+        let ids = vocab.encode(corpus.name(), train)?;
+        let batches = Batches::new(corpus.name(), ids, config.batch, config.seq_len)?;
+        let mut notes = Vec::new();
+        if batches.batch() < config.batch {
+            notes.push(format!(
+                "batch is {} instead of {}: {} training characters give no more rows of seq_len = {}",
+                batches.batch(),
+                config.batch,
+                batches.tokens(),
+                config.seq_len
+            ));
+        }
+        let mut validation = Validation { ids: vocab.encode(corpus.name(), tail)?, bytes: predicted_bytes(tail) };
+        if validation.ids.len() < 2 {
+            if config.val_frac > 0.0 {
+                notes.push(format!(
+                    "nothing is validated: val_frac = {} leaves too little text (characters: {}, expected at least 2)",
+                    config.val_frac,
+                    validation.ids.len()
+                ));
+            }
+            validation.ids.clear();
+        }
+        Ok(Data { vocab, batches, validation, notes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::improves;
+
+    #[test]
+    fn only_a_lower_finite_loss_is_the_best_so_far() {
+        assert!(improves(Some(1.0), None) && improves(Some(1.0), Some(1.5)));
+        assert!(!improves(Some(1.5), Some(1.5)) && !improves(None, None) && !improves(None, Some(2.0)));
+        assert!(!improves(Some(f64::NAN), None) && !improves(Some(f64::INFINITY), None));
+    }
+}

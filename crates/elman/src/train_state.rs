@@ -1,0 +1,133 @@
+//! Holds the state file of a run: all that a resume needs to go on as if it had never stopped.
+//! Refuses a file whose contents do not fit its own configuration. The schedule, the generators and the place in the
+//! data are functions of configuration and step: the step is all there is to save of them. The weights are in it
+//! too, so that one rename decides what a crash leaves behind.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    checkpoint::{check_config, check_tensors, named, set_params},
+    config::Config,
+    data::TextMark,
+    error::Error,
+    layer::State,
+    model::LanguageModel,
+    optim::Adam,
+    run_dir::RunDir,
+    tensor_file::{self, TensorFile},
+};
+
+/// The metadata key that makes a safetensors file a run's state.
+const KEY: &str = "elman_state";
+/// Version of what stands under it. Another number is refused.
+const FORMAT: u64 = 1;
+
+/// How far a run has come: everything beside weights, moments and carried state that changes from step to step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Progress {
+    /// Optimizer steps taken.
+    pub step: u64,
+    /// Nats since the last report.
+    pub nats: f64,
+    /// Tokens since the last report.
+    pub tokens: u64,
+    /// The last reported training loss.
+    pub train_loss: f64,
+    /// The last validation loss.
+    pub val_loss: Option<f64>,
+    /// The lowest validation loss.
+    pub best_val_loss: Option<f64>,
+    /// The step that had it.
+    pub best_step: Option<u64>,
+    /// Lines of `log.jsonl`.
+    pub log_lines: u64,
+    /// Bytes of `samples.txt`.
+    pub sample_bytes: u64,
+    /// Seconds since the run began, pauses left out.
+    pub seconds: f64,
+}
+
+/// What stands under the key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Meta {
+    pub config: Config,
+    format: u64,
+    pub progress: Progress,
+    pub text: TextMark,
+}
+
+/// The text a run was trained on, as its state knows it: a resume can find it again by [`TextMark::sources`].
+pub fn text_of(run: &RunDir) -> Result<TextMark, Error> {
+    let path = run.state();
+    let file = TensorFile::read(&path)?;
+    Ok(file.parse()?.meta::<Meta>(KEY, "a run's state", FORMAT)?.text)
+}
+
+/// Writes the state, whole or not at all.
+pub(crate) fn save(
+    path: &Path,
+    config: &Config,
+    progress: &Progress,
+    text: &TextMark,
+    model: &LanguageModel<f32>,
+    adam: &Adam,
+    carry: &State<f32>,
+) -> Result<(), Error> {
+    let meta = Meta { config: config.clone(), format: FORMAT, progress: progress.clone(), text: text.clone() };
+    let mut tensors = named("param.", model.params());
+    tensors.extend(named("adam_m.", &adam.m));
+    tensors.extend(named("adam_v.", &adam.v));
+    tensors.extend(carry.tensors().into_iter().map(|(n, s, v)| (format!("carry.{n}"), s.to_vec(), v)));
+    tensor_file::write(path, KEY, &meta, tensors)
+}
+
+/// A state file that was read and understood.
+pub(crate) struct StateFile {
+    path: std::path::PathBuf,
+    file: TensorFile,
+    pub meta: Meta,
+}
+
+impl StateFile {
+    /// Reads a state file. Errors: as for a model file.
+    pub fn read(path: &Path) -> Result<StateFile, Error> {
+        let file = TensorFile::read(path)?;
+        let meta: Meta = file.parse()?.meta(KEY, "a run's state", FORMAT)?;
+        check_config(&meta.config, path)?;
+        Ok(StateFile { path: path.to_path_buf(), file, meta })
+    }
+
+    /// Checks the weights' shapes, before a model of the configured size is made.
+    pub fn check(&self, vocab_size: usize) -> Result<(), Error> {
+        check_tensors(&self.file.parse()?, "param.", &self.meta.config, vocab_size).map(|_| ())
+    }
+
+    /// Sets weights, moments and carried state.
+    pub fn restore(
+        &self,
+        model: &mut LanguageModel<f32>,
+        adam: &mut Adam,
+        carry: &mut State<f32>,
+    ) -> Result<(), Error> {
+        let tensors = self.file.parse()?;
+        set_params(&tensors, "param.", model.params_mut())?;
+        set_params(&tensors, "adam_m.", &mut adam.m)?;
+        set_params(&tensors, "adam_v.", &mut adam.v)?;
+        adam.step = self.meta.progress.step;
+        let carried = carry.tensors();
+        let expected = 3 * model.params().names().count() + carried.len();
+        for (name, shape, _) in carried {
+            let values = tensors.values(&format!("carry.{name}"), "[batch, hidden_size]", &shape)?;
+            carry.set(&name, &values)?;
+        }
+        if tensors.len() != expected {
+            let problem = format!("{} tensors, expected {expected}", tensors.len());
+            return Err(Error::file(&self.path, problem));
+        }
+        Ok(())
+    }
+}
