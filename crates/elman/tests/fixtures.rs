@@ -1,0 +1,164 @@
+//! Rung 3: values and all gradients against PyTorch's, through the public layer, in f64 and f32. The figures come from
+//! `testdata/make_fixtures.py`; inputs are made here and there by one formula (`testdata/README.md`).
+
+use std::collections::HashMap;
+
+use elman::layer::{Lstm, TapeState};
+use elman::ops::Sequence;
+use elman::params::Declaration;
+use elman::tape::{Tape, Var};
+use elman::{Cpu, Element};
+use elman_kernels::pad;
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/lstm.safetensors");
+
+/// One configuration.
+struct Case {
+    number: u64,
+    num_layers: usize,
+    seq_len: usize,
+    batch: usize,
+    input_size: usize,
+    hidden_size: usize,
+    given: bool,
+}
+
+/// The splitmix64 step.
+fn mix(z: u64) -> u64 {
+    let z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// Tensor number `tag` of a case: `n` multiples of 2^(s-24) in [-2^(s-1), 2^(s-1)), exact in f32.
+fn fill<E: Element>(case: u64, tag: u64, s: i32, n: usize) -> Vec<E> {
+    let hash = |i: usize| mix(mix(mix(case) ^ tag) ^ i as u64);
+    let centred = |i: usize| (hash(i) >> 40) as f64 - f64::from(1 << 23);
+    (0..n).map(|i| E::from_f64(centred(i) / f64::from(1 << 24) * 2f64.powi(s))).collect()
+}
+
+fn padded<E: Element>(dense: &[E], width: usize) -> Vec<E> {
+    let mut rows = vec![E::ZERO; dense.len() / width * pad(width)];
+    for (to, from) in rows.chunks_exact_mut(pad(width)).zip(dense.chunks_exact(width)) {
+        to[..width].copy_from_slice(from);
+    }
+    rows
+}
+
+fn dense<E: Element>(padded: &[E], width: usize) -> Vec<f64> {
+    padded.chunks_exact(pad(width)).flat_map(|row| row[..width].iter().map(|x| x.to_f64())).collect()
+}
+
+/// All results of a case by their names in the file.
+fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
+    let (h, state_len) = (c.hidden_size, c.batch * c.hidden_size);
+    let mut declaration = Declaration::default();
+    let rnn = Lstm::declare(&mut declaration, "", c.input_size, h, c.num_layers, 0.0);
+    let mut params = declaration.zeros::<E>();
+    let names: Vec<String> = params.names().map(str::to_owned).collect();
+    for name in &names {
+        let (kind, layer) = name.rsplit_once("_l").unwrap();
+        let place = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].iter().position(|&k| k == kind).unwrap();
+        let tag = 256 + 16 * layer.parse::<u64>().unwrap() + place as u64;
+        let n = params.shape(name).unwrap().iter().product();
+        params.set(name, &fill(c.number, tag, if place < 2 { 1 } else { 0 }, n)).unwrap();
+    }
+    let mut state = rnn.zero_state::<E>(c.batch);
+    if c.given {
+        for (letter, tag, s) in [("h", 2, 1), ("c", 3, 2)] {
+            let all = fill::<E>(c.number, tag, s, c.num_layers * state_len);
+            for (layer, part) in all.chunks_exact(state_len).enumerate() {
+                state.set(&format!("{letter}_l{layer}"), part).unwrap();
+            }
+        }
+    }
+    let mut tape = Tape::new(&Cpu::new(Some(2)).unwrap());
+    tape.start(true);
+    let rows = c.seq_len * c.batch;
+    let x = tape.leaf(c.input_size, &padded(&fill(c.number, 1, 1, rows * c.input_size), c.input_size), true);
+    let before = state.to_tape(&mut tape, true);
+    let (y, after) = rnn.forward(&mut tape, &params, Sequence::Dense(x), &before, None).unwrap();
+
+    // Values first: a gradient may reuse their memory.
+    let stack = |tape: &Tape<E>, state: &TapeState, part: usize, get: &dyn Fn(&Tape<E>, Var) -> Vec<f64>| {
+        state.iter().flat_map(|layer| get(tape, layer[part])).collect::<Vec<f64>>()
+    };
+    let value = |tape: &Tape<E>, var: Var| dense(tape.value(var), h);
+    let grad = |tape: &Tape<E>, var: Var| dense(tape.grad(var).unwrap(), h);
+    let mut results = HashMap::new();
+    results.insert("y".into(), value(&tape, y));
+    results.insert("h_n".into(), stack(&tape, &after, 0, &value));
+    results.insert("c_n".into(), stack(&tape, &after, 1, &value));
+
+    tape.seed(y, &padded(&fill(c.number, 4, 1, rows * h), h));
+    for (part, tag) in [(0, 5), (1, 6)] {
+        let all = fill::<E>(c.number, tag, 1, c.num_layers * state_len);
+        for (layer, seed) in after.iter().zip(all.chunks_exact(state_len)) {
+            tape.seed(layer[part], &padded(seed, h));
+        }
+    }
+    let mut grads = params.zeros_like();
+    tape.backward_seeded(&params, &mut grads).unwrap();
+    results.insert("grad.x".into(), dense(tape.grad(x).unwrap(), c.input_size));
+    if c.given {
+        results.insert("grad.h0".into(), stack(&tape, &before, 0, &grad));
+        results.insert("grad.c0".into(), stack(&tape, &before, 1, &grad));
+    }
+    for name in names {
+        let values = grads.get(&name).unwrap().into_iter().map(E::to_f64).collect();
+        results.insert(format!("grad.{name}"), values);
+    }
+    results
+}
+
+/// The largest error of a result as a share of the largest entry of PyTorch's tensor.
+fn compare<E: Element>(c: &Case, tensors: &HashMap<String, Vec<f64>>, allowed: f64) -> f64 {
+    let results = run::<E>(c);
+    let prefix = format!("{:02}.", c.number);
+    let expected = tensors.keys().filter(|name| name.starts_with(&prefix)).count();
+    assert_eq!(results.len(), expected, "case {} has another number of tensors", c.number);
+    let mut worst = 0.0f64;
+    for (name, got) in results {
+        let want = &tensors[&format!("{prefix}{name}")];
+        assert_eq!(got.len(), want.len(), "case {} {name}", c.number);
+        let largest = want.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        for (g, w) in got.iter().zip(want) {
+            let error = (g - w).abs();
+            assert!(error <= allowed * largest, "case {} {name} in {}: {g}, expected {w}", c.number, E::NAME);
+            worst = if largest > 0.0 { worst.max(error / largest) } else { worst };
+        }
+    }
+    worst
+}
+
+#[test]
+fn values_and_gradients_match_pytorch() {
+    let bytes = std::fs::read(FILE).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let cases: Vec<Value> = serde_json::from_str(&header.metadata().as_ref().unwrap()["cases"]).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let number = |b: &[u8]| f64::from_le_bytes(b.try_into().unwrap());
+    let tensors = file.tensors().into_iter().map(|(name, t)| (name, t.data().chunks_exact(8).map(number).collect()));
+    let tensors: HashMap<String, Vec<f64>> = tensors.collect();
+    assert!(cases.len() >= 30);
+    let (mut worst32, mut worst64) = (0.0f64, 0.0f64);
+    for case in &cases {
+        let size = |name: &str| case[name].as_u64().unwrap() as usize;
+        assert_eq!(case["cell"], "lstm");
+        let c = Case {
+            number: case["case"].as_u64().unwrap(),
+            num_layers: size("num_layers"),
+            seq_len: size("seq_len"),
+            batch: size("batch"),
+            input_size: size("input_size"),
+            hidden_size: size("hidden_size"),
+            given: case["initial_state"] == "given",
+        };
+        worst32 = worst32.max(compare::<f32>(&c, &tensors, 1e-5));
+        worst64 = worst64.max(compare::<f64>(&c, &tensors, 1e-9));
+    }
+    eprintln!("{} configurations: largest error {worst32:.1e} in f32, {worst64:.1e} in f64", cases.len());
+}
