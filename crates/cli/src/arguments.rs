@@ -67,13 +67,13 @@ fn explain(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     let complaint: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
     say!("{}", complaint.join(" "));
-    let suggested = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
-        .into_iter()
-        .find_map(|kind| match error.get(kind) {
+    let suggested = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand].into_iter().find_map(|kind| {
+        match error.get(kind) {
             Some(ContextValue::String(one)) => Some(one.clone()),
             Some(ContextValue::Strings(some)) => some.first().cloned(),
             _ => None,
-        });
+        }
+    });
     match suggested {
         Some(name) => say!("hint: did you mean '{name}'?"),
         None => say!("hint: 'elman --help' lists the verbs, 'elman VERB --help' the flags of one"),

@@ -63,6 +63,7 @@ fn svg(reports: &[Report], title: &str) -> Result<String, Box<dyn std::error::Er
         .x_label_formatter(&|step| format!("{step:.0}"))
         .x_labels(8)
         .label_style((FONT, 14))
+        .axis_desc_style((FONT, 15))
         .light_line_style(WHITE)
         .bold_line_style(BLACK.mix(0.12))
         .axis_style(BLACK.mix(0.5))
@@ -131,7 +132,10 @@ mod tests {
         for words in ["training", "validation", "loss (nats per character)", "step", "tales &amp; &lt;more&gt;"] {
             assert!(svg.contains(words), "{words} in {svg}");
         }
-        assert_eq!(svg.matches("<polyline").count() - 2, 4, "two curves, two lines in the legend: {svg}");
+        for colour in ["#1F77B4", "#D65F00"] {
+            let lines = svg.matches(&format!("stroke=\"{colour}\" stroke-width=\"2\"")).count();
+            assert_eq!(lines, 2, "a curve and its line in the legend, {colour} in {svg}");
+        }
     }
 
     #[test]

@@ -47,7 +47,8 @@ fn table(name: &str, figures: &Evaluation) -> String {
         row("ppl", &format!("{:.4}", figures.ppl)),
         row("bpc", &format!("{:.4} bits per character", figures.bpc)),
     ];
-    if figures.bits_per_byte != figures.bpc {
+    // Where every character is a byte the two are one figure, but for the last bits.
+    if (figures.bits_per_byte / figures.bpc - 1.0).abs() > 1e-9 {
         lines.push(row("bpb", &format!("{:.4} bits per byte", figures.bits_per_byte)));
     }
     lines.join("\n")

@@ -79,7 +79,7 @@ impl Tally {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let _every_cell = args.all;
     let cpu = Cpu::new(None)?;
-    let checks = wait_for("comparing gradients", || run_all(&cpu));
+    let checks = wait_for("comparing gradients", || run_all(&cpu, &mut |_| {}))?;
     if checks.is_empty() {
         return Err(Refusal::new("no gradient was checked").into());
     }
@@ -132,6 +132,7 @@ fn table(checks: &[Check], total: &Tally) -> String {
         });
         groups[at].3.add(check);
     }
+    groups.sort_by_key(|(_, layers, ..)| *layers);
     let mut lines = vec![format!(
         "{:<6}  {:>6}  {:<18}  {:>15}  {:>6}  {:>6}  {:>12}",
         "cell", "layers", "parameter", "worst rel error", "pass", "fail", "inconclusive"

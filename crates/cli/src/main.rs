@@ -23,7 +23,14 @@ use clap::{Parser, Subcommand};
 ///
 /// `elman train` learns to write from any text; without a text it takes the tales that come with the program.
 #[derive(Parser)]
-#[command(name = "elman", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(
+    name = "elman",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs"
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -3,12 +3,14 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, IsTerminal, Write};
+use std::iter;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use elman::{Cpu, ModelFile, Settings};
 
-use crate::terminal::say;
+use crate::terminal::{NO_STDOUT, dim, say};
 
 /// Let a trained model write
 #[derive(clap::Args)]
@@ -45,19 +47,23 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let seed = args.seed.unwrap_or_else(fresh_seed);
     let text = file.generate(&args.prompt, settings, seed, &cpu)?;
     if args.seed.is_none() && settings.temperature > 0.0 {
-        say!("seed {seed}");
+        say!("{}", dim(&format!("seed {seed}")));
     }
+    write_text(&args.prompt, text.take(args.length)).context(NO_STDOUT)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prompt and text, each character as soon as it is there.
+fn write_text<'a>(prompt: &'a str, text: impl Iterator<Item = &'a str>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    write!(out, "{}", args.prompt)?;
-    out.flush()?;
-    for piece in text.take(args.length) {
+    for piece in iter::once(prompt).chain(text) {
         write!(out, "{piece}")?;
         out.flush()?;
     }
     if out.is_terminal() {
         writeln!(out)?; // so that the shell's prompt has a line to itself; a file holds the text alone
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// A number drawn by the system, short enough to type again.

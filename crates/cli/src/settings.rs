@@ -31,6 +31,9 @@ pub struct Settings {
     /// Dropout between layers, never after the last
     #[arg(long, value_name = "P", help_heading = "Model")]
     dropout: Option<f64>,
+    /// Dropout after the last layer, before the head
+    #[arg(long, value_name = "P", help_heading = "Model")]
+    output_dropout: Option<f64>,
     /// Added to the forget gate's bias at the start
     #[arg(long, value_name = "X", help_heading = "Model")]
     forget_bias: Option<f64>,

@@ -5,6 +5,11 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use anyhow::Context;
+
+/// What failed when stdout takes no more.
+pub const NO_STDOUT: &str = "cannot write to standard output";
+
 /// Prints a line on stderr.
 macro_rules! say {
     ($($word:tt)*) => { $crate::terminal::say_line(format_args!($($word)*)) };
@@ -16,16 +21,15 @@ pub fn say_line(words: fmt::Arguments) {
     let _ = writeln!(io::stderr().lock(), "{words}");
 }
 
-/// Prints one JSON object on stdout. Errors: stdout is closed.
-pub fn print_json(object: &impl serde::Serialize) -> io::Result<()> {
+/// Prints one JSON object on stdout. Errors: stdout is closed or full.
+pub fn print_json(object: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string(object)?)
 }
 
-/// Prints lines on stdout. Errors: stdout is closed.
-pub fn print(lines: &str) -> io::Result<()> {
+/// Prints lines on stdout. Errors: stdout is closed or full.
+pub fn print(lines: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{lines}")?;
-    out.flush()
+    writeln!(out, "{lines}").and_then(|()| out.flush()).context(NO_STDOUT)
 }
 
 /// Whether stderr is a person's terminal.

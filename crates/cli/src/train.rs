@@ -135,9 +135,10 @@ fn announce(plan: &Plan, config: &Config, cpu: &Cpu, run: &RunDir) {
     say!("{}", fact("vocabulary", &format!("{} different characters", grouped(plan.vocab_size as u64))));
     let input = if config.embed > 0 { format!("embedding of {}", config.embed) } else { "one-hot input".to_string() };
     let model = format!(
-        "{}, {input}, dropout {}: {} parameters",
+        "{}, {input}, dropout {} between layers, {} before the head: {} parameters",
         shape(config),
         config.dropout,
+        config.output_dropout,
         grouped(plan.parameters as u64)
     );
     say!("{}", fact("model", &model));

@@ -49,6 +49,8 @@ pub struct Config {
     pub embed: usize,
     /// Dropout probability between layers, never after the last.
     pub dropout: f64,
+    /// Dropout probability after the last layer, before the head.
+    pub output_dropout: f64,
     /// Added to the forget gate's input bias at initialisation.
     pub forget_bias: f64,
     /// How text becomes tokens.
@@ -103,6 +105,7 @@ impl Default for Config {
             num_layers: 2,
             embed: 0,
             dropout: 0.2,
+            output_dropout: 0.0,
             forget_bias: 1.0,
             tokenizer: TokenizerKind::Char,
             val_frac: 0.1,
@@ -167,6 +170,7 @@ impl Config {
         whole("num_layers", self.num_layers as u64, 1, 64)?;
         whole("embed", self.embed as u64, 0, 1 << 16)?;
         real("dropout", self.dropout, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
+        real("output_dropout", self.output_dropout, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
         real("forget_bias", self.forget_bias, "a finite number", |_| true)?;
         real("val_frac", self.val_frac, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
         whole("seq_len", self.seq_len as u64, 1, 1 << 24)?;
@@ -253,11 +257,12 @@ mod tests {
     #[test]
     fn each_bad_field_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 18] = [
+        let cases: [(&str, Spoil); 19] = [
             ("hidden_size is 0, expected 1 to 65536", |c| c.hidden_size = 0),
             ("num_layers is 0", |c| c.num_layers = 0),
             ("embed is 65537", |c| c.embed = 65_537),
             ("dropout is 1,", |c| c.dropout = 1.0),
+            ("output_dropout is -0.1,", |c| c.output_dropout = -0.1),
             ("forget_bias is inf", |c| c.forget_bias = f64::INFINITY),
             ("val_frac is 1,", |c| c.val_frac = 1.0),
             ("seq_len is 0", |c| c.seq_len = 0),

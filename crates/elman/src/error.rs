@@ -59,6 +59,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The parameters of a model do not fit into memory.
+    #[error("the parameters take {bytes} bytes, more memory than the system gives")]
+    Memory {
+        /// What they take.
+        bytes: usize,
+    },
     /// A parameter or part of a state that does not exist.
     #[error("no parameter is called {name}")]
     UnknownParameter {

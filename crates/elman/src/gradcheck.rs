@@ -130,7 +130,7 @@ pub fn run_all(cpu: &Cpu, observer: &mut dyn FnMut(usize)) -> Result<Vec<Check>,
     let mut checks = Vec::new();
     for num_layers in 1..=3 {
         for seq_len in 1..=12 {
-            let mut problem = LayerProblem::new(cpu, num_layers, seq_len, 2, 3, 5);
+            let mut problem = LayerProblem::new(cpu, num_layers, seq_len, 2, 3, 5)?;
             checks.extend(problem.check(None)?);
             observer(checks.len());
         }
@@ -164,10 +164,17 @@ struct LayerProblem {
 }
 
 impl LayerProblem {
-    fn new(cpu: &Cpu, num_layers: usize, seq_len: usize, batch: usize, input_size: usize, hidden_size: usize) -> Self {
+    fn new(
+        cpu: &Cpu,
+        num_layers: usize,
+        seq_len: usize,
+        batch: usize,
+        input_size: usize,
+        hidden_size: usize,
+    ) -> Result<Self, Error> {
         let mut declaration = Declaration::default();
         let rnn = Lstm::declare(&mut declaration, "", input_size, hidden_size, num_layers, 0.0);
-        let params = declaration.zeros();
+        let params = declaration.zeros()?;
         let state = rnn.zero_state(batch);
         let mut names: Vec<String> = params.names().map(str::to_owned).collect();
         let mut lens: Vec<usize> = names.iter().map(|n| params.shape(n).unwrap_or_default().iter().product()).collect();
@@ -182,7 +189,7 @@ impl LayerProblem {
         let rows = [seq_len * batch].into_iter().chain(std::iter::repeat_n(batch, 2 * num_layers));
         let seeds = rows.enumerate().map(|(i, rows)| padded(&draws(1000 + i as u64, rows * hidden_size), hidden_size));
         let (tape, sizes) = (Tape::new(cpu), [num_layers, seq_len, batch, input_size, hidden_size]);
-        LayerProblem { tape, rnn, params, state, sizes, names, seeds: seeds.collect(), values }
+        Ok(LayerProblem { tape, rnn, params, state, sizes, names, seeds: seeds.collect(), values })
     }
 
     /// Checks every tensor. `flipped`: pretend that backward has a sign error in this gate.
@@ -284,7 +291,7 @@ fn padded(dense: &[f64], width: usize) -> Vec<f64> {
 /// A whole language model: tokens, dropout with a fixed mask between layers, head and cross-entropy.
 fn check_language_model(cpu: &Cpu, num_layers: usize, embed: usize) -> Result<Vec<Check>, Error> {
     let (seq_len, batch, vocab_size, hidden_size) = (4, 3, 7, 5);
-    let config = Config { num_layers, embed, hidden_size, dropout: 0.4, ..Config::default() };
+    let config = Config { num_layers, embed, hidden_size, dropout: 0.4, output_dropout: 0.3, ..Config::default() };
     let mut model = LanguageModel::<f64>::new(&config, vocab_size)?;
     let mut tape = Tape::new(cpu);
     let mut grads = model.params().zeros_like();
@@ -335,7 +342,7 @@ mod tests {
     fn a_sign_error_in_any_gate_fails() {
         let cpu = Cpu::new(Some(1)).unwrap();
         for layers in 1..=2 {
-            let mut problem = LayerProblem::new(&cpu, layers, 3, 2, 3, 5);
+            let mut problem = LayerProblem::new(&cpu, layers, 3, 2, 3, 5).unwrap();
             assert!(problem.check(None).unwrap().iter().all(|c| c.verdict == Verdict::Pass));
             for gate in 0..4 {
                 let checks = problem.check(Some(gate)).unwrap();

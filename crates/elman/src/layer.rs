@@ -133,9 +133,7 @@ impl Lstm {
     ) -> Result<(Var, TapeState), Error> {
         let (mut x, mut after, mut y) = (x, Vec::with_capacity(state.len()), None);
         for (&ids, &[hidden, cell]) in self.layers.iter().zip(state) {
-            if let (Some(below), Some(rng)) = (y, dropout.as_deref_mut())
-                && self.dropout > 0.0
-            {
+            if let (Some(below), Some(rng)) = (y, dropout.as_deref_mut()) {
                 x = Sequence::Dense(tape.dropout(self.dropout, rng, below)?);
             }
             let output = tape.lstm(params, ids, x, hidden, cell)?;

@@ -48,14 +48,15 @@ impl Declaration {
 
     fn push(&mut self, name: String, shape: Vec<usize>, layout: Layout) -> ParamId {
         let start = self.entries.last().map_or(0, |e| e.range.end);
-        self.entries.push(Entry { name, shape, layout, range: start..start + layout.packed_len() });
+        self.entries.push(Entry { name, shape, layout, range: start..start.saturating_add(layout.packed_len()) });
         ParamId(self.entries.len() - 1)
     }
 
-    /// Makes the memory, all zero.
-    pub fn zeros<E: Element>(self) -> Params<E> {
+    /// Makes the memory, all zero. Errors: the system does not have it.
+    pub fn zeros<E: Element>(self) -> Result<Params<E>, Error> {
         let len = self.entries.last().map_or(0, |e| e.range.end);
-        Params { entries: Arc::new(self.entries), values: Buffer::zeros(len) }
+        let values = Buffer::try_zeros(len).ok_or(Error::Memory { bytes: len.saturating_mul(size_of::<E>()) })?;
+        Ok(Params { entries: Arc::new(self.entries), values })
     }
 }
 
@@ -151,7 +152,7 @@ mod tests {
         let gates = |cols| Layout::Gates { gates: 4, hidden_size: 3, cols };
         let weight = declaration.matrix("rnn.weight_ih_l0", gates(2));
         let bias = declaration.vector("rnn.bias_ih_l0", gates(1));
-        let mut params = declaration.zeros::<f64>();
+        let mut params = declaration.zeros::<f64>().unwrap();
         let values: Vec<f64> = (0..24).map(|i| i as f64).collect();
         params.set("rnn.weight_ih_l0", &values).unwrap();
         assert_eq!(params.get("rnn.weight_ih_l0").unwrap(), values);

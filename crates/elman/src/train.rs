@@ -164,8 +164,7 @@ impl Trainer {
             self.batches.window(window, &mut inputs, &mut targets);
 
             // Forward and backward.
-            let dropout = self.config.dropout > 0.0;
-            let dropout = dropout.then(|| generator(self.config.seed, Purpose::Dropout, step));
+            let dropout = Some(generator(self.config.seed, Purpose::Dropout, step));
             let (tape, grads) = (&mut self.tape, &mut self.grads);
             let loss = self.model.loss_and_grads(tape, &inputs, &targets, &mut self.carry, dropout, grads)?;
             reduce(grads);

@@ -57,7 +57,7 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     let (h, state_len) = (c.hidden_size, c.batch * c.hidden_size);
     let mut declaration = Declaration::default();
     let rnn = Lstm::declare(&mut declaration, "", c.input_size, h, c.num_layers, 0.0);
-    let mut params = declaration.zeros::<E>();
+    let mut params = declaration.zeros::<E>().unwrap();
     let names: Vec<String> = params.names().map(str::to_owned).collect();
     for name in &names {
         let (kind, layer) = name.rsplit_once("_l").unwrap();

@@ -22,9 +22,21 @@ pub struct Buffer<E> {
 impl<E: Element> Buffer<E> {
     /// `len` zeros. Allocates.
     pub fn zeros(len: usize) -> Buffer<E> {
-        let lines = (len * size_of::<E>()).div_ceil(size_of::<Line>());
-        Buffer { lines: vec![Line([0; 8]); lines], len, element: PhantomData }
+        Buffer { lines: vec![Line([0; 8]); lines::<E>(len)], len, element: PhantomData }
     }
+
+    /// As [`Buffer::zeros`], or `None` where the system does not give the memory.
+    pub fn try_zeros(len: usize) -> Option<Buffer<E>> {
+        let mut memory: Vec<Line> = Vec::new();
+        memory.try_reserve_exact(lines::<E>(len)).ok()?;
+        memory.resize(lines::<E>(len), Line([0; 8]));
+        Some(Buffer { lines: memory, len, element: PhantomData })
+    }
+}
+
+/// Cache lines that hold `len` elements.
+fn lines<E>(len: usize) -> usize {
+    len.div_ceil(size_of::<Line>() / size_of::<E>())
 }
 
 impl<E> Default for Buffer<E> {
@@ -55,6 +67,13 @@ impl<E> std::fmt::Debug for Buffer<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_nobody_has_is_refused() {
+        assert!(Buffer::<f32>::try_zeros(usize::MAX).is_none());
+        assert!(Buffer::<f64>::try_zeros(usize::MAX / 16).is_none());
+        assert_eq!(Buffer::<f64>::try_zeros(17).unwrap()[..], [0.0; 17]);
+    }
 
     #[test]
     fn starts_on_a_cache_line_and_holds_its_length() {

@@ -66,6 +66,22 @@ impl Cpu {
         self.threads
     }
 
+    /// Fills `slice` by threads: `part(start, elements)` gets disjoint pieces that begin at multiples of `grain`.
+    /// `work` is the cost of an element in multiply-adds.
+    pub fn fill<T: Copy + Send>(
+        &self,
+        slice: &mut [T],
+        grain: usize,
+        work: usize,
+        part: impl Fn(usize, &mut [T]) + Sync,
+    ) {
+        let target = Shared::new(slice);
+        self.split(slice.len(), grain, slice.len() * work, |range| {
+            // SAFETY: the parts of a split are disjoint and lie within the slice.
+            part(range.start, unsafe { std::slice::from_raw_parts_mut(target.get().add(range.start), range.len()) });
+        });
+    }
+
     /// Runs a kernel on the calling thread.
     pub(crate) fn run<E: Element, K: Kernel<E>>(&self, kernel: K) -> K::Output {
         E::run(self.backend, kernel)
@@ -116,6 +132,18 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+
+    #[test]
+    fn a_slice_is_filled_once_everywhere() {
+        for threads in [1, 2, 3] {
+            let cpu = Cpu::with_backend(Backend::detect(), threads).unwrap();
+            let mut slice = vec![0; 1001];
+            cpu.fill(&mut slice, 32, usize::MAX / 2000, |start, part| {
+                part.iter_mut().enumerate().for_each(|(i, x)| *x += start + i);
+            });
+            assert!(slice.iter().enumerate().all(|(i, &x)| x == i));
+        }
+    }
 
     #[test]
     fn parts_cover_the_range_once_in_whole_grains() {

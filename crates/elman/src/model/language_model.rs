@@ -20,6 +20,7 @@ pub struct LanguageModel<E> {
     embed: usize,
     encoder: Option<ParamId>,
     rnn: Lstm,
+    output_dropout: f64,
     decoder: LinearIds,
     params: Params<E>,
 }
@@ -66,7 +67,8 @@ impl<E: Element> LanguageModel<E> {
             weight: declaration.matrix("decoder.weight", head.weight()),
             bias: declaration.vector("decoder.bias", head.bias()),
         };
-        Ok(LanguageModel { vocab_size, embed, encoder, rnn, decoder, params: declaration.zeros() })
+        let output_dropout = config.output_dropout;
+        Ok(LanguageModel { vocab_size, embed, encoder, rnn, output_dropout, decoder, params: declaration.zeros()? })
     }
 
     /// V.
@@ -95,13 +97,16 @@ impl<E: Element> LanguageModel<E> {
         tape: &mut Tape<E>,
         tokens: &[u32],
         state: &TapeState,
-        dropout: Option<&mut ChaCha8Rng>,
+        mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<(Var, TapeState), Error> {
         let x = match self.encoder {
             Some(table) => Sequence::Dense(tape.embed(&self.params, table, self.vocab_size, self.embed, tokens)?),
             None => Sequence::Tokens { tokens, vocab_size: self.vocab_size },
         };
-        let (y, after) = self.rnn.forward(tape, &self.params, x, state, dropout)?;
+        let (mut y, after) = self.rnn.forward(tape, &self.params, x, state, dropout.as_deref_mut())?;
+        if let Some(rng) = dropout {
+            y = tape.dropout(self.output_dropout, rng, y)?;
+        }
         Ok((tape.linear(&self.params, self.decoder, self.vocab_size, y)?, after))
     }
 

@@ -1,7 +1,7 @@
 //! Holds the dropout node. Its mask comes from the generator it is handed, in the order of rows and padded columns,
 //! so that it depends on nothing else.
 
-use elman_kernels::{Element, mask};
+use elman_kernels::{Cpu, Element, mask};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
@@ -18,18 +18,35 @@ pub(crate) struct Dropout {
 }
 
 impl<E: Element> Tape<E> {
-    /// Zeroes elements of x with probability `p` and scales the rest by 1 / (1 - p). `p` lies in 0 <= p < 1.
+    /// Zeroes elements of x with probability `p` and scales the rest by 1 / (1 - p). `p` lies in 0 <= p < 1; with
+    /// `p` = 0 nothing is drawn and x itself comes back.
     pub fn dropout(&mut self, p: f64, rng: &mut ChaCha8Rng, x: Var) -> Result<Var, Error> {
+        if p == 0.0 {
+            return Ok(x);
+        }
         let dropout = mask::Dropout::new(p);
-        let mut bytes = vec![0; 2 * x.len()];
-        rng.fill_bytes(&mut bytes);
-        let draws: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        let mut draws = vec![0; x.len()];
+        fill(&self.memory.cpu, rng, &mut draws);
         let mut y = self.memory.take(x.len());
         dropout.apply(&self.memory.cpu, &draws, self.memory.value(x), false, &mut y)?;
         let y = self.memory.push_rows(y, x.rows(), x.cols());
         self.record(Op::Dropout(Dropout { dropout, draws, x, y }));
         Ok(y)
     }
+}
+
+/// Draws `draws.len()` numbers, an even number, from `rng`. Two make a word of the generator, so that every thread
+/// finds its place in the stream by counting.
+fn fill(cpu: &Cpu, rng: &mut ChaCha8Rng, draws: &mut [u16]) {
+    let start = rng.get_word_pos();
+    let words = |draws: usize| draws as u128 / 2;
+    cpu.fill(draws, 32, 4, |first, part| {
+        let mut rng = rng.clone();
+        rng.set_word_pos(start + words(first));
+        rng.fill_bytes(bytemuck::cast_slice_mut(part));
+        part.iter_mut().for_each(|draw| *draw = u16::from_le(*draw));
+    });
+    rng.set_word_pos(start + words(draws.len()));
 }
 
 impl Dropout {
@@ -42,5 +59,27 @@ impl Dropout {
         }
         m.recycle(grad_y);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, generator};
+
+    #[test]
+    fn threads_draw_what_one_stream_draws() {
+        let mut one = generator(3, Purpose::Dropout, 9);
+        let mut bytes = vec![0; 2 * 600_000];
+        one.fill_bytes(&mut bytes);
+        for threads in [1, 2, 3] {
+            let mut rng = generator(3, Purpose::Dropout, 9);
+            let mut draws = vec![0; 600_000];
+            let (first, second) = draws.split_at_mut(400_000);
+            let cpu = Cpu::new(Some(threads)).unwrap();
+            fill(&cpu, &mut rng, first);
+            fill(&cpu, &mut rng, second);
+            assert!(draws.iter().zip(bytes.chunks_exact(2)).all(|(&d, b)| d.to_le_bytes() == b));
+        }
     }
 }

@@ -1,0 +1,281 @@
+//! Holds what the program promises when all goes well: streams, names of flags, run directories, figures.
+
+mod place;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+
+use place::{Place, TINY, json, run_files, stderr, stdout};
+
+#[test]
+fn training_says_what_it_does_and_what_comes_next() {
+    let place = Place::with_text();
+    let output = place.train(&["text.txt", "--steps", "20", "--print-every", "5"]);
+    assert_eq!(stdout(&output), "");
+    let said = stderr(&output);
+    for words in [
+        "text.txt: 2,000 characters",
+        "vocabulary",
+        "LSTM 1 x 8",
+        "parameters",
+        "device     cpu, backend",
+        "thread",
+        "runs/text",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    assert!(said.contains("step 5/20  loss ") && said.contains(" tokens/s"), "{said}");
+    assert!(said.contains("it writes, after step"), "{said}");
+    assert!(said.contains("validation loss") && said.trim_end().ends_with("elman sample runs/text"), "{said}");
+    assert!(!said.contains('\x1b'), "no colours off a terminal: {said}");
+    let expected = [
+        "best.safetensors",
+        "config.toml",
+        "log.jsonl",
+        "loss.svg",
+        "model.safetensors",
+        "samples.txt",
+        "state.safetensors",
+    ];
+    assert_eq!(run_files(&place.path("runs/text")), expected);
+}
+
+#[test]
+fn started_by_cargo_it_says_cargo() {
+    let place = Place::with_text();
+    let args = [&["train", "text.txt", "--steps", "2"], &TINY[..]].concat();
+    let output = place.command(&args).env("CARGO", "cargo").output().unwrap();
+    let said = stderr(&output);
+    assert!(said.contains("cargo run") && said.contains("-- sample runs/text"), "{said}");
+}
+
+#[test]
+fn a_second_run_does_not_collide() {
+    let place = Place::with_text();
+    for _ in 0..2 {
+        place.train(&["text.txt", "--steps", "2"]);
+    }
+    place.train(&["--steps", "2"]);
+    assert_eq!(run_files(&place.path("runs")), ["tales", "text", "text-2"]);
+    place.train(&["text.txt", "--steps", "2", "--out", "deep/down/mine"]);
+    assert!(place.path("deep/down/mine/model.safetensors").is_file());
+}
+
+#[test]
+fn standard_input_is_a_text() {
+    let place = Place::new();
+    let args = [&["train", "-", "--steps", "2"], &TINY[..]].concat();
+    let mut child = place.command(&args).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(place::text().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && place.path("runs/stdin/loss.svg").is_file(), "{}", stderr(&output));
+}
+
+#[test]
+fn folders_are_texts() {
+    let place = Place::new();
+    place.write("books/a.txt", place::text());
+    place.write("books/b.txt", place::text());
+    assert!(stderr(&place.train(&["books", "--steps", "2"])).contains("4,000 characters"));
+    assert!(place.path("runs/books").is_dir());
+}
+
+#[test]
+fn train_json_is_one_object() {
+    let place = Place::with_text();
+    let output = place.train(&["text.txt", "--steps", "6", "--json"]);
+    let summary = json(&output);
+    let keys: Vec<&String> = summary.as_object().unwrap().keys().collect();
+    let mut expected = [
+        "run",
+        "steps",
+        "train_loss",
+        "val_loss",
+        "best_val_loss",
+        "seconds",
+        "tokens_per_sec",
+        "parameters",
+        "peak_memory_bytes",
+    ];
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
+    assert_eq!((summary["run"].as_str(), summary["steps"].as_u64()), (Some("runs/text"), Some(6)));
+    let (last, best) = (summary["val_loss"].as_f64().unwrap(), summary["best_val_loss"].as_f64().unwrap());
+    assert!(best <= last && best > 0.0);
+    let without = json(&place.train(&["text.txt", "--steps", "6", "--json", "--val-frac", "0"]));
+    assert!(without["val_loss"].is_null() && without["best_val_loss"].is_null());
+}
+
+#[test]
+fn quiet_is_quiet() {
+    let output = Place::with_text().train(&["text.txt", "--steps", "6", "--quiet"]);
+    assert_eq!((stdout(&output), stderr(&output)), (String::new(), String::new()));
+}
+
+#[test]
+fn every_name_of_a_flag_is_the_same_flag() {
+    let place = Place::with_text();
+    let spellings = [
+        "--cell lstm --hidden 9 --layers 2 --embed 3 --seq-len 7 --batch 3 --epochs 2 --lr 0.01 --clip 2 --print-every 5",
+        "--model lstm --rnn-size 9 --num-layers 2 --emsize 3 --seq-length 7 --batch-size 3 --num-epochs 2 --learning-rate 0.01 --grad-clip 2 --log-interval 5",
+        "--model=lstm --nhid=9 --nlayers=2 --wordvec-size=3 --bptt=7 --batch_size=3 --max-epochs=2 --learning_rate=0.01 --grad_clip=2 --log_interval=5",
+        "--cell lstm --hidden_size 9 --num_layers 2 --wordvec_size 3 --seq_length 7 --batch_size 3 --max_epochs 2 --lr 1e-2 --clip 2.0 --print_every 5",
+        "--cell lstm --rnn_size 9 --num_layers 2 --embed 3 --seq_len 7 --batch 3 --num_epochs 2 --lr 0.01 --clip 2 --print_every 5",
+    ];
+    for (at, (flags, out)) in
+        spellings.iter().zip(["--out", "--save", "--checkpoint-dir", "--checkpoint_dir", "--out"]).enumerate()
+    {
+        let run = format!("run{at}");
+        let mut args = vec!["train", "text.txt", out, &run];
+        args.extend(flags.split_whitespace());
+        place.done(&args);
+        assert_eq!(place.read("run0/config.toml"), place.read(&format!("{run}/config.toml")), "{flags}");
+        assert_eq!(place.read("run0/model.safetensors"), place.read(&format!("{run}/model.safetensors")), "{flags}");
+    }
+}
+
+#[test]
+fn flags_override_the_recipe_and_the_recipe_the_defaults() {
+    let place = Place::with_text();
+    place.write("recipe.toml", "hidden_size = 12\nnum_layers = 1\nsteps = 3\nbatch = 2\nseq_len = 8\nlr = 1\n");
+    let config = |out: &str, flags: &[&str]| -> toml::Table {
+        place.done(&[&["train", "text.txt", "--config", "recipe.toml", "--out", out], flags].concat());
+        toml::from_str(std::str::from_utf8(&place.read(&format!("{out}/config.toml"))).unwrap()).unwrap()
+    };
+    let plain = config("a", &[]);
+    assert_eq!((plain["hidden_size"].as_integer(), plain["steps"].as_integer()), (Some(12), Some(3)));
+    assert_eq!((plain["lr"].as_float(), plain["forget_bias"].as_float()), (Some(1.0), Some(1.0)));
+    let flagged = config("b", &["--hidden", "6", "--lr", "0.25"]);
+    assert_eq!((flagged["hidden_size"].as_integer(), flagged["batch"].as_integer()), (Some(6), Some(2)));
+    assert_eq!(flagged["lr"].as_float(), Some(0.25));
+    // Asking for epochs takes the recipe's steps back: 1,800 characters in 2 rows are some 112 windows of 8.
+    assert!(config("c", &["--epochs", "1"])["steps"].as_integer().unwrap() > 100);
+}
+
+#[test]
+fn the_defaults_in_the_help_are_the_librarys() {
+    let help = stdout(&Place::new().done(&["train", "--help"]));
+    let defaults = elman::Config::default();
+    for (flag, value) in
+        [("--hidden <N>", defaults.hidden_size), ("--batch <N>", defaults.batch), ("--epochs <N>", defaults.epochs)]
+    {
+        let line = help.lines().find(|line| line.contains(flag)).unwrap();
+        assert!(line.contains(&format!("[default: {value}]")), "{line}");
+    }
+}
+
+#[test]
+fn sample_writes_text_and_nothing_else() {
+    let place = Place::with_run();
+    let sample = |flags: &[&str]| place.done(&[&["sample", "run"], flags].concat());
+    let first = sample(&["-n", "50", "--seed", "3", "--prompt", "the "]);
+    let written = stdout(&first);
+    assert!(written.starts_with("the ") && written.chars().count() == 54, "{written:?}");
+    assert_eq!(stderr(&first), "");
+    for name in ["--prime", "--primetext", "--prefix", "--start-text", "--start_text"] {
+        assert_eq!(stdout(&sample(&["--length", "50", "--seed", "3", name, "the "])), written, "{name}");
+    }
+    assert_ne!(stdout(&sample(&["-n", "50", "--seed", "4", "--prompt", "the "])), written);
+    // Without a seed it draws one and says which, so that the text can be had again.
+    let free = sample(&["-n", "50"]);
+    let said = stderr(&free);
+    let seed = said.strip_prefix("seed ").and_then(|rest| rest.strip_suffix('\n')).unwrap();
+    assert_eq!(stdout(&sample(&["-n", "50", "--seed", seed])), stdout(&free));
+    // A model file will do wherever a run will; greedy needs no seed.
+    let greedy = place.done(&["sample", "run/model.safetensors", "--temperature", "0", "-n", "5"]);
+    assert_eq!((stdout(&greedy).len(), stderr(&greedy)), (5, String::new()));
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let place = Place::with_run();
+    for (args, bytes) in [(&["sample", "run", "-n", "1000000", "--seed", "1"][..], 10), (&["info", "run"], 1)] {
+        let mut child = place.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut head = vec![0; bytes];
+        child.stdout.take().unwrap().read_exact(&mut head).unwrap(); // and closed here
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{args:?}");
+    }
+}
+
+#[test]
+fn a_closed_stderr_does_not_stop_training() {
+    let place = Place::with_text();
+    let args = [&["train", "text.txt", "--steps", "300", "--print-every", "1"], &TINY[..]].concat();
+    let mut child = place.command(&args).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(place.path("runs/text/model.safetensors").is_file());
+}
+
+#[test]
+fn eval_measures() {
+    let place = Place::with_run();
+    let figures = json(&place.done(&["eval", "run", "text.txt", "--json"]));
+    let of = |key: &str| figures[key].as_f64().unwrap();
+    assert_eq!((figures.as_object().unwrap().len(), of("tokens")), (5, 1999.0));
+    assert!((of("ppl") - of("loss").exp()).abs() < 1e-9);
+    assert!((of("bpc") - of("loss") / std::f64::consts::LN_2).abs() < 1e-12);
+    assert!((of("bits_per_byte") - of("bpc")).abs() < 1e-12, "a character is a byte here");
+    assert!(stdout(&place.done(&["eval", "run/best.safetensors", "text.txt"])).contains("bits per character"));
+    let mut child =
+        place.command(&["eval", "run", "-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(place::text().as_bytes()).unwrap();
+    assert_eq!(json(&child.wait_with_output().unwrap()), figures);
+}
+
+#[test]
+fn eval_agrees_with_training() {
+    let place = Place::with_text();
+    let trained = json(&place.train(&["text.txt", "--steps", "30", "--out", "run", "--json"]));
+    let text = place::text();
+    place.write("tail.txt", &text[1800..]);
+    let figures = json(&place.done(&["eval", "run", "tail.txt", "--json"]));
+    assert_eq!(figures["loss"], trained["val_loss"]);
+}
+
+#[test]
+fn info_tells_about_machine_and_model() {
+    let place = Place::with_run();
+    let machine = json(&place.done(&["info", "--json"]));
+    assert_eq!(machine["version"], env!("CARGO_PKG_VERSION"));
+    assert!(
+        machine["threads"].as_u64().unwrap() >= 1
+            && machine["backend"].is_string()
+            && machine["instruction_sets"].is_array()
+    );
+    assert!(stdout(&place.done(&["info"])).contains("backend"));
+    let model = json(&place.done(&["info", "run", "--json"]));
+    assert_eq!(model["config"]["hidden_size"], 8);
+    let count = |tensor: &serde_json::Value| {
+        tensor["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).product::<u64>()
+    };
+    let tensors = model["tensors"].as_array().unwrap();
+    assert_eq!(tensors.iter().map(count).sum::<u64>(), model["parameters"].as_u64().unwrap());
+    assert_eq!(model["vocab"].as_array().unwrap().len() as u64, model["vocab_size"].as_u64().unwrap());
+    assert!(stdout(&place.done(&["info", "run"])).contains("rnn.weight_hh_l0"));
+}
+
+#[test]
+fn gradcheck_gives_verdicts() {
+    let place = Place::new();
+    let output = place.done(&["gradcheck", "--all", "--json"]);
+    let summary = json(&output);
+    let checks = summary["checks"].as_array().unwrap();
+    let counted: u64 = ["pass", "fail", "inconclusive"].iter().map(|key| summary[key].as_u64().unwrap()).sum();
+    assert_eq!((counted, summary["fail"].as_u64()), (checks.len() as u64, Some(0)));
+    for key in ["cell", "layers", "bidirectional", "parameter", "max_grad", "abs_error", "rel_error", "verdict"] {
+        assert!(checks[0].get(key).is_some(), "{key} in {}", checks[0]);
+    }
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn a_resume_with_the_same_settings_is_welcome() {
+    let place = Place::with_run();
+    let before = place.read("run/model.safetensors");
+    place.write("recipe.toml", "hidden_size = 8\nlr = 0.002\n");
+    place.done(&[&["train", "--resume", "run", "--config", "recipe.toml"], &TINY[..]].concat());
+    assert_eq!(place.read("run/model.safetensors"), before, "a finished run has nothing to add");
+}

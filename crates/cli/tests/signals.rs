@@ -1,0 +1,56 @@
+//! Holds what a signal does to training: the step in progress ends, all is saved, and the run goes on as if it had
+//! never stopped.
+#![cfg(unix)]
+
+mod place;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+use place::{Place, TINY, json, stderr};
+
+const LONG: [&str; 8] = ["--steps", "4000", "--print-every", "20", "--sample-every", "0", "--eval-every", "1000"];
+
+/// Trains until the first report, sends the signal, gives what was said and the exit code.
+fn interrupted(place: &Place, signal: &str) -> (String, Option<i32>) {
+    let args = [&["train", "text.txt", "--out", "run"], &TINY[..], &LONG].concat();
+    let mut child = place.command(&args).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("step 20/") {
+        assert!(lines.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    lines.read_to_string(&mut said).unwrap();
+    (said, child.wait().unwrap().code())
+}
+
+#[test]
+fn ctrl_c_saves_and_the_run_goes_on_as_if_nothing_had_been() {
+    let place = Place::with_text();
+    let (said, code) = interrupted(&place, "-INT");
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("stopped after step") && said.contains("train --resume run"), "{said}");
+    let resumed = place.done(&["train", "--resume", "run", "--json"]);
+    assert_eq!(json(&resumed)["steps"], 4000);
+    assert!(stderr(&resumed).contains("resumed after step"), "{}", stderr(&resumed));
+
+    place.done(&[&["train", "text.txt", "--out", "whole"], &TINY[..], &LONG].concat());
+    for file in ["model.safetensors", "best.safetensors", "config.toml"] {
+        assert!(place.read(&format!("run/{file}")) == place.read(&format!("whole/{file}")), "{file} differs");
+    }
+    let steps = |run: &str| -> Vec<serde_json::Value> {
+        let log = String::from_utf8(place.read(&format!("{run}/log.jsonl"))).unwrap();
+        log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["step"].clone()).collect()
+    };
+    let whole = steps("whole");
+    assert!(steps("run").len() >= whole.len() && whole.iter().all(|step| steps("run").contains(step)));
+}
+
+#[test]
+fn sigterm_too() {
+    let place = Place::with_text();
+    let (said, code) = interrupted(&place, "-TERM");
+    assert_eq!(code, Some(143), "{said}");
+    assert!(place.path("run/state.safetensors").is_file() && place.path("run/loss.svg").is_file());
+}
