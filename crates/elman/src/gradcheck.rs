@@ -85,13 +85,16 @@ pub struct Finding {
     pub verdict: Verdict,
 }
 
+/// A loss as a function of all tensors it depends on.
+pub type LossOf<'a> = &'a mut dyn FnMut(&[Vec<f64>]) -> Result<Loss, Error>;
+
 /// Checks the gradient of `loss` by every element of `values[tensor]` against `analytic`. `values` comes back as it
 /// was. For a cell of one's own: give a closure that computes the loss from all tensors.
 pub fn check_tensor(
     values: &mut [Vec<f64>],
     tensor: usize,
     analytic: &[f64],
-    loss: &mut dyn FnMut(&[Vec<f64>]) -> Result<Loss, Error>,
+    loss: LossOf<'_>,
 ) -> Result<Finding, Error> {
     let noise = 4.0 * f64::EPSILON * loss(values)?.magnitude * 1.5 / STEP;
     let mut finding = Finding { max_grad: 0.0, abs_error: 0.0, rel_error: 0.0, verdict: Verdict::Inconclusive };
@@ -108,8 +111,7 @@ pub fn check_tensor(
         let far = at(2.0 * STEP)? - at(-2.0 * STEP)?;
         let numeric = (8.0 * near - far) / (12.0 * STEP);
         let (error, size) = ((numeric - analytic).abs(), numeric.abs().max(analytic.abs()));
-        // `>` would let a NaN through.
-        failed |= !(error <= noise.max(TOLERANCE * size));
+        failed |= error.is_nan() || error > noise.max(TOLERANCE * size);
         finding.max_grad = finding.max_grad.max(analytic.abs());
         finding.abs_error = finding.abs_error.max(error);
         if size * TOLERANCE > noise {

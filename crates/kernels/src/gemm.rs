@@ -236,7 +236,7 @@ pub(crate) struct WeightGrad<'a, E> {
 /// `dW[p][k][j] += sum over r of A[r][k] B[p][r][j]`, in rising r. Allocates one block of the left operand a thread.
 pub(crate) fn tn<E: Element>(cpu: &Cpu, w: &WeightGrad<'_, E>, grad: &mut [E]) {
     let panels = w.outputs.div_ceil(PANEL);
-    assert!(grad.len() == panels * w.k * PANEL && w.lda >= w.k && w.outputs % 16 == 0);
+    assert!(grad.len() == panels * w.k * PANEL && w.lda >= w.k && w.outputs.is_multiple_of(16));
     if w.sum_rows == 0 || w.k == 0 || panels == 0 {
         return;
     }

@@ -75,11 +75,11 @@ impl<E: Element> Lstm<E> {
                 let a: Vec<E> = (0..4 * h_size)
                     .map(|n| {
                         let mut sum = self.bias_ih[n] + self.bias_hh[n];
-                        for k in 0..i_size {
-                            sum += x_row[k] * self.weight_ih[n * i_size + k];
+                        for (&x, &w) in x_row.iter().zip(&self.weight_ih[n * i_size..]) {
+                            sum += x * w;
                         }
-                        for k in 0..h_size {
-                            sum += run.hidden[before + k] * self.weight_hh[n * h_size + k];
+                        for (&h, &w) in run.hidden[before..before + h_size].iter().zip(&self.weight_hh[n * h_size..]) {
+                            sum += h * w;
                         }
                         sum
                     })

@@ -108,8 +108,13 @@ macro_rules! portable {
 
 portable!(Portable, f32, u32, 8, 23, 12582912.0, |s, kernel| kernel.run(s));
 portable!(Portable, f64, u64, 4, 52, 6755399441055744.0, |s, kernel| kernel.run(s));
-// SAFETY (both): `s` proves that the processor has FMA.
 #[cfg(target_arch = "x86_64")]
-portable!(PortableFma, f32, u32, 8, 23, 12582912.0, |s, kernel| unsafe { with_fma(s, kernel) });
+portable!(PortableFma, f32, u32, 8, 23, 12582912.0, |s, kernel| {
+    // SAFETY: `s` proves that the processor has FMA.
+    unsafe { with_fma(s, kernel) }
+});
 #[cfg(target_arch = "x86_64")]
-portable!(PortableFma, f64, u64, 4, 52, 6755399441055744.0, |s, kernel| unsafe { with_fma(s, kernel) });
+portable!(PortableFma, f64, u64, 4, 52, 6755399441055744.0, |s, kernel| {
+    // SAFETY: `s` proves that the processor has FMA.
+    unsafe { with_fma(s, kernel) }
+});
