@@ -44,7 +44,7 @@ pub struct Settings {
     /// Rows of text read side by side; a small text shrinks it
     #[arg(long, visible_alias = "batch-size", value_name = "N", value_parser = whole(), help_heading = "Training")]
     batch: Option<u64>,
-    /// Passes over the text
+    /// Passes over the text [default: 20, and on small texts as many as make 800 steps]
     #[arg(long, visible_aliases = ["num-epochs", "max-epochs"], value_name = "N", value_parser = whole(), conflicts_with = "steps", help_heading = "Training")]
     epochs: Option<u64>,
     /// Steps to take, instead of epochs

@@ -157,7 +157,7 @@ fn the_defaults_in_the_help_are_the_librarys() {
     let help = stdout(&Place::new().done(&["train", "--help"]));
     let defaults = elman::Config::default();
     for (flag, value) in
-        [("--hidden <N>", defaults.hidden_size), ("--batch <N>", defaults.batch), ("--epochs <N>", defaults.epochs)]
+        [("--hidden <N>", defaults.hidden_size), ("--batch <N>", defaults.batch), ("--seq-len <N>", defaults.seq_len)]
     {
         let line = help.lines().find(|line| line.contains(flag)).unwrap();
         assert!(line.contains(&format!("[default: {value}]")), "{line}");

@@ -62,7 +62,9 @@ pub struct Config {
     /// B, parallel rows of the text.
     pub batch: usize,
     /// Passes over the training split; ignored where `steps` is set.
-    pub epochs: usize,
+    /// None: 20, and on small texts as many as make 800 steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
     /// Optimizer steps, instead of `epochs`; resolved, what `epochs` came to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
@@ -105,15 +107,15 @@ impl Default for Config {
             num_layers: 2,
             embed: 0,
             dropout: 0.2,
-            output_dropout: 0.0,
+            output_dropout: 0.2,
             forget_bias: 1.0,
             tokenizer: TokenizerKind::Char,
             val_frac: 0.1,
             seq_len: 64,
             batch: 64,
-            epochs: 20,
+            epochs: None,
             steps: None,
-            lr: 2e-3,
+            lr: 4e-3,
             schedule: Schedule::Cosine,
             warmup: 0,
             min_lr_frac: 0.05,
@@ -176,7 +178,7 @@ impl Config {
         whole("seq_len", self.seq_len as u64, 1, 1 << 24)?;
         whole("batch", self.batch as u64, 1, 1 << 20)?;
         if self.steps.is_none() {
-            whole("epochs", self.epochs as u64, 1, 1 << 32)?;
+            whole("epochs", self.epochs.unwrap_or(1), 1, 1 << 32)?;
         }
         real("lr", self.lr, "a finite number above 0", |x| x > 0.0)?;
         real("min_lr_frac", self.min_lr_frac, "0 to 1", |x| (0.0..=1.0).contains(&x))?;
@@ -200,7 +202,11 @@ impl Config {
     /// Resolving twice changes nothing.
     pub(crate) fn resolve(&mut self, batch: usize, steps_per_epoch: u64, validates: bool) {
         self.batch = batch;
-        let steps = *self.steps.get_or_insert((self.epochs as u64).saturating_mul(steps_per_epoch).min(MAX_INTEGER));
+        let steps = match self.epochs {
+            Some(epochs) => epochs.saturating_mul(steps_per_epoch),
+            None => steps_per_epoch.saturating_mul(20).max(800),
+        };
+        let steps = *self.steps.get_or_insert(steps.min(MAX_INTEGER));
         let tenth = steps.div_ceil(10);
         let eval = steps_per_epoch.clamp(steps.div_ceil(50), tenth);
         let eval = *self.eval_every.get_or_insert(eval);
@@ -267,7 +273,7 @@ mod tests {
             ("val_frac is 1,", |c| c.val_frac = 1.0),
             ("seq_len is 0", |c| c.seq_len = 0),
             ("batch is 0", |c| c.batch = 0),
-            ("epochs is 0", |c| c.epochs = 0),
+            ("epochs is 0", |c| c.epochs = Some(0)),
             ("steps is 0", |c| c.steps = Some(0)),
             ("lr is NaN, expected a finite number above 0", |c| c.lr = f64::NAN),
             ("lr is 0,", |c| c.lr = 0.0),
@@ -298,7 +304,7 @@ mod tests {
         config.resolve(32, 240, true);
         assert_eq!(config, again);
 
-        let mut endless = Config { epochs: 1 << 32, ..Config::default() };
+        let mut endless = Config { epochs: Some(1 << 32), ..Config::default() };
         endless.resolve(64, 1 << 40, true);
         assert!(endless.check().is_ok() && endless.to_toml().is_ok());
 

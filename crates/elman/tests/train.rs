@@ -299,7 +299,8 @@ fn losses_without_learning(dropout: f64, batch: usize) -> (Trainer, Vec<f64>) {
         batch,
         dropout,
         steps: None,
-        epochs: 2,
+        epochs: Some(2),
+        output_dropout: 0.0,
         eval_every: Some(0),
         sample_every: Some(0),
         ..config()
