@@ -54,3 +54,8 @@ pub use run_dir::RunDir;
 pub use sample::Settings;
 pub use train::Trainer;
 pub use train_state::text_of;
+
+/// The README's code must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
