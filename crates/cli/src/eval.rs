@@ -42,7 +42,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn table(name: &str, figures: &Evaluation) -> String {
     let mut lines = vec![
-        row("text", &format!("{name}, {}", counted(figures.tokens as u64, "prediction"))),
+        row("text", &format!("{name}, {}", counted(figures.tokens as u64, "character"))),
         row("loss", &format!("{:.4} nats per character", figures.loss)),
         row("ppl", &format!("{:.4}", figures.ppl)),
         row("bpc", &format!("{:.4} bits per character", figures.bpc)),

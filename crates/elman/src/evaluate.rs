@@ -19,7 +19,7 @@ pub struct Evaluation {
     pub bpc: f64,
     /// Bits per UTF-8 byte of the predicted characters.
     pub bits_per_byte: f64,
-    /// Predictions made: one less than the text's tokens.
+    /// Tokens of the text; one prediction fewer was made.
     pub tokens: usize,
 }
 
@@ -48,8 +48,8 @@ pub(crate) fn evaluate_ids<E: Element>(
     bytes: usize,
     tape: &mut Tape<E>,
 ) -> Result<Evaluation, Error> {
-    let tokens = ids.len().saturating_sub(1);
-    if tokens == 0 {
+    let predictions = ids.len().saturating_sub(1);
+    if predictions == 0 {
         return Err(Error::ShortText {
             name: "the text".into(),
             got: ids.len(),
@@ -58,16 +58,16 @@ pub(crate) fn evaluate_ids<E: Element>(
         });
     }
     let (mut state, mut nats) = (model.zero_state(1), 0.0);
-    for (inputs, targets) in ids[..tokens].chunks(CHUNK).zip(ids[1..].chunks(CHUNK)) {
+    for (inputs, targets) in ids[..predictions].chunks(CHUNK).zip(ids[1..].chunks(CHUNK)) {
         nats += model.loss_sum(tape, inputs, targets, &mut state)?;
     }
-    let loss = nats / tokens as f64;
+    let loss = nats / predictions as f64;
     Ok(Evaluation {
         loss,
         ppl: libm::exp(loss),
         bpc: loss / std::f64::consts::LN_2,
         bits_per_byte: nats / std::f64::consts::LN_2 / bytes as f64,
-        tokens,
+        tokens: ids.len(),
     })
 }
 
@@ -97,7 +97,7 @@ mod tests {
         }
         let n = ids.len() - 1;
         assert!(n > 2 * CHUNK, "the state must be carried over a chunk's end");
-        assert_eq!(got.tokens, n);
+        assert_eq!(got.tokens, n + 1);
         assert!((got.loss - nats / n as f64).abs() < 1e-12, "{} {}", got.loss, nats / n as f64);
         assert!((got.ppl - got.loss.exp()).abs() < 1e-12);
         assert!((got.bpc - got.loss / 2.0_f64.ln()).abs() < 1e-12);

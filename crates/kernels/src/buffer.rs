@@ -80,7 +80,7 @@ mod tests {
         for len in [0, 1, 15, 16, 17, 1000] {
             let mut buffer = Buffer::<f32>::zeros(len);
             assert_eq!(buffer.len(), len);
-            assert!(len == 0 || buffer.as_ptr() as usize % 64 == 0);
+            assert!(len == 0 || (buffer.as_ptr() as usize).is_multiple_of(64));
             assert!(buffer.iter().all(|&x| x == 0.0));
             if let Some(last) = buffer.last_mut() {
                 *last = 2.0;

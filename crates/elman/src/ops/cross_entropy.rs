@@ -16,7 +16,7 @@ pub(crate) struct CrossEntropy<E> {
 }
 
 impl<E: Element> Tape<E> {
-    /// Mean over the rows of -ln softmax(logits)[target], as a value of one element, and the sum in f64. The value
+    /// Mean over the rows of -ln softmax(logits) at the target, as a value of one element, and the sum in f64. The value
     /// of `logits`, which must be a whole buffer, is gone afterwards. Errors: no targets; a target out of range.
     pub fn cross_entropy(&mut self, logits: Var, targets: &[u32]) -> Result<(Var, f64), Error> {
         let m = &mut self.memory;
