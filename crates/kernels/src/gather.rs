@@ -4,7 +4,7 @@ use crate::cpu::Shared;
 use crate::error::{check_len, check_tokens};
 use crate::{Cpu, Element, Error, pad};
 
-/// y[r] = table[tokens[r]].
+/// `y[r] = table[tokens[r]]`.
 ///
 /// Shapes: table `[V, pad(width)]`, tokens `[rows]` below V, y `[rows, pad(width)]`, overwritten.
 /// Errors: a length that differs from its shape; a token out of range.

@@ -276,7 +276,7 @@ unsafe fn add_rows<E: Element, S: Simd<E>>(s: S, a: &[E], b: &[E], to: *mut E) {
 /// Gradients of [`forward`], from the last step to the first.
 ///
 /// `gates`, `hidden`, `cell`: as forward left them; `gates` becomes the gradient by a.
-/// `grad_hidden` `[T+1, B, pad(H)]`: comes with the gradient by h[t] from above in slot t+1 (and anything for h0 in
+/// `grad_hidden` `[T+1, B, pad(H)]`: comes with the gradient by `h[t]` from above in slot t+1 (and anything for h0 in
 /// slot 0), leaves with the whole gradient by every h. `grad_cell` `[B, pad(H)]`: comes with the gradient by the last
 /// c, leaves with that by c0. `grad_x` and `grads` are added to; `grad_x` may be absent and must be for tokens.
 ///

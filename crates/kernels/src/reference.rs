@@ -36,9 +36,9 @@ pub struct Lstm<E> {
 pub struct LstmRun<E> {
     /// i, f, g, o of every step.
     pub gates: Vec<E>,
-    /// Slot 0 is h0, slot t+1 is h[t].
+    /// Slot 0 is h0, slot t+1 is `h[t]`.
     pub hidden: Vec<E>,
-    /// Slot 0 is c0, slot t+1 is c[t].
+    /// Slot 0 is c0, slot t+1 is `c[t]`.
     pub cell: Vec<E>,
 }
 
@@ -98,7 +98,7 @@ impl<E: Element> Lstm<E> {
         run
     }
 
-    /// Gradients of a loss whose gradients by every h[t] (`grad_y` `[T, B, H]`) and by the last c (`grad_cell`
+    /// Gradients of a loss whose gradients by every `h[t]` (`grad_y` `[T, B, H]`) and by the last c (`grad_cell`
     /// `[B, H]`) are given.
     pub fn backward(&self, batch: usize, x: &[E], run: &LstmRun<E>, grad_y: &[E], grad_cell: &[E]) -> LstmGrads<E> {
         let (i_size, h_size) = (self.input_size, self.hidden_size);
