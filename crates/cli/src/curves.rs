@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use elman::run_dir::write_atomic;
+use elman::atomic_file::write_atomic;
 use elman::train::Report;
 use plotters::prelude::*;
 

@@ -26,24 +26,8 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
-    cell: &'a str,
-    layers: usize,
-    bidirectional: bool,
-    seq_len: usize,
-    batch: usize,
-    input_size: usize,
-    hidden_size: usize,
-    parameter: &'a str,
-    max_grad: f64,
-    abs_error: f64,
-    rel_error: f64,
-    verdict: &'static str,
-}
-
-#[derive(Serialize)]
 struct Summary<'a> {
-    checks: Vec<Line<'a>>,
+    checks: &'a [Check],
     pass: usize,
     fail: usize,
     inconclusive: usize,
@@ -60,7 +44,7 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, check: &Check) {
-        match check.verdict {
+        match check.finding.verdict {
             Verdict::Pass => self.pass += 1,
             Verdict::Fail => self.fail += 1,
             Verdict::Inconclusive => {
@@ -69,8 +53,8 @@ impl Tally {
             }
         }
         // An error that is not a number is the worst of all, and stays so.
-        if check.rel_error.is_nan() || check.rel_error > self.worst {
-            self.worst = check.rel_error;
+        if check.finding.rel_error.is_nan() || check.finding.rel_error > self.worst {
+            self.worst = check.finding.rel_error;
         }
     }
 }
@@ -87,47 +71,23 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     checks.iter().for_each(|check| total.add(check));
     if args.json {
         let Tally { pass, fail, inconclusive, .. } = total;
-        terminal::print_json(&Summary { checks: checks.iter().map(line).collect(), pass, fail, inconclusive })?;
+        terminal::print_json(&Summary { checks: &checks, pass, fail, inconclusive })?;
     } else {
         terminal::print(&table(&checks, &total))?;
     }
     Ok(if total.fail > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn word(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "PASS",
-        Verdict::Fail => "FAIL",
-        Verdict::Inconclusive => "INCONCLUSIVE",
-    }
-}
-
-fn line(check: &Check) -> Line<'_> {
-    Line {
-        cell: &check.cell,
-        layers: check.layers,
-        bidirectional: check.bidirectional,
-        seq_len: check.seq_len,
-        batch: check.batch,
-        input_size: check.input_size,
-        hidden_size: check.hidden_size,
-        parameter: &check.parameter,
-        max_grad: check.max_grad,
-        abs_error: check.abs_error,
-        rel_error: check.rel_error,
-        verdict: word(&check.verdict),
-    }
-}
-
 /// One row for each network and parameter, all its sizes together; then each failure by itself, then the sum.
 fn table(checks: &[Check], total: &Tally) -> String {
     let mut groups: Vec<(String, usize, &str, Tally)> = Vec::new();
     for check in checks {
-        let cell = if check.bidirectional { format!("{} both ways", check.cell) } else { check.cell.clone() };
-        let found =
-            groups.iter().position(|(c, l, p, _)| (c, *l, *p) == (&cell, check.layers, check.parameter.as_str()));
+        let c = &check.configuration;
+        let cell = if c.bidirectional { format!("{} both ways", c.cell) } else { c.cell.to_string() };
+        let key = (&cell, c.layers, check.parameter.as_str());
+        let found = groups.iter().position(|(cell, layers, parameter, _)| (cell, *layers, *parameter) == key);
         let at = found.unwrap_or_else(|| {
-            groups.push((cell, check.layers, &check.parameter, Tally::default()));
+            groups.push((cell, c.layers, &check.parameter, Tally::default()));
             groups.len() - 1
         });
         groups[at].3.add(check);
@@ -145,18 +105,11 @@ fn table(checks: &[Check], total: &Tally) -> String {
         ));
     }
     lines.push(String::new());
-    for check in checks.iter().filter(|check| matches!(check.verdict, Verdict::Fail)) {
+    for check in checks.iter().filter(|check| check.finding.verdict == Verdict::Fail) {
+        let (c, f) = (&check.configuration, &check.finding);
         lines.push(format!(
             "FAIL {} of {} with {} layers, T {} B {} I {} H {}: relative error {:.1e}, largest gradient {:.1e}",
-            check.parameter,
-            check.cell,
-            check.layers,
-            check.seq_len,
-            check.batch,
-            check.input_size,
-            check.hidden_size,
-            check.rel_error,
-            check.max_grad
+            check.parameter, c.cell, c.layers, c.seq_len, c.batch, c.input_size, c.hidden_size, f.rel_error, f.max_grad
         ));
     }
     lines.push(format!(
@@ -171,23 +124,16 @@ fn table(checks: &[Check], total: &Tally) -> String {
 
 #[cfg(test)]
 mod tests {
+    use elman::gradcheck::{Configuration, Finding};
+
     use super::*;
 
     fn check(layers: usize, parameter: &str, rel_error: f64, verdict: Verdict) -> Check {
-        Check {
-            cell: "lstm".into(),
-            layers,
-            bidirectional: false,
-            seq_len: 2,
-            batch: 1,
-            input_size: 3,
-            hidden_size: 4,
-            parameter: parameter.into(),
-            max_grad: 1.0,
-            abs_error: rel_error,
-            rel_error,
-            verdict,
-        }
+        let (cell, bidirectional) = ("lstm", false);
+        let configuration =
+            Configuration { cell, layers, bidirectional, seq_len: 2, batch: 1, input_size: 3, hidden_size: 4 };
+        let finding = Finding { max_grad: 1.0, abs_error: rel_error, rel_error, verdict };
+        Check { configuration, parameter: parameter.into(), finding }
     }
 
     #[test]

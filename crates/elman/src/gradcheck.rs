@@ -34,11 +34,11 @@ pub enum Verdict {
     Inconclusive,
 }
 
-/// One tensor's check in one configuration.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Check {
+/// What was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Configuration {
     /// Kind of cell; `lm` for a whole language model.
-    pub cell: String,
+    pub cell: &'static str,
     /// L.
     pub layers: usize,
     /// Whether the layers run in both directions.
@@ -51,16 +51,19 @@ pub struct Check {
     pub input_size: usize,
     /// H.
     pub hidden_size: usize,
+}
+
+/// One tensor's check in one configuration.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Check {
+    /// The configuration.
+    #[serde(flatten)]
+    pub configuration: Configuration,
     /// A parameter's name, or `x`, `h_l0`, `c_l0`, ...
     pub parameter: String,
-    /// Largest analytic gradient.
-    pub max_grad: f64,
-    /// Largest absolute error.
-    pub abs_error: f64,
-    /// Largest relative error of the elements that stand above the noise.
-    pub rel_error: f64,
-    /// The verdict.
-    pub verdict: Verdict,
+    /// The figures.
+    #[serde(flatten)]
+    pub finding: Finding,
 }
 
 /// A loss and the sum of the magnitudes it is made of, which sets its rounding noise.
@@ -73,7 +76,7 @@ pub struct Loss {
 }
 
 /// The figures of one tensor's check.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Finding {
     /// Largest analytic gradient.
     pub max_grad: f64,
@@ -156,8 +159,7 @@ struct LayerProblem {
     rnn: Lstm,
     params: Params<f64>,
     state: State<f64>,
-    /// Layers, T, B, I, H.
-    sizes: [usize; 5],
+    configuration: Configuration,
     names: Vec<String>,
     /// The parameters, then x, then the parts of the state: what `names` names.
     values: Vec<Vec<f64>>,
@@ -190,35 +192,22 @@ impl LayerProblem {
         let values = lens.iter().enumerate().map(|(i, &n)| draws(i as u64, n)).collect();
         let rows = [seq_len * batch].into_iter().chain(std::iter::repeat_n(batch, 2 * num_layers));
         let seeds = rows.enumerate().map(|(i, rows)| padded(&draws(1000 + i as u64, rows * hidden_size), hidden_size));
-        let (tape, sizes) = (Tape::new(cpu), [num_layers, seq_len, batch, input_size, hidden_size]);
-        Ok(LayerProblem { tape, rnn, params, state, sizes, names, seeds: seeds.collect(), values })
+        let (cell, layers, bidirectional) = ("lstm", num_layers, false);
+        let configuration = Configuration { cell, layers, bidirectional, seq_len, batch, input_size, hidden_size };
+        let tape = Tape::new(cpu);
+        Ok(LayerProblem { tape, rnn, params, state, configuration, names, seeds: seeds.collect(), values })
     }
 
     /// Checks every tensor. `flipped`: pretend that backward has a sign error in this gate.
     fn check(&mut self, flipped: Option<usize>) -> Result<Vec<Check>, Error> {
         let analytic = self.gradients(flipped)?;
         let mut values = self.values.clone();
-        let [layers, seq_len, batch, input_size, hidden_size] = self.sizes;
+        let configuration = self.configuration;
         let mut checks = Vec::new();
         for (i, parameter) in self.names.clone().into_iter().enumerate() {
-            let finding = check_tensor(&mut values, i, &analytic[i], &mut |values| Ok(self.forward(values, false)?.0))?;
-            let Finding { max_grad, abs_error, rel_error, verdict } = finding;
-            let (cell, bidirectional) = ("lstm".into(), false);
-            let sizes = Check {
-                cell,
-                layers,
-                bidirectional,
-                seq_len,
-                batch,
-                input_size,
-                hidden_size,
-                parameter,
-                max_grad,
-                abs_error,
-                rel_error,
-                verdict,
-            };
-            checks.push(sizes);
+            let loss: LossOf<'_> = &mut |values| Ok(self.forward(values, false)?.0);
+            let finding = check_tensor(&mut values, i, &analytic[i], loss)?;
+            checks.push(Check { configuration, parameter, finding });
         }
         Ok(checks)
     }
@@ -232,7 +221,7 @@ impl LayerProblem {
         for (name, values) in self.names[count + 1..].iter().zip(&values[count + 1..]) {
             self.state.set(name, values)?;
         }
-        let (input_size, tape) = (self.sizes[3], &mut self.tape);
+        let (input_size, tape) = (self.configuration.input_size, &mut self.tape);
         tape.start(recording);
         let x = tape.leaf(input_size, &padded(&values[count], input_size), true);
         let before = self.state.to_tape(tape, true);
@@ -261,7 +250,7 @@ impl LayerProblem {
         flip(&mut grads, flipped)?;
         let mut all: Vec<Vec<f64>> = grads.names().filter_map(|name| grads.get(name)).collect();
         for (i, leaf) in leaves.into_iter().enumerate() {
-            let width = if i == 0 { self.sizes[3] } else { self.sizes[4] };
+            let width = if i == 0 { self.configuration.input_size } else { self.configuration.hidden_size };
             let rows = self.tape.grad(leaf).unwrap_or_default().chunks_exact(pad(width));
             all.push(rows.flat_map(|row| row[..width].to_vec()).collect());
         }
@@ -293,6 +282,8 @@ fn padded(dense: &[f64], width: usize) -> Vec<f64> {
 /// A whole language model: tokens, dropout with a fixed mask between layers, head and cross-entropy.
 fn check_language_model(cpu: &Cpu, num_layers: usize, embed: usize) -> Result<Vec<Check>, Error> {
     let (seq_len, batch, vocab_size, hidden_size) = (4, 3, 7, 5);
+    let (cell, layers, input_size) = ("lm", num_layers, vocab_size);
+    let configuration = Configuration { cell, layers, bidirectional: false, seq_len, batch, input_size, hidden_size };
     let config = Config { num_layers, embed, hidden_size, dropout: 0.4, output_dropout: 0.3, ..Config::default() };
     let mut model = LanguageModel::<f64>::new(&config, vocab_size)?;
     let mut tape = Tape::new(cpu);
@@ -316,22 +307,7 @@ fn check_language_model(cpu: &Cpu, num_layers: usize, embed: usize) -> Result<Ve
     let mut checks = Vec::new();
     for (i, parameter) in names.iter().enumerate() {
         let finding = check_tensor(&mut values, i, &analytic[i], &mut |values| loss(values, &mut grads))?;
-        let Finding { max_grad, abs_error, rel_error, verdict } = finding;
-        let (cell, bidirectional, parameter) = ("lm".into(), false, parameter.clone());
-        checks.push(Check {
-            cell,
-            layers: num_layers,
-            bidirectional,
-            seq_len,
-            batch,
-            input_size: vocab_size,
-            hidden_size,
-            parameter,
-            max_grad,
-            abs_error,
-            rel_error,
-            verdict,
-        });
+        checks.push(Check { configuration, parameter: parameter.clone(), finding });
     }
     Ok(checks)
 }
@@ -345,10 +321,10 @@ mod tests {
         let cpu = Cpu::new(Some(1)).unwrap();
         for layers in 1..=2 {
             let mut problem = LayerProblem::new(&cpu, layers, 3, 2, 3, 5).unwrap();
-            assert!(problem.check(None).unwrap().iter().all(|c| c.verdict == Verdict::Pass));
+            assert!(problem.check(None).unwrap().iter().all(|c| c.finding.verdict == Verdict::Pass));
             for gate in 0..4 {
                 let checks = problem.check(Some(gate)).unwrap();
-                let verdict = |name: &str| checks.iter().find(|c| c.parameter == name).map(|c| c.verdict);
+                let verdict = |name: &str| checks.iter().find(|c| c.parameter == name).map(|c| c.finding.verdict);
                 assert_eq!(verdict("weight_ih_l0"), Some(Verdict::Fail), "gate {gate}");
                 assert_eq!(verdict("bias_hh_l0"), Some(Verdict::Fail), "gate {gate}");
                 assert_eq!(verdict("x"), Some(Verdict::Fail), "gate {gate}");

@@ -24,6 +24,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod atomic_file;
 pub mod checkpoint;
 pub mod config;
 pub mod data;

@@ -3,12 +3,12 @@
 //! files that grow, `log.jsonl` and `samples.txt`, are cut back to the last save by a resume.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
-use crate::{config::Config, error::Error, train::Report};
+use crate::{atomic_file::write_atomic, config::Config, error::Error, report::Report};
 
 /// One training run's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,35 +140,6 @@ impl RunDir {
     }
 }
 
-/// Writes a file whole or not at all: a temporary file beside it, flushed to the disk, then renamed.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut temporary = path.as_os_str().to_os_string();
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    let written = write();
-    if written.is_err() {
-        // The first error is the one to tell; what could not be written may be impossible to remove.
-        let _ = fs::remove_file(&temporary);
-    }
-    written.map_err(Error::io("write", path))?;
-    flush_directory(path);
-    Ok(())
-}
-
-/// Makes a rename last through a power cut, where the system can; where it cannot, the file is there all the same.
-fn flush_directory(path: &Path) {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if cfg!(unix) {
-        let _ = File::open(parent).and_then(|dir| dir.sync_all());
-    }
-}
-
 fn append(path: &Path, text: &str) -> Result<(), Error> {
     let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(Error::io("write", path))?;
     file.write_all(text.as_bytes()).map_err(Error::io("write", path))
@@ -251,19 +222,5 @@ mod tests {
         assert_eq!(run.reports().unwrap().len(), 2);
         fs::write(run.log(), "{}\n").unwrap();
         assert!(run.reports().unwrap_err().to_string().starts_with("line 1 is not a report"));
-    }
-
-    #[test]
-    fn writing_replaces_whole_files_and_leaves_nothing_behind() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("f");
-        write_atomic(&path, b"one").unwrap();
-        write_atomic(&path, b"2").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"2");
-        // A directory cannot be replaced by a file: the error names the target, the temporary file is gone.
-        let blocked = dir.path().join("d");
-        fs::create_dir_all(blocked.join("x")).unwrap();
-        assert!(matches!(write_atomic(&blocked, b"z"), Err(Error::Io { action: "write", .. })));
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 }

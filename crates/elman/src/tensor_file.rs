@@ -13,7 +13,7 @@ use safetensors::{Dtype, SafeTensors, View};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{error::Error, run_dir::write_atomic};
+use crate::{atomic_file::write_atomic, error::Error};
 
 /// A named tensor: name, shape, values row by row.
 pub(crate) type Named = (String, Vec<usize>, Vec<f32>);

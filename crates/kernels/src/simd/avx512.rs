@@ -1,7 +1,8 @@
-//! Holds the AVX-512 F and DQ operations: one intrinsic a line. Refuses loops and policy.
+//! Holds the AVX-512 F and DQ operations: one intrinsic each. Refuses loops and policy.
 
 use std::arch::x86_64::*;
 
+use super::x86::intrinsics;
 use super::{Kernel, Simd};
 
 /// Proof that this machine has AVX-512 F and DQ.
@@ -24,93 +25,6 @@ where
     kernel.run(s)
 }
 
-macro_rules! avx512 {
-    ($float:ident, $vector:ident, $lanes:literal, $tile:literal, $load:ident, $store:ident, $splat:ident, $add:ident, $sub:ident,
-     $mul:ident, $div:ident, $fma:ident, $fnma:ident, $min:ident, $max:ident, $and:expr, $andnot:expr, $or:expr, $pow2:expr) => {
-        impl Simd<$float> for Avx512 {
-            type V = $vector;
-            const LANES: usize = $lanes;
-            const TILE: usize = $tile;
-
-            #[inline(always)]
-            fn vectorize<K: Kernel<$float>>(self, kernel: K) -> K::Output {
-                // SAFETY: `self` proves that the processor has these instructions.
-                unsafe { enabled(self, kernel) }
-            }
-            #[inline(always)]
-            unsafe fn load(self, from: *const $float) -> $vector {
-                // SAFETY: the caller's promise on `from`; `self` proves the instruction.
-                unsafe { $load(from) }
-            }
-            #[inline(always)]
-            unsafe fn store(self, to: *mut $float, x: $vector) {
-                // SAFETY: the caller's promise on `to`; `self` proves the instruction.
-                unsafe { $store(to, x) }
-            }
-            #[inline(always)]
-            fn splat(self, x: $float) -> $vector {
-                // SAFETY: `self` proves the instruction.
-                unsafe { $splat(x) }
-            }
-            #[inline(always)]
-            fn add(self, a: $vector, b: $vector) -> $vector {
-                // SAFETY: `self` proves the instruction.
-                unsafe { $add(a, b) }
-            }
-            #[inline(always)]
-            fn sub(self, a: $vector, b: $vector) -> $vector {
-                // SAFETY: `self` proves the instruction.
-                unsafe { $sub(a, b) }
-            }
-            #[inline(always)]
-            fn mul(self, a: $vector, b: $vector) -> $vector {
-                // SAFETY: `self` proves the instruction.
-                unsafe { $mul(a, b) }
-            }
-            #[inline(always)]
-            fn div(self, a: $vector, b: $vector) -> $vector {
-                // SAFETY: `self` proves the instruction.
-                unsafe { $div(a, b) }
-            }
-            #[inline(always)]
-            fn fma(self, a: $vector, b: $vector, c: $vector) -> $vector {
-                // SAFETY: `self` proves the instruction.
-                unsafe { $fma(a, b, c) }
-            }
-            #[inline(always)]
-            fn fnma(self, a: $vector, b: $vector, c: $vector) -> $vector {
-                // SAFETY: `self` proves the instruction.
-                unsafe { $fnma(a, b, c) }
-            }
-            #[inline(always)]
-            fn min(self, a: $vector, b: $vector) -> $vector {
-                // SAFETY: `self` proves the instruction.
-                unsafe { $min(a, b) }
-            }
-            #[inline(always)]
-            fn max(self, a: $vector, b: $vector) -> $vector {
-                // SAFETY: `self` proves the instruction.
-                unsafe { $max(a, b) }
-            }
-            #[inline(always)]
-            fn abs(self, x: $vector) -> $vector {
-                // SAFETY: `self` proves the instruction.
-                unsafe { $andnot($splat(-0.0), x) }
-            }
-            #[inline(always)]
-            fn copysign(self, magnitude: $vector, sign: $vector) -> $vector {
-                // SAFETY: `self` proves the instruction.
-                unsafe { $or($andnot($splat(-0.0), magnitude), $and($splat(-0.0), sign)) }
-            }
-            #[inline(always)]
-            fn pow2(self, n: $vector) -> $vector {
-                // SAFETY: `self` proves the instruction.
-                unsafe { $pow2(n) }
-            }
-        }
-    };
-}
-
 /// Bits of `2^n`: adding 1.5 * 2^23 leaves the integer n in the low bits of the sum; shifted up by 23, it is the
 /// exponent's distance from that of 1.
 #[target_feature(enable = "avx512f,avx512dq")]
@@ -130,7 +44,8 @@ fn pow2_f64(n: __m512d) -> __m512d {
     _mm512_castsi512_pd(_mm512_add_epi64(_mm512_slli_epi64::<52>(bits), one))
 }
 
-avx512!(
+intrinsics!(
+    Avx512,
     f32,
     __m512,
     16,
@@ -151,7 +66,8 @@ avx512!(
     _mm512_or_ps,
     pow2_f32
 );
-avx512!(
+intrinsics!(
+    Avx512,
     f64,
     __m512d,
     8,

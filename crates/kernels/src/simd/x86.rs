@@ -1,0 +1,92 @@
+//! Holds what the x86-64 instruction sets share: how a list of intrinsics becomes an implementation of `Simd`.
+//! Refuses the lists themselves: they stand in the file of their instruction set.
+
+/// Implements `Simd` for a token and a number type, one intrinsic an operation. The file that calls this has the
+/// function `enabled`, compiled for the token's instructions.
+macro_rules! intrinsics {
+    ($token:ident, $float:ident, $vector:ident, $lanes:literal, $tile:literal, $load:ident, $store:ident, $splat:ident, $add:ident, $sub:ident,
+     $mul:ident, $div:ident, $fma:ident, $fnma:ident, $min:ident, $max:ident, $and:expr, $andnot:expr, $or:expr, $pow2:expr) => {
+        impl Simd<$float> for $token {
+            type V = $vector;
+            const LANES: usize = $lanes;
+            const TILE: usize = $tile;
+
+            #[inline(always)]
+            fn vectorize<K: Kernel<$float>>(self, kernel: K) -> K::Output {
+                // SAFETY: `self` proves that the processor has these instructions.
+                unsafe { enabled(self, kernel) }
+            }
+            #[inline(always)]
+            unsafe fn load(self, from: *const $float) -> $vector {
+                // SAFETY: the caller's promise on `from`; `self` proves the instruction.
+                unsafe { $load(from) }
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $float, x: $vector) {
+                // SAFETY: the caller's promise on `to`; `self` proves the instruction.
+                unsafe { $store(to, x) }
+            }
+            #[inline(always)]
+            fn splat(self, x: $float) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $splat(x) }
+            }
+            #[inline(always)]
+            fn add(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $add(a, b) }
+            }
+            #[inline(always)]
+            fn sub(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $sub(a, b) }
+            }
+            #[inline(always)]
+            fn mul(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $mul(a, b) }
+            }
+            #[inline(always)]
+            fn div(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $div(a, b) }
+            }
+            #[inline(always)]
+            fn fma(self, a: $vector, b: $vector, c: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $fma(a, b, c) }
+            }
+            #[inline(always)]
+            fn fnma(self, a: $vector, b: $vector, c: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $fnma(a, b, c) }
+            }
+            #[inline(always)]
+            fn min(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $min(a, b) }
+            }
+            #[inline(always)]
+            fn max(self, a: $vector, b: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $max(a, b) }
+            }
+            #[inline(always)]
+            fn abs(self, x: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $andnot($splat(-0.0), x) }
+            }
+            #[inline(always)]
+            fn copysign(self, magnitude: $vector, sign: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $or($andnot($splat(-0.0), magnitude), $and($splat(-0.0), sign)) }
+            }
+            #[inline(always)]
+            fn pow2(self, n: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $pow2(n) }
+            }
+        }
+    };
+}
+pub(super) use intrinsics;
