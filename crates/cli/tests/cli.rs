@@ -275,7 +275,7 @@ fn gradcheck_gives_verdicts() {
 fn a_resume_with_the_same_settings_is_welcome() {
     let place = Place::with_run();
     let before = place.read("run/model.safetensors");
-    place.write("recipe.toml", "hidden_size = 8\nlr = 0.002\n");
+    place.write("recipe.toml", "hidden_size = 8\nlr = 0.004\n");
     place.done(&[&["train", "--resume", "run", "--config", "recipe.toml"], &TINY[..]].concat());
     assert_eq!(place.read("run/model.safetensors"), before, "a finished run has nothing to add");
 }
