@@ -4,11 +4,11 @@
 
 Holds a reader that shares no code with elman: where its loss agrees with `elman eval`, the names, the
 shapes, the gate order and the vocabulary in the file mean what PyTorch takes them to mean. Refuses (exit
-code 1) a file with a name missing or too many, a wrong shape or type, another cell than an LSTM, another
+code 1) a file with a name missing or too many, a wrong shape or type, an unknown cell, another
 tokenizer than `char`, and a text with a character outside the vocabulary. Wrong usage gives exit code 2.
 
 The file's metadata key `elman` is a JSON object. Used here: config.hidden_size, config.num_layers,
-config.embed (0 means one-hot), config.cell where present, and tokenizer {"kind": "char", "vocab": [...]},
+config.embed (0 means one-hot), config.cell and config.nonlinearity, and tokenizer {"kind": "char", "vocab": [...]},
 the strings in id order. Tensors, all F32:
 
     encoder.weight [V, E]                              only where embed > 0
@@ -25,6 +25,7 @@ The text is one stream from the zero state: n - 1 predictions for n tokens. With
 import argparse
 import json
 import sys
+from functools import partial
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -38,13 +39,13 @@ class Refused(Exception):
 
 
 class LanguageModel(torch.nn.Module):
-    """An optional embedding, nn.LSTM and nn.Linear, under the names of the file."""
+    """An optional embedding, the recurrent layers and nn.Linear, under the names of the file."""
 
-    def __init__(self, vocab_size, embed, hidden_size, num_layers):
+    def __init__(self, rnn, vocab_size, embed, hidden_size, num_layers):
         super().__init__()
         self.vocab_size = vocab_size
         self.encoder = torch.nn.Embedding(vocab_size, embed) if embed > 0 else None
-        self.rnn = torch.nn.LSTM(embed or vocab_size, hidden_size, num_layers)
+        self.rnn = rnn(embed or vocab_size, hidden_size, num_layers)
         self.decoder = torch.nn.Linear(hidden_size, vocab_size)
 
     def forward(self, ids, state):
@@ -99,9 +100,12 @@ def build_model(about, tensors, vocab_size):
     config = about.get("config")
     if not isinstance(config, dict):
         raise Refused("metadata key `elman` has no object `config`")
-    if config.get("cell", "lstm") != "lstm":
-        raise Refused(f"config.cell is {config['cell']!r}, expected 'lstm'")
+    cell, nonlinearity = config.get("cell", "lstm"), config.get("nonlinearity", "tanh")
+    modules = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": partial(torch.nn.RNN, nonlinearity=nonlinearity)}
+    if cell not in modules:
+        raise Refused(f"config.cell is {cell!r}, expected one of {sorted(modules)}")
     model = LanguageModel(
+        modules[cell],
         vocab_size,
         size_of(config, "embed", 0),
         size_of(config, "hidden_size", 1),

@@ -35,8 +35,8 @@ multiple of 2^-24 in [-0.5, 0.5), and the scale is a power of two: each step is 
 
     parameters: tag = 256 + 16*(D*k + d) + p, with k the layer, D the number of directions (1 or 2),
     d the direction (0 forward, 1 reverse) and p, s as follows. G is 4 for LSTM, 3 for GRU, 1 for RNN.
-    weight_ih  p = 0   s = 1   [G*H, I] for layer 0, else [G*H, D*H]
-    weight_hh  p = 1   s = 1   [G*H, H]
+    weight_ih  p = 0   s = 1   (RNN: 0)   [G*H, I] for layer 0, else [G*H, D*H]
+    weight_hh  p = 1   s = 1   (RNN: 0)   [G*H, H]
     bias_ih    p = 2   s = 0   [G*H]
     bias_hh    p = 3   s = 0   [G*H]
 
@@ -80,6 +80,7 @@ class Cell(NamedTuple):
     module: type
     arguments: dict
     has_c: bool
+    smaller_weights: int = 0  # halvings: without gates, larger weights make 40 steps chaotic
 
 
 class Case(NamedTuple):
@@ -97,7 +98,8 @@ class Case(NamedTuple):
 CELLS = {
     "lstm": Cell(torch.nn.LSTM, {}, has_c=True),
     "gru": Cell(torch.nn.GRU, {}, has_c=False),
-    "rnn": Cell(torch.nn.RNN, {"nonlinearity": "tanh"}, has_c=False),
+    "rnn": Cell(torch.nn.RNN, {"nonlinearity": "tanh"}, has_c=False, smaller_weights=1),
+    "rnn_relu": Cell(torch.nn.RNN, {"nonlinearity": "relu"}, has_c=False, smaller_weights=1),
 }
 
 ZERO, GIVEN = "zero", "given"
@@ -147,6 +149,9 @@ CASES = {
         Case(1, 2, 7, 33, 5, GIVEN),
     ],
 }
+CASES["gru"] = CASES["rnn"] = CASES["lstm"]
+# Without a bound on h, a long relu network leaves the range where sums compare well: short ones only.
+CASES["rnn_relu"] = [case for case in CASES["lstm"] if case.seq_len <= 5 and case.num_layers <= 2]
 
 # name: (tag, log2 of the scale)
 TENSOR_TAGS = {"x": (1, 1), "h0": (2, 1), "c0": (3, 2), "dy": (4, 1), "dhn": (5, 1), "dcn": (6, 1)}
@@ -204,7 +209,10 @@ def run_case(number, cell_name, case):
     )
     with torch.no_grad():
         for name, parameter in layer.named_parameters():
-            parameter.copy_(fill(number, *parameter_tag(name, directions), tuple(parameter.shape)))
+            tag, scale_log2 = parameter_tag(name, directions)
+            if not name.startswith("bias"):
+                scale_log2 -= cell.smaller_weights
+            parameter.copy_(fill(number, tag, scale_log2, tuple(parameter.shape)))
 
     state_shape = (case.num_layers * directions, case.batch, case.hidden_size)
     shapes = {

@@ -17,8 +17,11 @@ use crate::failure::Refusal;
 #[derive(clap::Args, Serialize, Default)]
 pub struct Settings {
     /// Recurrent cell
-    #[arg(long, visible_alias = "model", value_parser = ["lstm"], help_heading = "Model")]
+    #[arg(long, visible_alias = "model", value_parser = ["lstm", "gru", "rnn"], help_heading = "Model")]
     cell: Option<String>,
+    /// What an RNN does to its sum
+    #[arg(long, value_parser = ["tanh", "relu"], help_heading = "Model")]
+    nonlinearity: Option<String>,
     /// Units of a layer
     #[arg(long = "hidden", visible_aliases = ["rnn-size", "nhid", "hidden-size"], value_name = "N", value_parser = whole(), help_heading = "Model")]
     hidden_size: Option<u64>,

@@ -155,7 +155,7 @@ pub(crate) fn set_params(tensors: &Tensors<'_>, prefix: &str, params: &mut Param
 /// A tensor that a language model's file must hold.
 pub(crate) struct Expected {
     name: String,
-    formula: &'static str,
+    formula: String,
     shape: Vec<usize>,
 }
 
@@ -169,7 +169,7 @@ pub(crate) fn check_tensors(
 ) -> Result<Vec<Expected>, Error> {
     let expected = expected_tensors(config, vocab_size);
     for tensor in &expected {
-        tensors.check(&format!("{prefix}{}", tensor.name), tensor.formula, &tensor.shape)?;
+        tensors.check(&format!("{prefix}{}", tensor.name), &tensor.formula, &tensor.shape)?;
     }
     Ok(expected)
 }
@@ -178,26 +178,31 @@ pub(crate) fn check_tensors(
 fn expected_tensors(config: &Config, vocab_size: usize) -> Vec<Expected> {
     let (hidden, embed) = (config.hidden_size, config.embed);
     let mut expected = Vec::new();
-    let mut expect = |name: String, formula, shape: &[usize]| {
+    let mut expect = |name: String, formula: String, shape: &[usize]| {
         let shape = shape.to_vec();
         expected.push(Expected { name, formula, shape });
     };
     if embed > 0 {
-        expect("encoder.weight".into(), "[vocab_size, embed]", &[vocab_size, embed]);
+        expect("encoder.weight".into(), "[vocab_size, embed]".into(), &[vocab_size, embed]);
     }
+    let (rows, input) = (config.equations().gates(), if embed > 0 { embed } else { vocab_size });
+    let words = |columns: &str| match rows {
+        1 => format!("[hidden_size{columns}]"),
+        _ => format!("[{rows}*hidden_size{columns}]"),
+    };
     for layer in 0..config.num_layers {
-        let (formula, input) = match (layer, embed) {
-            (0, 0) => ("[4*hidden_size, vocab_size]", vocab_size),
-            (0, _) => ("[4*hidden_size, embed]", embed),
-            _ => ("[4*hidden_size, hidden_size]", hidden),
+        let (columns, input) = match (layer, embed) {
+            (0, 0) => (", vocab_size", input),
+            (0, _) => (", embed", input),
+            _ => (", hidden_size", hidden),
         };
-        expect(format!("rnn.weight_ih_l{layer}"), formula, &[4 * hidden, input]);
-        expect(format!("rnn.weight_hh_l{layer}"), "[4*hidden_size, hidden_size]", &[4 * hidden, hidden]);
-        expect(format!("rnn.bias_ih_l{layer}"), "[4*hidden_size]", &[4 * hidden]);
-        expect(format!("rnn.bias_hh_l{layer}"), "[4*hidden_size]", &[4 * hidden]);
+        expect(format!("rnn.weight_ih_l{layer}"), words(columns), &[rows * hidden, input]);
+        expect(format!("rnn.weight_hh_l{layer}"), words(", hidden_size"), &[rows * hidden, hidden]);
+        expect(format!("rnn.bias_ih_l{layer}"), words(""), &[rows * hidden]);
+        expect(format!("rnn.bias_hh_l{layer}"), words(""), &[rows * hidden]);
     }
-    expect("decoder.weight".into(), "[vocab_size, hidden_size]", &[vocab_size, hidden]);
-    expect("decoder.bias".into(), "[vocab_size]", &[vocab_size]);
+    expect("decoder.weight".into(), "[vocab_size, hidden_size]".into(), &[vocab_size, hidden]);
+    expect("decoder.bias".into(), "[vocab_size]".into(), &[vocab_size]);
     expected
 }
 
@@ -206,6 +211,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::config::Cell;
 
     fn small(embed: usize) -> ModelFile {
         let config = Config { hidden_size: 3, num_layers: 2, embed, lr: 0.1 + 0.2, ..Config::default() };
@@ -244,8 +250,10 @@ mod tests {
 
     #[test]
     fn expected_tensors_are_those_of_the_model() {
-        for embed in [0, 5] {
-            let file = small(embed);
+        for (embed, cell) in [(0, Cell::Lstm), (5, Cell::Lstm), (0, Cell::Gru), (5, Cell::Rnn)] {
+            let mut file = small(embed);
+            file.config.cell = cell;
+            file.model = LanguageModel::new(&file.config, file.vocab.len()).unwrap();
             let got: Vec<_> =
                 expected_tensors(&file.config, file.vocab.len()).into_iter().map(|e| (e.name, e.shape)).collect();
             let want: Vec<_> = named("", file.model.params()).into_iter().map(|(n, s, _)| (n, s)).collect();

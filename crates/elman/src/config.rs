@@ -2,6 +2,7 @@
 //! Refuses impossible values by name, before any work starts.
 //! What does not change the result (threads, backend, paths of output) is not here.
 
+use elman_kernels::recurrent;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -12,6 +13,20 @@ use crate::error::Error;
 pub enum Cell {
     /// Long short-term memory, gates i, f, g, o.
     Lstm,
+    /// Gated recurrent unit, gates r, z, n, reset after the product.
+    Gru,
+    /// Elman's network.
+    Rnn,
+}
+
+/// What an [`Cell::Rnn`] does to its sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nonlinearity {
+    /// Hyperbolic tangent.
+    Tanh,
+    /// max(0, x).
+    Relu,
 }
 
 /// How a text becomes tokens.
@@ -41,6 +56,8 @@ pub enum Schedule {
 pub struct Config {
     /// Recurrent cell.
     pub cell: Cell,
+    /// What an RNN does to its sum; the other cells have their own.
+    pub nonlinearity: Nonlinearity,
     /// H, units per layer.
     pub hidden_size: usize,
     /// L, stacked layers.
@@ -51,7 +68,7 @@ pub struct Config {
     pub dropout: f64,
     /// Dropout probability after the last layer, before the head.
     pub output_dropout: f64,
-    /// Added to the forget gate's input bias at initialisation.
+    /// Added to an LSTM's forget gate's input bias at initialisation.
     pub forget_bias: f64,
     /// How text becomes tokens.
     pub tokenizer: TokenizerKind,
@@ -103,6 +120,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             cell: Cell::Lstm,
+            nonlinearity: Nonlinearity::Tanh,
             hidden_size: 256,
             num_layers: 2,
             embed: 0,
@@ -164,6 +182,16 @@ impl Config {
             problem: error.to_string(),
             source_name: "configuration".into(),
         })
+    }
+
+    /// The cell as the kernels know it.
+    pub(crate) fn equations(&self) -> recurrent::Cell {
+        match (self.cell, self.nonlinearity) {
+            (Cell::Lstm, _) => recurrent::Cell::Lstm,
+            (Cell::Gru, _) => recurrent::Cell::Gru,
+            (Cell::Rnn, Nonlinearity::Tanh) => recurrent::Cell::RnnTanh,
+            (Cell::Rnn, Nonlinearity::Relu) => recurrent::Cell::RnnRelu,
+        }
     }
 
     /// Checks every field on its own. Errors: the first that is out of range, by its name.

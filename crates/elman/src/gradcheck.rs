@@ -6,12 +6,13 @@
 //! and more than the noise. A tensor passes when none fails and its largest gradient stands so far above the noise
 //! that an error of `TOLERANCE` would have been seen.
 
+use elman_kernels::recurrent::Cell;
 use elman_kernels::{Cpu, pad};
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::Error;
-use crate::layer::{Lstm, State};
+use crate::layer::{self, Recurrent, State};
 use crate::model::LanguageModel;
 use crate::ops::Sequence;
 use crate::params::{Declaration, Params};
@@ -37,7 +38,7 @@ pub enum Verdict {
 /// What was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Configuration {
-    /// Kind of cell; `lm` for a whole language model.
+    /// `lstm`, `gru`, `rnn` or `rnn-relu`.
     pub cell: &'static str,
     /// L.
     pub layers: usize,
@@ -47,7 +48,7 @@ pub struct Configuration {
     pub seq_len: usize,
     /// B.
     pub batch: usize,
-    /// I; V for a language model.
+    /// I; V for a whole language model, whose parameters' names begin with `rnn.`, `encoder.` or `decoder.`.
     pub input_size: usize,
     /// H.
     pub hidden_size: usize,
@@ -133,18 +134,28 @@ pub fn check_tensor(
 /// with and without embedding and dropout. `observer` is called after each configuration with the checks so far.
 pub fn run_all(cpu: &Cpu, observer: &mut dyn FnMut(usize)) -> Result<Vec<Check>, Error> {
     let mut checks = Vec::new();
-    for num_layers in 1..=3 {
-        for seq_len in 1..=12 {
-            let mut problem = LayerProblem::new(cpu, num_layers, seq_len, 2, 3, 5)?;
-            checks.extend(problem.check(None)?);
-            observer(checks.len());
-        }
-        for embed in [0, 4] {
-            checks.extend(check_language_model(cpu, num_layers, embed)?);
-            observer(checks.len());
+    for cell in [Cell::Lstm, Cell::Gru, Cell::RnnTanh, Cell::RnnRelu] {
+        for num_layers in 1..=3 {
+            for seq_len in 1..=12 {
+                checks.extend(LayerProblem::new(cpu, cell, num_layers, [seq_len, 2, 3, 5])?.check(None)?);
+                observer(checks.len());
+            }
+            for embed in [0, 4] {
+                checks.extend(check_language_model(cpu, cell, num_layers, embed)?);
+                observer(checks.len());
+            }
         }
     }
     Ok(checks)
+}
+
+fn name(cell: Cell) -> &'static str {
+    match cell {
+        Cell::Lstm => "lstm",
+        Cell::Gru => "gru",
+        Cell::RnnTanh => "rnn",
+        Cell::RnnRelu => "rnn-relu",
+    }
 }
 
 /// Uniform numbers in [-1, 1) for the tensor number `tag`.
@@ -153,10 +164,10 @@ fn draws(tag: u64, n: usize) -> Vec<f64> {
     (0..n).map(|_| 2.0 * rng::uniform(&mut rng) - 1.0).collect()
 }
 
-/// Stacked LSTM layers under a linear functional of y, h_n and c_n.
+/// Stacked layers under a linear functional of y, h_n and c_n.
 struct LayerProblem {
     tape: Tape<f64>,
-    rnn: Lstm,
+    rnn: Recurrent,
     params: Params<f64>,
     state: State<f64>,
     configuration: Configuration,
@@ -168,16 +179,11 @@ struct LayerProblem {
 }
 
 impl LayerProblem {
-    fn new(
-        cpu: &Cpu,
-        num_layers: usize,
-        seq_len: usize,
-        batch: usize,
-        input_size: usize,
-        hidden_size: usize,
-    ) -> Result<Self, Error> {
+    /// `sizes`: T, B, I, H.
+    fn new(cpu: &Cpu, cell: Cell, num_layers: usize, sizes: [usize; 4]) -> Result<Self, Error> {
+        let [seq_len, batch, input_size, hidden_size] = sizes;
         let mut declaration = Declaration::default();
-        let rnn = Lstm::declare(&mut declaration, "", input_size, hidden_size, num_layers, 0.0);
+        let rnn = Recurrent::declare(&mut declaration, "", cell, input_size, hidden_size, num_layers, 0.0);
         let params = declaration.zeros()?;
         let state = rnn.zero_state(batch);
         let mut names: Vec<String> = params.names().map(str::to_owned).collect();
@@ -190,15 +196,16 @@ impl LayerProblem {
         }
         // Weights in [-1, 1) keep the gates off saturation and the gradients off zero, whatever T.
         let values = lens.iter().enumerate().map(|(i, &n)| draws(i as u64, n)).collect();
-        let rows = [seq_len * batch].into_iter().chain(std::iter::repeat_n(batch, 2 * num_layers));
+        let parts = state.tensors().len();
+        let rows = [seq_len * batch].into_iter().chain(std::iter::repeat_n(batch, parts));
         let seeds = rows.enumerate().map(|(i, rows)| padded(&draws(1000 + i as u64, rows * hidden_size), hidden_size));
-        let (cell, layers, bidirectional) = ("lstm", num_layers, false);
+        let (cell, layers, bidirectional) = (name(cell), num_layers, false);
         let configuration = Configuration { cell, layers, bidirectional, seq_len, batch, input_size, hidden_size };
         let tape = Tape::new(cpu);
         Ok(LayerProblem { tape, rnn, params, state, configuration, names, seeds: seeds.collect(), values })
     }
 
-    /// Checks every tensor. `flipped`: pretend that backward has a sign error in this gate.
+    /// Checks every tensor. `flipped`: pretend that an LSTM's backward has a sign error in this gate.
     fn check(&mut self, flipped: Option<usize>) -> Result<Vec<Check>, Error> {
         let analytic = self.gradients(flipped)?;
         let mut values = self.values.clone();
@@ -227,7 +234,7 @@ impl LayerProblem {
         let before = self.state.to_tape(tape, true);
         let (y, after) = self.rnn.forward(tape, &self.params, Sequence::Dense(x), &before, None)?;
         let mut loss = Loss { value: 0.0, magnitude: 0.0 };
-        for (&var, seed) in [y].iter().chain(after.iter().flatten()).zip(&self.seeds) {
+        for (var, seed) in [y].into_iter().chain(layer::vars(&after)).zip(&self.seeds) {
             for (value, seed) in tape.value(var).iter().zip(seed) {
                 loss.value += value * seed;
                 loss.magnitude += (value * seed).abs();
@@ -236,7 +243,7 @@ impl LayerProblem {
                 tape.seed(var, seed);
             }
         }
-        Ok((loss, [x].into_iter().chain(before.into_iter().flatten()).collect()))
+        Ok((loss, [x].into_iter().chain(layer::vars(&before)).collect()))
     }
 
     /// The analytic gradient by every tensor. A sign error in a gate's d_a is, exactly, a backward that sees the
@@ -258,7 +265,7 @@ impl LayerProblem {
     }
 }
 
-/// Negates the rows of one gate in every parameter.
+/// Negates the rows of one LSTM gate in every parameter.
 fn flip(params: &mut Params<f64>, gate: Option<usize>) -> Result<(), Error> {
     let Some(gate) = gate else { return Ok(()) };
     for name in params.names().map(str::to_owned).collect::<Vec<_>>() {
@@ -280,11 +287,26 @@ fn padded(dense: &[f64], width: usize) -> Vec<f64> {
 }
 
 /// A whole language model: tokens, dropout with a fixed mask between layers, head and cross-entropy.
-fn check_language_model(cpu: &Cpu, num_layers: usize, embed: usize) -> Result<Vec<Check>, Error> {
+fn check_language_model(cpu: &Cpu, cell: Cell, num_layers: usize, embed: usize) -> Result<Vec<Check>, Error> {
     let (seq_len, batch, vocab_size, hidden_size) = (4, 3, 7, 5);
-    let (cell, layers, input_size) = ("lm", num_layers, vocab_size);
+    let (kind, nonlinearity) = match cell {
+        Cell::Lstm => (config::Cell::Lstm, config::Nonlinearity::Tanh),
+        Cell::Gru => (config::Cell::Gru, config::Nonlinearity::Tanh),
+        Cell::RnnTanh => (config::Cell::Rnn, config::Nonlinearity::Tanh),
+        Cell::RnnRelu => (config::Cell::Rnn, config::Nonlinearity::Relu),
+    };
+    let (cell, layers, input_size) = (name(cell), num_layers, vocab_size);
     let configuration = Configuration { cell, layers, bidirectional: false, seq_len, batch, input_size, hidden_size };
-    let config = Config { num_layers, embed, hidden_size, dropout: 0.4, output_dropout: 0.3, ..Config::default() };
+    let config = Config {
+        cell: kind,
+        nonlinearity,
+        num_layers,
+        embed,
+        hidden_size,
+        dropout: 0.4,
+        output_dropout: 0.3,
+        ..Config::default()
+    };
     let mut model = LanguageModel::<f64>::new(&config, vocab_size)?;
     let mut tape = Tape::new(cpu);
     let mut grads = model.params().zeros_like();
@@ -320,7 +342,7 @@ mod tests {
     fn a_sign_error_in_any_gate_fails() {
         let cpu = Cpu::new(Some(1)).unwrap();
         for layers in 1..=2 {
-            let mut problem = LayerProblem::new(&cpu, layers, 3, 2, 3, 5).unwrap();
+            let mut problem = LayerProblem::new(&cpu, Cell::Lstm, layers, [3, 2, 3, 5]).unwrap();
             assert!(problem.check(None).unwrap().iter().all(|c| c.finding.verdict == Verdict::Pass));
             for gate in 0..4 {
                 let checks = problem.check(Some(gate)).unwrap();

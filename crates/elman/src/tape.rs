@@ -106,11 +106,7 @@ impl<E: Element> Tape<E> {
 
     /// Adds `seed`, padded as the value is, to the gradient by a value: where backward starts from.
     pub fn seed(&mut self, var: Var, seed: &[E]) {
-        let mut grad = self.memory.take_grad(var.slot);
-        for (g, &s) in grad[var.range()].iter_mut().zip(seed) {
-            *g += s;
-        }
-        self.memory.put_grad(var.slot, grad);
+        self.memory.add_grad(var, seed);
     }
 
     /// Walks the tape backwards from a loss of one element: adds the gradient by every parameter to `grads` and
@@ -203,6 +199,15 @@ impl<E: Element> Memory<E> {
     /// Takes the gradient buffer of a slot, if anything was added to it.
     pub fn take_grad_if_any(&mut self, slot: usize) -> Option<Buffer<E>> {
         self.grads[slot].take()
+    }
+
+    /// Adds to the gradient by a value, if it is wanted.
+    pub fn add_grad(&mut self, var: Var, more: &[E]) {
+        if self.wants_grad(var.slot) {
+            let mut grad = self.take_grad(var.slot);
+            grad[var.range()].iter_mut().zip(more).for_each(|(g, &more)| *g += more);
+            self.put_grad(var.slot, grad);
+        }
     }
 
     pub fn put_grad(&mut self, slot: usize, grad: Buffer<E>) {

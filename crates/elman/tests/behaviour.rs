@@ -2,6 +2,7 @@
 //! do not touch each other, the first loss is ln V, little data is learnt by heart, and neither threads nor vector
 //! width change a byte.
 
+use elman::config::{Cell, Nonlinearity};
 use elman::layer::State;
 use elman::optim::Adam;
 use elman::tape::Tape;
@@ -10,9 +11,18 @@ use elman_kernels::Backend;
 
 const VOCAB: usize = 11;
 
-fn model(embed: usize) -> LanguageModel<f32> {
-    let config = Config { hidden_size: 37, num_layers: 2, embed, seed: 5, ..Config::default() };
-    LanguageModel::new(&config, VOCAB).unwrap()
+/// A configuration of each cell.
+fn cells() -> [Config; 4] {
+    let config = |cell, nonlinearity| Config { cell, nonlinearity, ..Config::default() };
+    let rnn = |nonlinearity| config(Cell::Rnn, nonlinearity);
+    let gated = |cell| config(cell, Nonlinearity::Tanh);
+    [gated(Cell::Lstm), gated(Cell::Gru), rnn(Nonlinearity::Tanh), rnn(Nonlinearity::Relu)]
+}
+
+/// A model of each cell.
+fn models(embed: usize) -> [LanguageModel<f32>; 4] {
+    let model = |cell| Config { hidden_size: 37, num_layers: 2, embed, seed: 5, ..cell };
+    cells().map(|cell| LanguageModel::new(&model(cell), VOCAB).unwrap())
 }
 
 fn tokens(n: usize, salt: usize) -> Vec<u32> {
@@ -31,8 +41,8 @@ fn logits(model: &LanguageModel<f32>, tokens: &[u32], state: &State<f32>) -> (Ve
 
 #[test]
 fn two_halves_equal_the_whole_to_the_bit() {
-    for embed in [0, 6] {
-        let (model, batch) = (model(embed), 3);
+    for model in [models(0), models(6)].concat() {
+        let batch = 3;
         let all = tokens(12 * batch, 1);
         let start = model.zero_state(batch);
         let (whole, end) = logits(&model, &all, &start);
@@ -48,27 +58,34 @@ fn two_halves_equal_the_whole_to_the_bit() {
 
 #[test]
 fn no_output_depends_on_a_later_input() {
-    let (model, batch, change) = (model(0), 2, 7);
-    let mut all = tokens(12 * batch, 1);
-    let (before, _) = logits(&model, &all, &model.zero_state(batch));
-    all[change * batch] = (all[change * batch] + 1) % VOCAB as u32;
-    let (after, _) = logits(&model, &all, &model.zero_state(batch));
-    let width = before.len() / all.len();
-    assert!(before[..change * batch * width] == after[..change * batch * width]);
-    assert!(before[change * batch * width..][..width] != after[change * batch * width..][..width]);
+    for model in models(0) {
+        let (batch, change) = (2, 7);
+        let mut all = tokens(12 * batch, 1);
+        let (before, _) = logits(&model, &all, &model.zero_state(batch));
+        all[change * batch] = (all[change * batch] + 1) % VOCAB as u32;
+        let (after, _) = logits(&model, &all, &model.zero_state(batch));
+        let width = before.len() / all.len();
+        assert!(before[..change * batch * width] == after[..change * batch * width]);
+        assert!(before[change * batch * width..][..width] != after[change * batch * width..][..width]);
+    }
 }
 
 #[test]
 fn rows_of_a_batch_are_each_what_they_are_alone() {
-    let (model, batch, seq_len) = (model(6), 5, 9);
-    let all = tokens(seq_len * batch, 2);
-    let (together, _) = logits(&model, &all, &model.zero_state(batch));
-    let width = together.len() / all.len();
-    for b in 0..batch {
-        let alone: Vec<u32> = all.iter().copied().skip(b).step_by(batch).collect();
-        let (alone, _) = logits(&model, &alone, &model.zero_state(1));
-        for t in 0..seq_len {
-            assert!(alone[t * width..][..width] == together[(t * batch + b) * width..][..width], "row {b}, step {t}");
+    for model in models(6) {
+        let (batch, seq_len) = (5, 9);
+        let all = tokens(seq_len * batch, 2);
+        let (together, _) = logits(&model, &all, &model.zero_state(batch));
+        let width = together.len() / all.len();
+        for b in 0..batch {
+            let alone: Vec<u32> = all.iter().copied().skip(b).step_by(batch).collect();
+            let (alone, _) = logits(&model, &alone, &model.zero_state(1));
+            for t in 0..seq_len {
+                assert!(
+                    alone[t * width..][..width] == together[(t * batch + b) * width..][..width],
+                    "row {b} step {t}"
+                );
+            }
         }
     }
 }
@@ -76,8 +93,9 @@ fn rows_of_a_batch_are_each_what_they_are_alone() {
 #[test]
 fn the_first_loss_is_ln_v() {
     let cpu = Cpu::new(None).unwrap();
-    for (hidden_size, num_layers, embed) in [(128, 1, 0), (256, 2, 0), (256, 2, 64), (512, 1, 0)] {
-        let config = Config { hidden_size, num_layers, embed, ..Config::default() };
+    let sizes = [(128, 1, 0), (256, 2, 0), (256, 2, 64), (512, 1, 0)];
+    for (cell, (hidden_size, num_layers, embed)) in cells().into_iter().flat_map(|c| sizes.map(|s| (c.clone(), s))) {
+        let config = Config { hidden_size, num_layers, embed, ..cell };
         let (vocab, batch) = (65, 16);
         let model = LanguageModel::<f32>::new(&config, vocab).unwrap();
         let text: Vec<u32> = (0..33 * batch).map(|i| (i * i % 97 * 31 % vocab) as u32).collect();
@@ -91,8 +109,8 @@ fn the_first_loss_is_ln_v() {
 #[test]
 fn one_batch_is_learnt_by_heart_from_every_seed() {
     let cpu = Cpu::new(Some(1)).unwrap();
-    for seed in 0..20 {
-        let config = Config { hidden_size: 48, num_layers: 1, seed, ..Config::default() };
+    for (cell, seed) in cells().into_iter().flat_map(|c| (0..20).map(move |seed| (c.clone(), seed))) {
+        let config = Config { hidden_size: 48, num_layers: 1, seed, ..cell };
         let mut model = LanguageModel::<f32>::new(&config, VOCAB).unwrap();
         let (batch, seq_len) = (4, 16);
         let text = tokens((seq_len + 1) * batch, seed as usize);
@@ -104,7 +122,7 @@ fn one_batch_is_learnt_by_heart_from_every_seed() {
             loss = model.loss_and_grads(&mut tape, inputs, targets, &mut state, None, &mut grads).unwrap();
             adam.update(&cpu, 1e-2, 1.0, model.params_mut(), &grads).unwrap();
         }
-        assert!(loss < 0.02, "seed {seed} ends at {loss}");
+        assert!(loss < 0.02, "{:?} {:?} with seed {seed} ends at {loss}", config.cell, config.nonlinearity);
     }
 }
 
@@ -124,12 +142,19 @@ fn threads_backend_and_directory_change_no_byte() {
         eval_every: Some(3),
         ..Config::default()
     };
+    for cell in cells() {
+        let Config { cell, nonlinearity, .. } = cell;
+        same_bytes(&Config { cell, nonlinearity, ..config.clone() }, &corpus, folder.path());
+    }
+}
+
+fn same_bytes(config: &Config, corpus: &Corpus, folder: &std::path::Path) {
     let mut first: Option<Vec<u8>> = None;
     for backend in Backend::available() {
         for threads in [1, 2, 3] {
             let cpu = Cpu::with_backend(backend, threads).unwrap();
-            let run = RunDir::create(folder.path().join(format!("{}-{threads}", first.is_some()))).unwrap();
-            let mut trainer = Trainer::new(config.clone(), &corpus, &cpu).unwrap();
+            let run = RunDir::create(folder.join(format!("{}-{threads}", first.is_some()))).unwrap();
+            let mut trainer = Trainer::new(config.clone(), corpus, &cpu).unwrap();
             trainer.run(Some(&run), &mut |_| elman::train::Control::Continue).unwrap();
             let bytes = std::fs::read(run.model()).unwrap();
             assert!(*first.get_or_insert_with(|| bytes.clone()) == bytes, "{backend:?} with {threads} threads");

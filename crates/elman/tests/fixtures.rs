@@ -3,19 +3,21 @@
 
 use std::collections::HashMap;
 
-use elman::layer::{Lstm, TapeState};
+use elman::layer::{self, Recurrent};
 use elman::ops::Sequence;
 use elman::params::Declaration;
 use elman::tape::{Tape, Var};
 use elman::{Cpu, Element};
 use elman_kernels::pad;
+use elman_kernels::recurrent::Cell;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/lstm.safetensors");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata");
 
 /// One configuration.
 struct Case {
+    cell: Cell,
     number: u64,
     num_layers: usize,
     seq_len: usize,
@@ -24,6 +26,9 @@ struct Case {
     hidden_size: usize,
     given: bool,
 }
+
+/// The parts of a state: letter, tag of its initial value, scale.
+const STATES: [(&str, u64, i32); 2] = [("h", 2, 1), ("c", 3, 2)];
 
 /// The splitmix64 step.
 fn mix(z: u64) -> u64 {
@@ -56,7 +61,7 @@ fn dense<E: Element>(padded: &[E], width: usize) -> Vec<f64> {
 fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     let (h, state_len) = (c.hidden_size, c.batch * c.hidden_size);
     let mut declaration = Declaration::default();
-    let rnn = Lstm::declare(&mut declaration, "", c.input_size, h, c.num_layers, 0.0);
+    let rnn = Recurrent::declare(&mut declaration, "", c.cell, c.input_size, h, c.num_layers, 0.0);
     let mut params = declaration.zeros::<E>().unwrap();
     let names: Vec<String> = params.names().map(str::to_owned).collect();
     for name in &names {
@@ -64,11 +69,13 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
         let place = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].iter().position(|&k| k == kind).unwrap();
         let tag = 256 + 16 * layer.parse::<u64>().unwrap() + place as u64;
         let n = params.shape(name).unwrap().iter().product();
-        params.set(name, &fill(c.number, tag, if place < 2 { 1 } else { 0 }, n)).unwrap();
+        let weight_scale = if c.cell.gates() == 1 { 0 } else { 1 };
+        params.set(name, &fill(c.number, tag, if place < 2 { weight_scale } else { 0 }, n)).unwrap();
     }
+    let parts = if c.cell.has_cell() { 2 } else { 1 };
     let mut state = rnn.zero_state::<E>(c.batch);
     if c.given {
-        for (letter, tag, s) in [("h", 2, 1), ("c", 3, 2)] {
+        for (letter, tag, s) in STATES.into_iter().take(parts) {
             let all = fill::<E>(c.number, tag, s, c.num_layers * state_len);
             for (layer, part) in all.chunks_exact(state_len).enumerate() {
                 state.set(&format!("{letter}_l{layer}"), part).unwrap();
@@ -83,29 +90,32 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     let (y, after) = rnn.forward(&mut tape, &params, Sequence::Dense(x), &before, None).unwrap();
 
     // Values first: a gradient may reuse their memory.
-    let stack = |tape: &Tape<E>, state: &TapeState, part: usize, get: &dyn Fn(&Tape<E>, Var) -> Vec<f64>| {
-        state.iter().flat_map(|layer| get(tape, layer[part])).collect::<Vec<f64>>()
+    let stack = |tape: &Tape<E>, vars: &[Var], part: usize, get: &dyn Fn(&Tape<E>, Var) -> Vec<f64>| {
+        vars.iter().skip(part).step_by(parts).flat_map(|&var| get(tape, var)).collect::<Vec<f64>>()
     };
+    let (before, after): (Vec<Var>, Vec<Var>) = (layer::vars(&before).collect(), layer::vars(&after).collect());
     let value = |tape: &Tape<E>, var: Var| dense(tape.value(var), h);
     let grad = |tape: &Tape<E>, var: Var| dense(tape.grad(var).unwrap(), h);
     let mut results = HashMap::new();
     results.insert("y".into(), value(&tape, y));
-    results.insert("h_n".into(), stack(&tape, &after, 0, &value));
-    results.insert("c_n".into(), stack(&tape, &after, 1, &value));
+    for (part, (letter, ..)) in STATES.into_iter().take(parts).enumerate() {
+        results.insert(format!("{letter}_n"), stack(&tape, &after, part, &value));
+    }
 
     tape.seed(y, &padded(&fill(c.number, 4, 1, rows * h), h));
-    for (part, tag) in [(0, 5), (1, 6)] {
+    for (part, tag) in [5, 6].into_iter().take(parts).enumerate() {
         let all = fill::<E>(c.number, tag, 1, c.num_layers * state_len);
-        for (layer, seed) in after.iter().zip(all.chunks_exact(state_len)) {
-            tape.seed(layer[part], &padded(seed, h));
+        for (&var, seed) in after.iter().skip(part).step_by(parts).zip(all.chunks_exact(state_len)) {
+            tape.seed(var, &padded(seed, h));
         }
     }
     let mut grads = params.zeros_like();
     tape.backward_seeded(&params, &mut grads).unwrap();
     results.insert("grad.x".into(), dense(tape.grad(x).unwrap(), c.input_size));
     if c.given {
-        results.insert("grad.h0".into(), stack(&tape, &before, 0, &grad));
-        results.insert("grad.c0".into(), stack(&tape, &before, 1, &grad));
+        for (part, (letter, ..)) in STATES.into_iter().take(parts).enumerate() {
+            results.insert(format!("grad.{letter}0"), stack(&tape, &before, part, &grad));
+        }
     }
     for name in names {
         let values = grads.get(&name).unwrap().into_iter().map(E::to_f64).collect();
@@ -134,21 +144,21 @@ fn compare<E: Element>(c: &Case, tensors: &HashMap<String, Vec<f64>>, allowed: f
     worst
 }
 
-#[test]
-fn values_and_gradients_match_pytorch() {
-    let bytes = std::fs::read(FILE).unwrap();
+fn check_file(name: &str, cell: Cell, at_least: usize) {
+    let bytes = std::fs::read(format!("{FOLDER}/{name}.safetensors")).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let cases: Vec<Value> = serde_json::from_str(&header.metadata().as_ref().unwrap()["cases"]).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let number = |b: &[u8]| f64::from_le_bytes(b.try_into().unwrap());
     let tensors = file.tensors().into_iter().map(|(name, t)| (name, t.data().chunks_exact(8).map(number).collect()));
     let tensors: HashMap<String, Vec<f64>> = tensors.collect();
-    assert!(cases.len() >= 30);
+    assert!(cases.len() >= at_least);
     let (mut worst32, mut worst64) = (0.0f64, 0.0f64);
     for case in &cases {
         let size = |name: &str| case[name].as_u64().unwrap() as usize;
-        assert_eq!(case["cell"], "lstm");
+        assert_eq!(case["cell"], name);
         let c = Case {
+            cell,
             number: case["case"].as_u64().unwrap(),
             num_layers: size("num_layers"),
             seq_len: size("seq_len"),
@@ -160,5 +170,21 @@ fn values_and_gradients_match_pytorch() {
         worst32 = worst32.max(compare::<f32>(&c, &tensors, 1e-5));
         worst64 = worst64.max(compare::<f64>(&c, &tensors, 1e-9));
     }
-    eprintln!("{} configurations: largest error {worst32:.1e} in f32, {worst64:.1e} in f64", cases.len());
+    eprintln!("{name}: {} configurations, largest error {worst32:.1e} in f32, {worst64:.1e} in f64", cases.len());
+}
+
+#[test]
+fn lstm_matches_pytorch() {
+    check_file("lstm", Cell::Lstm, 39);
+}
+
+#[test]
+fn gru_matches_pytorch() {
+    check_file("gru", Cell::Gru, 39);
+}
+
+#[test]
+fn rnn_matches_pytorch() {
+    check_file("rnn", Cell::RnnTanh, 39);
+    check_file("rnn_relu", Cell::RnnRelu, 10);
 }

@@ -19,6 +19,18 @@ const BLOCK_K: usize = 256;
 /// Rows that share one block of a panel before the next is read.
 const BLOCK_ROWS: usize = 32 * TILE_ROWS;
 
+/// A run of columns of every panel, in multiples of 16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Columns {
+    pub first: usize,
+    pub width: usize,
+}
+
+impl Columns {
+    /// All columns of a panel.
+    pub const ALL: Columns = Columns { first: 0, width: PANEL };
+}
+
 /// What an output holds before its first product.
 #[derive(Clone, Copy)]
 pub(crate) enum Init<E> {
@@ -130,6 +142,7 @@ fn tile<E: Element, S: Simd<E>, const A_PACKED: bool>(s: S, rows: usize, vectors
                 $(
                     ($rows, 1) => shapes!($rows by 1),
                     ($rows, 2) => shapes!($rows by 2),
+                    ($rows, 3) => shapes!($rows by 3),
                     ($rows, 4) => shapes!($rows by 4),
                 )*
                 _ => unreachable!("a tile of {rows} rows and {vectors} vectors"),
@@ -156,14 +169,12 @@ fn row_blocks(range: Range<usize>, mut visit: impl FnMut(usize, usize)) {
     }
 }
 
-/// Visits `cols` columns in tiles as wide as the backend's, then in narrow ones of 16.
+/// Visits `cols` columns, a multiple of 16, in tiles of at most the backend's width.
 #[inline(always)]
 fn column_blocks<E: Element, S: Simd<E>>(cols: usize, mut visit: impl FnMut(usize, usize)) {
-    let wide = S::TILE * S::LANES;
-    let narrow = (16 / S::LANES).min(S::TILE);
     let mut col = 0;
     while col < cols {
-        let vectors = if cols - col >= wide { S::TILE } else { narrow };
+        let vectors = S::TILE.min((cols - col) / S::LANES);
         visit(col, vectors);
         col += vectors * S::LANES;
     }
@@ -229,18 +240,21 @@ pub(crate) struct WeightGrad<'a, E> {
     pub b: &'a [E],
     pub panel_stride: usize,
     pub ldb: usize,
+    /// Columns of a panel that count, in `b` and in the gradient.
+    pub columns: Columns,
     /// Outputs, padded to 16: the last panel may be narrow.
     pub outputs: usize,
 }
 
 /// `dW[p][k][j] += sum over r of A[r][k] B[p][r][j]`, in rising r. Allocates one block of the left operand a thread.
 pub(crate) fn tn<E: Element>(cpu: &Cpu, w: &WeightGrad<'_, E>, grad: &mut [E]) {
-    let panels = w.outputs.div_ceil(PANEL);
+    let panels = w.outputs.div_ceil(w.columns.width);
     assert!(grad.len() == panels * w.k * PANEL && w.lda >= w.k && w.outputs.is_multiple_of(16));
     if w.sum_rows == 0 || w.k == 0 || panels == 0 {
         return;
     }
-    let last = w.outputs - (panels - 1) * PANEL;
+    let last = w.columns.first + w.outputs - (panels - 1) * w.columns.width;
+    assert!(last <= PANEL);
     assert!(w.a.len() >= (w.sum_rows - 1) * w.lda + w.k);
     assert!(w.b.len() >= (panels - 1) * w.panel_stride + (w.sum_rows - 1) * w.ldb + last);
     let grad = Shared::new(grad);
@@ -272,9 +286,11 @@ impl<E: Element> Kernel<E> for WeightGradPart<'_, E> {
                     at += size;
                 }
             });
-            for p in 0..w.outputs.div_ceil(PANEL) {
-                let cols = (w.outputs - p * PANEL).min(PANEL);
+            let Columns { first, width } = w.columns;
+            for p in 0..w.outputs.div_ceil(width) {
+                let cols = (w.outputs - p * width).min(width);
                 column_blocks::<E, S>(cols, |j, vectors| {
+                    let j = first + j;
                     let mut at = 0;
                     row_blocks(self.columns.clone(), |col, size| {
                         let a = Left::rows(packed[at..].as_ptr(), 0, count);
@@ -294,12 +310,14 @@ impl<E: Element> Kernel<E> for WeightGradPart<'_, E> {
     }
 }
 
-/// The packed transpose of a packed weight: from `[P][K][64]` (output n = 64 p + j) to `[Q][outputs][64]` (input
-/// k = 64 q + j), so that a gradient by the outputs times it gives the gradient by the inputs.
+/// The packed transpose of some columns of a packed weight: from `[P][K][64]` (output n is column
+/// `first + n % width` of panel `n / width`) to `[Q][outputs][64]` (input k = 64 q + j), so that a gradient by the
+/// outputs times it gives the gradient by the inputs.
 ///
 /// Overwrites `to`, whose length is `k.div_ceil(64) * outputs * 64`; columns beyond K are zero.
-pub(crate) fn transpose<E: Element>(cpu: &Cpu, from: &[E], k: usize, outputs: usize, to: &mut [E]) {
-    assert_eq!(from.len(), outputs.div_ceil(PANEL) * k * PANEL);
+pub(crate) fn transpose<E: Element>(cpu: &Cpu, from: &[E], k: usize, columns: Columns, outputs: usize, to: &mut [E]) {
+    let Columns { first, width } = columns;
+    assert_eq!(from.len(), outputs.div_ceil(width) * k * PANEL);
     assert_eq!(to.len(), k.div_ceil(PANEL) * outputs * PANEL);
     let target = Shared::new(to);
     cpu.split(k.div_ceil(PANEL), 1, k * outputs, |panels| {
@@ -308,7 +326,7 @@ pub(crate) fn transpose<E: Element>(cpu: &Cpu, from: &[E], k: usize, outputs: us
             let to = unsafe { std::slice::from_raw_parts_mut(target.get().add(q * outputs * PANEL), outputs * PANEL) };
             let inputs = (k - q * PANEL).min(PANEL);
             for (n, row) in to.chunks_exact_mut(PANEL).enumerate() {
-                let column = &from[(n / PANEL * k + q * PANEL) * PANEL + n % PANEL..];
+                let column = &from[(n / width * k + q * PANEL) * PANEL + first + n % width..];
                 for (i, x) in row[..inputs].iter_mut().enumerate() {
                     *x = column[i * PANEL];
                 }

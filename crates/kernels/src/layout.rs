@@ -18,11 +18,11 @@ pub enum Layout {
         /// K.
         cols: usize,
     },
-    /// A weight `[gates*H, K]` of a gated cell as `[P][K][64]`: gate g of unit u is column 16 g + u % 16 of panel
+    /// A weight `[G*H, K]` of a gated cell as `[P][K][64]`: gate g of unit u is column `16 slots[g] + u % 16` of panel
     /// u / 16, so that one vector holds the same gate of 16 neighbours. With K = 1, a bias.
     Gates {
-        /// Gates per unit, at most 4.
-        gates: usize,
+        /// Where each of the G gates stands: different numbers below 4.
+        slots: &'static [usize],
         /// H.
         hidden_size: usize,
         /// K.
@@ -42,7 +42,7 @@ impl Layout {
     pub fn rows(&self) -> usize {
         match *self {
             Layout::Panels { rows, .. } | Layout::Table { rows, .. } => rows,
-            Layout::Gates { gates, hidden_size, .. } => gates * hidden_size,
+            Layout::Gates { slots, hidden_size, .. } => slots.len() * hidden_size,
         }
     }
 
@@ -74,9 +74,9 @@ impl Layout {
     pub fn row(&self, row: usize) -> (usize, usize) {
         match *self {
             Layout::Panels { cols, .. } => (row / PANEL * cols * PANEL + row % PANEL, PANEL),
-            Layout::Gates { hidden_size, cols, .. } => {
-                let (gate, unit) = (row / hidden_size, row % hidden_size);
-                (unit / UNITS * cols * PANEL + gate * UNITS + unit % UNITS, PANEL)
+            Layout::Gates { slots, hidden_size, cols } => {
+                let (slot, unit) = (slots[row / hidden_size], row % hidden_size);
+                (unit / UNITS * cols * PANEL + slot * UNITS + unit % UNITS, PANEL)
             }
             Layout::Table { cols, .. } => (row * crate::pad(cols), 1),
         }
@@ -120,8 +120,9 @@ mod tests {
     fn every_logical_element_has_its_own_place() {
         for n in [1, 15, 16, 17, 63, 64, 65, 130] {
             for cols in [1, 3, 16, 33] {
-                let gates = Layout::Gates { gates: 4, hidden_size: n, cols };
-                for layout in [Layout::Panels { rows: n, cols }, Layout::Table { rows: n, cols }, gates] {
+                let gates = |slots| Layout::Gates { slots, hidden_size: n, cols };
+                let plain = [Layout::Panels { rows: n, cols }, Layout::Table { rows: n, cols }];
+                for layout in plain.into_iter().chain([gates(&[0, 1, 2, 3]), gates(&[1, 2, 0]), gates(&[1, 2, 3])]) {
                     let logical: Vec<u32> = (1..=(layout.rows() * cols) as u32).collect();
                     let mut packed = vec![0; layout.packed_len()];
                     layout.pack(&logical, &mut packed);
@@ -138,8 +139,11 @@ mod tests {
 
     #[test]
     fn gates_of_one_unit_stand_sixteen_apart() {
-        let layout = Layout::Gates { gates: 4, hidden_size: 20, cols: 3 };
+        let layout = Layout::Gates { slots: &[0, 1, 2, 3], hidden_size: 20, cols: 3 };
         // Gate f (1) of unit 17, input 2: panel 1, row 2, column 16 + 1.
         assert_eq!(layout.row(20 + 17), (3 * 64 + 16 + 1, 64));
+        // The same of a cell whose second gate stands third.
+        let layout = Layout::Gates { slots: &[1, 2, 0], hidden_size: 20, cols: 3 };
+        assert_eq!(layout.row(20 + 17), (3 * 64 + 32 + 1, 64));
     }
 }

@@ -18,13 +18,16 @@ mod element;
 mod error;
 pub mod gather;
 mod gemm;
+mod gru;
 pub mod layout;
 pub mod linear;
-pub mod lstm;
+mod lstm;
 pub mod mask;
 pub mod math;
 pub mod norm;
+pub mod recurrent;
 pub mod reference;
+mod rnn;
 mod simd;
 pub mod softmax;
 

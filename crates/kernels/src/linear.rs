@@ -2,7 +2,7 @@
 
 use crate::cpu::Shared;
 use crate::error::check_len;
-use crate::gemm::{self, Init, Left, WeightGrad};
+use crate::gemm::{self, Columns, Init, Left, WeightGrad};
 use crate::layout::{Layout, PANEL};
 use crate::simd::{Kernel, Simd};
 use crate::{Buffer, Cpu, Element, Error, pad};
@@ -134,14 +134,24 @@ pub fn backward<E: Element>(
         check_len("linear input gradient", grad_x.len(), "rows * pad(K)", x.len())?;
         // d_x += d_y W
         let mut transposed = Buffer::zeros(d.inputs.div_ceil(PANEL) * outputs * PANEL);
-        gemm::transpose(cpu, weight, d.inputs, outputs, &mut transposed);
+        gemm::transpose(cpu, weight, d.inputs, Columns::ALL, outputs, &mut transposed);
         let a = Left::rows(grad_y.as_ptr(), outputs, outputs);
         // SAFETY: grad_y has `rows` rows of `outputs` elements.
         unsafe { product(cpu, d.rows, a, &transposed, pad(d.inputs), None, true, grad_x) };
     }
     // d_W += d_y^T x
     let (lda, k) = (pad(d.inputs), d.inputs);
-    let w = WeightGrad { sum_rows: d.rows, a: x, lda, k, b: grad_y, panel_stride: PANEL, ldb: outputs, outputs };
+    let w = WeightGrad {
+        sum_rows: d.rows,
+        a: x,
+        lda,
+        k,
+        b: grad_y,
+        panel_stride: PANEL,
+        ldb: outputs,
+        columns: Columns::ALL,
+        outputs,
+    };
     gemm::tn(cpu, &w, grad_weight);
     if let Some(grad_bias) = grad_bias {
         check_len("linear bias gradient", grad_bias.len(), "P * 64", d.bias().packed_len())?;

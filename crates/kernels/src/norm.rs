@@ -57,7 +57,7 @@ mod tests {
         let want: f64 = logical.chunks_exact(cols).map(chain).sum();
         let layouts = [
             Layout::Panels { rows, cols },
-            Layout::Gates { gates: 4, hidden_size: 37, cols },
+            Layout::Gates { slots: &[1, 2, 3, 0], hidden_size: 37, cols },
             Layout::Table { rows, cols },
         ];
         for layout in layouts {

@@ -2,8 +2,8 @@
 //! every backend and thread count against each other, bit for bit.
 
 use elman_kernels::layout::Layout;
-use elman_kernels::lstm::{self, Dims, Input, WeightGrads, Weights};
-use elman_kernels::reference::{Lstm, LstmGrads, LstmRun};
+use elman_kernels::recurrent::{self, Cell, Dims, Input, Sequence, WeightGrads, Weights};
+use elman_kernels::reference::{Grads, Layer};
 use elman_kernels::{Backend, Buffer, Cpu, Element, linear, pad};
 
 /// Numbers without pattern in [-1, 1): a hash of the index.
@@ -42,17 +42,25 @@ fn unpacked<E: Element>(layout: Layout, packed: &[E]) -> Vec<E> {
     logical
 }
 
+/// Number of packed elements that are not zero and stand for no logical one.
+fn zeros_outside<E: Element>(layout: Layout, packed_grad: &[E]) -> usize {
+    let logical = unpacked(layout, packed_grad);
+    let count = |values: &[E]| values.iter().filter(|&&x| x != E::ZERO).count();
+    count(packed_grad) - count(&logical)
+}
+
 /// Everything a layer computes, dense.
 #[derive(Debug, PartialEq)]
 struct Results<E> {
+    y: Vec<E>,
     hidden: Vec<E>,
     cell: Vec<E>,
-    grads: LstmGrads<E>,
+    grads: Grads<E>,
 }
 
 struct Case<E> {
     d: Dims,
-    cell: Lstm<E>,
+    cell: Layer<E>,
     x: Vec<E>,
     tokens: Option<Vec<u32>>,
     h0: Vec<E>,
@@ -62,19 +70,19 @@ struct Case<E> {
 }
 
 impl<E: Element> Case<E> {
-    fn new(seq_len: usize, batch: usize, input_size: usize, hidden_size: usize, with_tokens: bool) -> Case<E> {
-        let d = Dims { seq_len, batch, input_size, hidden_size };
+    fn new(d: Dims, with_tokens: bool) -> Case<E> {
+        let Dims { cell: kind, seq_len, batch, input_size, hidden_size, reverse } = d;
+        let gate_rows = kind.gates() * hidden_size;
         let rows = seq_len * batch;
         // Weights shrink with the width, so that the gates stay off saturation as in a real network.
         let scale = E::from_f64(1.0 / (hidden_size.max(1) as f64).sqrt());
         let weight = |n, tag| noise::<E>(n, tag).into_iter().map(|x| x * scale).collect::<Vec<E>>();
-        let cell = Lstm {
-            input_size,
-            hidden_size,
-            weight_ih: weight(4 * hidden_size * input_size, 1),
-            weight_hh: weight(4 * hidden_size * hidden_size, 2),
-            bias_ih: weight(4 * hidden_size, 3),
-            bias_hh: weight(4 * hidden_size, 4),
+        let cell = Layer {
+            weight_ih: weight(gate_rows * input_size, 1),
+            weight_hh: weight(gate_rows * hidden_size, 2),
+            bias_ih: weight(gate_rows, 3),
+            bias_hh: weight(gate_rows, 4),
+            ..Layer::zeros(kind, input_size, hidden_size, reverse)
         };
         let tokens = with_tokens.then(|| (0..rows).map(|i| (i * i + 3 * i) as u32 % input_size as u32).collect());
         let one_hot = |tokens: &Vec<u32>| {
@@ -90,18 +98,27 @@ impl<E: Element> Case<E> {
 
     fn reference(&self) -> Results<E> {
         let batch = self.d.batch;
-        let run: LstmRun<E> = self.cell.forward(batch, &self.x, &self.h0, &self.c0);
+        let run = self.cell.forward(batch, &self.x, &self.h0, &self.c0);
         let mut grads = self.cell.backward(batch, &self.x, &run, &self.grad_y, &self.grad_cell);
         if self.tokens.is_some() {
             grads.x.clear();
         }
-        Results { hidden: run.hidden, cell: run.cell, grads }
+        self.without_missing_cell(Results { y: run.y, hidden: run.hidden, cell: run.cell, grads })
+    }
+
+    /// A cell without c has none to compare.
+    fn without_missing_cell(&self, mut results: Results<E>) -> Results<E> {
+        if !self.d.cell.has_cell() {
+            results.cell.clear();
+            results.grads.c0.clear();
+        }
+        results
     }
 
     fn fused(&self, cpu: &Cpu) -> Results<E> {
         let (d, h) = (&self.d, self.d.hidden_size);
         let (w_ih, w_hh) = (packed(d.weight_ih(), &self.cell.weight_ih), packed(d.weight_hh(), &self.cell.weight_hh));
-        let (b_ih, b_hh) = (packed(d.bias(), &self.cell.bias_ih), packed(d.bias(), &self.cell.bias_hh));
+        let (b_ih, b_hh) = (packed(d.bias_ih(), &self.cell.bias_ih), packed(d.bias_hh(), &self.cell.bias_hh));
         let w = Weights { weight_ih: &w_ih, weight_hh: &w_hh, bias_ih: &b_ih, bias_hh: &b_hh };
         let rows = padded(&self.x, d.input_size);
         let input = match &self.tokens {
@@ -109,38 +126,60 @@ impl<E: Element> Case<E> {
             None => Input::Dense(&rows),
         };
         let mut gates = Buffer::zeros(d.gates_len());
-        let (mut hidden, mut cell) = (Buffer::zeros(d.states_len()), Buffer::zeros(d.states_len()));
-        hidden[..d.state_len()].copy_from_slice(&padded(&self.h0, h));
-        cell[..d.state_len()].copy_from_slice(&padded(&self.c0, h));
-        lstm::forward(cpu, d, &w, input, &mut gates, &mut hidden, &mut cell).unwrap();
+        let (mut hidden, mut cell) = (Buffer::zeros(d.hidden_len()), Buffer::zeros(d.cell_len()));
+        let slot = |slot: usize| slot * d.state_len()..(slot + 1) * d.state_len();
+        hidden[slot(d.first_slot())].copy_from_slice(&padded(&self.h0, h));
+        let has_cell = d.cell.has_cell();
+        if has_cell {
+            cell[slot(d.first_slot())].copy_from_slice(&padded(&self.c0, h));
+        }
+        recurrent::forward(cpu, d, &w, input, &mut gates, &mut hidden, &mut cell).unwrap();
 
-        let mut grad_hidden = vec![E::ZERO; d.states_len()];
-        grad_hidden[d.state_len()..].copy_from_slice(&padded(&self.grad_y, h));
-        let mut grad_cell = padded(&self.grad_cell, h);
+        let outputs = d.output_slot() * d.state_len()..(d.output_slot() + d.seq_len) * d.state_len();
+        let mut grad_hidden = vec![E::ZERO; d.hidden_len()];
+        grad_hidden[outputs.clone()].copy_from_slice(&padded(&self.grad_y, h));
+        let mut grad_cell = if has_cell { padded(&self.grad_cell, h) } else { Vec::new() };
         let mut grad_x = vec![E::ZERO; if self.tokens.is_some() { 0 } else { rows.len() }];
         let zeros = |layout: Layout| Buffer::<E>::zeros(layout.packed_len());
-        let (mut g_ih, mut g_hh, mut g_bi, mut g_bh) =
-            (zeros(d.weight_ih()), zeros(d.weight_hh()), zeros(d.bias()), zeros(d.bias()));
+        let (mut g_ih, mut g_hh) = (zeros(d.weight_ih()), zeros(d.weight_hh()));
+        let (mut g_bi, mut g_bh) = (zeros(d.bias_ih()), zeros(d.bias_hh()));
         let grads = WeightGrads { weight_ih: &mut g_ih, weight_hh: &mut g_hh, bias_ih: &mut g_bi, bias_hh: &mut g_bh };
         let want_x = self.tokens.is_none().then_some(&mut grad_x[..]);
-        lstm::backward(cpu, d, &w, input, &mut gates, &hidden, &cell, &mut grad_hidden, &mut grad_cell, want_x, grads)
-            .unwrap();
-        let weights = Lstm {
-            input_size: d.input_size,
-            hidden_size: h,
+        let (grad_hidden_all, grad_cell_all) = (&mut grad_hidden[..], &mut grad_cell[..]);
+        let run = Sequence {
+            gates: &mut gates,
+            hidden: &hidden,
+            cell: &cell,
+            grad_hidden: grad_hidden_all,
+            grad_cell: grad_cell_all,
+        };
+        recurrent::backward(cpu, d, &w, input, run, want_x, grads).unwrap();
+        for (layout, packed) in
+            [(d.weight_ih(), &g_ih), (d.weight_hh(), &g_hh), (d.bias_ih(), &g_bi), (d.bias_hh(), &g_bh)]
+        {
+            assert_eq!(zeros_outside(layout, packed), 0, "the padding of a gradient is not zero");
+        }
+        let weights = Layer {
             weight_ih: unpacked(d.weight_ih(), &g_ih),
             weight_hh: unpacked(d.weight_hh(), &g_hh),
-            bias_ih: unpacked(d.bias(), &g_bi),
-            bias_hh: unpacked(d.bias(), &g_bh),
+            bias_ih: unpacked(d.bias_ih(), &g_bi),
+            bias_hh: unpacked(d.bias_hh(), &g_bh),
+            ..Layer::zeros(d.cell, d.input_size, h, d.reverse)
         };
-        let h0 = dense(&grad_hidden[..d.state_len()], h);
-        let grads = LstmGrads { weights, x: dense(&grad_x, d.input_size), h0, c0: dense(&grad_cell, h) };
-        Results { hidden: dense(&hidden, h), cell: dense(&cell, h), grads }
+        let h0 = dense(&grad_hidden[slot(d.first_slot())], h);
+        let grads = Grads { weights, x: dense(&grad_x, d.input_size), h0, c0: dense(&grad_cell, h) };
+        let last_cell = if has_cell { dense(&cell[slot(d.last_slot())], h) } else { Vec::new() };
+        Results {
+            y: dense(&hidden[outputs], h),
+            hidden: dense(&hidden[slot(d.last_slot())], h),
+            cell: last_cell,
+            grads,
+        }
     }
 
     /// A first-order bound: each of T steps adds a chain of I + H sums, and weight gradients sum T*B rows.
     fn tolerance(&self) -> f64 {
-        let Dims { seq_len, batch, input_size, hidden_size } = self.d;
+        let Dims { seq_len, batch, input_size, hidden_size, .. } = self.d;
         E::ROUNDING * (8 + input_size + hidden_size * (1 + seq_len) + seq_len * batch) as f64
     }
 }
@@ -160,6 +199,7 @@ fn assert_close<E: Element>(what: &str, got: &[E], want: &[E], tolerance: f64) {
 fn check<E: Element>(cpu: &Cpu, case: &Case<E>, want: &Results<E>) -> Results<E> {
     let got = case.fused(cpu);
     let (tolerance, name) = (case.tolerance(), format!("{} {:?} {:?}", E::NAME, cpu.backend(), case.d));
+    assert_close(&format!("{name} y"), &got.y, &want.y, tolerance);
     assert_close(&format!("{name} hidden"), &got.hidden, &want.hidden, tolerance);
     assert_close(&format!("{name} cell"), &got.cell, &want.cell, tolerance);
     let (g, w) = (&got.grads, &want.grads);
@@ -174,8 +214,8 @@ fn check<E: Element>(cpu: &Cpu, case: &Case<E>, want: &Results<E>) -> Results<E>
 }
 
 /// Checks one size on every backend and with 1 and 3 threads; all must agree with each other to the bit.
-fn everywhere<E: Element>(seq_len: usize, batch: usize, input_size: usize, hidden_size: usize, with_tokens: bool) {
-    let case = Case::<E>::new(seq_len, batch, input_size, hidden_size, with_tokens);
+fn everywhere<E: Element>(d: Dims, with_tokens: bool) {
+    let case = Case::<E>::new(d, with_tokens);
     let want = case.reference();
     let mut first: Option<Results<E>> = None;
     for backend in Backend::available() {
@@ -197,16 +237,20 @@ fn missing_instructions_are_said() {
     assert!(Backend::named("portable").is_ok());
 }
 
-#[test]
-fn every_small_size_matches_the_reference() {
+const CELLS: [Cell; 4] = [Cell::RnnTanh, Cell::RnnRelu, Cell::Lstm, Cell::Gru];
+
+fn every_small_size(cell: Cell) {
     for seq_len in [1, 2, 3] {
         for batch in [1, 2, 5, 6, 7, 13] {
             for hidden_size in [1, 2, 3, 8, 15, 16, 17, 33] {
                 for input_size in [1, 3, 17] {
-                    for with_tokens in [false, true] {
-                        everywhere::<f32>(seq_len, batch, input_size, hidden_size, with_tokens);
-                        everywhere::<f64>(seq_len, batch, input_size, hidden_size, with_tokens);
-                    }
+                    // Both directions and both kinds of input meet every size of the layer.
+                    let reverse = (seq_len + batch + hidden_size + input_size) % 2 == 0;
+                    let d = |reverse| Dims { cell, seq_len, batch, input_size, hidden_size, reverse };
+                    everywhere::<f32>(d(reverse), false);
+                    everywhere::<f32>(d(!reverse), true);
+                    everywhere::<f64>(d(!reverse), false);
+                    everywhere::<f64>(d(reverse), true);
                 }
             }
         }
@@ -214,39 +258,60 @@ fn every_small_size_matches_the_reference() {
 }
 
 #[test]
+fn every_small_rnn_matches_the_reference() {
+    every_small_size(Cell::RnnTanh);
+    every_small_size(Cell::RnnRelu);
+}
+
+#[test]
+fn every_small_lstm_matches_the_reference() {
+    every_small_size(Cell::Lstm);
+}
+
+#[test]
+fn every_small_gru_matches_the_reference() {
+    every_small_size(Cell::Gru);
+}
+
+#[test]
 fn sizes_beyond_every_block_match_the_reference() {
     // More rows than a block of 192, more columns than a block of 256, more panels than one, work for all threads.
-    for (seq_len, batch, input_size, hidden_size) in [(9, 30, 70, 70), (2, 3, 300, 130), (40, 2, 5, 64)] {
-        everywhere::<f32>(seq_len, batch, input_size, hidden_size, false);
-        everywhere::<f64>(seq_len, batch, input_size, hidden_size, true);
+    for cell in CELLS {
+        for (seq_len, batch, input_size, hidden_size) in [(9, 30, 70, 70), (2, 3, 300, 130), (40, 2, 5, 64)] {
+            let d = |reverse| Dims { cell, seq_len, batch, input_size, hidden_size, reverse };
+            everywhere::<f32>(d(false), false);
+            everywhere::<f64>(d(true), true);
+        }
     }
 }
 
 #[test]
 fn nothing_to_do_is_done() {
     let cpu = Cpu::with_backend(Backend::detect(), 2).unwrap();
-    for (seq_len, batch) in [(0, 2), (2, 0), (0, 0)] {
-        let case = Case::<f64>::new(seq_len, batch, 3, 5, false);
-        let got = case.fused(&cpu);
-        assert_eq!(got.hidden, case.h0);
-        assert_eq!(got.grads.c0, case.grad_cell);
-        assert!(got.grads.weights.weight_hh.iter().all(|&g| g == 0.0));
+    for cell in CELLS {
+        for (seq_len, batch) in [(0, 2), (2, 0), (0, 0)] {
+            let d = Dims { cell, seq_len, batch, input_size: 3, hidden_size: 5, reverse: false };
+            let case = Case::<f64>::new(d, false);
+            let got = case.fused(&cpu);
+            assert_eq!(got.hidden, case.h0);
+            assert!(got.grads.weights.weight_hh.iter().all(|&g| g == 0.0));
+        }
     }
 }
 
 #[test]
 fn wrong_lengths_are_refused() {
     let cpu = Cpu::with_backend(Backend::detect(), 1).unwrap();
-    let d = Dims { seq_len: 2, batch: 1, input_size: 3, hidden_size: 5 };
+    let d = Dims { cell: Cell::Lstm, seq_len: 2, batch: 1, input_size: 3, hidden_size: 5, reverse: false };
     let (w_ih, w_hh) = (vec![0.0f32; d.weight_ih().packed_len()], vec![0.0; d.weight_hh().packed_len()]);
-    let b = vec![0.0; d.bias().packed_len()];
+    let b = vec![0.0; d.bias_ih().packed_len()];
     let w = Weights { weight_ih: &w_ih, weight_hh: &w_hh, bias_ih: &b, bias_hh: &b };
     let mut gates = vec![0.0; d.gates_len()];
-    let (mut hidden, mut cell) = (vec![0.0; d.states_len()], vec![0.0; d.states_len()]);
+    let (mut hidden, mut cell) = (vec![0.0; d.hidden_len()], vec![0.0; d.cell_len()]);
     let mut forward = |input: Input<'_, f32>| {
-        lstm::forward(&cpu, &d, &w, input, &mut gates, &mut hidden, &mut cell).unwrap_err().to_string()
+        recurrent::forward(&cpu, &d, &w, input, &mut gates, &mut hidden, &mut cell).unwrap_err().to_string()
     };
-    assert_eq!(forward(Input::Dense(&[0.0; 31])), "lstm input has 31 elements, expected T * B * pad(I) = 32");
+    assert_eq!(forward(Input::Dense(&[0.0; 31])), "input has 31 elements, expected T * B * pad(I) = 32");
     assert_eq!(forward(Input::Tokens(&[0, 3])), "token 3 at position 1, expected less than 3");
 }
 

@@ -1,13 +1,13 @@
-//! Holds the language model: tokens (one-hot or embedded), stacked LSTM, affine head, cross-entropy.
+//! Holds the language model: tokens (one-hot or embedded), stacked recurrent layers, affine head, cross-entropy.
 //! Refuses text and optimizers: it sees token ids and leaves gradients.
 
 use elman_kernels::layout::Layout;
 use elman_kernels::{Element, linear, pad};
 use rand_chacha::ChaCha8Rng;
 
-use crate::config::Config;
+use crate::config::{Cell, Config};
 use crate::error::Error;
-use crate::layer::{Lstm, State, TapeState};
+use crate::layer::{Recurrent, State, TapeState};
 use crate::ops::{LinearIds, Sequence};
 use crate::params::{Declaration, ParamId, Params};
 use crate::rng::{self, Purpose};
@@ -19,7 +19,7 @@ pub struct LanguageModel<E> {
     vocab_size: usize,
     embed: usize,
     encoder: Option<ParamId>,
-    rnn: Lstm,
+    rnn: Recurrent,
     output_dropout: f64,
     decoder: LinearIds,
     params: Params<E>,
@@ -27,7 +27,7 @@ pub struct LanguageModel<E> {
 
 impl<E: Element> LanguageModel<E> {
     /// A fresh model: every parameter uniform in ±1/sqrt(H), drawn in the order of the state dict, then
-    /// `forget_bias` added to the forget gate's part of each `bias_ih`.
+    /// `forget_bias` added to the forget gate's part of each `bias_ih` of an LSTM.
     ///
     /// Errors: an impossible configuration; a vocabulary of fewer than one token.
     pub fn new(config: &Config, vocab_size: usize) -> Result<Self, Error> {
@@ -41,7 +41,7 @@ impl<E: Element> LanguageModel<E> {
             for x in values.iter_mut() {
                 *x = E::from_f64((2.0 * rng::uniform(&mut rng) - 1.0) * bound);
             }
-            if name.starts_with("rnn.bias_ih") {
+            if name.starts_with("rnn.bias_ih") && config.cell == Cell::Lstm {
                 let h = config.hidden_size;
                 values[h..2 * h].iter_mut().for_each(|x| *x += E::from_f64(config.forget_bias));
             }
@@ -61,7 +61,15 @@ impl<E: Element> LanguageModel<E> {
         let table = Layout::Table { rows: vocab_size, cols: embed };
         let encoder = (embed > 0).then(|| declaration.matrix("encoder.weight", table));
         let input_size = if embed > 0 { embed } else { vocab_size };
-        let rnn = Lstm::declare(&mut declaration, "rnn.", input_size, hidden, config.num_layers, config.dropout);
+        let rnn = Recurrent::declare(
+            &mut declaration,
+            "rnn.",
+            config.equations(),
+            input_size,
+            hidden,
+            config.num_layers,
+            config.dropout,
+        );
         let head = linear::Dims { rows: 0, inputs: hidden, outputs: vocab_size };
         let decoder = LinearIds {
             weight: declaration.matrix("decoder.weight", head.weight()),

@@ -5,7 +5,7 @@ mod cross_entropy;
 mod dropout;
 mod embed;
 mod linear;
-mod lstm;
+mod recurrent;
 
 use elman_kernels::Element;
 
@@ -14,13 +14,13 @@ use crate::params::Params;
 use crate::tape::Memory;
 
 pub use linear::LinearIds;
-pub use lstm::{LstmIds, LstmOutput, Sequence};
+pub use recurrent::{LayerIds, Sequence, StateVars};
 
 /// A recorded node: what it read, what it wrote and what backward needs.
 #[derive(Debug)]
 pub(crate) enum Op<E> {
     Embed(embed::Embed),
-    Lstm(Box<lstm::Lstm<E>>),
+    Recurrent(Box<recurrent::Recurrent<E>>),
     Linear(linear::Linear),
     Dropout(dropout::Dropout),
     CrossEntropy(cross_entropy::CrossEntropy<E>),
@@ -31,7 +31,7 @@ impl<E: Element> Op<E> {
     pub fn backward(&mut self, m: &mut Memory<E>, params: &Params<E>, grads: &mut Params<E>) -> Result<(), Error> {
         match self {
             Op::Embed(op) => op.backward(m, grads),
-            Op::Lstm(op) => op.backward(m, params, grads),
+            Op::Recurrent(op) => op.backward(m, params, grads),
             Op::Linear(op) => op.backward(m, params, grads),
             Op::Dropout(op) => op.backward(m),
             Op::CrossEntropy(op) => op.backward(m),
@@ -41,7 +41,7 @@ impl<E: Element> Op<E> {
     /// Gives the node's own buffers back.
     pub fn recycle(self, m: &mut Memory<E>) {
         match self {
-            Op::Lstm(op) => op.recycle(m),
+            Op::Recurrent(op) => op.recycle(m),
             Op::CrossEntropy(op) => op.recycle(m),
             Op::Embed(_) | Op::Linear(_) | Op::Dropout(_) => {}
         }

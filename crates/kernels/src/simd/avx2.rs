@@ -43,6 +43,20 @@ fn pow2_f64(n: __m256d) -> __m256d {
     _mm256_castsi256_pd(_mm256_add_epi64(_mm256_slli_epi64::<52>(bits), one))
 }
 
+/// `y` where `x > 0`, else 0.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn if_positive_f32(x: __m256, y: __m256) -> __m256 {
+    _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps()), y)
+}
+
+/// `y` where `x > 0`, else 0.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn if_positive_f64(x: __m256d, y: __m256d) -> __m256d {
+    _mm256_and_pd(_mm256_cmp_pd::<_CMP_GT_OQ>(x, _mm256_setzero_pd()), y)
+}
+
 intrinsics!(
     Avx2,
     f32,
@@ -63,7 +77,8 @@ intrinsics!(
     _mm256_and_ps,
     _mm256_andnot_ps,
     _mm256_or_ps,
-    pow2_f32
+    pow2_f32,
+    if_positive_f32
 );
 intrinsics!(
     Avx2,
@@ -85,5 +100,6 @@ intrinsics!(
     _mm256_and_pd,
     _mm256_andnot_pd,
     _mm256_or_pd,
-    pow2_f64
+    pow2_f64,
+    if_positive_f64
 );

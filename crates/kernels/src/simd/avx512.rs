@@ -44,6 +44,20 @@ fn pow2_f64(n: __m512d) -> __m512d {
     _mm512_castsi512_pd(_mm512_add_epi64(_mm512_slli_epi64::<52>(bits), one))
 }
 
+/// `y` where `x > 0`, else 0.
+#[target_feature(enable = "avx512f,avx512dq")]
+#[inline]
+fn if_positive_f32(x: __m512, y: __m512) -> __m512 {
+    _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()), y)
+}
+
+/// `y` where `x > 0`, else 0.
+#[target_feature(enable = "avx512f,avx512dq")]
+#[inline]
+fn if_positive_f64(x: __m512d, y: __m512d) -> __m512d {
+    _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(x, _mm512_setzero_pd()), y)
+}
+
 intrinsics!(
     Avx512,
     f32,
@@ -64,7 +78,8 @@ intrinsics!(
     _mm512_and_ps,
     _mm512_andnot_ps,
     _mm512_or_ps,
-    pow2_f32
+    pow2_f32,
+    if_positive_f32
 );
 intrinsics!(
     Avx512,
@@ -86,5 +101,6 @@ intrinsics!(
     _mm512_and_pd,
     _mm512_andnot_pd,
     _mm512_or_pd,
-    pow2_f64
+    pow2_f64,
+    if_positive_f64
 );

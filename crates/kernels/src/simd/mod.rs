@@ -51,6 +51,8 @@ pub trait Simd<E: Element>: Copy + Send + Sync {
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a` where `a > b`, else `b`: a NaN in `b` comes through.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `y` where `x > 0`, else 0.
+    fn if_positive(self, x: Self::V, y: Self::V) -> Self::V;
     /// `|x|`.
     fn abs(self, x: Self::V) -> Self::V;
     /// `|magnitude|` with the sign of `sign`.

@@ -88,6 +88,10 @@ macro_rules! portable {
                 std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
             }
             #[inline(always)]
+            fn if_positive(self, x: Self::V, y: Self::V) -> Self::V {
+                std::array::from_fn(|i| if x[i] > 0.0 { y[i] } else { 0.0 })
+            }
+            #[inline(always)]
             fn abs(self, x: Self::V) -> Self::V {
                 x.map($float::abs)
             }

@@ -5,7 +5,7 @@
 /// function `enabled`, compiled for the token's instructions.
 macro_rules! intrinsics {
     ($token:ident, $float:ident, $vector:ident, $lanes:literal, $tile:literal, $load:ident, $store:ident, $splat:ident, $add:ident, $sub:ident,
-     $mul:ident, $div:ident, $fma:ident, $fnma:ident, $min:ident, $max:ident, $and:expr, $andnot:expr, $or:expr, $pow2:expr) => {
+     $mul:ident, $div:ident, $fma:ident, $fnma:ident, $min:ident, $max:ident, $and:expr, $andnot:expr, $or:expr, $pow2:expr, $if_positive:expr) => {
         impl Simd<$float> for $token {
             type V = $vector;
             const LANES: usize = $lanes;
@@ -70,6 +70,11 @@ macro_rules! intrinsics {
             fn max(self, a: $vector, b: $vector) -> $vector {
                 // SAFETY: `self` proves the instruction.
                 unsafe { $max(a, b) }
+            }
+            #[inline(always)]
+            fn if_positive(self, x: $vector, y: $vector) -> $vector {
+                // SAFETY: `self` proves the instruction.
+                unsafe { $if_positive(x, y) }
             }
             #[inline(always)]
             fn abs(self, x: $vector) -> $vector {

@@ -1,0 +1,329 @@
+//! Holds what every recurrent layer shares: the products, the walk over time and back, the weight gradients. One call
+//! runs all steps of a layer in one direction. Refuses equations: each cell's stand in a file of its own.
+//!
+//! Memory: weights are packed by [`Dims::weight_ih`] and [`Dims::weight_hh`]. `gates` is `[P][T*B][64]`: it holds the
+//! pre-activations, then what the cell keeps of a step, and backward turns it into the gradients by the
+//! pre-activations. `hidden` is `[T+1][B][pad(H)]`, and so is `cell` where the cell has one (else it is empty). In the
+//! forward direction slot 0 is the initial state and slot t+1 the state after step t; in reverse, slot T is the initial
+//! state and slot t the state after reading input t. So no step is special.
+//!
+//! The sum of a pre-activation is one chain: biases, then input, then recurrence, each in rising k. Threads share the
+//! rows of the batch: each runs every step of its rows and meets the others only at the end.
+
+mod backward;
+mod forward;
+
+use crate::error::{check_len, check_tokens};
+use crate::gemm::Columns;
+use crate::gru::Gru;
+use crate::layout::{Layout, PANEL};
+use crate::lstm::Lstm;
+use crate::rnn::{Relu, Rnn, Tanh};
+use crate::simd::Simd;
+use crate::{Buffer, Cpu, Element, Error, pad};
+
+/// The cells there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// Elman's network with tanh.
+    RnnTanh,
+    /// Elman's network with relu.
+    RnnRelu,
+    /// Long short-term memory, gates i, f, g, o.
+    Lstm,
+    /// Gated recurrent unit, gates r, z, n, reset after the product.
+    Gru,
+}
+
+/// Runs `$body` with `$cell` bound to the type of the equations.
+macro_rules! with_equations {
+    ($cell:expr, $equations:ident => $body:expr) => {
+        match $cell {
+            Cell::RnnTanh => {
+                type $equations = Rnn<Tanh>;
+                $body
+            }
+            Cell::RnnRelu => {
+                type $equations = Rnn<Relu>;
+                $body
+            }
+            Cell::Lstm => {
+                type $equations = Lstm;
+                $body
+            }
+            Cell::Gru => {
+                type $equations = Gru;
+                $body
+            }
+        }
+    };
+}
+
+/// One step of some units of one row, as pointers to where they lie. `units` is a multiple of 16. `gates` starts the
+/// panel's row of 64; the others start at the panel's first unit, before and after the step.
+#[derive(Clone, Copy)]
+pub(crate) struct Step<E> {
+    pub units: usize,
+    pub gates: *mut E,
+    pub hidden_before: *const E,
+    pub hidden_after: *mut E,
+    pub cell_before: *const E,
+    pub cell_after: *mut E,
+    /// Gradient by the h before the step, to add to (backward only).
+    pub grad_before: *mut E,
+    /// Gradient by the h after the step.
+    pub grad_after: *const E,
+    /// Comes with the gradient by the c after the step, leaves with that by the c before.
+    pub grad_cell: *mut E,
+}
+
+/// The equations of a cell.
+pub(crate) trait Equations {
+    /// Rows of a weight per unit.
+    const GATES: usize;
+    /// Hidden units of a panel.
+    const UNITS: usize;
+    /// Whether there is a state c beside h.
+    const HAS_CELL: bool;
+    /// Columns of a panel that the input's product fills, and those of the recurrent product.
+    const INPUT: Columns = Columns { first: 0, width: PANEL };
+    const RECURRENT: Columns = Columns { first: 0, width: PANEL };
+
+    /// Layout of a weight with `cols` columns, of the input or the recurrence.
+    fn layout(hidden_size: usize, cols: usize, recurrent: bool) -> Layout;
+
+    /// From pre-activations to what backward needs in `gates`, and the state after the step.
+    ///
+    /// # Safety
+    /// The pointers of `step` are valid for their ranges and this call's alone.
+    unsafe fn forward<E: Element, S: Simd<E>>(s: S, step: Step<E>);
+
+    /// From the gradient by the state after the step to that by the pre-activations, in `gates`, and to what of the
+    /// state before does not pass the recurrent product.
+    ///
+    /// # Safety
+    /// As forward.
+    unsafe fn backward<E: Element, S: Simd<E>>(s: S, step: Step<E>);
+}
+
+/// Sizes of one layer and one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dims {
+    /// Which equations.
+    pub cell: Cell,
+    /// T.
+    pub seq_len: usize,
+    /// B.
+    pub batch: usize,
+    /// I; the vocabulary where the input is tokens.
+    pub input_size: usize,
+    /// H.
+    pub hidden_size: usize,
+    /// Whether the last step is read first.
+    pub reverse: bool,
+}
+
+impl Cell {
+    /// Whether there is a state c beside h.
+    pub fn has_cell(self) -> bool {
+        with_equations!(self, Q => Q::HAS_CELL)
+    }
+    /// Rows of a weight per hidden unit: PyTorch's G.
+    pub fn gates(self) -> usize {
+        with_equations!(self, Q => Q::GATES)
+    }
+}
+
+impl Dims {
+    /// Packed layout of `weight_ih` `[G*H, I]`.
+    pub fn weight_ih(&self) -> Layout {
+        with_equations!(self.cell, Q => Q::layout(self.hidden_size, self.input_size, false))
+    }
+    /// Packed layout of `weight_hh` `[G*H, H]`.
+    pub fn weight_hh(&self) -> Layout {
+        with_equations!(self.cell, Q => Q::layout(self.hidden_size, self.hidden_size, true))
+    }
+    /// Packed layout of `bias_ih` `[G*H]`.
+    pub fn bias_ih(&self) -> Layout {
+        with_equations!(self.cell, Q => Q::layout(self.hidden_size, 1, false))
+    }
+    /// Packed layout of `bias_hh` `[G*H]`.
+    pub fn bias_hh(&self) -> Layout {
+        with_equations!(self.cell, Q => Q::layout(self.hidden_size, 1, true))
+    }
+    /// Length of `gates`.
+    pub fn gates_len(&self) -> usize {
+        self.panels() * self.rows() * PANEL
+    }
+    /// Length of `hidden`.
+    pub fn hidden_len(&self) -> usize {
+        (self.seq_len + 1) * self.state_len()
+    }
+    /// Length of `cell`.
+    pub fn cell_len(&self) -> usize {
+        if self.cell.has_cell() { self.hidden_len() } else { 0 }
+    }
+    /// Length of one slot: the state of a batch.
+    pub fn state_len(&self) -> usize {
+        self.batch * pad(self.hidden_size)
+    }
+    /// The slot of the initial state.
+    pub fn first_slot(&self) -> usize {
+        if self.reverse { self.seq_len } else { 0 }
+    }
+    /// The slot of the state after the last step read.
+    pub fn last_slot(&self) -> usize {
+        if self.reverse { 0 } else { self.seq_len }
+    }
+    /// The slot of the state after reading input 0; those after the other inputs follow it.
+    pub fn output_slot(&self) -> usize {
+        usize::from(!self.reverse)
+    }
+    fn panels(&self) -> usize {
+        self.hidden_size.div_ceil(self.units())
+    }
+    fn units(&self) -> usize {
+        with_equations!(self.cell, Q => Q::UNITS)
+    }
+    fn rows(&self) -> usize {
+        self.seq_len * self.batch
+    }
+    /// The input read at step `step`.
+    fn time(&self, step: usize) -> usize {
+        if self.reverse { self.seq_len - 1 - step } else { step }
+    }
+    /// Slots of the states before and after reading input `t`.
+    fn slots(&self, t: usize) -> (usize, usize) {
+        (t + usize::from(self.reverse), t + self.output_slot())
+    }
+    /// Multiply-adds of one product with the recurrent weight over all steps.
+    fn recurrent_work(&self) -> usize {
+        self.rows() * self.cell.gates() * self.hidden_size * self.hidden_size
+    }
+    /// Units of panel `p`, rounded up to 16: the last panel may be narrow.
+    fn units_of(&self, p: usize) -> usize {
+        (pad(self.hidden_size) - p * self.units()).min(self.units())
+    }
+}
+
+/// Packed weights of one layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a, E> {
+    /// `[G*H, I]`.
+    pub weight_ih: &'a [E],
+    /// `[G*H, H]`.
+    pub weight_hh: &'a [E],
+    /// `[G*H]`.
+    pub bias_ih: &'a [E],
+    /// `[G*H]`.
+    pub bias_hh: &'a [E],
+}
+
+/// Packed gradients of one layer's weights; backward adds to them.
+#[derive(Debug)]
+pub struct WeightGrads<'a, E> {
+    /// As [`Weights::weight_ih`].
+    pub weight_ih: &'a mut [E],
+    /// As [`Weights::weight_hh`].
+    pub weight_hh: &'a mut [E],
+    /// As [`Weights::bias_ih`].
+    pub bias_ih: &'a mut [E],
+    /// As [`Weights::bias_hh`].
+    pub bias_hh: &'a mut [E],
+}
+
+/// What the layer reads at each step.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a, E> {
+    /// Vectors `[T*B, pad(I)]`.
+    Dense(&'a [E]),
+    /// Tokens `[T*B]` below I, each standing for a one-hot vector: the product becomes a row of the weight.
+    Tokens(&'a [u32]),
+}
+
+fn check<E: Element>(d: &Dims, w: &Weights<'_, E>, x: &Input<'_, E>, lens: [usize; 3]) -> Result<(), Error> {
+    match x {
+        Input::Dense(x) => check_len("input", x.len(), "T * B * pad(I)", d.rows() * pad(d.input_size))?,
+        Input::Tokens(x) => {
+            check_len("input tokens", x.len(), "T * B", d.rows())?;
+            check_tokens(x, d.input_size)?;
+        }
+    }
+    check_len("weight_ih", w.weight_ih.len(), "P * I * 64", d.weight_ih().packed_len())?;
+    check_len("weight_hh", w.weight_hh.len(), "P * H * 64", d.weight_hh().packed_len())?;
+    check_len("bias_ih", w.bias_ih.len(), "P * 64", d.bias_ih().packed_len())?;
+    check_len("bias_hh", w.bias_hh.len(), "P * 64", d.bias_hh().packed_len())?;
+    check_len("gates", lens[0], "P * T * B * 64", d.gates_len())?;
+    check_len("hidden", lens[1], "(T+1) * B * pad(H)", d.hidden_len())?;
+    check_len("cell", lens[2], "(T+1) * B * pad(H), or 0", d.cell_len())
+}
+
+/// Runs the layer over all steps from the initial state in slot [`Dims::first_slot`] of `hidden` and `cell`.
+///
+/// Saved: `gates` (overwritten) and the other slots of `hidden` and `cell`; backward needs all three.
+/// Allocates: one sum of the biases.
+/// Errors: a length that differs from its shape; a token out of range.
+pub fn forward<E: Element>(
+    cpu: &Cpu,
+    d: &Dims,
+    w: &Weights<'_, E>,
+    x: Input<'_, E>,
+    gates: &mut [E],
+    hidden: &mut [E],
+    cell: &mut [E],
+) -> Result<(), Error> {
+    check(d, w, &x, [gates.len(), hidden.len(), cell.len()])?;
+    let mut bias = Buffer::zeros(w.bias_ih.len());
+    for (sum, (&a, &b)) in bias.iter_mut().zip(w.bias_ih.iter().zip(w.bias_hh)) {
+        *sum = a + b;
+    }
+    with_equations!(d.cell, Q => forward::run::<E, Q>(cpu, d, w, x, &bias, gates, hidden, cell));
+    Ok(())
+}
+
+/// What backward reads and turns into gradients of the states.
+#[derive(Debug)]
+pub struct Sequence<'a, E> {
+    /// As forward left it; becomes the gradient by the pre-activations.
+    pub gates: &'a mut [E],
+    /// As forward left it.
+    pub hidden: &'a [E],
+    /// As forward left it.
+    pub cell: &'a [E],
+    /// `[T+1, B, pad(H)]`: comes with the gradient by every h from above (and anything for h0), leaves with the whole.
+    pub grad_hidden: &'a mut [E],
+    /// `[B, pad(H)]`, or empty: comes with the gradient by the last c, leaves with that by c0.
+    pub grad_cell: &'a mut [E],
+}
+
+/// Gradients of [`forward`], from the last step read to the first. `grad_x` and `grads` are added to; `grad_x` may be
+/// absent, and for tokens there is none.
+///
+/// Allocates: the transposed weights. Errors: a length that differs from its shape; a token out of range.
+pub fn backward<E: Element>(
+    cpu: &Cpu,
+    d: &Dims,
+    w: &Weights<'_, E>,
+    x: Input<'_, E>,
+    run: Sequence<'_, E>,
+    grad_x: Option<&mut [E]>,
+    grads: WeightGrads<'_, E>,
+) -> Result<(), Error> {
+    check(d, w, &x, [run.gates.len(), run.hidden.len(), run.cell.len()])?;
+    check_len("hidden gradient", run.grad_hidden.len(), "(T+1) * B * pad(H)", d.hidden_len())?;
+    let cell_len = if d.cell.has_cell() { d.state_len() } else { 0 };
+    check_len("cell gradient", run.grad_cell.len(), "B * pad(H), or 0", cell_len)?;
+    check_len("weight_ih gradient", grads.weight_ih.len(), "P * I * 64", w.weight_ih.len())?;
+    check_len("weight_hh gradient", grads.weight_hh.len(), "P * H * 64", w.weight_hh.len())?;
+    check_len("bias_ih gradient", grads.bias_ih.len(), "P * 64", w.bias_ih.len())?;
+    check_len("bias_hh gradient", grads.bias_hh.len(), "P * 64", w.bias_hh.len())?;
+    if let (Input::Dense(x), Some(grad_x)) = (&x, &grad_x) {
+        check_len("input gradient", grad_x.len(), "T * B * pad(I)", x.len())?;
+    }
+    with_equations!(d.cell, Q => {
+        backward::steps::<E, Q>(cpu, d, w, run.gates, run.hidden, run.cell, run.grad_hidden, run.grad_cell);
+        // From here on `gates` is the gradient by the pre-activations, read-only.
+        backward::products::<E, Q>(cpu, d, w, x, run.gates, run.hidden, grad_x, grads);
+    });
+    Ok(())
+}
