@@ -42,7 +42,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     }
     let causes: Vec<String> = error.chain().map(|cause| one_line(&cause.to_string())).collect();
     say!("error: {}", causes.join(": "));
-    if let Some(hint) = error.chain().find_map(hint) {
+    // A refusal that is the context of another error is no link of the chain: it is found at the top only.
+    let refusal = error.downcast_ref::<Refusal>().and_then(|refusal| refusal.hint.clone());
+    if let Some(hint) = refusal.or_else(|| error.chain().find_map(hint)) {
         say!("hint: {hint}");
     }
     ExitCode::FAILURE
@@ -62,7 +64,7 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         Error::NoText { .. } => "name the files themselves, whatever their names end in",
         Error::UnknownCharacter { .. } => "a model reads the characters of its training text and no others",
         Error::UnknownPrompt { .. } => "use characters of the training text; 'elman info RUN' lists them",
-        Error::AnotherText { .. } => "give the run's own text, or none to read it from where it was",
+        Error::AnotherText { .. } => "a run goes on with the very text it began with; a changed text needs a new run",
         Error::Diverged { .. } => "a smaller --lr, or a --clip of 1, keeps training steady",
         _ => return None,
     };

@@ -48,7 +48,7 @@ impl Progress {
         if self.refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
             self.refreshed = Some(Instant::now());
             let loss = self.mean.0 / self.mean.1;
-            bar.set_message(format!("loss {loss:.3}  {}", self.pace(loss, step, tokens_per_sec)));
+            bar.set_message(format!("loss {loss:.3}  {}  {}", bits(loss), self.pace(step, tokens_per_sec)));
         }
     }
 
@@ -60,9 +60,11 @@ impl Progress {
         let validation = report.val_loss.map(|loss| format!("  validation {loss:.4}")).unwrap_or_default();
         let pace = match self.bar {
             Some(_) => String::new(),
-            None => format!("  {}", self.pace(report.train_loss, report.step, report.tokens_per_sec)),
+            None => format!("  {}", self.pace(report.step, report.tokens_per_sec)),
         };
-        self.words(&format!("step {}/{}  loss {:.4}{validation}{pace}", report.step, self.steps, report.train_loss));
+        let loss = report.train_loss;
+        let bits = bits(loss);
+        self.words(&format!("step {}/{}  loss {loss:.4}  {bits}{validation}{pace}", report.step, self.steps));
     }
 
     /// The model wrote something.
@@ -89,11 +91,16 @@ impl Progress {
         }
     }
 
-    fn pace(&self, loss: f64, step: u64, tokens_per_sec: f64) -> String {
+    fn pace(&self, step: u64, tokens_per_sec: f64) -> String {
         let left = self.steps.saturating_sub(step) as f64 * self.tokens_per_step / tokens_per_sec;
         let left = Duration::try_from_secs_f64(left).map_or("?".to_string(), span);
-        format!("{:.2} bits/char  {} tokens/s  {left} left", loss / std::f64::consts::LN_2, short(tokens_per_sec))
+        format!("{} tokens/s  {left} left", short(tokens_per_sec))
     }
+}
+
+/// A loss in bits.
+fn bits(loss: f64) -> String {
+    format!("{:.2} bits/char", loss / std::f64::consts::LN_2)
 }
 
 /// Shows that something is under way that cannot say how far it is. Refuses nothing; without a terminal it is mute.

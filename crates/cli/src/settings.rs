@@ -9,7 +9,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Command, value_parser};
 use elman::{Config, RunDir};
 use serde::Serialize;
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::failure::Refusal;
 
@@ -120,7 +120,11 @@ impl Settings {
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let config = Config::from_toml(&text, &path.display().to_string())?;
         let (wanted, has) = (table(&overlay(&config, given)?)?, table(&config)?);
-        let Some((key, _)) = wanted.iter().find(|(key, value)| has.get(*key) != Some(value)) else {
+        // A small text has shrunk the batch it was given, and would again.
+        let shrinks =
+            |key: &str, value: &Value| key == "batch" && value.as_integer() > has.get(key).and_then(Value::as_integer);
+        let differs = |(key, value): &(&String, &Value)| has.get(*key) != Some(value) && !shrinks(key, value);
+        let Some((key, _)) = wanted.iter().find(differs) else {
             return Ok(());
         };
         let shown = |table: &Table| table.get(key).map_or("not set".to_string(), |value| value.to_string());

@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+#[cfg(unix)]
+use signal_hook::consts::SIGHUP;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -14,11 +16,16 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes SIGINT and SIGTERM over from the system. Errors: the system refuses.
+    /// Takes SIGINT, SIGTERM and, where there is one, SIGHUP over from the system. Errors: the system refuses.
     pub fn listen() -> io::Result<Signals> {
         let number = Arc::new(AtomicUsize::new(0));
         let has_come = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [
+            SIGINT,
+            SIGTERM,
+            #[cfg(unix)]
+            SIGHUP,
+        ] {
             // In this order: the first handler sees the flag that an earlier signal has set.
             flag::register_conditional_shutdown(signal, exit_code(signal as usize).into(), Arc::clone(&has_come))?;
             flag::register_usize(signal, Arc::clone(&number), signal as usize)?;
@@ -27,7 +34,7 @@ impl Signals {
         Ok(Signals { number })
     }
 
-    /// The exit code of the signal that came, if one did: 130 for SIGINT, 143 for SIGTERM.
+    /// The exit code of the signal that came, if one did: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
     pub fn exit_code(&self) -> Option<u8> {
         match self.number.load(Ordering::Relaxed) {
             0 => None,

@@ -180,7 +180,7 @@ fn conclude(outcome: &Outcome, run: &RunDir) {
         fact(
             "done",
             &format!(
-                "{} in {time}, {} tokens/s{memory}",
+                "{} in {time}, {} tokens/s between evaluations{memory}",
                 counted(outcome.steps, "step"),
                 short(outcome.tokens_per_sec)
             )

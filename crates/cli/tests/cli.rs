@@ -278,4 +278,16 @@ fn a_resume_with_the_same_settings_is_welcome() {
     place.write("recipe.toml", "hidden_size = 8\nlr = 0.004\n");
     place.done(&[&["train", "--resume", "run", "--config", "recipe.toml"], &TINY[..]].concat());
     assert_eq!(place.read("run/model.safetensors"), before, "a finished run has nothing to add");
+    // The batch a text would shrink to the run's is the run's.
+    place.done(&["train", "--resume", "run", "--batch", "64"]);
+    place.refused(1, "batch is 2 here", &["train", "--resume", "run", "--batch", "2"]);
+}
+
+#[test]
+fn a_half_written_line_of_the_log_does_not_stop_a_resume() {
+    let place = Place::with_run();
+    let before = place.read("run/log.jsonl");
+    place.write("run/log.jsonl", [&before[..], &b"{\"step\": 7, \"tra"[..]].concat());
+    place.done(&["train", "--resume", "run"]);
+    assert_eq!(place.read("run/log.jsonl"), before);
 }

@@ -68,7 +68,7 @@ fn bad_settings() {
     ] {
         place.refused(1, words, &train(&flags));
     }
-    place.refused(1, "more memory than the system gives", &train(&["--hidden", "60000", "--layers", "60"]));
+    place.refused(1, "more than the system gives", &train(&["--hidden", "60000", "--layers", "60"]));
 }
 
 #[test]

@@ -276,6 +276,16 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_are_not_finite_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m");
+        let mut file = small(0);
+        file.model.params_mut().set("decoder.bias", &vec![f32::NAN; file.vocab.len()]).unwrap();
+        assert!(file.save(&path).unwrap_err().to_string().starts_with("decoder.bias holds NaN"));
+        assert!(!path.exists());
+    }
+
+    #[test]
     fn wrong_tensors_are_named() {
         let keep = |_: &mut serde_json::Value| {};
         let shape = spoilt(

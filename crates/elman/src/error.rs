@@ -59,8 +59,8 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// The parameters of a model do not fit into memory.
-    #[error("the parameters take {bytes} bytes, more memory than the system gives")]
+    /// A model, or training it, does not fit into memory.
+    #[error("this takes {bytes} bytes of memory, more than the system gives")]
     Memory {
         /// What they take.
         bytes: usize,
@@ -130,17 +130,14 @@ pub enum Error {
         vocab_size: usize,
     },
     /// A prompt holds characters the model never saw.
-    #[error(
-        "the prompt has characters the model never saw: {}",
-        characters.iter().map(|&c| describe(c)).collect::<Vec<_>>().join(", ")
-    )]
+    #[error("the prompt has characters the model never saw: {}", list(characters))]
     UnknownPrompt {
         /// The characters, each once, in order of appearance.
         characters: Vec<char>,
     },
     /// A run is asked to continue on a text it was not trained on.
     #[error(
-        "the text {got} ({got_characters} characters) is not the one this run was trained on: {expected} ({expected_characters} characters)"
+        "the text is not the one this run was trained on: it is {got} with {got_characters} characters, and was {expected} with {expected_characters} characters of its own"
     )]
     AnotherText {
         /// Name of the text at hand.
@@ -179,6 +176,13 @@ impl Error {
     pub(crate) fn file(path: &Path, problem: impl Into<String>) -> Error {
         Error::File { problem: problem.into(), path: path.to_path_buf() }
     }
+}
+
+/// The first ten characters, and how many more there are.
+fn list(characters: &[char]) -> String {
+    let first: Vec<String> = characters.iter().take(10).map(|&c| describe(c)).collect();
+    let more = characters.len() - first.len();
+    first.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
 /// A character as a reader can find it: quoted, escaped where it cannot be seen, with its code point.

@@ -32,6 +32,7 @@ pub mod error;
 pub mod evaluate;
 pub mod gradcheck;
 pub mod layer;
+mod memory;
 pub mod model;
 pub mod ops;
 pub mod optim;

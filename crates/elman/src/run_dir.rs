@@ -50,7 +50,12 @@ impl RunDir {
             return Err(Error::file(&run.path, "a file, expected a run directory"));
         }
         if !run.state().is_file() {
-            return Err(Error::file(&run.path, "not a run directory: it holds no state.safetensors"));
+            let problem = if run.config().is_file() {
+                "a run that stopped before its first save: there is nothing to go on from"
+            } else {
+                "not a run directory: it holds no state.safetensors"
+            };
+            return Err(Error::file(&run.path, problem));
         }
         Ok(run)
     }

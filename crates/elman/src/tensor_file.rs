@@ -43,6 +43,11 @@ impl View for Little {
 pub(crate) fn write(path: &Path, key: &str, meta: &impl Serialize, tensors: Vec<Named>) -> Result<(), Error> {
     let meta = serde_json::to_value(meta).map(sorted);
     let meta = meta.map_err(|error| Error::file(path, format!("{key} cannot be written as JSON: {error}")))?;
+    for (name, _, values) in &tensors {
+        if let Some(x) = values.iter().find(|x| !x.is_finite()) {
+            return Err(Error::file(path, format!("{name} holds {x}, expected finite numbers; nothing was written")));
+        }
+    }
     let little = tensors.into_iter().map(|(name, shape, values)| {
         let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
         (name, Little { shape, bytes })
@@ -170,13 +175,17 @@ impl Tensors<'_> {
         Some(self.tensors.tensor(name).ok()?.shape().to_vec())
     }
 
-    /// The values of a tensor of this shape. Errors: as [`Tensors::check`].
+    /// The values of a tensor of this shape. Errors: as [`Tensors::check`]; a number that is not finite.
     pub(crate) fn values(&self, name: &str, formula: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         self.check(name, formula, shape)?;
         let tensor = self.tensors.tensor(name);
         let tensor = tensor.map_err(|error| Error::file(self.path, error.to_string()))?;
         let (quads, _) = tensor.data().as_chunks::<4>();
-        Ok(quads.iter().map(|quad| f32::from_le_bytes(*quad)).collect())
+        let values: Vec<f32> = quads.iter().map(|quad| f32::from_le_bytes(*quad)).collect();
+        match values.iter().find(|x| !x.is_finite()) {
+            None => Ok(values),
+            Some(x) => Err(Error::file(self.path, format!("{name} holds {x}, expected finite numbers"))),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     error::Error,
     evaluate::{evaluate_ids, predicted_bytes},
     layer::State,
+    memory,
     model::LanguageModel,
     optim::{Adam, clip_scale, learning_rate},
     params::Params,
@@ -58,7 +59,8 @@ impl Trainer {
         Trainer::assemble(config, corpus.mark(), data, cpu)
     }
 
-    /// A run as its directory has it: what follows equals, byte for byte, a run that never stopped.
+    /// A run as its directory has it: what follows equals, byte for byte, a run that never stopped. Its log and samples
+    /// are cut back to the last save.
     ///
     /// Errors: a state that cannot be read or does not fit itself; another text than the run's.
     pub fn resume(run: &RunDir, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer, Error> {
@@ -78,12 +80,14 @@ impl Trainer {
         saved.restore(&mut trainer.model, &mut trainer.adam, &mut trainer.carry)?;
         trainer.progress = saved.meta.progress;
         trainer.plan.steps_done = trainer.progress.step;
+        run.cut_back(trainer.progress.log_lines, trainer.progress.sample_bytes)?;
         Ok(trainer)
     }
 
     fn assemble(mut config: Config, text: TextMark, data: Data, cpu: &Cpu) -> Result<Trainer, Error> {
         config.resolve(data.batches.batch(), data.batches.windows(), !data.validation.ids.is_empty());
         let model = LanguageModel::new(&config, data.vocab.len())?;
+        memory::check(&config, data.vocab.len(), model.params().count())?;
         let plan = Plan {
             text: text.name.clone(),
             train_tokens: data.batches.tokens(),
@@ -149,7 +153,6 @@ impl Trainer {
         let mut stops = |event: Event<'_>| observer(event) == Control::Stop;
         if let Some(run) = run {
             run.write_config(&self.config)?;
-            run.cut_back(self.progress.log_lines, self.progress.sample_bytes)?;
         }
         while self.progress.step < self.plan.steps && !stop {
             let step = self.progress.step + 1;
