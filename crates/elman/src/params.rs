@@ -46,6 +46,21 @@ impl Declaration {
         self.push(name.into(), vec![layout.rows()], layout)
     }
 
+    /// Adds a weight `[outputs, inputs]`, for products and as rows.
+    pub fn weight(&mut self, name: impl Into<String>, outputs: usize, inputs: usize) -> ParamId {
+        self.matrix(name, Layout::Panels { rows: outputs, cols: inputs })
+    }
+
+    /// Adds a bias `[outputs]`.
+    pub fn bias(&mut self, name: impl Into<String>, outputs: usize) -> ParamId {
+        self.vector(name, Layout::Panels { rows: outputs, cols: 1 })
+    }
+
+    /// Adds a table `[rows, cols]` whose rows are picked: an embedding.
+    pub fn table(&mut self, name: impl Into<String>, rows: usize, cols: usize) -> ParamId {
+        self.matrix(name, Layout::Table { rows, cols })
+    }
+
     fn push(&mut self, name: String, shape: Vec<usize>, layout: Layout) -> ParamId {
         let start = self.entries.last().map_or(0, |e| e.range.end);
         self.entries.push(Entry { name, shape, layout, range: start..start.saturating_add(layout.packed_len()) });
@@ -119,6 +134,16 @@ impl<E: Element> Params<E> {
     pub fn norm(&self, cpu: &Cpu) -> f64 {
         let square = |e: &Entry| norm::squared(cpu, &e.layout, &self.values[e.range.clone()]);
         libm::sqrt(self.entries.iter().map(square).sum())
+    }
+
+    /// Where the elements of a parameter lie in its packed memory.
+    pub(crate) fn layout(&self, id: ParamId) -> Layout {
+        self.entries[id.0].layout
+    }
+
+    /// Whether a parameter was declared as a vector.
+    pub(crate) fn is_vector(&self, id: ParamId) -> bool {
+        self.entries[id.0].shape.len() == 1
     }
 
     /// The packed memory of one parameter.
