@@ -9,6 +9,7 @@ use elman_kernels::layout::Layout;
 use elman_kernels::{Buffer, Cpu, Element, norm};
 
 use crate::error::Error;
+use crate::rng::{self, ChaCha8Rng};
 
 /// A parameter's place in its model's [`Params`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +108,15 @@ impl<E: Element> Params<E> {
         }
         entry.layout.pack(values, &mut self.values[entry.range.clone()]);
         Ok(())
+    }
+
+    /// Draws every parameter uniformly in [-bound, bound), in the order of the names and row-major.
+    pub fn fill_uniform(&mut self, bound: f64, rng: &mut ChaCha8Rng) {
+        for entry in self.entries.iter() {
+            let mut draw = || E::from_f64((2.0 * rng::uniform(rng) - 1.0) * bound);
+            let logical: Vec<E> = (0..entry.layout.rows() * entry.layout.cols()).map(|_| draw()).collect();
+            entry.layout.pack(&logical, &mut self.values[entry.range.clone()]);
+        }
     }
 
     /// Number of parameters, without padding.
