@@ -65,6 +65,12 @@ pub enum Error {
         /// What they take.
         bytes: usize,
     },
+    /// A node is given a value that its tape does not hold.
+    #[error("a value {problem}, expected one that this tape holds (in a scan: what the step is handed or computes)")]
+    Value {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A parameter or part of a state that does not exist.
     #[error("no parameter is called {name}")]
     UnknownParameter {

@@ -9,6 +9,7 @@ use elman_kernels::layout::Layout;
 use elman_kernels::{Buffer, Cpu, Element, norm};
 
 use crate::error::Error;
+use crate::rng::{self, ChaCha8Rng};
 
 /// A parameter's place in its model's [`Params`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,21 @@ impl Declaration {
     /// Adds a vector with the layout's rows; the layout has one column.
     pub fn vector(&mut self, name: impl Into<String>, layout: Layout) -> ParamId {
         self.push(name.into(), vec![layout.rows()], layout)
+    }
+
+    /// Adds a weight `[outputs, inputs]`, for products and as rows.
+    pub fn weight(&mut self, name: impl Into<String>, outputs: usize, inputs: usize) -> ParamId {
+        self.matrix(name, Layout::Panels { rows: outputs, cols: inputs })
+    }
+
+    /// Adds a bias `[outputs]`.
+    pub fn bias(&mut self, name: impl Into<String>, outputs: usize) -> ParamId {
+        self.vector(name, Layout::Panels { rows: outputs, cols: 1 })
+    }
+
+    /// Adds a table `[rows, cols]` whose rows are picked: an embedding.
+    pub fn table(&mut self, name: impl Into<String>, rows: usize, cols: usize) -> ParamId {
+        self.matrix(name, Layout::Table { rows, cols })
     }
 
     fn push(&mut self, name: String, shape: Vec<usize>, layout: Layout) -> ParamId {
@@ -94,6 +110,15 @@ impl<E: Element> Params<E> {
         Ok(())
     }
 
+    /// Draws every parameter uniformly in [-bound, bound), in the order of the names and row-major.
+    pub fn fill_uniform(&mut self, bound: f64, rng: &mut ChaCha8Rng) {
+        for entry in self.entries.iter() {
+            let mut draw = || E::from_f64((2.0 * rng::uniform(rng) - 1.0) * bound);
+            let logical: Vec<E> = (0..entry.layout.rows() * entry.layout.cols()).map(|_| draw()).collect();
+            entry.layout.pack(&logical, &mut self.values[entry.range.clone()]);
+        }
+    }
+
     /// Number of parameters, without padding.
     pub fn count(&self) -> usize {
         self.entries.iter().map(|e| e.layout.rows() * e.layout.cols()).sum()
@@ -119,6 +144,16 @@ impl<E: Element> Params<E> {
     pub fn norm(&self, cpu: &Cpu) -> f64 {
         let square = |e: &Entry| norm::squared(cpu, &e.layout, &self.values[e.range.clone()]);
         libm::sqrt(self.entries.iter().map(square).sum())
+    }
+
+    /// Where the elements of a parameter lie in its packed memory.
+    pub(crate) fn layout(&self, id: ParamId) -> Layout {
+        self.entries[id.0].layout
+    }
+
+    /// Whether a parameter was declared as a vector.
+    pub(crate) fn is_vector(&self, id: ParamId) -> bool {
+        self.entries[id.0].shape.len() == 1
     }
 
     /// The packed memory of one parameter.

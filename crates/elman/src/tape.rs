@@ -5,6 +5,7 @@
 //! A value is a matrix of rows padded with zeros to a multiple of 16 columns. A sequence `[T, B, *]` is `T*B` rows.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use elman_kernels::{Buffer, Cpu, Element, pad};
 
@@ -15,6 +16,8 @@ use crate::params::Params;
 /// A value on the tape: some rows of a buffer. Two values may share a buffer, and then share its gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Var {
+    /// The tape and pass it belongs to.
+    pass: u64,
     pub(crate) slot: usize,
     pub(crate) first_row: usize,
     rows: usize,
@@ -34,6 +37,10 @@ impl Var {
     pub(crate) fn len(&self) -> usize {
         self.rows * pad(self.cols)
     }
+    /// Elements of a row, padding included; 1 where there are no columns.
+    pub(crate) fn stride(&self) -> usize {
+        pad(self.cols).max(1)
+    }
     pub(crate) fn range(&self) -> std::ops::Range<usize> {
         let start = self.first_row * pad(self.cols);
         start..start + self.len()
@@ -45,13 +52,19 @@ impl Var {
 pub struct Tape<E> {
     pub(crate) memory: Memory<E>,
     nodes: Vec<Op<E>>,
-    recording: bool,
+    pub(crate) recording: bool,
 }
+
+/// Numbers the passes of all tapes, so that no value is taken for one of another pass. No result depends on it.
+static PASSES: AtomicU64 = AtomicU64::new(0);
 
 /// The buffers of a tape.
 #[derive(Debug)]
 pub(crate) struct Memory<E> {
     pub cpu: Cpu,
+    /// Tapes of earlier scans, to be used again.
+    pub inner: Vec<Tape<E>>,
+    pass: u64,
     values: Vec<Buffer<E>>,
     grads: Vec<Option<Buffer<E>>>,
     wants_grad: Vec<bool>,
@@ -63,6 +76,8 @@ impl<E: Element> Tape<E> {
     pub fn new(cpu: &Cpu) -> Tape<E> {
         let memory = Memory {
             cpu: cpu.clone(),
+            inner: Vec::new(),
+            pass: PASSES.fetch_add(1, Ordering::Relaxed),
             values: Vec::new(),
             grads: Vec::new(),
             wants_grad: Vec::new(),
@@ -83,6 +98,7 @@ impl<E: Element> Tape<E> {
             memory.recycle(buffer);
         }
         memory.wants_grad.clear();
+        memory.pass = PASSES.fetch_add(1, Ordering::Relaxed);
         self.recording = recording;
     }
 
@@ -91,7 +107,35 @@ impl<E: Element> Tape<E> {
         let mut buffer = self.memory.take(padded.len());
         buffer.copy_from_slice(padded);
         let slot = self.memory.push(buffer, wants_grad);
-        Var { slot, first_row: 0, rows: padded.len() / pad(cols).max(1), cols }
+        self.memory.view(slot, 0, padded.len() / pad(cols).max(1), cols)
+    }
+
+    /// As [`Tape::leaf`], from rows without padding. Errors: `dense` is not whole rows of `cols`.
+    pub fn dense_leaf(&mut self, cols: usize, dense: &[E], wants_grad: bool) -> Result<Var, Error> {
+        let rows = dense.len() / cols.max(1);
+        if rows * cols != dense.len() {
+            return Err(Error::Shape { name: "leaf".into(), got: vec![dense.len()], expected: vec![rows, cols] });
+        }
+        let mut buffer = self.memory.take(rows * pad(cols));
+        buffer.fill(E::ZERO);
+        for (to, from) in buffer.chunks_exact_mut(pad(cols).max(1)).zip(dense.chunks_exact(cols.max(1))) {
+            to[..cols].copy_from_slice(from);
+        }
+        let slot = self.memory.push(buffer, wants_grad);
+        Ok(self.memory.view(slot, 0, rows, cols))
+    }
+
+    /// The rows of a value without padding. Allocates.
+    pub fn dense_value(&self, var: Var) -> Vec<E> {
+        self.value(var).chunks_exact(var.stride()).flat_map(|row| &row[..var.cols]).copied().collect()
+    }
+
+    /// As [`Tape::grad`], without padding; zeros where nothing depends on the leaf. Allocates.
+    pub fn dense_grad(&self, var: Var) -> Vec<E> {
+        match self.grad(var) {
+            Some(grad) => grad.chunks_exact(var.stride()).flat_map(|row| &row[..var.cols]).copied().collect(),
+            None => vec![E::ZERO; var.rows * var.cols],
+        }
     }
 
     /// The rows of a value, padding included.
@@ -161,12 +205,23 @@ impl<E: Element> Memory<E> {
 
     /// A new slot of `rows` by `cols`, as a value.
     pub fn push_rows(&mut self, buffer: Buffer<E>, rows: usize, cols: usize) -> Var {
-        Var { slot: self.push(buffer, true), first_row: 0, rows, cols }
+        let slot = self.push(buffer, true);
+        self.view(slot, 0, rows, cols)
     }
 
     /// Some rows of a slot, as a value.
     pub fn view(&self, slot: usize, first_row: usize, rows: usize, cols: usize) -> Var {
-        Var { slot, first_row, rows, cols }
+        Var { pass: self.pass, slot, first_row, rows, cols }
+    }
+
+    /// Refuses a value that is not this tape's, of this pass, or is gone.
+    pub fn check(&self, var: Var) -> Result<(), Error> {
+        match self.values.get(var.slot) {
+            Some(_) if var.pass != self.pass => Err(Error::Value { problem: "is of another tape or an earlier pass" }),
+            Some(buffer) if buffer.len() >= var.range().end => Ok(()),
+            Some(_) => Err(Error::Value { problem: "was consumed by its loss" }),
+            None => Err(Error::Value { problem: "is of another tape or an earlier pass" }),
+        }
     }
 
     pub fn value(&self, var: Var) -> &[E] {

@@ -15,6 +15,7 @@ pub mod adam;
 mod buffer;
 mod cpu;
 mod element;
+pub mod elementwise;
 mod error;
 pub mod gather;
 mod gemm;

@@ -1,4 +1,4 @@
-//! Holds softmax and cross-entropy over rows of logits, forward and backward in one pass.
+//! Holds softmax and cross-entropy over rows of logits, forward and backward in one pass, and softmax alone.
 //! Refuses the product before it. The sum of a row runs in 16 lanes and a fixed tree, whatever the vector width.
 
 use std::ops::Range;
@@ -84,6 +84,12 @@ fn exponentials<E: Element, S: Simd<E>>(s: S, row: &mut [E], max: E) -> E {
             }
         }
     }
+    tree(lanes)
+}
+
+/// Sum of 16 lanes: halves are added to halves.
+#[inline(always)]
+fn tree<E: Element>(mut lanes: [E; 16]) -> E {
     let mut half = 8;
     while half > 0 {
         for i in 0..half {
@@ -92,6 +98,89 @@ fn exponentials<E: Element, S: Simd<E>>(s: S, row: &mut [E], max: E) -> E {
         half /= 2;
     }
     lanes[0]
+}
+
+/// y = softmax of every row of x.
+///
+/// Shapes: x, y `[rows, pad(width)]`, y overwritten, its padding zero. Errors: lengths that differ.
+pub fn forward<E: Element>(cpu: &Cpu, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> {
+    let step = pad(width).max(1);
+    check_len("softmax input", x.len(), "rows * pad(width)", x.len() / step * step)?;
+    check_len("softmax output", y.len(), "rows * pad(width)", x.len())?;
+    let target = Shared::new(y);
+    cpu.split(x.len() / step, 1, x.len() * 16, |rows| {
+        let part = rows.start * step..rows.end * step;
+        // SAFETY: the rows of a split are disjoint and lie within the common length.
+        let y = unsafe { std::slice::from_raw_parts_mut(target.get().add(part.start), part.len()) };
+        y.copy_from_slice(&x[part]);
+        cpu.run(Forward { width, y });
+    });
+    Ok(())
+}
+
+/// grad_x += y (grad_y - sum of grad_y y), row by row; the sum runs in 16 lanes and a fixed tree.
+///
+/// Shapes: y as [`forward`] leaves it, the gradients alike. Errors: lengths that differ.
+pub fn backward<E: Element>(cpu: &Cpu, width: usize, y: &[E], grad_y: &[E], grad_x: &mut [E]) -> Result<(), Error> {
+    let step = pad(width).max(1);
+    check_len("softmax output", y.len(), "rows * pad(width)", y.len() / step * step)?;
+    check_len("softmax output gradient", grad_y.len(), "rows * pad(width)", y.len())?;
+    check_len("softmax input gradient", grad_x.len(), "rows * pad(width)", y.len())?;
+    let target = Shared::new(grad_x);
+    cpu.split(y.len() / step, 1, y.len() * 4, |rows| {
+        let part = rows.start * step..rows.end * step;
+        // SAFETY: the rows of a split are disjoint and lie within the common length.
+        let grad_x = unsafe { std::slice::from_raw_parts_mut(target.get().add(part.start), part.len()) };
+        cpu.run(Backward { step, y: &y[part.clone()], grad_y: &grad_y[part], grad_x });
+    });
+    Ok(())
+}
+
+struct Forward<'a, E> {
+    width: usize,
+    y: &'a mut [E],
+}
+
+impl<E: Element> Kernel<E> for Forward<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, s: S) {
+        let lowest = E::from_f64(f64::NEG_INFINITY);
+        for row in self.y.chunks_exact_mut(pad(self.width).max(1)) {
+            row[self.width..].fill(lowest);
+            let max = row.iter().fold(lowest, |m, &x| if m > x { m } else { x });
+            let sum = exponentials(s, row, max);
+            row.iter_mut().for_each(|x| *x = *x / sum);
+            row[self.width..].fill(E::ZERO);
+        }
+    }
+}
+
+struct Backward<'a, E> {
+    step: usize,
+    y: &'a [E],
+    grad_y: &'a [E],
+    grad_x: &'a mut [E],
+}
+
+impl<E: Element> Kernel<E> for Backward<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, _: S) {
+        let rows = self.y.chunks_exact(self.step).zip(self.grad_y.chunks_exact(self.step));
+        for ((y, g), grad) in rows.zip(self.grad_x.chunks_exact_mut(self.step)) {
+            let mut lanes = [E::ZERO; 16];
+            for (y, g) in y.chunks_exact(16).zip(g.chunks_exact(16)) {
+                for (lane, (&y, &g)) in lanes.iter_mut().zip(y.iter().zip(g)) {
+                    *lane = y.fma(g, *lane);
+                }
+            }
+            let dot = tree(lanes);
+            for ((d, &y), &g) in grad.iter_mut().zip(y).zip(g) {
+                *d = y.fma(g - dot, *d);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -139,6 +228,30 @@ mod tests {
                             .all(|&x| x == 0.0)
                     );
                 }
+            }
+        }
+    }
+    #[test]
+    fn softmax_alone_sums_to_one_with_the_same_bits_everywhere() {
+        let mut first: Option<Vec<u32>> = None;
+        for backend in Backend::available() {
+            for threads in [1, 3] {
+                let cpu = Cpu::with_backend(backend, threads).unwrap();
+                let (rows, width) = (700, 37);
+                let mut x = vec![0.0f32; rows * pad(width)];
+                for (i, row) in x.chunks_exact_mut(pad(width)).enumerate() {
+                    row[..width].iter_mut().enumerate().for_each(|(j, x)| *x = ((i * 7 + j * 13) % 29) as f32 - 9.0);
+                }
+                let (mut y, mut grad) = (vec![1.0; x.len()], vec![0.0; x.len()]);
+                forward(&cpu, width, &x, &mut y).unwrap();
+                backward(&cpu, width, &y, &x, &mut grad).unwrap();
+                for (y, grad) in y.chunks_exact(pad(width)).zip(grad.chunks_exact(pad(width))) {
+                    let sum: f64 = y.iter().map(|&y| f64::from(y)).sum();
+                    assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+                    assert!(y[width..].iter().chain(&grad[width..]).all(|&x| x == 0.0));
+                }
+                let bits: Vec<u32> = y.iter().chain(&grad).map(|x| x.to_bits()).collect();
+                assert!(*first.get_or_insert_with(|| bits.clone()) == bits, "{backend:?}, {threads} threads");
             }
         }
     }

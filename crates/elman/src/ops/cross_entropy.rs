@@ -20,6 +20,7 @@ impl<E: Element> Tape<E> {
     /// of `logits`, which must be a whole buffer, is gone afterwards. Errors: no targets; a target out of range.
     pub fn cross_entropy(&mut self, logits: Var, targets: &[u32]) -> Result<(Var, f64), Error> {
         let m = &mut self.memory;
+        m.check(logits)?;
         let rows = targets.len();
         let mut grad = m.consume(logits.slot);
         let mut losses = m.take(rows);

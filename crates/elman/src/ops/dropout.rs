@@ -21,6 +21,7 @@ impl<E: Element> Tape<E> {
     /// Zeroes elements of x with probability `p` and scales the rest by 1 / (1 - p). `p` lies in 0 <= p < 1; with
     /// `p` = 0 nothing is drawn and x itself comes back.
     pub fn dropout(&mut self, p: f64, rng: &mut ChaCha8Rng, x: Var) -> Result<Var, Error> {
+        self.memory.check(x)?;
         if p == 0.0 {
             return Ok(x);
         }

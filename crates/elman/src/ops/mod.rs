@@ -1,17 +1,22 @@
 //! Holds the nodes of the tape, one file each with forward beside backward. Refuses loops over time: those are the
-//! kernels'.
+//! kernels', but for `scan.rs`, which runs a step of the user's own.
 
+mod columns;
 mod cross_entropy;
 mod dropout;
+mod elementwise;
 mod embed;
 mod linear;
+mod param;
 mod recurrent;
+mod reduce;
+mod scan;
 
 use elman_kernels::Element;
 
 use crate::error::Error;
 use crate::params::Params;
-use crate::tape::Memory;
+use crate::tape::{Memory, Var};
 
 pub use linear::LinearIds;
 pub use recurrent::{LayerIds, Sequence, StateVars};
@@ -24,6 +29,19 @@ pub(crate) enum Op<E> {
     Linear(linear::Linear),
     Dropout(dropout::Dropout),
     CrossEntropy(cross_entropy::CrossEntropy<E>),
+    Param(param::Param),
+    One(elementwise::One),
+    Two(elementwise::Two),
+    Softmax(reduce::Softmax),
+    Sum(reduce::Sum),
+    Concat(columns::Concat),
+    Slice(columns::Slice),
+    Scan(Box<scan::Scan<E>>),
+}
+
+/// An [`Error::Shape`] of a value.
+fn shape_error(name: &str, got: Var, expected: [usize; 2]) -> Error {
+    Error::Shape { name: name.into(), got: vec![got.rows(), got.cols()], expected: expected.to_vec() }
 }
 
 impl<E: Element> Op<E> {
@@ -35,6 +53,14 @@ impl<E: Element> Op<E> {
             Op::Linear(op) => op.backward(m, params, grads),
             Op::Dropout(op) => op.backward(m),
             Op::CrossEntropy(op) => op.backward(m),
+            Op::Param(op) => op.backward(m, grads),
+            Op::One(op) => op.backward(m),
+            Op::Two(op) => op.backward(m),
+            Op::Softmax(op) => op.backward(m),
+            Op::Sum(op) => op.backward(m),
+            Op::Concat(op) => op.backward(m),
+            Op::Slice(op) => op.backward(m),
+            Op::Scan(op) => op.backward(m, params, grads),
         }
     }
 
@@ -43,7 +69,8 @@ impl<E: Element> Op<E> {
         match self {
             Op::Recurrent(op) => op.recycle(m),
             Op::CrossEntropy(op) => op.recycle(m),
-            Op::Embed(_) | Op::Linear(_) | Op::Dropout(_) => {}
+            Op::Scan(op) => op.recycle(m),
+            _ => {}
         }
     }
 }

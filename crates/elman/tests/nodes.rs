@@ -1,0 +1,181 @@
+//! Every elementary node against central differences in f64; a sign error fails; padding stays zero; misuse is an
+//! error and no panic. Refuses values by name: those stand in the kernels' own tests.
+
+use elman::gradcheck::{Finding, Loss, Verdict, check_tensor};
+use elman::ops::LinearIds;
+use elman::params::{Declaration, ParamId, Params};
+use elman::tape::{Tape, Var};
+use elman::{Cpu, Error};
+use elman_kernels::pad;
+
+const ROWS: usize = 3;
+const COLS: usize = 18;
+
+/// Numbers without pattern, none within 0.05 of 0 (where relu bends), positive where asked.
+fn noise(n: usize, tag: u64, positive: bool) -> Vec<f64> {
+    let number = |i: u64| {
+        let mut z = (i + tag * 1_000_003 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        z = (z ^ (z >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        let x = ((z ^ (z >> 29)) >> 40) as f64 / (1u64 << 23) as f64 - 1.0;
+        if positive { x.abs() + 0.3 } else { x + 0.05_f64.copysign(x) }
+    };
+    (0..n as u64).map(number).collect()
+}
+
+/// Parameters of the nodes that have some.
+struct Ids {
+    weight: ParamId,
+    bias: ParamId,
+    table: ParamId,
+}
+
+fn parameters() -> (Params<f64>, Ids) {
+    let mut declaration = Declaration::default();
+    let weight = declaration.weight("weight", 5, COLS);
+    let bias = declaration.bias("bias", 5);
+    let table = declaration.table("table", 4, 5);
+    (declaration.zeros().unwrap(), Ids { weight, bias, table })
+}
+
+/// A function of x `[ROWS, COLS]`, z `[ROWS, COLS]`, one row `[1, COLS]` and the parameters.
+type Node = fn(&mut Tape<f64>, &Params<f64>, &Ids, [Var; 3]) -> Result<Var, Error>;
+
+const NODES: [(&str, Node); 24] = [
+    ("add", |t, _, _, [x, z, _]| t.add(x, z)),
+    ("add to itself", |t, _, _, [x, _, _]| t.add(x, x)),
+    ("add a row", |t, _, _, [x, _, r]| t.add(x, r)),
+    ("sub", |t, _, _, [x, z, _]| t.sub(x, z)),
+    ("sub a row", |t, _, _, [x, _, r]| t.sub(x, r)),
+    ("mul", |t, _, _, [x, z, _]| t.mul(x, z)),
+    ("mul by itself", |t, _, _, [x, _, _]| t.mul(x, x)),
+    ("mul by a row", |t, _, _, [x, _, r]| t.mul(x, r)),
+    ("scale", |t, _, _, [x, _, _]| t.scale(x, -0.7)),
+    ("one_minus", |t, _, _, [x, _, _]| t.one_minus(x)),
+    ("tanh", |t, _, _, [x, _, _]| t.tanh(x)),
+    ("sigmoid", |t, _, _, [x, _, _]| t.sigmoid(x)),
+    ("relu", |t, _, _, [_, z, _]| t.relu(z)),
+    ("exp", |t, _, _, [x, _, _]| t.exp(x)),
+    ("log", |t, _, _, [x, _, _]| t.log(x)),
+    ("softmax", |t, _, _, [x, _, _]| t.softmax(x)),
+    ("sum", |t, _, _, [x, _, _]| t.sum(x)),
+    ("mean", |t, _, _, [x, _, _]| t.mean(x)),
+    ("concat", |t, _, _, [x, z, _]| t.concat(&[x, z, x])),
+    ("slice", |t, _, _, [x, _, _]| t.slice(x, 3, 7)),
+    ("rows", |t, _, _, [x, _, _]| {
+        let (first, last) = (t.rows(x, 0, 2)?, t.rows(x, 1, 2)?);
+        t.mul(first, last)
+    }),
+    ("matmul", |t, p, ids, [x, _, _]| t.matmul(p, ids.weight, x)),
+    ("linear", |t, p, ids, [x, _, _]| t.linear(p, LinearIds { weight: ids.weight, bias: ids.bias }, 5, x)),
+    ("param and embed", |t, p, ids, _| {
+        let (table, bias) = (t.param(p, ids.table)?, t.param(p, ids.bias)?);
+        let (picked, weight) = (t.embed(p, ids.table, 4, 5, &[2, 0, 2, 1])?, t.param(p, ids.weight)?);
+        let (product, weight) = (t.mul(table, picked)?, t.slice(weight, 2, 5)?);
+        let (weight, product) = (t.rows(weight, 1, 4)?, t.add(product, bias)?);
+        t.mul(product, weight)
+    }),
+];
+
+/// Checks a node under a linear functional of its output: by x, z, the row and every parameter it touches. The
+/// analytic gradients are multiplied by `sign`.
+fn check(name: &str, node: Node, sign: f64) -> Vec<Finding> {
+    let cpu = Cpu::new(Some(1)).unwrap();
+    let (mut params, ids) = parameters();
+    let mut tape = Tape::new(&cpu);
+    let names = ["weight", "bias", "table"];
+    let mut values = vec![noise(ROWS * COLS, 1, true), noise(ROWS * COLS, 2, false), noise(COLS, 3, false)];
+    values.extend([noise(5 * COLS, 4, false), noise(5, 5, false), noise(20, 6, false)]);
+    let run = |tape: &mut Tape<f64>, params: &mut Params<f64>, values: &[Vec<f64>], recording| {
+        for (name, values) in names.iter().zip(&values[3..]) {
+            params.set(name, values)?;
+        }
+        tape.start(recording);
+        let leaves = [0, 1, 2].map(|i| tape.dense_leaf(COLS, &values[i], true).unwrap());
+        let y = node(tape, params, &ids, leaves)?;
+        for row in tape.value(y).chunks_exact(pad(y.cols())) {
+            assert!(row[y.cols()..].iter().all(|&x| x == 0.0), "padding of {name}");
+        }
+        Ok::<_, Error>((y, leaves))
+    };
+    let (y, leaves) = run(&mut tape, &mut params, &values, true).unwrap();
+    let weights = noise(y.rows() * y.cols(), 9, false);
+    let seed = {
+        let mut other = Tape::new(&cpu);
+        let leaf = other.dense_leaf(y.cols(), &weights, false).unwrap();
+        other.value(leaf).to_vec()
+    };
+    let mut grads = params.zeros_like();
+    tape.seed(y, &seed);
+    tape.backward_seeded(&params, &mut grads).unwrap();
+    for leaf in leaves {
+        for row in tape.grad(leaf).unwrap_or_default().chunks_exact(pad(COLS)) {
+            assert!(row[COLS..].iter().all(|&x| x == 0.0), "padding of {name}'s gradient");
+        }
+    }
+    let mut analytic = leaves.map(|leaf| tape.dense_grad(leaf)).to_vec();
+    analytic.extend(names.map(|name| grads.get(name).unwrap()));
+    let mut findings = Vec::new();
+    for (i, analytic) in analytic.iter().enumerate() {
+        let flipped: Vec<f64> = analytic.iter().map(|g| g * sign).collect();
+        let finding = check_tensor(&mut values, i, &flipped, &mut |values| {
+            let (y, _) = run(&mut tape, &mut params, values, false)?;
+            let terms = tape.dense_value(y).into_iter().zip(&weights).map(|(y, w)| y * w);
+            let (value, magnitude) = terms.fold((0.0, 0.0), |(v, m), term| (v + term, m + term.abs()));
+            Ok(Loss { value, magnitude })
+        });
+        let finding = finding.unwrap();
+        // What the node does not touch has no gradient and no numeric one.
+        if finding.max_grad > 0.0 || finding.abs_error > 0.0 {
+            findings.push(finding);
+        }
+    }
+    findings
+}
+
+#[test]
+fn every_node_agrees_with_central_differences() {
+    for (name, node) in NODES {
+        let findings = check(name, node, 1.0);
+        assert!(!findings.is_empty(), "{name} touches nothing");
+        for finding in findings {
+            assert_eq!(finding.verdict, Verdict::Pass, "{name}: {finding:?}");
+        }
+    }
+}
+
+#[test]
+fn a_sign_error_fails_in_every_node() {
+    for (name, node) in NODES {
+        for finding in check(name, node, -1.0) {
+            assert_eq!(finding.verdict, Verdict::Fail, "{name}: {finding:?}");
+        }
+    }
+}
+
+#[test]
+fn misuse_is_an_error_that_names_both_shapes() {
+    let cpu = Cpu::new(Some(1)).unwrap();
+    let (params, ids) = parameters();
+    let (mut tape, mut other) = (Tape::<f64>::new(&cpu), Tape::<f64>::new(&cpu));
+    tape.start(true);
+    let a = tape.dense_leaf(3, &[1.0; 6], true).unwrap();
+    let b = tape.dense_leaf(2, &[1.0; 4], true).unwrap();
+    let c = tape.dense_leaf(3, &[1.0; 9], true).unwrap();
+    let message = |result: Result<Var, Error>| result.unwrap_err().to_string();
+    assert_eq!(message(tape.add(a, b)), "right operand of add has shape [2, 2], expected [2, 3]");
+    assert_eq!(message(tape.mul(a, c)), "right operand of mul has shape [3, 3], expected [2, 3]");
+    assert_eq!(message(tape.slice(a, 2, 2)), "input of slice has shape [2, 3], expected [2, 4]");
+    assert_eq!(message(tape.rows(a, 1, 2)), "input of rows has shape [2, 3], expected [3, 3]");
+    assert_eq!(message(tape.concat(&[a, c])), "part of concat has shape [3, 3], expected [2, 3]");
+    assert_eq!(message(tape.matmul(&params, ids.weight, a)), "input of matmul has shape [2, 3], expected [2, 18]");
+    assert!(message(tape.matmul(&params, ids.table, a)).starts_with("weight of matmul is Table"));
+    assert_eq!(message(tape.concat(&[])), "parts of concat is 0, expected at least 1");
+    assert_eq!(message(tape.dense_leaf(4, &[1.0; 6], true)), "leaf has shape [6], expected [1, 4]");
+    let foreign = other.dense_leaf(3, &[1.0; 6], true).unwrap();
+    assert!(message(tape.add(a, foreign)).starts_with("a value is of another tape or an earlier pass"));
+    tape.start(true);
+    assert!(tape.tanh(a).is_err(), "a value of an earlier pass");
+    let logits = tape.dense_leaf(3, &[1.0; 6], true).unwrap();
+    tape.cross_entropy(logits, &[0, 1]).unwrap();
+    assert!(message(tape.tanh(logits)).starts_with("a value was consumed by its loss"));
+}
