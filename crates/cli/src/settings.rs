@@ -50,7 +50,17 @@ pub struct Settings {
     /// Steps to take, instead of epochs
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
     steps: Option<u64>,
-    /// Highest learning rate
+    /// What turns gradients into steps, with PyTorch's formulas and constants
+    #[arg(long, value_parser = ["sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw"], help_heading = "Training")]
+    optimizer: Option<String>,
+    /// Share of the velocity that momentum and nesterov keep
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    momentum: Option<f64>,
+    /// Pull of every parameter towards 0: added to the gradient, as a penalty of X/2 times the sum of squares would be;
+    /// adamw shrinks the parameters instead [default: 0, and 0.01 for adamw]
+    #[arg(long, visible_alias = "l2", value_name = "X", help_heading = "Training")]
+    weight_decay: Option<f64>,
+    /// Highest learning rate; what suits adam is too small for sgd
     #[arg(long, visible_alias = "learning-rate", value_name = "X", help_heading = "Training")]
     lr: Option<f64>,
     /// How the learning rate moves
@@ -65,6 +75,12 @@ pub struct Settings {
     /// Largest norm of a gradient; 0 does not clip
     #[arg(long, visible_alias = "grad-clip", value_name = "X", help_heading = "Training")]
     clip: Option<f64>,
+    /// Largest size of a gradient's element, taken before any norm; 0 does not clip
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    clip_value: Option<f64>,
+    /// Largest norm of each parameter's gradient, taken before the norm of all; 0 does not clip
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    clip_param_norm: Option<f64>,
     /// Seed of every random draw
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
     seed: Option<u64>,

@@ -147,11 +147,12 @@ fn announce(plan: &Plan, config: &Config, cpu: &Cpu, run: &RunDir) {
         fact("device", &format!("cpu, backend {}, {}", cpu.backend_name(), counted(cpu.threads() as u64, "thread")))
     );
     let steps = format!(
-        "{} of {} x {} characters, {} an epoch; Adam, rate {} ({})",
+        "{} of {} x {} characters, {} an epoch; {:?}, rate {} ({})",
         counted(plan.steps, "step"),
         plan.batch,
         plan.seq_len,
         grouped(plan.steps_per_epoch),
+        config.optimizer,
         config.lr,
         format!("{:?}", config.schedule).to_lowercase()
     );

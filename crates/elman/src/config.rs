@@ -22,6 +22,26 @@ pub enum TokenizerKind {
     Char,
 }
 
+/// What turns gradients into steps, with PyTorch's formulas and constants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Plain gradient descent.
+    Sgd,
+    /// Gradient descent with a velocity.
+    Momentum,
+    /// Gradient descent with a velocity that looks ahead.
+    Nesterov,
+    /// Steps divided by the root of a decayed mean square.
+    RmsProp,
+    /// Steps divided by the root of the sum of all squares.
+    Adagrad,
+    /// Momentum over root mean square, both corrected for their start from zero.
+    Adam,
+    /// Adam with the weight decay outside of it.
+    AdamW,
+}
+
 /// How the learning rate changes over the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -68,7 +88,16 @@ pub struct Config {
     /// Optimizer steps, instead of `epochs`; resolved, what `epochs` came to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
-    /// Peak learning rate of Adam.
+    /// Optimizer.
+    pub optimizer: OptimizerKind,
+    /// Share of the velocity kept by `momentum` and `nesterov`; the other optimizers ignore it.
+    pub momentum: f64,
+    /// Times each parameter, biases too, added to its clipped gradient: the gradient of 0.5 * weight_decay * |W|^2, which
+    /// the reported loss leaves out. `adamw` takes lr * weight_decay of each parameter off, beside the gradient.
+    /// None: 0, and 0.01 for `adamw`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+    /// Peak learning rate.
     pub lr: f64,
     /// Shape of the learning rate over the run.
     pub schedule: Schedule,
@@ -78,6 +107,10 @@ pub struct Config {
     pub min_lr_frac: f64,
     /// Largest global norm of the gradient; 0 does not clip.
     pub clip: f64,
+    /// Largest size of a gradient's element, before the norms are taken; 0 does not clip.
+    pub clip_value: f64,
+    /// Largest norm of each parameter's gradient, before the global norm is taken; 0 does not clip.
+    pub clip_param_norm: f64,
     /// Seed of every random draw.
     pub seed: u64,
     /// Steps between two evaluations of the validation split, and one after the last step; 0 evaluates never.
@@ -115,11 +148,16 @@ impl Default for Config {
             batch: 64,
             epochs: None,
             steps: None,
+            optimizer: OptimizerKind::Adam,
+            momentum: 0.9,
+            weight_decay: None,
             lr: 4e-3,
             schedule: Schedule::Cosine,
             warmup: 0,
             min_lr_frac: 0.05,
             clip: 1.0,
+            clip_value: 0.0,
+            clip_param_norm: 0.0,
             seed: 1,
             eval_every: None,
             print_every: None,
@@ -168,6 +206,7 @@ impl Config {
 
     /// Checks every field on its own. Errors: the first that is out of range, by its name.
     pub fn check(&self) -> Result<(), Error> {
+        let (positive, at_least_0) = ("a finite number above 0", "a finite number, 0 or more");
         whole("hidden_size", self.hidden_size as u64, 1, 1 << 16)?;
         whole("num_layers", self.num_layers as u64, 1, 64)?;
         whole("embed", self.embed as u64, 0, 1 << 16)?;
@@ -180,9 +219,15 @@ impl Config {
         if self.steps.is_none() {
             whole("epochs", self.epochs.unwrap_or(1), 1, 1 << 32)?;
         }
-        real("lr", self.lr, "a finite number above 0", |x| x > 0.0)?;
+        real("lr", self.lr, positive, |x| x > 0.0)?;
         real("min_lr_frac", self.min_lr_frac, "0 to 1", |x| (0.0..=1.0).contains(&x))?;
-        real("clip", self.clip, "a finite number, 0 or more", |x| x >= 0.0)?;
+        real("weight_decay", self.weight_decay(), at_least_0, |x| x >= 0.0)?;
+        real("momentum", self.momentum, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
+        for (name, limit) in
+            [("clip", self.clip), ("clip_value", self.clip_value), ("clip_param_norm", self.clip_param_norm)]
+        {
+            real(name, limit, at_least_0, |x| x >= 0.0)?;
+        }
         whole("sample_length", self.sample_length as u64, 0, 1 << 32)?;
         whole("warmup", self.warmup, 0, MAX_INTEGER)?;
         whole("seed", self.seed, 0, MAX_INTEGER)?;
@@ -198,10 +243,16 @@ impl Config {
         Ok(())
     }
 
+    /// The weight decay, the optimizer's own where none was asked for.
+    pub fn weight_decay(&self) -> f64 {
+        self.weight_decay.unwrap_or(if self.optimizer == OptimizerKind::AdamW { 0.01 } else { 0.0 })
+    }
+
     /// Fills in what was left open, for a text whose epoch has `steps_per_epoch` steps with `batch` rows.
     /// Resolving twice changes nothing.
     pub(crate) fn resolve(&mut self, batch: usize, steps_per_epoch: u64, validates: bool) {
         self.batch = batch;
+        self.weight_decay = Some(self.weight_decay());
         let steps = match self.epochs {
             Some(epochs) => epochs.saturating_mul(steps_per_epoch),
             None => steps_per_epoch.saturating_mul(20).max(800),
@@ -263,7 +314,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 19] = [
+        let cases: [(&str, Spoil); 23] = [
             ("hidden_size is 0, expected 1 to 65536", |c| c.hidden_size = 0),
             ("num_layers is 0", |c| c.num_layers = 0),
             ("embed is 65537", |c| c.embed = 65_537),
@@ -279,6 +330,10 @@ mod tests {
             ("lr is 0,", |c| c.lr = 0.0),
             ("min_lr_frac is 2", |c| c.min_lr_frac = 2.0),
             ("clip is -1", |c| c.clip = -1.0),
+            ("clip_value is -1", |c| c.clip_value = -1.0),
+            ("clip_param_norm is inf", |c| c.clip_param_norm = f64::INFINITY),
+            ("momentum is 1,", |c| c.momentum = 1.0),
+            ("weight_decay is -1", |c| c.weight_decay = Some(-1.0)),
             ("seed is 18446744073709551615", |c| c.seed = u64::MAX),
             ("warmup is 18446744073709551615", |c| c.warmup = u64::MAX),
             ("save_every is 18446744073709551615", |c| c.save_every = Some(u64::MAX)),

@@ -13,7 +13,7 @@ use crate::{
     evaluate::{evaluate_ids, predicted_bytes},
     layer::State,
     model::LanguageModel,
-    optim::{Adam, clip_scale, learning_rate},
+    optim::{Optimizer, clip, learning_rate},
     params::Params,
     report::Clock,
     rng::{Purpose, generator},
@@ -37,7 +37,7 @@ pub struct Trainer {
     model: LanguageModel<f32>,
     tape: Tape<f32>,
     grads: Params<f32>,
-    adam: Adam,
+    optimizer: Optimizer,
     carry: State<f32>,
     progress: Progress,
 }
@@ -75,7 +75,7 @@ impl Trainer {
         let data = Data::prepare(&saved.meta.config, corpus)?;
         saved.check(data.vocab.len())?;
         let mut trainer = Trainer::assemble(saved.meta.config.clone(), text, data, cpu)?;
-        saved.restore(&mut trainer.model, &mut trainer.adam, &mut trainer.carry)?;
+        saved.restore(&mut trainer.model, &mut trainer.optimizer, &mut trainer.carry)?;
         trainer.progress = saved.meta.progress;
         trainer.plan.steps_done = trainer.progress.step;
         Ok(trainer)
@@ -100,7 +100,7 @@ impl Trainer {
         Ok(Trainer {
             tape: Tape::new(cpu),
             grads: model.params().zeros_like(),
-            adam: Adam::new(model.params()),
+            optimizer: Optimizer::of(&config, model.params()),
             carry: model.zero_state(config.batch),
             cpu: cpu.clone(),
             text,
@@ -175,8 +175,8 @@ impl Trainer {
             if !(loss.is_finite() && norm.is_finite()) {
                 return Err(Error::Diverged { step, loss, norm, lr });
             }
-            let scale = clip_scale(norm, self.config.clip);
-            self.adam.update(&self.cpu, lr, scale, self.model.params_mut(), grads)?;
+            let scale = clip(&self.cpu, &self.config, norm, grads);
+            self.optimizer.update(&self.cpu, lr, scale, self.model.params_mut(), grads)?;
             self.progress.step = step;
             self.progress.nats += loss * targets.len() as f64;
             self.progress.tokens += targets.len() as u64;
@@ -262,7 +262,7 @@ impl Trainer {
     fn save(&self, run: &RunDir) -> Result<(), Error> {
         self.save_model(&run.model())?;
         let (config, progress, text) = (&self.config, &self.progress, &self.text);
-        train_state::save(&run.state(), config, progress, text, &self.model, &self.adam, &self.carry)
+        train_state::save(&run.state(), config, progress, text, &self.model, &self.optimizer, &self.carry)
     }
 
     fn save_model(&self, path: &Path) -> Result<(), Error> {

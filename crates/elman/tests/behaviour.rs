@@ -3,7 +3,7 @@
 //! width change a byte.
 
 use elman::layer::State;
-use elman::optim::Adam;
+use elman::optim::Optimizer;
 use elman::tape::Tape;
 use elman::{Config, Corpus, Cpu, LanguageModel, RunDir, Trainer};
 use elman_kernels::Backend;
@@ -96,7 +96,7 @@ fn one_batch_is_learnt_by_heart_from_every_seed() {
         let mut model = LanguageModel::<f32>::new(&config, VOCAB).unwrap();
         let (batch, seq_len) = (4, 16);
         let text = tokens((seq_len + 1) * batch, seed as usize);
-        let (mut adam, mut grads) = (Adam::new(model.params()), model.params().zeros_like());
+        let (mut adam, mut grads) = (Optimizer::of(&config, model.params()), model.params().zeros_like());
         let (mut tape, mut loss) = (Tape::new(&cpu), f64::INFINITY);
         for _ in 0..500 {
             let (inputs, targets) = (&text[..seq_len * batch], &text[batch..]);

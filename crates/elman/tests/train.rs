@@ -95,6 +95,38 @@ fn resume_equals_never_stopping() {
     }
 }
 
+/// Trains whole and with a stop after 20 of 43 steps, and asserts that the two leave the same bytes, the state's tensors
+/// too. Returns the weights.
+fn assert_resumes(config: &Config, name: &str) -> Vec<f32> {
+    let dir = tempfile::tempdir().unwrap();
+    let [whole, run] = ["whole", "run"].map(|name| RunDir::create(dir.path().join(name)).unwrap());
+    run_until(&mut Trainer::new(config.clone(), &corpus(), &cpu()).unwrap(), &whole, 0);
+    run_until(&mut Trainer::new(config.clone(), &corpus(), &cpu()).unwrap(), &run, 20);
+    run_until(&mut Trainer::resume(&run, &corpus(), &cpu()).unwrap(), &run, 0);
+    assert_same(&run, &whole, name);
+    // The header of a state holds the seconds, which differ; what follows it are the moments and the rest.
+    let tensors = |run: &RunDir| {
+        let bytes = fs::read(run.state()).unwrap();
+        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        bytes[8 + header..].to_vec()
+    };
+    assert!(tensors(&run) == tensors(&whole), "moments or carried state differ: {name}");
+    ModelFile::load(whole.model()).unwrap().model.params().values().to_vec()
+}
+
+#[test]
+fn every_optimizer_resumes_to_the_same_bytes() {
+    use elman::config::OptimizerKind::*;
+    let mut models = vec![];
+    for optimizer in [Sgd, Momentum, Nesterov, RmsProp, Adagrad, Adam, AdamW] {
+        let config = Config { optimizer, weight_decay: Some(0.02), ..config() };
+        models.push(assert_resumes(&config, &format!("{optimizer:?}")));
+    }
+    for (i, one) in models.iter().enumerate() {
+        assert!(models[..i].iter().all(|other| other != one), "two optimizers made the same model");
+    }
+}
+
 #[test]
 fn a_crash_loses_nothing_but_the_time_since_the_last_save() {
     let dir = tempfile::tempdir().unwrap();
