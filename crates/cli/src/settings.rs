@@ -63,8 +63,9 @@ pub struct Settings {
     /// Highest learning rate; what suits adam is too small for sgd
     #[arg(long, visible_alias = "learning-rate", value_name = "X", help_heading = "Training")]
     lr: Option<f64>,
-    /// How the learning rate moves
-    #[arg(long, value_parser = ["constant", "cosine"], help_heading = "Training")]
+    /// How the learning rate moves [default: cosine, or the one that --lr-decay, --halve-every or --plateau-patience
+    /// belongs to]
+    #[arg(long, value_parser = ["constant", "cosine", "decay", "halve", "plateau"], help_heading = "Training")]
     schedule: Option<String>,
     /// Steps over which the learning rate rises at the start
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
@@ -72,6 +73,21 @@ pub struct Settings {
     /// Last learning rate of the cosine, as a share of the highest
     #[arg(long, value_name = "X", help_heading = "Training")]
     min_lr_frac: Option<f64>,
+    /// Factor on the learning rate after each epoch [default with --schedule decay: 0.97]
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    lr_decay: Option<f64>,
+    /// Epochs at the full rate before --lr-decay begins [default with --schedule decay: 1]
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
+    lr_decay_after: Option<u64>,
+    /// Epochs after which the learning rate is halved, again and again [default with --schedule halve: 5]
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
+    halve_every: Option<u64>,
+    /// Validations without improvement that halve the learning rate [default with --schedule plateau: 3]
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
+    plateau_patience: Option<u64>,
+    /// Validations without improvement that end the run; 0 never ends it
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
+    patience: Option<u64>,
     /// Largest norm of a gradient; 0 does not clip
     #[arg(long, visible_alias = "grad-clip", value_name = "X", help_heading = "Training")]
     clip: Option<f64>,

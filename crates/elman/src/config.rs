@@ -42,14 +42,20 @@ pub enum OptimizerKind {
     AdamW,
 }
 
-/// How the learning rate changes over the run.
+/// How the learning rate changes over the run (after the warm-up).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
-    /// `lr` throughout (after the warm-up).
+    /// `lr` throughout.
     Constant,
-    /// A half cosine from `lr` down to `lr * min_lr_frac` at the last step (after the warm-up).
+    /// A half cosine from `lr` down to `lr * min_lr_frac` at the last step.
     Cosine,
+    /// Times `lr_decay` after each epoch from `lr_decay_after` on.
+    Decay,
+    /// Halved every `halve_every` epochs.
+    Halve,
+    /// Halved after `plateau_patience` validations without improvement.
+    Plateau,
 }
 
 /// Everything that decides what a training run computes.
@@ -99,12 +105,27 @@ pub struct Config {
     pub weight_decay: Option<f64>,
     /// Peak learning rate.
     pub lr: f64,
-    /// Shape of the learning rate over the run.
-    pub schedule: Schedule,
+    /// Shape of the learning rate over the run. None: the one that a setting below belongs to, else the cosine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     /// Steps over which the rate rises linearly from 0 to `lr`.
     pub warmup: u64,
     /// Last learning rate of the cosine as a share of `lr`.
     pub min_lr_frac: f64,
+    /// Factor of `decay`. None: 0.97.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr_decay: Option<f64>,
+    /// Epochs at the full rate before the first factor of `decay`. None: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr_decay_after: Option<u64>,
+    /// Epochs between the halvings of `halve`. None: 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub halve_every: Option<u64>,
+    /// Validations without improvement before `plateau` halves the rate. None: 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plateau_patience: Option<u64>,
+    /// Validations without improvement after which the run ends; 0 ends it never.
+    pub patience: u64,
     /// Largest global norm of the gradient; 0 does not clip.
     pub clip: f64,
     /// Largest size of a gradient's element, before the norms are taken; 0 does not clip.
@@ -152,9 +173,14 @@ impl Default for Config {
             momentum: 0.9,
             weight_decay: None,
             lr: 4e-3,
-            schedule: Schedule::Cosine,
+            schedule: None,
             warmup: 0,
             min_lr_frac: 0.05,
+            lr_decay: None,
+            lr_decay_after: None,
+            halve_every: None,
+            plateau_patience: None,
+            patience: 0,
             clip: 1.0,
             clip_value: 0.0,
             clip_param_norm: 0.0,
@@ -229,9 +255,15 @@ impl Config {
             real(name, limit, at_least_0, |x| x >= 0.0)?;
         }
         whole("sample_length", self.sample_length as u64, 0, 1 << 32)?;
+        real("lr_decay", self.lr_decay(), "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
+        self.check_schedule()?;
         whole("warmup", self.warmup, 0, MAX_INTEGER)?;
         whole("seed", self.seed, 0, MAX_INTEGER)?;
         for (name, value, least) in [
+            ("patience", Some(self.patience), 0),
+            ("lr_decay_after", self.lr_decay_after, 1),
+            ("halve_every", self.halve_every, 1),
+            ("plateau_patience", self.plateau_patience, 1),
             ("steps", self.steps, 1),
             ("eval_every", self.eval_every, 0),
             ("print_every", self.print_every, 0),
@@ -241,6 +273,58 @@ impl Config {
             whole(name, value.unwrap_or(least), least, MAX_INTEGER)?;
         }
         Ok(())
+    }
+
+    /// A setting of one schedule does nothing under another.
+    fn check_schedule(&self) -> Result<(), Error> {
+        let schedule = self.schedule();
+        let count = |n: Option<u64>| n.map(|n| n.to_string());
+        for (name, value, owner) in [
+            ("lr_decay", self.lr_decay.map(|x| x.to_string()), Schedule::Decay),
+            ("lr_decay_after", count(self.lr_decay_after), Schedule::Decay),
+            ("halve_every", count(self.halve_every), Schedule::Halve),
+            ("plateau_patience", count(self.plateau_patience), Schedule::Plateau),
+        ] {
+            if let Some(got) = value.filter(|_| owner != schedule) {
+                let [owner, schedule] = [owner, schedule].map(|s| format!("{s:?}").to_lowercase());
+                let expected = format!("it with schedule = {owner}, not {schedule}");
+                return Err(Error::Setting { name, got, expected });
+            }
+        }
+        Ok(())
+    }
+
+    /// The schedule: where none was asked for, the one whose setting was given, else the cosine.
+    pub fn schedule(&self) -> Schedule {
+        self.schedule.unwrap_or(if self.lr_decay.is_some() || self.lr_decay_after.is_some() {
+            Schedule::Decay
+        } else if self.halve_every.is_some() {
+            Schedule::Halve
+        } else if self.plateau_patience.is_some() {
+            Schedule::Plateau
+        } else {
+            Schedule::Cosine
+        })
+    }
+
+    /// Factor of the decay, char-rnn's where none was asked for.
+    pub fn lr_decay(&self) -> f64 {
+        self.lr_decay.unwrap_or(0.97)
+    }
+
+    /// Epochs before the first decay.
+    pub fn lr_decay_after(&self) -> u64 {
+        self.lr_decay_after.unwrap_or(1)
+    }
+
+    /// Epochs between halvings, torch-rnn's where none were asked for.
+    pub fn halve_every(&self) -> u64 {
+        self.halve_every.unwrap_or(5)
+    }
+
+    /// Validations without improvement before a halving; 0 where the schedule is no plateau.
+    pub fn plateau_patience(&self) -> u64 {
+        if self.schedule() == Schedule::Plateau { self.plateau_patience.unwrap_or(3) } else { 0 }
     }
 
     /// The weight decay, the optimizer's own where none was asked for.
@@ -253,6 +337,15 @@ impl Config {
     pub(crate) fn resolve(&mut self, batch: usize, steps_per_epoch: u64, validates: bool) {
         self.batch = batch;
         self.weight_decay = Some(self.weight_decay());
+        let schedule = *self.schedule.insert(self.schedule());
+        match schedule {
+            Schedule::Constant | Schedule::Cosine => {}
+            Schedule::Decay => {
+                (self.lr_decay, self.lr_decay_after) = (Some(self.lr_decay()), Some(self.lr_decay_after()));
+            }
+            Schedule::Halve => self.halve_every = Some(self.halve_every()),
+            Schedule::Plateau => self.plateau_patience = Some(self.plateau_patience()),
+        }
         let steps = match self.epochs {
             Some(epochs) => epochs.saturating_mul(steps_per_epoch),
             None => steps_per_epoch.saturating_mul(20).max(800),
@@ -291,10 +384,10 @@ mod tests {
 
     #[test]
     fn a_recipe_comes_back_as_it_was_written() {
-        let config = Config { lr: 0.1 + 0.2, steps: Some(7), schedule: Schedule::Constant, ..Config::default() };
+        let config = Config { lr: 0.1 + 0.2, steps: Some(7), schedule: Some(Schedule::Constant), ..Config::default() };
         assert_eq!(Config::from_toml(&config.to_toml().unwrap(), "r").unwrap(), config);
         let recipe = Config::from_toml("hidden_size = 12\nschedule = \"constant\"\n", "r").unwrap();
-        assert_eq!((recipe.hidden_size, recipe.schedule, recipe.batch), (12, Schedule::Constant, 64));
+        assert_eq!((recipe.hidden_size, recipe.schedule, recipe.batch), (12, Some(Schedule::Constant), 64));
     }
 
     #[test]
@@ -314,7 +407,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 23] = [
+        let cases: [(&str, Spoil); 30] = [
             ("hidden_size is 0, expected 1 to 65536", |c| c.hidden_size = 0),
             ("num_layers is 0", |c| c.num_layers = 0),
             ("embed is 65537", |c| c.embed = 65_537),
@@ -329,6 +422,17 @@ mod tests {
             ("lr is NaN, expected a finite number above 0", |c| c.lr = f64::NAN),
             ("lr is 0,", |c| c.lr = 0.0),
             ("min_lr_frac is 2", |c| c.min_lr_frac = 2.0),
+            ("lr_decay is 0,", |c| c.lr_decay = Some(0.0)),
+            ("lr_decay_after is 0,", |c| c.lr_decay_after = Some(0)),
+            ("halve_every is 0,", |c| c.halve_every = Some(0)),
+            ("plateau_patience is 0,", |c| c.plateau_patience = Some(0)),
+            ("patience is 18446744073709551615", |c| c.patience = u64::MAX),
+            ("halve_every is 2, expected it with schedule = halve, not cosine", |c| {
+                (c.halve_every, c.schedule) = (Some(2), Some(Schedule::Cosine));
+            }),
+            ("plateau_patience is 4, expected it with schedule = plateau, not decay", |c| {
+                (c.plateau_patience, c.lr_decay) = (Some(4), Some(0.5));
+            }),
             ("clip is -1", |c| c.clip = -1.0),
             ("clip_value is -1", |c| c.clip_value = -1.0),
             ("clip_param_norm is inf", |c| c.clip_param_norm = f64::INFINITY),
@@ -358,6 +462,18 @@ mod tests {
         let again = config.clone();
         config.resolve(32, 240, true);
         assert_eq!(config, again);
+
+        for (given, schedule) in [
+            (Config::default(), Schedule::Cosine),
+            (Config { lr_decay: Some(0.5), ..Config::default() }, Schedule::Decay),
+            (Config { halve_every: Some(1), ..Config::default() }, Schedule::Halve),
+            (Config { plateau_patience: Some(1), ..Config::default() }, Schedule::Plateau),
+        ] {
+            let mut config = given.clone();
+            config.resolve(1, 1, true);
+            assert_eq!((config.schedule, given.schedule()), (Some(schedule), schedule));
+            assert!(config.check().is_ok());
+        }
 
         let mut endless = Config { epochs: Some(1 << 32), ..Config::default() };
         endless.resolve(64, 1 << 40, true);

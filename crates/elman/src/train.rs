@@ -13,7 +13,7 @@ use crate::{
     evaluate::{evaluate_ids, predicted_bytes},
     layer::State,
     model::LanguageModel,
-    optim::{Optimizer, clip, learning_rate},
+    optim::{Optimizer, Place, clip, learning_rate},
     params::Params,
     report::Clock,
     rng::{Purpose, generator},
@@ -83,6 +83,7 @@ impl Trainer {
 
     fn assemble(mut config: Config, text: TextMark, data: Data, cpu: &Cpu) -> Result<Trainer, Error> {
         config.resolve(data.batches.batch(), data.batches.windows(), !data.validation.ids.is_empty());
+        needs_validation(&config, &data.validation)?;
         let model = LanguageModel::new(&config, data.vocab.len())?;
         let plan = Plan {
             text: text.name.clone(),
@@ -151,10 +152,10 @@ impl Trainer {
             run.write_config(&self.config)?;
             run.cut_back(self.progress.log_lines, self.progress.sample_bytes)?;
         }
-        while self.progress.step < self.plan.steps && !stop {
+        while self.progress.step < self.plan.steps && !self.is_out_of_patience() && !stop {
             let step = self.progress.step + 1;
-            let last = step == self.plan.steps;
-            let due = |every: Option<u64>| every.is_some_and(|n| n > 0 && (last || step.is_multiple_of(n)));
+            let mut last = step == self.plan.steps;
+            let due = |every: Option<u64>, last| every.is_some_and(|n| n > 0 && (last || step.is_multiple_of(n)));
 
             // Batch.
             let window = (step - 1) % self.plan.steps_per_epoch;
@@ -164,6 +165,7 @@ impl Trainer {
             self.batches.window(window, &mut inputs, &mut targets);
 
             // Forward and backward.
+            let lr = learning_rate(&self.config, &self.place(step));
             let dropout = Some(generator(self.config.seed, Purpose::Dropout, step));
             let (tape, grads) = (&mut self.tape, &mut self.grads);
             let loss = self.model.loss_and_grads(tape, &inputs, &targets, &mut self.carry, dropout, grads)?;
@@ -171,7 +173,6 @@ impl Trainer {
 
             // Clip, step.
             let norm = grads.norm(&self.cpu);
-            let lr = learning_rate(&self.config, step, self.plan.steps);
             if !(loss.is_finite() && norm.is_finite()) {
                 return Err(Error::Diverged { step, loss, norm, lr });
             }
@@ -184,11 +185,15 @@ impl Trainer {
             stop |= stops(Event::Step { step, loss, tokens_per_sec: clock.speed() });
 
             // Evaluate.
-            let evaluates = due(self.config.eval_every) && !self.validation.ids.is_empty();
+            let evaluates = due(self.config.eval_every, last) && !self.validation.ids.is_empty();
             let val_loss = if evaluates { Some(self.validate()?) } else { None };
             let best = improves(val_loss, self.progress.best_val_loss);
             if best {
                 (self.progress.best_val_loss, self.progress.best_step) = (val_loss, Some(step));
+            }
+            if evaluates {
+                self.progress.patience.validated(best, self.config.plateau_patience());
+                last |= self.is_out_of_patience();
             }
 
             // Report.
@@ -206,7 +211,7 @@ impl Trainer {
             }
 
             // Sample.
-            if due(self.config.sample_every) {
+            if due(self.config.sample_every, last) {
                 let text = self.sample()?;
                 if let Some(run) = run {
                     self.progress.sample_bytes += run.append_sample(step, &text)?;
@@ -216,13 +221,22 @@ impl Trainer {
 
             // Save.
             self.progress.seconds = clock.seconds();
-            if let (Some(run), true) = (run, last || stop || due(self.config.save_every)) {
+            if let (Some(run), true) = (run, last || stop || due(self.config.save_every, last)) {
                 self.save(run)?;
                 stop |= stops(Event::Saved { step, path: &run.model() });
             }
             clock.training_goes_on();
         }
         Ok(self.outcome(&clock))
+    }
+
+    fn place(&self, step: u64) -> Place {
+        let Plan { steps, steps_per_epoch, .. } = self.plan;
+        Place { step, steps, steps_per_epoch, halvings: self.progress.patience.halvings }
+    }
+
+    fn is_out_of_patience(&self) -> bool {
+        self.progress.patience.is_over(self.config.patience)
     }
 
     /// Loss over the whole validation split as one stream from the zero state.
@@ -287,9 +301,25 @@ impl Trainer {
             seconds: self.progress.seconds,
             tokens_per_sec: clock.speed(),
             parameters: self.plan.parameters,
-            stopped: self.progress.step < self.plan.steps,
+            out_of_patience: self.is_out_of_patience(),
+            stopped: self.progress.step < self.plan.steps && !self.is_out_of_patience(),
         }
     }
+}
+
+/// Refuses settings that wait for validations where there are none.
+fn needs_validation(config: &Config, validation: &Validation) -> Result<(), Error> {
+    if config.eval_every != Some(0) && !validation.ids.is_empty() {
+        return Ok(());
+    }
+    let expected = "a validation split and eval_every above 0 with it".to_string();
+    if config.plateau_patience() > 0 {
+        return Err(Error::Setting { name: "schedule", got: "plateau".into(), expected });
+    }
+    if config.patience > 0 {
+        return Err(Error::Setting { name: "patience", got: config.patience.to_string(), expected });
+    }
+    Ok(())
 }
 
 /// Whether a validation loss is the best so far. One that is no finite number never is.

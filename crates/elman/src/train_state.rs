@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     layer::State,
     model::LanguageModel,
-    optim::Optimizer,
+    optim::{Optimizer, Patience},
     run_dir::RunDir,
     tensor_file::{self, TensorFile},
 };
@@ -42,6 +42,8 @@ pub(crate) struct Progress {
     pub best_val_loss: Option<f64>,
     /// The step that had it.
     pub best_step: Option<u64>,
+    /// Validations without improvement.
+    pub patience: Patience,
     /// Lines of `log.jsonl`.
     pub log_lines: u64,
     /// Bytes of `samples.txt`.

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use elman::{
     Config, Corpus, Cpu, Error, ModelFile, RunDir, Trainer,
+    config::Schedule,
     train::{Control, Event, Outcome},
 };
 
@@ -128,6 +129,87 @@ fn every_optimizer_resumes_to_the_same_bytes() {
 }
 
 #[test]
+fn a_plateau_halves_the_rate_and_resumes() {
+    let dir = tempfile::tempdir().unwrap();
+    // A rate that cannot improve anything: the first validation is the best, every one after it brings nothing.
+    let config = Config {
+        lr: 1e-30,
+        warmup: 0,
+        schedule: Some(Schedule::Plateau),
+        plateau_patience: Some(2),
+        eval_every: Some(3),
+        print_every: Some(1),
+        ..config()
+    };
+    let run = RunDir::create(dir.path().join("run")).unwrap();
+    run_until(&mut Trainer::new(config.clone(), &corpus(), &cpu()).unwrap(), &run, 10);
+    run_until(&mut Trainer::resume(&run, &corpus(), &cpu()).unwrap(), &run, 0);
+    for report in run.reports().unwrap() {
+        // Validations stand at 3, 6, 9, ...; the second and third to bring nothing are those at 9 and 15.
+        let barren = ((report.step - 1) / 3).saturating_sub(1);
+        let want = 1e-30 * 0.5_f64.powi((barren / 2) as i32);
+        assert_eq!(report.lr, want, "step {}", report.step);
+    }
+    assert_resumes(&Config { lr: 0.05, eval_every: Some(2), ..config }, "plateau");
+}
+
+#[test]
+fn patience_ends_a_run_as_its_last_step_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { lr: 1e-30, patience: 3, eval_every: Some(4), save_every: Some(0), ..config() };
+    let run = RunDir::create(dir.path().join("run")).unwrap();
+    let mut trainer = Trainer::new(config.clone(), &corpus(), &cpu()).unwrap();
+    let outcome = run_until(&mut trainer, &run, 0);
+    assert_eq!((outcome.steps, outcome.best_step), (16, Some(4)));
+    assert!(outcome.out_of_patience && !outcome.stopped);
+    assert_eq!(ModelFile::load(run.path()).unwrap().results.step, 16);
+    assert!(fs::read_to_string(run.samples()).unwrap().contains("=== step 16"));
+    let again = run_until(&mut Trainer::resume(&run, &corpus(), &cpu()).unwrap(), &run, 0);
+    assert_eq!(again.steps, 16, "it is over");
+
+    // Until its end it is the run that has no patience to lose.
+    let endless = RunDir::create(dir.path().join("endless")).unwrap();
+    let free = Config { patience: 0, ..config.clone() };
+    run_until(&mut Trainer::new(free, &corpus(), &cpu()).unwrap(), &endless, 16);
+    let weights = |run: &RunDir| ModelFile::load(run.path()).unwrap().model.params().values().to_vec();
+    assert!(weights(&run) == weights(&endless));
+    assert_resumes(
+        &Config { steps: Some(30), patience: 4, eval_every: Some(5), lr: 0.1, ..config.clone() },
+        "patience",
+    );
+
+    for (want, config) in [
+        ("patience is 3, expected a validation split", Config { eval_every: Some(0), ..config.clone() }),
+        ("patience is 3, expected a validation split", Config { val_frac: 0.0, ..config.clone() }),
+        ("schedule is plateau, expected a", Config { val_frac: 0.0, plateau_patience: Some(1), ..config }),
+    ] {
+        let error = Trainer::new(config, &corpus(), &cpu()).err().unwrap().to_string();
+        assert!(error.starts_with(want), "{error}");
+    }
+}
+
+#[test]
+fn rates_fall_by_epochs_of_the_text() {
+    let rates = |config: Config| {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::create(dir.path().join("run")).unwrap();
+        let config = Config { print_every: Some(1), warmup: 0, lr: 0.01, ..config };
+        let mut trainer = Trainer::new(config, &corpus(), &cpu()).unwrap();
+        trainer.run(Some(&run), &mut go_on).unwrap();
+        let epoch = trainer.plan().steps_per_epoch;
+        (epoch, run.reports().unwrap().iter().map(|r| r.lr).collect::<Vec<_>>())
+    };
+    let (epoch, decayed) = rates(Config { lr_decay: Some(0.5), lr_decay_after: Some(2), ..config() });
+    let (_, halved) = rates(Config { halve_every: Some(1), ..config() });
+    assert!(epoch > 1 && 2 * epoch < 43, "{epoch}");
+    for (at, (decayed, halved)) in decayed.iter().zip(&halved).enumerate() {
+        let passed = (at as u64 / epoch) as i32;
+        assert_eq!(*decayed, 0.01 * 0.5_f64.powi((passed - 1).max(0)), "step {}", at + 1);
+        assert_eq!(*halved, 0.01 * 0.5_f64.powi(passed), "step {}", at + 1);
+    }
+}
+
+#[test]
 fn a_crash_loses_nothing_but_the_time_since_the_last_save() {
     let dir = tempfile::tempdir().unwrap();
     let (whole, crashed) = (dir.path().join("whole"), dir.path().join("crashed"));
@@ -200,7 +282,9 @@ fn a_run_reports_samples_and_saves_when_it_should() {
         assert_eq!(report.val_loss.is_some(), report.step % 9 == 0 || report.step == 43, "{report:?}");
     }
     for report in &reports {
-        let want = elman::optim::learning_rate(trainer.config(), report.step, 43);
+        let steps_per_epoch = trainer.plan().steps_per_epoch;
+        let at = elman::optim::Place { step: report.step, steps: 43, steps_per_epoch, halvings: 0 };
+        let want = elman::optim::learning_rate(trainer.config(), &at);
         assert_eq!(report.lr, want, "step {}", report.step);
     }
     // A model of 12 units has a larger spread at its start than one of a useful size.

@@ -2,6 +2,7 @@
 //! Refuses hidden state: moments are plain parameters-shaped data, a schedule is a function of the step.
 
 mod clip;
+mod patience;
 mod schedule;
 
 use elman_kernels::Cpu;
@@ -12,7 +13,8 @@ use crate::error::Error;
 use crate::params::Params;
 
 pub use clip::{clip, clip_scale};
-pub use schedule::learning_rate;
+pub use patience::Patience;
+pub use schedule::{Place, learning_rate};
 
 /// Adam's constants, PyTorch's.
 pub const BETAS: Betas = Betas { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
