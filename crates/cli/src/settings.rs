@@ -34,6 +34,16 @@ pub struct Settings {
     /// Dropout after the last layer, before the head
     #[arg(long, value_name = "P", help_heading = "Model")]
     output_dropout: Option<f64>,
+    /// How the weights are drawn: pytorch, uniform within 1/sqrt(hidden); normal, of one deviation; fan, normal over
+    /// sqrt(inputs); orthogonal, in the recurrence, the rest as pytorch
+    #[arg(long, value_parser = ["pytorch", "normal", "fan", "orthogonal"], help_heading = "Model")]
+    init: Option<String>,
+    /// Factor on what is drawn; for normal the deviation [default: 1, and 0.01 for normal]
+    #[arg(long, value_name = "X", help_heading = "Model")]
+    init_scale: Option<f64>,
+    /// Biases at the start: drawn like the weights, or zero
+    #[arg(long, value_parser = ["drawn", "zero"], help_heading = "Model")]
+    init_bias: Option<String>,
     /// Added to the forget gate's bias at the start
     #[arg(long, value_name = "X", help_heading = "Model")]
     forget_bias: Option<f64>,

@@ -14,6 +14,30 @@ pub enum Cell {
     Lstm,
 }
 
+/// How the parameters of a fresh model are drawn: see [`Config::init_scale`] for the scale s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Init {
+    /// Uniform in ±s/sqrt(H).
+    Pytorch,
+    /// Normal with deviation s.
+    Normal,
+    /// Normal with deviation s/sqrt(columns); biases s/sqrt(H).
+    Fan,
+    /// Each H x H block of the recurrent weights s times an orthogonal matrix, the rest uniform in ±1/sqrt(H).
+    Orthogonal,
+}
+
+/// What biases begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InitBias {
+    /// Drawn like the weights.
+    Drawn,
+    /// Zero.
+    Zero,
+}
+
 /// How a text becomes tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -77,6 +101,13 @@ pub struct Config {
     pub dropout: f64,
     /// Dropout probability after the last layer, before the head.
     pub output_dropout: f64,
+    /// How the parameters are drawn.
+    pub init: Init,
+    /// Scale of the drawn parameters. None: 1, and 0.01 for `normal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_scale: Option<f64>,
+    /// What biases begin with.
+    pub init_bias: InitBias,
     /// Added to the forget gate's input bias at initialisation.
     pub forget_bias: f64,
     /// How text becomes tokens.
@@ -162,6 +193,9 @@ impl Default for Config {
             embed: 0,
             dropout: 0.2,
             output_dropout: 0.2,
+            init: Init::Pytorch,
+            init_scale: None,
+            init_bias: InitBias::Drawn,
             forget_bias: 1.0,
             tokenizer: TokenizerKind::Char,
             val_frac: 0.1,
@@ -238,6 +272,7 @@ impl Config {
         whole("embed", self.embed as u64, 0, 1 << 16)?;
         real("dropout", self.dropout, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
         real("output_dropout", self.output_dropout, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
+        real("init_scale", self.init_scale(), at_least_0, |x| x >= 0.0)?;
         real("forget_bias", self.forget_bias, "a finite number", |_| true)?;
         real("val_frac", self.val_frac, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
         whole("seq_len", self.seq_len as u64, 1, 1 << 24)?;
@@ -332,11 +367,17 @@ impl Config {
         self.weight_decay.unwrap_or(if self.optimizer == OptimizerKind::AdamW { 0.01 } else { 0.0 })
     }
 
+    /// Scale of the drawn parameters, that of `init` where none was asked for.
+    pub fn init_scale(&self) -> f64 {
+        self.init_scale.unwrap_or(if self.init == Init::Normal { 0.01 } else { 1.0 })
+    }
+
     /// Fills in what was left open, for a text whose epoch has `steps_per_epoch` steps with `batch` rows.
     /// Resolving twice changes nothing.
     pub(crate) fn resolve(&mut self, batch: usize, steps_per_epoch: u64, validates: bool) {
         self.batch = batch;
         self.weight_decay = Some(self.weight_decay());
+        self.init_scale = Some(self.init_scale());
         let schedule = *self.schedule.insert(self.schedule());
         match schedule {
             Schedule::Constant | Schedule::Cosine => {}
@@ -407,7 +448,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 30] = [
+        let cases: [(&str, Spoil); 31] = [
             ("hidden_size is 0, expected 1 to 65536", |c| c.hidden_size = 0),
             ("num_layers is 0", |c| c.num_layers = 0),
             ("embed is 65537", |c| c.embed = 65_537),
@@ -422,6 +463,7 @@ mod tests {
             ("lr is NaN, expected a finite number above 0", |c| c.lr = f64::NAN),
             ("lr is 0,", |c| c.lr = 0.0),
             ("min_lr_frac is 2", |c| c.min_lr_frac = 2.0),
+            ("init_scale is -1", |c| c.init_scale = Some(-1.0)),
             ("lr_decay is 0,", |c| c.lr_decay = Some(0.0)),
             ("lr_decay_after is 0,", |c| c.lr_decay_after = Some(0)),
             ("halve_every is 0,", |c| c.halve_every = Some(0)),

@@ -5,6 +5,7 @@ use elman_kernels::layout::Layout;
 use elman_kernels::{Element, linear, pad};
 use rand_chacha::ChaCha8Rng;
 
+use super::init;
 use crate::config::Config;
 use crate::error::Error;
 use crate::layer::{Lstm, State, TapeState};
@@ -26,21 +27,18 @@ pub struct LanguageModel<E> {
 }
 
 impl<E: Element> LanguageModel<E> {
-    /// A fresh model: every parameter uniform in ±1/sqrt(H), drawn in the order of the state dict, then
-    /// `forget_bias` added to the forget gate's part of each `bias_ih`.
+    /// A fresh model: every parameter drawn as `init` says, in the order of the state dict, then `forget_bias` added to the forget gate's part of each `bias_ih`.
     ///
     /// Errors: an impossible configuration; a vocabulary of fewer than one token.
     pub fn new(config: &Config, vocab_size: usize) -> Result<Self, Error> {
         config.check()?;
         let mut model = Self::zeros(config, vocab_size)?;
-        let bound = 1.0 / libm::sqrt(config.hidden_size as f64);
         let mut rng = rng::generator(config.seed, Purpose::Init, 0);
         let names: Vec<String> = model.params.names().map(str::to_owned).collect();
         for name in names {
-            let mut values = model.params.get(&name).unwrap_or_default();
-            for x in values.iter_mut() {
-                *x = E::from_f64((2.0 * rng::uniform(&mut rng) - 1.0) * bound);
-            }
+            let shape = model.params.shape(&name).unwrap_or_default();
+            let drawn = init::values(config, &name, shape, &mut rng);
+            let mut values: Vec<E> = drawn.into_iter().map(E::from_f64).collect();
             if name.starts_with("rnn.bias_ih") {
                 let h = config.hidden_size;
                 values[h..2 * h].iter_mut().for_each(|x| *x += E::from_f64(config.forget_bias));
