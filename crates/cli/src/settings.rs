@@ -51,6 +51,10 @@ pub struct Settings {
     /// Characters a step looks back
     #[arg(long, visible_aliases = ["seq-length", "bptt"], value_name = "N", value_parser = whole(), help_heading = "Training")]
     seq_len: Option<u64>,
+    /// How the text is cut: rows carry their state along; chunks, random windows and lines begin from zero. A line longer
+    /// than --seq-len is cut there
+    #[arg(long, value_parser = ["rows", "chunks", "random", "lines"], help_heading = "Training")]
+    batches: Option<String>,
     /// Rows of text read side by side; a small text shrinks it
     #[arg(long, visible_alias = "batch-size", value_name = "N", value_parser = whole(), help_heading = "Training")]
     batch: Option<u64>,

@@ -121,10 +121,9 @@ fn patience_and_time_run_out_in_words() {
 }
 
 #[test]
-fn optimizers_schedules_and_clipping_reach_the_recipe() {
+fn every_setting_reaches_the_recipe() {
     let place = Place::with_text();
-    let flags =
-        "--steps 3 --optimizer nesterov --momentum 0.8 --l2 0.001 --clip-value 2 --clip-param-norm 3 --halve-every 1";
+    let flags = "--steps 3 --optimizer nesterov --momentum 0.8 --l2 0.001 --clip-value 2 --clip-param-norm 3 --halve-every 1 --init normal --init-scale 0.1 --init-bias zero --batches random";
     place.train(&[&["text.txt", "--out", "a"], &flags.split(' ').collect::<Vec<_>>()[..]].concat());
     let recipe = String::from_utf8(place.read("a/config.toml")).unwrap();
     for line in [
@@ -135,6 +134,10 @@ fn optimizers_schedules_and_clipping_reach_the_recipe() {
         "clip_param_norm = 3.0",
         "schedule = \"halve\"",
         "halve_every = 1",
+        "init = \"normal\"",
+        "init_scale = 0.1",
+        "init_bias = \"zero\"",
+        "batches = \"random\"",
     ] {
         assert!(recipe.lines().any(|have| have == line), "{line} in {recipe}");
     }

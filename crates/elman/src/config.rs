@@ -38,6 +38,20 @@ pub enum InitBias {
     Zero,
 }
 
+/// How the training text is cut into batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BatchKind {
+    /// Contiguous rows, the state carried along each.
+    Rows,
+    /// Consecutive chunks, each from the zero state.
+    Chunks,
+    /// Windows drawn with replacement, each from the zero state.
+    Random,
+    /// A line an example, from the zero state; shorter ones padded, the padding without weight.
+    Lines,
+}
+
 /// How a text becomes tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -116,6 +130,8 @@ pub struct Config {
     pub val_frac: f64,
     /// T, steps of back-propagation through time.
     pub seq_len: usize,
+    /// How the text is cut into batches.
+    pub batches: BatchKind,
     /// B, parallel rows of the text.
     pub batch: usize,
     /// Passes over the training split; ignored where `steps` is set.
@@ -200,6 +216,7 @@ impl Default for Config {
             tokenizer: TokenizerKind::Char,
             val_frac: 0.1,
             seq_len: 64,
+            batches: BatchKind::Rows,
             batch: 64,
             epochs: None,
             steps: None,

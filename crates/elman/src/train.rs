@@ -8,7 +8,7 @@ use elman_kernels::Cpu;
 use crate::{
     checkpoint::{Results, save_model},
     config::Config,
-    data::{Batches, Corpus, TextMark, Vocab},
+    data::{Batch, Batches, Corpus, TextMark, Vocab},
     error::Error,
     evaluate::{evaluate_ids, predicted_bytes},
     layer::State,
@@ -145,7 +145,7 @@ impl Trainer {
         observer: &mut dyn FnMut(Event<'_>) -> Control,
     ) -> Result<Outcome, Error> {
         let mut clock = Clock::start(self.progress.seconds);
-        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+        let mut batch = Batch::default();
         let mut stop = false;
         let mut stops = |event: Event<'_>| observer(event) == Control::Stop;
         if let Some(run) = run {
@@ -154,21 +154,26 @@ impl Trainer {
         }
         while self.progress.step < self.plan.steps && !self.is_out_of_patience() && !stop {
             let step = self.progress.step + 1;
+            let lr = learning_rate(&self.config, &self.place(step));
             let mut last = step == self.plan.steps;
             let due = |every: Option<u64>, last| every.is_some_and(|n| n > 0 && (last || step.is_multiple_of(n)));
 
-            // Batch.
-            let window = (step - 1) % self.plan.steps_per_epoch;
-            if window == 0 {
-                self.carry.reset();
+            // Batch, and the state it begins from.
+            self.batches.fill(step - 1, &mut batch);
+            let predictions = batch.predictions();
+            let mut fresh = None;
+            let state = match self.batches.carries_state() {
+                true => &mut self.carry,
+                false => fresh.insert(self.model.zero_state(batch.rows)),
+            };
+            if (step - 1).is_multiple_of(self.plan.steps_per_epoch) {
+                state.reset();
             }
-            self.batches.window(window, &mut inputs, &mut targets);
 
             // Forward and backward.
-            let lr = learning_rate(&self.config, &self.place(step));
             let dropout = Some(generator(self.config.seed, Purpose::Dropout, step));
             let (tape, grads) = (&mut self.tape, &mut self.grads);
-            let loss = self.model.loss_and_grads(tape, &inputs, &targets, &mut self.carry, dropout, grads)?;
+            let loss = self.model.loss_and_grads(tape, &batch.inputs, &batch.targets, state, dropout, grads)?;
             reduce(grads);
 
             // Clip, step.
@@ -179,9 +184,9 @@ impl Trainer {
             let scale = clip(&self.cpu, &self.config, norm, grads);
             self.optimizer.update(&self.cpu, lr, scale, self.model.params_mut(), grads)?;
             self.progress.step = step;
-            self.progress.nats += loss * targets.len() as f64;
-            self.progress.tokens += targets.len() as u64;
-            clock.trained(targets.len());
+            self.progress.nats += loss * predictions as f64;
+            self.progress.tokens += predictions as u64;
+            clock.trained(predictions);
             stop |= stops(Event::Step { step, loss, tokens_per_sec: clock.speed() });
 
             // Evaluate.
@@ -343,8 +348,13 @@ impl Data {
         let (train, tail) = corpus.split(config.val_frac);
         let vocab = Vocab::fit(train, tail);
         let ids = vocab.encode(corpus.name(), train)?;
-        let batches = Batches::new(corpus.name(), ids, config.batch, config.seq_len)?;
+        let newline = vocab.encode(corpus.name(), "\n").ok().and_then(|ids| ids.first().copied());
+        let batches = Batches::new(config, corpus.name(), ids, newline)?;
         let mut notes = Vec::new();
+        if batches.cut_lines() > 0 {
+            let (lines, seq_len) = (batches.cut_lines(), config.seq_len);
+            notes.push(format!("lines longer than seq_len = {seq_len} predictions are cut there: {lines}"));
+        }
         if batches.batch() < config.batch {
             notes.push(format!(
                 "batch is {} instead of {}: {} training characters give no more rows of seq_len = {}",

@@ -129,6 +129,23 @@ fn every_optimizer_resumes_to_the_same_bytes() {
 }
 
 #[test]
+fn every_cut_of_the_text_trains_and_resumes_to_the_same_bytes() {
+    use elman::config::BatchKind::*;
+    let mut models = vec![];
+    for batches in [Rows, Chunks, Random, Lines] {
+        models.push(assert_resumes(&Config { batches, ..config() }, &format!("{batches:?}")));
+    }
+    for (i, one) in models.iter().enumerate() {
+        assert!(models[..i].iter().all(|other| other != one), "two cuts made the same model");
+    }
+    let one_line = Corpus::from_text("t", "no line ends here ".repeat(40));
+    let error = Trainer::new(Config { batches: Lines, ..config() }, &one_line, &cpu()).err().unwrap();
+    assert_eq!(error.to_string(), "t has 1 line, expected at least 2 for batches = lines");
+    let cut = Trainer::new(Config { batches: Lines, seq_len: 4, ..config() }, &corpus(), &cpu()).unwrap();
+    assert!(cut.plan().notes[0].starts_with("lines longer than seq_len = 4 predictions are cut there: "));
+}
+
+#[test]
 fn a_plateau_halves_the_rate_and_resumes() {
     let dir = tempfile::tempdir().unwrap();
     // A rate that cannot improve anything: the first validation is the best, every one after it brings nothing.

@@ -2,7 +2,7 @@
 //! Refuses text and optimizers: it sees token ids and leaves gradients.
 
 use elman_kernels::layout::Layout;
-use elman_kernels::{Element, linear, pad};
+use elman_kernels::{Element, linear, pad, softmax};
 use rand_chacha::ChaCha8Rng;
 
 use super::init;
@@ -111,6 +111,7 @@ impl<E: Element> LanguageModel<E> {
     /// One step of truncated BPTT: the mean loss in nats. `grads` is overwritten; `state` is advanced and detached.
     ///
     /// Shapes: `inputs` and `targets` `[T*B]`, time-major (row t*B + b), B that of `state`.
+    /// A target of [`softmax::IGNORED`] does not count.
     /// `dropout`: the generator of this step's masks; `None` turns dropout off.
     pub fn loss_and_grads(
         &self,
@@ -128,7 +129,8 @@ impl<E: Element> LanguageModel<E> {
         state.from_tape(tape, &after);
         grads.values_mut().fill(E::ZERO);
         tape.backward(loss, &self.params, grads)?;
-        Ok(sum / targets.len() as f64)
+        let counted = targets.iter().filter(|&&target| target != softmax::IGNORED).count();
+        Ok(sum / counted.max(1) as f64)
     }
 
     /// Sum of the losses in nats, without dropout; `state` is advanced. Shapes: as [`Self::loss_and_grads`].
