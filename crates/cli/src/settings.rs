@@ -37,6 +37,16 @@ pub struct Settings {
     /// Dropout after the last layer, before the head
     #[arg(long, value_name = "P", help_heading = "Model")]
     output_dropout: Option<f64>,
+    /// How the weights are drawn: pytorch, uniform within 1/sqrt(hidden); normal, of one deviation; fan, normal over
+    /// sqrt(inputs); orthogonal, in the recurrence, the rest as pytorch
+    #[arg(long, value_parser = ["pytorch", "normal", "fan", "orthogonal"], help_heading = "Model")]
+    init: Option<String>,
+    /// Factor on what is drawn; for normal the deviation [default: 1, and 0.01 for normal]
+    #[arg(long, value_name = "X", help_heading = "Model")]
+    init_scale: Option<f64>,
+    /// Biases at the start: drawn like the weights, or zero
+    #[arg(long, value_parser = ["drawn", "zero"], help_heading = "Model")]
+    init_bias: Option<String>,
     /// Added to the forget gate's bias at the start
     #[arg(long, value_name = "X", help_heading = "Model")]
     forget_bias: Option<f64>,
@@ -44,6 +54,10 @@ pub struct Settings {
     /// Characters a step looks back
     #[arg(long, visible_aliases = ["seq-length", "bptt"], value_name = "N", value_parser = whole(), help_heading = "Training")]
     seq_len: Option<u64>,
+    /// How the text is cut: rows carry their state along; chunks, random windows and lines begin from zero. A line longer
+    /// than --seq-len is cut there
+    #[arg(long, value_parser = ["rows", "chunks", "random", "lines"], help_heading = "Training")]
+    batches: Option<String>,
     /// Rows of text read side by side; a small text shrinks it
     #[arg(long, visible_alias = "batch-size", value_name = "N", value_parser = whole(), help_heading = "Training")]
     batch: Option<u64>,
@@ -53,11 +67,22 @@ pub struct Settings {
     /// Steps to take, instead of epochs
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
     steps: Option<u64>,
-    /// Highest learning rate
+    /// What turns gradients into steps, with PyTorch's formulas and constants
+    #[arg(long, value_parser = ["sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw"], help_heading = "Training")]
+    optimizer: Option<String>,
+    /// Share of the velocity that momentum and nesterov keep
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    momentum: Option<f64>,
+    /// Pull of every parameter towards 0: added to the gradient, as a penalty of X/2 times the sum of squares would be;
+    /// adamw shrinks the parameters instead [default: 0, and 0.01 for adamw]
+    #[arg(long, visible_alias = "l2", value_name = "X", help_heading = "Training")]
+    weight_decay: Option<f64>,
+    /// Highest learning rate; what suits adam is too small for sgd
     #[arg(long, visible_alias = "learning-rate", value_name = "X", help_heading = "Training")]
     lr: Option<f64>,
-    /// How the learning rate moves
-    #[arg(long, value_parser = ["constant", "cosine"], help_heading = "Training")]
+    /// How the learning rate moves [default: cosine, or the one that --lr-decay, --halve-every or --plateau-patience
+    /// belongs to]
+    #[arg(long, value_parser = ["constant", "cosine", "decay", "halve", "plateau"], help_heading = "Training")]
     schedule: Option<String>,
     /// Steps over which the learning rate rises at the start
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
@@ -65,9 +90,30 @@ pub struct Settings {
     /// Last learning rate of the cosine, as a share of the highest
     #[arg(long, value_name = "X", help_heading = "Training")]
     min_lr_frac: Option<f64>,
+    /// Factor on the learning rate after each epoch [default with --schedule decay: 0.97]
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    lr_decay: Option<f64>,
+    /// Epochs at the full rate before --lr-decay begins [default with --schedule decay: 1]
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
+    lr_decay_after: Option<u64>,
+    /// Epochs after which the learning rate is halved, again and again [default with --schedule halve: 5]
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
+    halve_every: Option<u64>,
+    /// Validations without improvement that halve the learning rate [default with --schedule plateau: 3]
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
+    plateau_patience: Option<u64>,
+    /// Validations without improvement that end the run; 0 never ends it
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
+    patience: Option<u64>,
     /// Largest norm of a gradient; 0 does not clip
     #[arg(long, visible_alias = "grad-clip", value_name = "X", help_heading = "Training")]
     clip: Option<f64>,
+    /// Largest size of a gradient's element, taken before any norm; 0 does not clip
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    clip_value: Option<f64>,
+    /// Largest norm of each parameter's gradient, taken before the norm of all; 0 does not clip
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    clip_param_norm: Option<f64>,
     /// Seed of every random draw
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
     seed: Option<u64>,

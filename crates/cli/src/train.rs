@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::builder::RangedU64ValueParser;
 use elman::train::{Control, Event, Outcome, Plan, Report};
@@ -31,6 +31,10 @@ pub struct Args {
     /// Threads [default: one for each core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     threads: Option<usize>,
+    /// Minutes after which to stop and save, once the step in progress is done; the learning rate moves by steps all the
+    /// same, and --resume goes on
+    #[arg(long, value_name = "X", value_parser = minutes)]
+    minutes: Option<Duration>,
     /// Where to compute
     #[arg(long, value_parser = ["auto", "cpu"], default_value = "auto")]
     device: String,
@@ -42,6 +46,13 @@ pub struct Args {
     quiet: bool,
     #[command(flatten)]
     settings: Settings,
+}
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    let minutes: f64 = text.parse().map_err(|_| "expected a number")?;
+    let is_positive = minutes > 0.0;
+    let time = Duration::try_from_secs_f64(60.0 * minutes).ok().filter(|_| is_positive);
+    time.ok_or_else(|| "expected a finite number above 0".to_string())
 }
 
 /// The object that `--json` prints.
@@ -60,6 +71,7 @@ struct Summary {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
     let cpu = Cpu::new(args.threads)?;
     let (mut trainer, run) = prepare(args, &cpu)?;
     let plan = trainer.plan().clone();
@@ -81,17 +93,18 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Event::Sample { step, text } => progress.sample(step, text),
             Event::Saved { .. } => draw(&reports, &run, &title, &progress),
         }
-        if signals.exit_code().is_some() { Control::Stop } else { Control::Continue }
+        let is_time_up = args.minutes.is_some_and(|limit| started.elapsed() >= limit);
+        if is_time_up || signals.exit_code().is_some() { Control::Stop } else { Control::Continue }
     });
     progress.finish();
     let outcome = outcome?;
     draw(&reports, &run, &title, &progress);
 
     let stopped = signals.exit_code().filter(|_| outcome.stopped);
-    if stopped.is_some() {
+    if stopped.is_some() || (outcome.stopped && !args.quiet) {
         say_how_to_resume(args, &outcome, &plan, &run);
     } else if !args.quiet {
-        conclude(&outcome, &run);
+        conclude(&outcome, trainer.config(), &run);
     }
     if args.json {
         terminal::print_json(&summary(&outcome, &run))?;
@@ -147,13 +160,14 @@ fn announce(plan: &Plan, config: &Config, cpu: &Cpu, run: &RunDir) {
         fact("device", &format!("cpu, backend {}, {}", cpu.backend_name(), counted(cpu.threads() as u64, "thread")))
     );
     let steps = format!(
-        "{} of {} x {} characters, {} an epoch; Adam, rate {} ({})",
+        "{} of {} x {} characters, {} an epoch; {:?}, rate {} ({})",
         counted(plan.steps, "step"),
         plan.batch,
         plan.seq_len,
         grouped(plan.steps_per_epoch),
+        config.optimizer,
         config.lr,
-        format!("{:?}", config.schedule).to_lowercase()
+        format!("{:?}", config.schedule()).to_lowercase()
     );
     say!("{}", fact("training", &steps));
     let from = if plan.steps_done > 0 { format!(", resumed after step {}", plan.steps_done) } else { String::new() };
@@ -171,7 +185,7 @@ fn draw(reports: &[Report], run: &RunDir, title: &str, progress: &Progress) {
     }
 }
 
-fn conclude(outcome: &Outcome, run: &RunDir) {
+fn conclude(outcome: &Outcome, config: &Config, run: &RunDir) {
     say!("");
     let memory = peak_memory().map(|bytes| format!(", {} MB of memory at most", bytes / 1_000_000)).unwrap_or_default();
     let time = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
@@ -186,6 +200,10 @@ fn conclude(outcome: &Outcome, run: &RunDir) {
             )
         )
     );
+    if outcome.out_of_patience {
+        let barren = counted(config.patience, "validation");
+        say!("{}", fact("early", &format!("{barren} brought no lower loss: training ended")));
+    }
     if let Some(loss) = outcome.best_val_loss {
         let at = outcome.best_step.map(|step| format!(", at step {step}")).unwrap_or_default();
         let bits = loss / std::f64::consts::LN_2;

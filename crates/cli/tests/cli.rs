@@ -107,6 +107,45 @@ fn train_json_is_one_object() {
 }
 
 #[test]
+fn patience_and_time_run_out_in_words() {
+    let place = Place::with_text();
+    let flags = ["--lr", "1e-30", "--steps", "90", "--eval-every", "2", "--patience", "3", "--schedule", "plateau"];
+    let said = stderr(&place.train(&[&["text.txt", "--out", "early"], &flags[..]].concat()));
+    assert!(said.contains("8 steps") && said.contains("3 validations brought no lower loss"), "{said}");
+    // The time is up before the first step is done; what was begun is finished, saved and resumed.
+    let said = stderr(&place.train(&["text.txt", "--steps", "3", "--minutes", "1e-9", "--out", "brief"]));
+    assert!(said.contains("stopped after step 1 of 3") && said.contains("train --resume brief"), "{said}");
+    place.done(&["train", "--resume", "brief"]);
+    place.train(&["text.txt", "--steps", "3", "--out", "whole"]);
+    assert_eq!(place.read("brief/model.safetensors"), place.read("whole/model.safetensors"));
+}
+
+#[test]
+fn every_setting_reaches_the_recipe() {
+    let place = Place::with_text();
+    let flags = "--steps 3 --optimizer nesterov --momentum 0.8 --l2 0.001 --clip-value 2 --clip-param-norm 3 --halve-every 1 --init normal --init-scale 0.1 --init-bias zero --batches random";
+    place.train(&[&["text.txt", "--out", "a"], &flags.split(' ').collect::<Vec<_>>()[..]].concat());
+    let recipe = String::from_utf8(place.read("a/config.toml")).unwrap();
+    for line in [
+        "optimizer = \"nesterov\"",
+        "momentum = 0.8",
+        "weight_decay = 0.001",
+        "clip_value = 2.0",
+        "clip_param_norm = 3.0",
+        "schedule = \"halve\"",
+        "halve_every = 1",
+        "init = \"normal\"",
+        "init_scale = 0.1",
+        "init_bias = \"zero\"",
+        "batches = \"random\"",
+    ] {
+        assert!(recipe.lines().any(|have| have == line), "{line} in {recipe}");
+    }
+    place.done(&["train", "text.txt", "--config", "a/config.toml", "--out", "b"]);
+    assert_eq!(place.read("a/model.safetensors"), place.read("b/model.safetensors"));
+}
+
+#[test]
 fn quiet_is_quiet() {
     let output = Place::with_text().train(&["text.txt", "--steps", "6", "--quiet"]);
     assert_eq!((stdout(&output), stderr(&output)), (String::new(), String::new()));

@@ -19,6 +19,11 @@ fn bad_usage() {
         ("'mgu' for '--cell <CELL>'", vec!["train", "--model", "mgu"]),
         ("'many' for '--hidden <N>'", vec!["train", "--rnn_size", "many"]),
         ("'-1' for '--hidden <N>'", vec!["train", "--hidden", "-1"]),
+        ("'0' for '--minutes <X>': expected a finite number above 0", vec!["train", "--minutes", "0"]),
+        ("'nan' for '--minutes <X>'", vec!["train", "--minutes", "nan"]),
+        ("'lion' for '--optimizer", vec!["train", "--optimizer", "lion"]),
+        ("'xavier' for '--init", vec!["train", "--init", "xavier"]),
+        ("'words' for '--batches", vec!["train", "--batches", "words"]),
         ("'linear' for '--schedule", vec!["train", "--schedule", "linear"]),
         ("'cuda' for '--device", vec!["train", "--device", "cuda"]),
         ("'0' for '--threads <N>'", vec!["train", "--threads", "0"]),
@@ -61,6 +66,12 @@ fn bad_settings() {
         ("lr is inf", ["--lr", "inf"]),
         ("lr is -1", ["--lr", "-1"]),
         ("clip is -1", ["--clip", "-1"]),
+        ("momentum is 1", ["--momentum", "1"]),
+        ("weight_decay is -1", ["--l2", "-1"]),
+        ("init_scale is inf", ["--init-scale", "inf"]),
+        ("clip_value is NaN", ["--clip-value", "nan"]),
+        ("lr_decay is 2", ["--lr-decay", "2"]),
+        ("halve_every is 0", ["--halve-every", "0"]),
         ("dropout is 1", ["--dropout", "1"]),
         ("val_frac is 1.5", ["--val-frac", "1.5"]),
         ("min_lr_frac is 2", ["--min-lr-frac", "2"]),
@@ -68,6 +79,9 @@ fn bad_settings() {
     ] {
         place.refused(1, words, &train(&flags));
     }
+    let two = ["--schedule", "cosine", "--lr-decay", "0.9"];
+    place.refused(1, "lr_decay is 0.9, expected it with schedule = decay, not cosine", &train(&two));
+    place.refused(1, "patience is 2, expected a validation split", &train(&["--patience", "2", "--val-frac", "0"]));
     place.refused(1, "more than the system gives", &train(&["--hidden", "60000", "--layers", "60"]));
 }
 

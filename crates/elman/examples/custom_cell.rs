@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use elman::gradcheck::{Loss, check_tensor};
 use elman::ops::LinearIds;
-use elman::optim::{Adam, clip_scale};
+use elman::optim::{Optimizer, clip_scale};
 use elman::params::{Declaration, ParamId, Params};
 use elman::rng::{Purpose, generator};
-use elman::{Corpus, Cpu, Element, Error, tape::Tape, tape::Var};
+use elman::{Config, Corpus, Cpu, Element, Error, tape::Tape, tape::Var};
 
 /// W x + U h + b.
 struct Affine([ParamId; 3]);
@@ -102,7 +102,8 @@ fn train(cpu: &Cpu, steps: usize) -> Result<(), Error> {
     vocab.sort_unstable();
     vocab.dedup();
     let (ids, (model, mut params)) = (ids(&vocab), Model::new::<f32>(vocab.len(), size)?);
-    let (mut grads, mut adam, mut tape) = (params.zeros_like(), Adam::new(&params), Tape::new(cpu));
+    let (mut grads, mut adam, mut tape) =
+        (params.zeros_like(), Optimizer::of(&Config::default(), &params), Tape::new(cpu));
     let (row, mut state, mut since) = ((ids.len() - 1) / batch, vec![0.0; batch * size], Instant::now());
     for step in 0..steps {
         let start = step % (row / seq_len) * seq_len;

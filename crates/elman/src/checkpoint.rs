@@ -94,7 +94,7 @@ impl ModelFile {
         if let Some(name) = tensors.names().into_iter().find(|name| expected.iter().all(|e| e.name != *name)) {
             return Err(Error::file(&path, format!("{name} is not a tensor of this model")));
         }
-        let mut model = LanguageModel::new(&meta.config, vocab.len())?;
+        let mut model = LanguageModel::zeros(&meta.config, vocab.len())?;
         set_params(&tensors, "", model.params_mut())?;
         Ok(ModelFile { config: meta.config, vocab, results: meta.results, model })
     }

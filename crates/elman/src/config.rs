@@ -2,6 +2,8 @@
 //! Refuses impossible values by name, before any work starts.
 //! What does not change the result (threads, backend, paths of output) is not here.
 
+mod open;
+
 use elman_kernels::recurrent;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,44 @@ pub enum Nonlinearity {
     Relu,
 }
 
+/// How the parameters of a fresh model are drawn: see [`Config::init_scale`] for the scale s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Init {
+    /// Uniform in ±s/sqrt(H).
+    Pytorch,
+    /// Normal with deviation s.
+    Normal,
+    /// Normal with deviation s/sqrt(columns); biases s/sqrt(H).
+    Fan,
+    /// Each H x H block of the recurrent weights s times an orthogonal matrix, the rest uniform in ±1/sqrt(H).
+    Orthogonal,
+}
+
+/// What biases begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InitBias {
+    /// Drawn like the weights.
+    Drawn,
+    /// Zero.
+    Zero,
+}
+
+/// How the training text is cut into batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BatchKind {
+    /// Contiguous rows, the state carried along each.
+    Rows,
+    /// Consecutive chunks, each from the zero state.
+    Chunks,
+    /// Windows drawn with replacement, each from the zero state.
+    Random,
+    /// A line an example, from the zero state; shorter ones padded, the padding without weight.
+    Lines,
+}
+
 /// How a text becomes tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -37,14 +77,40 @@ pub enum TokenizerKind {
     Char,
 }
 
-/// How the learning rate changes over the run.
+/// What turns gradients into steps, with PyTorch's formulas and constants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Plain gradient descent.
+    Sgd,
+    /// Gradient descent with a velocity.
+    Momentum,
+    /// Gradient descent with a velocity that looks ahead.
+    Nesterov,
+    /// Steps divided by the root of a decayed mean square.
+    RmsProp,
+    /// Steps divided by the root of the sum of all squares.
+    Adagrad,
+    /// Momentum over root mean square, both corrected for their start from zero.
+    Adam,
+    /// Adam with the weight decay outside of it.
+    AdamW,
+}
+
+/// How the learning rate changes over the run (after the warm-up).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
-    /// `lr` throughout (after the warm-up).
+    /// `lr` throughout.
     Constant,
-    /// A half cosine from `lr` down to `lr * min_lr_frac` at the last step (after the warm-up).
+    /// A half cosine from `lr` down to `lr * min_lr_frac` at the last step.
     Cosine,
+    /// Times `lr_decay` after each epoch from `lr_decay_after` on.
+    Decay,
+    /// Halved every `halve_every` epochs.
+    Halve,
+    /// Halved after `plateau_patience` validations without improvement.
+    Plateau,
 }
 
 /// Everything that decides what a training run computes.
@@ -68,6 +134,13 @@ pub struct Config {
     pub dropout: f64,
     /// Dropout probability after the last layer, before the head.
     pub output_dropout: f64,
+    /// How the parameters are drawn.
+    pub init: Init,
+    /// Scale of the drawn parameters. None: 1, and 0.01 for `normal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_scale: Option<f64>,
+    /// What biases begin with.
+    pub init_bias: InitBias,
     /// Added to an LSTM's forget gate's input bias at initialisation.
     pub forget_bias: f64,
     /// How text becomes tokens.
@@ -76,6 +149,8 @@ pub struct Config {
     pub val_frac: f64,
     /// T, steps of back-propagation through time.
     pub seq_len: usize,
+    /// How the text is cut into batches.
+    pub batches: BatchKind,
     /// B, parallel rows of the text.
     pub batch: usize,
     /// Passes over the training split; ignored where `steps` is set.
@@ -85,16 +160,44 @@ pub struct Config {
     /// Optimizer steps, instead of `epochs`; resolved, what `epochs` came to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
-    /// Peak learning rate of Adam.
+    /// Optimizer.
+    pub optimizer: OptimizerKind,
+    /// Share of the velocity kept by `momentum` and `nesterov`; the other optimizers ignore it.
+    pub momentum: f64,
+    /// Times each parameter, biases too, added to its clipped gradient: the gradient of 0.5 * weight_decay * |W|^2, which
+    /// the reported loss leaves out. `adamw` takes lr * weight_decay of each parameter off, beside the gradient.
+    /// None: 0, and 0.01 for `adamw`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+    /// Peak learning rate.
     pub lr: f64,
-    /// Shape of the learning rate over the run.
-    pub schedule: Schedule,
+    /// Shape of the learning rate over the run. None: the one that a setting below belongs to, else the cosine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     /// Steps over which the rate rises linearly from 0 to `lr`.
     pub warmup: u64,
     /// Last learning rate of the cosine as a share of `lr`.
     pub min_lr_frac: f64,
+    /// Factor of `decay`. None: 0.97.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr_decay: Option<f64>,
+    /// Epochs at the full rate before the first factor of `decay`. None: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr_decay_after: Option<u64>,
+    /// Epochs between the halvings of `halve`. None: 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub halve_every: Option<u64>,
+    /// Validations without improvement before `plateau` halves the rate. None: 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plateau_patience: Option<u64>,
+    /// Validations without improvement after which the run ends; 0 ends it never.
+    pub patience: u64,
     /// Largest global norm of the gradient; 0 does not clip.
     pub clip: f64,
+    /// Largest size of a gradient's element, before the norms are taken; 0 does not clip.
+    pub clip_value: f64,
+    /// Largest norm of each parameter's gradient, before the global norm is taken; 0 does not clip.
+    pub clip_param_norm: f64,
     /// Seed of every random draw.
     pub seed: u64,
     /// Steps between two evaluations of the validation split, and one after the last step; 0 evaluates never.
@@ -126,18 +229,32 @@ impl Default for Config {
             embed: 0,
             dropout: 0.2,
             output_dropout: 0.2,
+            init: Init::Pytorch,
+            init_scale: None,
+            init_bias: InitBias::Drawn,
             forget_bias: 1.0,
             tokenizer: TokenizerKind::Char,
             val_frac: 0.1,
             seq_len: 64,
+            batches: BatchKind::Rows,
             batch: 64,
             epochs: None,
             steps: None,
+            optimizer: OptimizerKind::Adam,
+            momentum: 0.9,
+            weight_decay: None,
             lr: 4e-3,
-            schedule: Schedule::Cosine,
+            schedule: None,
             warmup: 0,
             min_lr_frac: 0.05,
+            lr_decay: None,
+            lr_decay_after: None,
+            halve_every: None,
+            plateau_patience: None,
+            patience: 0,
             clip: 1.0,
+            clip_value: 0.0,
+            clip_param_norm: 0.0,
             seed: 1,
             eval_every: None,
             print_every: None,
@@ -196,11 +313,13 @@ impl Config {
 
     /// Checks every field on its own. Errors: the first that is out of range, by its name.
     pub fn check(&self) -> Result<(), Error> {
+        let (positive, at_least_0) = ("a finite number above 0", "a finite number, 0 or more");
         whole("hidden_size", self.hidden_size as u64, 1, 1 << 16)?;
         whole("num_layers", self.num_layers as u64, 1, 64)?;
         whole("embed", self.embed as u64, 0, 1 << 16)?;
         real("dropout", self.dropout, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
         real("output_dropout", self.output_dropout, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
+        real("init_scale", self.init_scale(), at_least_0, |x| x >= 0.0)?;
         real("forget_bias", self.forget_bias, "a finite number", |_| true)?;
         real("val_frac", self.val_frac, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
         whole("seq_len", self.seq_len as u64, 1, 1 << 24)?;
@@ -208,13 +327,25 @@ impl Config {
         if self.steps.is_none() {
             whole("epochs", self.epochs.unwrap_or(1), 1, 1 << 32)?;
         }
-        real("lr", self.lr, "a finite number above 0", |x| x > 0.0)?;
+        real("lr", self.lr, positive, |x| x > 0.0)?;
         real("min_lr_frac", self.min_lr_frac, "0 to 1", |x| (0.0..=1.0).contains(&x))?;
-        real("clip", self.clip, "a finite number, 0 or more", |x| x >= 0.0)?;
+        real("weight_decay", self.weight_decay(), at_least_0, |x| x >= 0.0)?;
+        real("momentum", self.momentum, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
+        for (name, limit) in
+            [("clip", self.clip), ("clip_value", self.clip_value), ("clip_param_norm", self.clip_param_norm)]
+        {
+            real(name, limit, at_least_0, |x| x >= 0.0)?;
+        }
         whole("sample_length", self.sample_length as u64, 0, 1 << 32)?;
+        real("lr_decay", self.lr_decay(), "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
+        self.check_schedule()?;
         whole("warmup", self.warmup, 0, MAX_INTEGER)?;
         whole("seed", self.seed, 0, MAX_INTEGER)?;
         for (name, value, least) in [
+            ("patience", Some(self.patience), 0),
+            ("lr_decay_after", self.lr_decay_after, 1),
+            ("halve_every", self.halve_every, 1),
+            ("plateau_patience", self.plateau_patience, 1),
             ("steps", self.steps, 1),
             ("eval_every", self.eval_every, 0),
             ("print_every", self.print_every, 0),
@@ -224,23 +355,6 @@ impl Config {
             whole(name, value.unwrap_or(least), least, MAX_INTEGER)?;
         }
         Ok(())
-    }
-
-    /// Fills in what was left open, for a text whose epoch has `steps_per_epoch` steps with `batch` rows.
-    /// Resolving twice changes nothing.
-    pub(crate) fn resolve(&mut self, batch: usize, steps_per_epoch: u64, validates: bool) {
-        self.batch = batch;
-        let steps = match self.epochs {
-            Some(epochs) => epochs.saturating_mul(steps_per_epoch),
-            None => steps_per_epoch.saturating_mul(20).max(800),
-        };
-        let steps = *self.steps.get_or_insert(steps.min(MAX_INTEGER));
-        let tenth = steps.div_ceil(10);
-        let eval = steps_per_epoch.clamp(steps.div_ceil(50), tenth);
-        let eval = *self.eval_every.get_or_insert(eval);
-        self.print_every.get_or_insert((steps / 200).clamp(1, 100));
-        self.sample_every.get_or_insert(tenth);
-        self.save_every.get_or_insert(if validates && eval > 0 { eval } else { tenth });
     }
 }
 
@@ -268,10 +382,10 @@ mod tests {
 
     #[test]
     fn a_recipe_comes_back_as_it_was_written() {
-        let config = Config { lr: 0.1 + 0.2, steps: Some(7), schedule: Schedule::Constant, ..Config::default() };
+        let config = Config { lr: 0.1 + 0.2, steps: Some(7), schedule: Some(Schedule::Constant), ..Config::default() };
         assert_eq!(Config::from_toml(&config.to_toml().unwrap(), "r").unwrap(), config);
         let recipe = Config::from_toml("hidden_size = 12\nschedule = \"constant\"\n", "r").unwrap();
-        assert_eq!((recipe.hidden_size, recipe.schedule, recipe.batch), (12, Schedule::Constant, 64));
+        assert_eq!((recipe.hidden_size, recipe.schedule, recipe.batch), (12, Some(Schedule::Constant), 64));
     }
 
     #[test]
@@ -291,7 +405,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 19] = [
+        let cases: [(&str, Spoil); 31] = [
             ("hidden_size is 0, expected 1 to 65536", |c| c.hidden_size = 0),
             ("num_layers is 0", |c| c.num_layers = 0),
             ("embed is 65537", |c| c.embed = 65_537),
@@ -306,7 +420,23 @@ mod tests {
             ("lr is NaN, expected a finite number above 0", |c| c.lr = f64::NAN),
             ("lr is 0,", |c| c.lr = 0.0),
             ("min_lr_frac is 2", |c| c.min_lr_frac = 2.0),
+            ("init_scale is -1", |c| c.init_scale = Some(-1.0)),
+            ("lr_decay is 0,", |c| c.lr_decay = Some(0.0)),
+            ("lr_decay_after is 0,", |c| c.lr_decay_after = Some(0)),
+            ("halve_every is 0,", |c| c.halve_every = Some(0)),
+            ("plateau_patience is 0,", |c| c.plateau_patience = Some(0)),
+            ("patience is 18446744073709551615", |c| c.patience = u64::MAX),
+            ("halve_every is 2, expected it with schedule = halve, not cosine", |c| {
+                (c.halve_every, c.schedule) = (Some(2), Some(Schedule::Cosine));
+            }),
+            ("plateau_patience is 4, expected it with schedule = plateau, not decay", |c| {
+                (c.plateau_patience, c.lr_decay) = (Some(4), Some(0.5));
+            }),
             ("clip is -1", |c| c.clip = -1.0),
+            ("clip_value is -1", |c| c.clip_value = -1.0),
+            ("clip_param_norm is inf", |c| c.clip_param_norm = f64::INFINITY),
+            ("momentum is 1,", |c| c.momentum = 1.0),
+            ("weight_decay is -1", |c| c.weight_decay = Some(-1.0)),
             ("seed is 18446744073709551615", |c| c.seed = u64::MAX),
             ("warmup is 18446744073709551615", |c| c.warmup = u64::MAX),
             ("save_every is 18446744073709551615", |c| c.save_every = Some(u64::MAX)),
@@ -319,28 +449,5 @@ mod tests {
             let got = config.check().unwrap_err().to_string();
             assert!(got.starts_with(want), "{got}");
         }
-    }
-
-    #[test]
-    fn what_is_left_open_is_filled_in_once() {
-        let mut config = Config::default();
-        config.resolve(32, 240, true);
-        assert_eq!((config.batch, config.steps, config.eval_every), (32, Some(4800), Some(240)));
-        assert_eq!((config.print_every, config.sample_every), (Some(24), Some(480)));
-        assert_eq!(config.save_every, Some(240));
-        let again = config.clone();
-        config.resolve(32, 240, true);
-        assert_eq!(config, again);
-
-        let mut endless = Config { epochs: Some(1 << 32), ..Config::default() };
-        endless.resolve(64, 1 << 40, true);
-        assert!(endless.check().is_ok() && endless.to_toml().is_ok());
-
-        let mut short = Config { steps: Some(5), ..Config::default() };
-        short.resolve(64, 1, false);
-        assert_eq!((short.eval_every, short.print_every, short.save_every), (Some(1), Some(1), Some(1)));
-        let mut never = Config { eval_every: Some(0), ..Config::default() };
-        never.resolve(64, 100, true);
-        assert_eq!((never.eval_every, never.save_every), (Some(0), Some(200)));
     }
 }

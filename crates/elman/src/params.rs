@@ -142,8 +142,26 @@ impl<E: Element> Params<E> {
     /// Global L2 norm: logical rows in rising columns, then rows, then parameters, in f64, so that neither layout nor
     /// threads change a bit.
     pub fn norm(&self, cpu: &Cpu) -> f64 {
-        let square = |e: &Entry| norm::squared(cpu, &e.layout, &self.values[e.range.clone()]);
-        libm::sqrt(self.entries.iter().map(square).sum())
+        libm::sqrt(self.squared_norms(cpu).sum())
+    }
+
+    /// The L2 norm of each parameter, in the order of the model.
+    pub fn norms(&self, cpu: &Cpu) -> impl Iterator<Item = f64> {
+        self.squared_norms(cpu).map(libm::sqrt)
+    }
+
+    fn squared_norms(&self, cpu: &Cpu) -> impl Iterator<Item = f64> {
+        self.entries.iter().map(|e| norm::squared(cpu, &e.layout, &self.values[e.range.clone()]))
+    }
+
+    /// The packed memory of each parameter, in the order of the model.
+    pub fn each_mut(&mut self) -> impl Iterator<Item = &mut [E]> {
+        let mut rest = &mut self.values[..];
+        self.entries.iter().map(move |entry| {
+            let (this, after) = std::mem::take(&mut rest).split_at_mut(entry.range.len());
+            rest = after;
+            this
+        })
     }
 
     /// Where the elements of a parameter lie in its packed memory.

@@ -121,6 +121,8 @@ pub struct Outcome {
     pub tokens_per_sec: f64,
     /// Scalars in the model.
     pub parameters: usize,
+    /// Whether its patience ended it: so many validations without improvement.
+    pub out_of_patience: bool,
     /// Whether the observer ended it before its last step.
     pub stopped: bool,
 }

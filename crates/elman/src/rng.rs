@@ -13,6 +13,8 @@ pub enum Purpose {
     Dropout,
     /// Text drawn from a model.
     Sample,
+    /// Random windows of a step, the order of lines in an epoch.
+    Batches,
 }
 
 impl Purpose {
@@ -22,6 +24,7 @@ impl Purpose {
             Purpose::Init => 1,
             Purpose::Dropout => 2,
             Purpose::Sample => 3,
+            Purpose::Batches => 4,
         }
     }
 }

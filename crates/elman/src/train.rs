@@ -8,13 +8,13 @@ use elman_kernels::Cpu;
 use crate::{
     checkpoint::{Results, save_model},
     config::Config,
-    data::{Batches, Corpus, TextMark, Vocab},
+    data::{Batch, Batches, Corpus, TextMark, Vocab},
     error::Error,
     evaluate::{evaluate_ids, predicted_bytes},
     layer::State,
     memory,
     model::LanguageModel,
-    optim::{Adam, clip_scale, learning_rate},
+    optim::{Optimizer, Place, clip, learning_rate},
     params::Params,
     report::Clock,
     rng::{Purpose, generator},
@@ -38,7 +38,7 @@ pub struct Trainer {
     model: LanguageModel<f32>,
     tape: Tape<f32>,
     grads: Params<f32>,
-    adam: Adam,
+    optimizer: Optimizer,
     carry: State<f32>,
     progress: Progress,
 }
@@ -77,7 +77,7 @@ impl Trainer {
         let data = Data::prepare(&saved.meta.config, corpus)?;
         saved.check(data.vocab.len())?;
         let mut trainer = Trainer::assemble(saved.meta.config.clone(), text, data, cpu)?;
-        saved.restore(&mut trainer.model, &mut trainer.adam, &mut trainer.carry)?;
+        saved.restore(&mut trainer.model, &mut trainer.optimizer, &mut trainer.carry)?;
         trainer.progress = saved.meta.progress;
         trainer.plan.steps_done = trainer.progress.step;
         run.cut_back(trainer.progress.log_lines, trainer.progress.sample_bytes)?;
@@ -86,6 +86,7 @@ impl Trainer {
 
     fn assemble(mut config: Config, text: TextMark, data: Data, cpu: &Cpu) -> Result<Trainer, Error> {
         config.resolve(data.batches.batch(), data.batches.windows(), !data.validation.ids.is_empty());
+        needs_validation(&config, &data.validation)?;
         let model = LanguageModel::new(&config, data.vocab.len())?;
         memory::check(&config, data.vocab.len(), model.params().count())?;
         let plan = Plan {
@@ -104,7 +105,7 @@ impl Trainer {
         Ok(Trainer {
             tape: Tape::new(cpu),
             grads: model.params().zeros_like(),
-            adam: Adam::new(model.params()),
+            optimizer: Optimizer::of(&config, model.params()),
             carry: model.zero_state(config.batch),
             cpu: cpu.clone(),
             text,
@@ -148,50 +149,59 @@ impl Trainer {
         observer: &mut dyn FnMut(Event<'_>) -> Control,
     ) -> Result<Outcome, Error> {
         let mut clock = Clock::start(self.progress.seconds);
-        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+        let mut batch = Batch::default();
         let mut stop = false;
         let mut stops = |event: Event<'_>| observer(event) == Control::Stop;
         if let Some(run) = run {
             run.write_config(&self.config)?;
         }
-        while self.progress.step < self.plan.steps && !stop {
+        while self.progress.step < self.plan.steps && !self.is_out_of_patience() && !stop {
             let step = self.progress.step + 1;
-            let last = step == self.plan.steps;
-            let due = |every: Option<u64>| every.is_some_and(|n| n > 0 && (last || step.is_multiple_of(n)));
+            let lr = learning_rate(&self.config, &self.place(step));
+            let mut last = step == self.plan.steps;
+            let due = |every: Option<u64>, last| every.is_some_and(|n| n > 0 && (last || step.is_multiple_of(n)));
 
-            // Batch.
-            let window = (step - 1) % self.plan.steps_per_epoch;
-            if window == 0 {
-                self.carry.reset();
+            // Batch, and the state it begins from.
+            self.batches.fill(step - 1, &mut batch);
+            let predictions = batch.predictions();
+            let mut fresh = None;
+            let state = match self.batches.carries_state() {
+                true => &mut self.carry,
+                false => fresh.insert(self.model.zero_state(batch.rows)),
+            };
+            if (step - 1).is_multiple_of(self.plan.steps_per_epoch) {
+                state.reset();
             }
-            self.batches.window(window, &mut inputs, &mut targets);
 
             // Forward and backward.
             let dropout = Some(generator(self.config.seed, Purpose::Dropout, step));
             let (tape, grads) = (&mut self.tape, &mut self.grads);
-            let loss = self.model.loss_and_grads(tape, &inputs, &targets, &mut self.carry, dropout, grads)?;
+            let loss = self.model.loss_and_grads(tape, &batch.inputs, &batch.targets, state, dropout, grads)?;
             reduce(grads);
 
             // Clip, step.
             let norm = grads.norm(&self.cpu);
-            let lr = learning_rate(&self.config, step, self.plan.steps);
             if !(loss.is_finite() && norm.is_finite()) {
                 return Err(Error::Diverged { step, loss, norm, lr });
             }
-            let scale = clip_scale(norm, self.config.clip);
-            self.adam.update(&self.cpu, lr, scale, self.model.params_mut(), grads)?;
+            let scale = clip(&self.cpu, &self.config, norm, grads);
+            self.optimizer.update(&self.cpu, lr, scale, self.model.params_mut(), grads)?;
             self.progress.step = step;
-            self.progress.nats += loss * targets.len() as f64;
-            self.progress.tokens += targets.len() as u64;
-            clock.trained(targets.len());
+            self.progress.nats += loss * predictions as f64;
+            self.progress.tokens += predictions as u64;
+            clock.trained(predictions);
             stop |= stops(Event::Step { step, loss, tokens_per_sec: clock.speed() });
 
             // Evaluate.
-            let evaluates = due(self.config.eval_every) && !self.validation.ids.is_empty();
+            let evaluates = due(self.config.eval_every, last) && !self.validation.ids.is_empty();
             let val_loss = if evaluates { Some(self.validate()?) } else { None };
             let best = improves(val_loss, self.progress.best_val_loss);
             if best {
                 (self.progress.best_val_loss, self.progress.best_step) = (val_loss, Some(step));
+            }
+            if evaluates {
+                self.progress.patience.validated(best, self.config.plateau_patience());
+                last |= self.is_out_of_patience();
             }
 
             // Report.
@@ -209,7 +219,7 @@ impl Trainer {
             }
 
             // Sample.
-            if due(self.config.sample_every) {
+            if due(self.config.sample_every, last) {
                 let text = self.sample()?;
                 if let Some(run) = run {
                     self.progress.sample_bytes += run.append_sample(step, &text)?;
@@ -219,13 +229,22 @@ impl Trainer {
 
             // Save.
             self.progress.seconds = clock.seconds();
-            if let (Some(run), true) = (run, last || stop || due(self.config.save_every)) {
+            if let (Some(run), true) = (run, last || stop || due(self.config.save_every, last)) {
                 self.save(run)?;
                 stop |= stops(Event::Saved { step, path: &run.model() });
             }
             clock.training_goes_on();
         }
         Ok(self.outcome(&clock))
+    }
+
+    fn place(&self, step: u64) -> Place {
+        let Plan { steps, steps_per_epoch, .. } = self.plan;
+        Place { step, steps, steps_per_epoch, halvings: self.progress.patience.halvings }
+    }
+
+    fn is_out_of_patience(&self) -> bool {
+        self.progress.patience.is_over(self.config.patience)
     }
 
     /// Loss over the whole validation split as one stream from the zero state.
@@ -265,7 +284,7 @@ impl Trainer {
     fn save(&self, run: &RunDir) -> Result<(), Error> {
         self.save_model(&run.model())?;
         let (config, progress, text) = (&self.config, &self.progress, &self.text);
-        train_state::save(&run.state(), config, progress, text, &self.model, &self.adam, &self.carry)
+        train_state::save(&run.state(), config, progress, text, &self.model, &self.optimizer, &self.carry)
     }
 
     fn save_model(&self, path: &Path) -> Result<(), Error> {
@@ -290,9 +309,25 @@ impl Trainer {
             seconds: self.progress.seconds,
             tokens_per_sec: clock.speed(),
             parameters: self.plan.parameters,
-            stopped: self.progress.step < self.plan.steps,
+            out_of_patience: self.is_out_of_patience(),
+            stopped: self.progress.step < self.plan.steps && !self.is_out_of_patience(),
         }
     }
+}
+
+/// Refuses settings that wait for validations where there are none.
+fn needs_validation(config: &Config, validation: &Validation) -> Result<(), Error> {
+    if config.eval_every != Some(0) && !validation.ids.is_empty() {
+        return Ok(());
+    }
+    let expected = "a validation split and eval_every above 0 with it".to_string();
+    if config.plateau_patience() > 0 {
+        return Err(Error::Setting { name: "schedule", got: "plateau".into(), expected });
+    }
+    if config.patience > 0 {
+        return Err(Error::Setting { name: "patience", got: config.patience.to_string(), expected });
+    }
+    Ok(())
 }
 
 /// Whether a validation loss is the best so far. One that is no finite number never is.
@@ -316,8 +351,13 @@ impl Data {
         let (train, tail) = corpus.split(config.val_frac);
         let vocab = Vocab::fit(train, tail);
         let ids = vocab.encode(corpus.name(), train)?;
-        let batches = Batches::new(corpus.name(), ids, config.batch, config.seq_len)?;
+        let newline = vocab.encode(corpus.name(), "\n").ok().and_then(|ids| ids.first().copied());
+        let batches = Batches::new(config, corpus.name(), ids, newline)?;
         let mut notes = Vec::new();
+        if batches.cut_lines() > 0 {
+            let (lines, seq_len) = (batches.cut_lines(), config.seq_len);
+            notes.push(format!("lines longer than seq_len = {seq_len} predictions are cut there: {lines}"));
+        }
         if batches.batch() < config.batch {
             notes.push(format!(
                 "batch is {} instead of {}: {} training characters give no more rows of seq_len = {}",

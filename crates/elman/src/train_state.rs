@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     layer::State,
     model::LanguageModel,
-    optim::Adam,
+    optim::{Optimizer, Patience},
     run_dir::RunDir,
     tensor_file::{self, TensorFile},
 };
@@ -42,6 +42,8 @@ pub(crate) struct Progress {
     pub best_val_loss: Option<f64>,
     /// The step that had it.
     pub best_step: Option<u64>,
+    /// Validations without improvement.
+    pub patience: Patience,
     /// Lines of `log.jsonl`.
     pub log_lines: u64,
     /// Bytes of `samples.txt`.
@@ -74,13 +76,14 @@ pub(crate) fn save(
     progress: &Progress,
     text: &TextMark,
     model: &LanguageModel<f32>,
-    adam: &Adam,
+    optimizer: &Optimizer,
     carry: &State<f32>,
 ) -> Result<(), Error> {
     let meta = Meta { config: config.clone(), format: FORMAT, progress: progress.clone(), text: text.clone() };
     let mut tensors = named("param.", model.params());
-    tensors.extend(named("adam_m.", &adam.m));
-    tensors.extend(named("adam_v.", &adam.v));
+    for (name, moment) in &optimizer.moments {
+        tensors.extend(named(&format!("{name}."), moment));
+    }
     tensors.extend(carry.tensors().into_iter().map(|(n, s, v)| (format!("carry.{n}"), s.to_vec(), v)));
     tensor_file::write(path, KEY, &meta, tensors)
 }
@@ -110,16 +113,17 @@ impl StateFile {
     pub fn restore(
         &self,
         model: &mut LanguageModel<f32>,
-        adam: &mut Adam,
+        optimizer: &mut Optimizer,
         carry: &mut State<f32>,
     ) -> Result<(), Error> {
         let tensors = self.file.parse()?;
         set_params(&tensors, "param.", model.params_mut())?;
-        set_params(&tensors, "adam_m.", &mut adam.m)?;
-        set_params(&tensors, "adam_v.", &mut adam.v)?;
-        adam.step = self.meta.progress.step;
+        for (name, moment) in &mut optimizer.moments {
+            set_params(&tensors, &format!("{name}."), moment)?;
+        }
+        optimizer.step = self.meta.progress.step;
         let carried = carry.tensors();
-        let expected = 3 * model.params().names().count() + carried.len();
+        let expected = (1 + optimizer.moments.len()) * model.params().names().count() + carried.len();
         for (name, shape, _) in carried {
             let values = tensors.values(&format!("carry.{name}"), "[batch, hidden_size]", &shape)?;
             carry.set(&name, &values)?;

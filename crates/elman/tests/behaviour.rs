@@ -2,12 +2,13 @@
 //! do not touch each other, the first loss is ln V, little data is learnt by heart, and neither threads nor vector
 //! width change a byte.
 
-use elman::config::{Cell, Nonlinearity};
+use elman::config::{BatchKind, Cell, Nonlinearity};
+use elman::data::{Batch, Batches};
 use elman::layer::State;
-use elman::optim::Adam;
+use elman::optim::Optimizer;
 use elman::tape::Tape;
 use elman::{Config, Corpus, Cpu, LanguageModel, RunDir, Trainer};
-use elman_kernels::Backend;
+use elman_kernels::{Backend, softmax::IGNORED};
 
 const VOCAB: usize = 11;
 
@@ -107,6 +108,50 @@ fn the_first_loss_is_ln_v() {
 }
 
 #[test]
+fn a_masked_batch_is_its_lines_alone() {
+    let cpu = Cpu::new(Some(1)).unwrap();
+    let newline = 0;
+    let ids: Vec<u32> =
+        tokens(90, 3).into_iter().enumerate().map(|(i, t)| if i % 13 == i / 13 { 0 } else { t }).collect();
+    for embed in [0, 5] {
+        let config = Config { hidden_size: 9, embed, batches: BatchKind::Lines, batch: 4, ..Config::default() };
+        let model = LanguageModel::<f64>::new(&config, VOCAB).unwrap();
+        let mut batches = Batches::new(&config, "t", ids.clone(), Some(newline)).unwrap();
+        let mut batch = Batch::default();
+        batches.fill(0, &mut batch);
+        assert!(batch.rows == 4 && batch.predictions() < batch.targets.len());
+        let mut tape = Tape::new(&cpu);
+        let mut run = |inputs: &[u32], targets: &[u32], rows| {
+            let mut grads = model.params().zeros_like();
+            let state = &mut model.zero_state(rows);
+            let loss = model.loss_and_grads(&mut tape, inputs, targets, state, None, &mut grads).unwrap();
+            let sum = model.loss_sum(&mut tape, inputs, targets, &mut model.zero_state(rows)).unwrap();
+            (loss, sum, grads)
+        };
+        let (loss, _, grads) = run(&batch.inputs, &batch.targets, 4);
+        let (mut sums, mut want) = (0.0, model.params().zeros_like());
+        for row in 0..4 {
+            let column = |ids: &[u32]| ids.iter().copied().skip(row).step_by(4).collect::<Vec<_>>();
+            let (mut inputs, mut targets) = (column(&batch.inputs), column(&batch.targets));
+            targets.retain(|&target| target != IGNORED);
+            inputs.truncate(targets.len());
+            let (_, sum, alone) = run(&inputs, &targets, 1);
+            let share = targets.len() as f64 / batch.predictions() as f64;
+            want.values_mut().iter_mut().zip(alone.values()).for_each(|(w, g)| *w += share * g);
+            // All but this row masked: the sum over the batch is the line's alone, bit for bit.
+            let mut only = batch.targets.clone();
+            only.iter_mut().enumerate().filter(|(i, _)| i % 4 != row).for_each(|(_, t)| *t = IGNORED);
+            assert_eq!(run(&batch.inputs, &only, 4).1.to_bits(), sum.to_bits(), "row {row}");
+            sums += sum;
+        }
+        assert!((loss - sums / batch.predictions() as f64).abs() < 1e-14);
+        for (got, want) in grads.values().iter().zip(want.values()) {
+            assert!((got - want).abs() < 1e-15 + 1e-12 * want.abs(), "{got} {want}");
+        }
+    }
+}
+
+#[test]
 fn one_batch_is_learnt_by_heart_from_every_seed() {
     let cpu = Cpu::new(Some(1)).unwrap();
     for (cell, seed) in cells().into_iter().flat_map(|c| (0..20).map(move |seed| (c.clone(), seed))) {
@@ -114,7 +159,7 @@ fn one_batch_is_learnt_by_heart_from_every_seed() {
         let mut model = LanguageModel::<f32>::new(&config, VOCAB).unwrap();
         let (batch, seq_len) = (4, 16);
         let text = tokens((seq_len + 1) * batch, seed as usize);
-        let (mut adam, mut grads) = (Adam::new(model.params()), model.params().zeros_like());
+        let (mut adam, mut grads) = (Optimizer::of(&config, model.params()), model.params().zeros_like());
         let (mut tape, mut loss) = (Tape::new(&cpu), f64::INFINITY);
         for _ in 0..500 {
             let (inputs, targets) = (&text[..seq_len * batch], &text[batch..]);

@@ -1,78 +1,15 @@
 //! Holds the behaviour of whole runs: what a run leaves on disk, what a resume makes of it, what makes it stop.
 //! Refuses to look inside: everything goes through the public API.
 
-use std::{collections::BTreeMap, fs, path::Path};
+mod runs;
+
+use std::{fs, path::Path};
 
 use elman::{
-    Config, Corpus, Cpu, Error, ModelFile, RunDir, Trainer,
-    train::{Control, Event, Outcome},
+    Config, Corpus, Error, ModelFile, RunDir, Trainer,
+    train::{Control, Event},
 };
-
-/// A text with something to learn, and enough of it for several windows and a shorter last one.
-fn corpus() -> Corpus {
-    let words = ["the mill ", "a clock ", "she listened, ", "flour\n", "été "];
-    let text = (0..260_usize).map(|i| words[(i * i + i / 3) % words.len()]).collect();
-    Corpus::from_text("mill.txt", text)
-}
-
-/// Small, with every cadence out of step with the others and with the epoch.
-fn config() -> Config {
-    Config {
-        hidden_size: 12,
-        num_layers: 2,
-        batch: 7,
-        seq_len: 20,
-        steps: Some(43),
-        warmup: 5,
-        lr: 0.01,
-        dropout: 0.3,
-        eval_every: Some(9),
-        print_every: Some(4),
-        sample_every: Some(15),
-        save_every: Some(11),
-        sample_length: 30,
-        ..Config::default()
-    }
-}
-
-fn cpu() -> Cpu {
-    Cpu::new(Some(2)).unwrap()
-}
-
-fn go_on(_: Event<'_>) -> Control {
-    Control::Continue
-}
-
-/// Runs until `stop` steps are taken (or to the end).
-fn run_until(trainer: &mut Trainer, run: &RunDir, stop: u64) -> Outcome {
-    let mut observer = |event: Event<'_>| match event {
-        Event::Step { step, .. } if step == stop => Control::Stop,
-        _ => Control::Continue,
-    };
-    trainer.run(Some(run), &mut observer).unwrap()
-}
-
-/// All that must be equal in two directories of the same run; figures of the clock are taken out of the log.
-fn contents(run: &RunDir) -> BTreeMap<&'static str, Vec<u8>> {
-    let mut reports = run.reports().unwrap();
-    for report in &mut reports {
-        (report.seconds, report.tokens_per_sec) = (0.0, 0.0);
-    }
-    BTreeMap::from([
-        ("model", fs::read(run.model()).unwrap()),
-        ("best", fs::read(run.best()).unwrap()),
-        ("config", fs::read(run.config()).unwrap()),
-        ("samples", fs::read(run.samples()).unwrap()),
-        ("log", format!("{reports:?}").into_bytes()),
-    ])
-}
-
-fn assert_same(got: &RunDir, want: &RunDir, when: &str) {
-    let (got, want) = (contents(got), contents(want));
-    for (name, bytes) in &want {
-        assert!(got[name] == *bytes, "{name} differs: {when}");
-    }
-}
+use runs::{assert_same, config, corpus, cpu, go_on, run_until};
 
 #[test]
 fn resume_equals_never_stopping() {
@@ -168,7 +105,9 @@ fn a_run_reports_samples_and_saves_when_it_should() {
         assert_eq!(report.val_loss.is_some(), report.step % 9 == 0 || report.step == 43, "{report:?}");
     }
     for report in &reports {
-        let want = elman::optim::learning_rate(trainer.config(), report.step, 43);
+        let steps_per_epoch = trainer.plan().steps_per_epoch;
+        let at = elman::optim::Place { step: report.step, steps: 43, steps_per_epoch, halvings: 0 };
+        let want = elman::optim::learning_rate(trainer.config(), &at);
         assert_eq!(report.lr, want, "step {}", report.step);
     }
     // A model of 12 units has a larger spread at its start than one of a useful size.

@@ -11,9 +11,9 @@
 //! * A row of activations is `pad(n)` elements long and its padding is zero, so no loop has a ragged end.
 //! * Every sum runs in one order that depends on the sizes alone, never on threads or vector width.
 
-pub mod adam;
 mod buffer;
 mod cpu;
+pub mod descent;
 mod element;
 pub mod elementwise;
 mod error;

@@ -4,14 +4,18 @@
 use std::ops::Range;
 
 use crate::cpu::Shared;
-use crate::error::{check_len, check_tokens};
+use crate::error::check_len;
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, Error, math, pad};
 
+/// A target that does not count: its row has no loss and no gradient.
+pub const IGNORED: u32 = u32::MAX;
+
 /// Turns logits into the gradient of the cross-entropy, and says the loss of each row.
 ///
-/// Shapes: `logits` `[rows, pad(V)]`, `targets` `[rows]` below V, `losses` `[rows]` in nats, overwritten.
-/// Each row of `logits` becomes `(softmax(logits) - onehot(target)) * scale`; the padding becomes zero.
+/// Shapes: `logits` `[rows, pad(V)]`, `targets` `[rows]` below V or [`IGNORED`], `losses` `[rows]` in nats, overwritten.
+/// Each row of `logits` becomes `(softmax(logits) - onehot(target)) * scale`; the padding becomes zero,
+/// and all of a row whose target is ignored.
 /// Source: Goodfellow, Bengio, Courville, Deep Learning, section 6.2.2.3.
 /// Errors: a length that differs from its shape; a target out of range.
 pub fn cross_entropy<E: Element>(
@@ -25,7 +29,9 @@ pub fn cross_entropy<E: Element>(
     let rows = targets.len();
     check_len("softmax logits", logits.len(), "rows * pad(V)", rows * pad(vocab_size))?;
     check_len("softmax losses", losses.len(), "rows", rows)?;
-    check_tokens(targets, vocab_size)?;
+    if let Some(position) = targets.iter().position(|&t| t != IGNORED && t as usize >= vocab_size) {
+        return Err(Error::Token { token: targets[position], position, limit: vocab_size });
+    }
     let (logits, losses) = (Shared::new(logits), Shared::new(losses));
     // An exponential costs about as much as 16 multiply-adds.
     cpu.split(rows, 1, rows * vocab_size * 16, |rows| {
@@ -53,6 +59,11 @@ impl<E: Element> Kernel<E> for Rows<'_, E> {
             let (row, loss) = unsafe {
                 (std::slice::from_raw_parts_mut(self.logits.add(r * width), width), &mut *self.losses.add(r))
             };
+            if self.targets[r] == IGNORED {
+                row.fill(E::ZERO);
+                *loss = E::ZERO;
+                continue;
+            }
             let target = self.targets[r] as usize;
             let target_logit = row[target];
             row[self.vocab_size..].fill(E::from_f64(f64::NEG_INFINITY));
@@ -254,5 +265,24 @@ mod tests {
                 assert!(*first.get_or_insert_with(|| bits.clone()) == bits, "{backend:?}, {threads} threads");
             }
         }
+    }
+
+    #[test]
+    fn an_ignored_target_changes_its_own_row_and_no_bit_of_another() {
+        let cpu = Cpu::with_backend(Backend::detect(), 1).unwrap();
+        let (vocab_size, width) = (5, pad(5));
+        let given: Vec<f32> =
+            (0..3 * width).map(|i| if i % width < 5 { (i * 7 % 11) as f32 * 0.3 } else { 0.0 }).collect();
+        let run = |targets: [u32; 3]| {
+            let (mut logits, mut losses) = (given.clone(), [9.0f32; 3]);
+            cross_entropy(&cpu, vocab_size, &targets, 0.5, &mut logits, &mut losses).map(|()| (logits, losses))
+        };
+        let (all, all_losses) = run([4, 1, 2]).unwrap();
+        let (some, some_losses) = run([4, IGNORED, 2]).unwrap();
+        assert_eq!(some_losses, [all_losses[0], 0.0, all_losses[2]]);
+        assert_eq!(some[..width], all[..width]);
+        assert!(some[width..2 * width].iter().all(|&x| x == 0.0));
+        assert_eq!(some[2 * width..], all[2 * width..]);
+        assert!(run([4, 5, 2]).is_err() && run([IGNORED - 1, 0, 0]).is_err());
     }
 }

@@ -1,29 +1,73 @@
-//! Holds the cut of a training text into contiguous rows and windows, so that a state can be carried along each row.
-//! Refuses shuffling and overlap: row b is one unbroken stretch of text, window w follows window w-1.
+//! Holds the cut of a training text into batches: contiguous rows whose state is carried along, chunks and random
+//! windows that begin from the zero state, lines. Refuses memory: batch n is a function of settings, text and n.
 
+use elman_kernels::softmax::IGNORED;
+
+use super::lines::Lines;
+use crate::config::{BatchKind, Config};
 use crate::error::Error;
+use crate::rng::{Purpose, generator, uniform};
 
-/// Windows over the training tokens.
+/// The tokens of one step, time-major: place t*rows + b holds row b, step t.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// B, rows of this batch.
+    pub rows: usize,
+    /// What is read.
+    pub inputs: Vec<u32>,
+    /// The token after each input; [`IGNORED`] where a row has ended.
+    pub targets: Vec<u32>,
+}
+
+impl Batch {
+    /// Targets that count.
+    pub fn predictions(&self) -> usize {
+        self.targets.iter().filter(|&&target| target != IGNORED).count()
+    }
+}
+
+/// Batches over the training tokens. The text has n-1 predictions for n tokens.
 ///
-/// The n-1 predictions of n tokens are cut into `batch` rows of equal length (at most batch-1 at the end of the text
-/// stay out), each row into windows of `seq_len` steps. The last window of an epoch is shorter where the row's length
-/// is no multiple of `seq_len`: nothing is dropped. The carried state is to be reset before window 0.
+/// * Rows: the predictions are cut into `batch` rows of equal length (at most batch-1 at the end of the text stay out),
+///   each row into windows of `seq_len` steps; the last window of an epoch is shorter where the row's length is no
+///   multiple of `seq_len`. The state is carried along the rows and reset at an epoch's start.
+/// * Chunks: consecutive chunks of `seq_len` predictions, `batch` of them at a time, fewer in the last batch of an epoch
+///   (at most seq_len-1 predictions at the end of the text stay out).
+/// * Random: `batch` windows that begin anywhere, drawn anew for each step, with replacement. An epoch is as many steps
+///   as have the predictions of the text.
+/// * Lines: every line once an epoch, in an order drawn for the epoch.
 #[derive(Clone, Debug)]
 pub struct Batches {
     ids: Vec<u32>,
+    tokens: usize,
     batch: usize,
     seq_len: usize,
-    row: usize,
+    cut: Cut,
+}
+
+#[derive(Clone, Debug)]
+enum Cut {
+    Rows { row: usize },
+    Chunks { count: usize },
+    Random { seed: u64, windows: usize },
+    Lines(Box<Lines>),
 }
 
 impl Batches {
-    /// Rows over `ids`, `batch` of them or as many as give each row one full window.
+    /// Batches as configured, of `batch` rows or as many as the text gives; `newline` is that token, if there is one.
     ///
-    /// Errors: fewer than seq_len + 1 tokens, in the name of the text.
-    pub fn new(name: &str, ids: Vec<u32>, batch: usize, seq_len: usize) -> Result<Batches, Error> {
-        let predictions = ids.len().saturating_sub(1);
-        let batch = batch.min(predictions / seq_len);
-        if batch == 0 {
+    /// Errors: fewer than seq_len + 1 tokens, or no lines, in the name of the text.
+    pub fn new(config: &Config, name: &str, ids: Vec<u32>, newline: Option<u32>) -> Result<Batches, Error> {
+        let Config { batch, seq_len, seed, .. } = *config;
+        let tokens = ids.len();
+        if config.batches == BatchKind::Lines {
+            let lines = Lines::new(name, ids, newline, seq_len, seed)?;
+            let batch = batch.min(lines.len());
+            return Ok(Batches { ids: Vec::new(), tokens, batch, seq_len, cut: Cut::Lines(Box::new(lines)) });
+        }
+        let predictions = tokens.saturating_sub(1);
+        let count = predictions / seq_len;
+        if count == 0 {
             return Err(Error::ShortText {
                 name: name.to_string(),
                 got: ids.len(),
@@ -31,38 +75,86 @@ impl Batches {
                 expected: format!("seq_len + 1 = {}", seq_len + 1),
             });
         }
-        Ok(Batches { row: predictions / batch, ids, batch, seq_len })
+        let fewer = batch.min(count);
+        let (batch, cut) = match config.batches {
+            BatchKind::Random => (batch, Cut::Random { seed, windows: (count / batch).max(1) }),
+            BatchKind::Chunks => (fewer, Cut::Chunks { count }),
+            BatchKind::Rows | BatchKind::Lines => (fewer, Cut::Rows { row: predictions / fewer }),
+        };
+        Ok(Batches { ids, tokens, batch, seq_len, cut })
     }
 
-    /// B, rows.
+    /// B, rows of a full batch.
     pub fn batch(&self) -> usize {
         self.batch
     }
 
     /// Training tokens.
     pub fn tokens(&self) -> usize {
-        self.ids.len()
+        self.tokens
     }
 
-    /// Windows in an epoch.
+    /// Lines that were cut for being longer than seq_len predictions.
+    pub fn cut_lines(&self) -> usize {
+        if let Cut::Lines(lines) = &self.cut { lines.cut } else { 0 }
+    }
+
+    /// Batches in an epoch.
     pub fn windows(&self) -> u64 {
-        self.row.div_ceil(self.seq_len) as u64
+        let windows = match &self.cut {
+            Cut::Rows { row } => row.div_ceil(self.seq_len),
+            Cut::Chunks { count } => count.div_ceil(self.batch),
+            Cut::Random { windows, .. } => *windows,
+            Cut::Lines(lines) => lines.len().div_ceil(self.batch),
+        };
+        windows as u64
     }
 
-    /// Writes window `index` (below [`Batches::windows`]) time-major: place t*B + b holds row b, step t; the target is
-    /// the token after the input. Allocates: nothing once the two vectors have grown.
-    pub fn window(&self, index: u64, inputs: &mut Vec<u32>, targets: &mut Vec<u32>) {
-        let start = index as usize * self.seq_len;
-        let end = (start + self.seq_len).min(self.row);
-        inputs.clear();
-        targets.clear();
-        for t in start..end {
-            for b in 0..self.batch {
-                let at = b * self.row + t;
-                inputs.push(self.ids[at]);
-                targets.push(self.ids[at + 1]);
+    /// Whether the batches of an epoch go on from the state of the one before.
+    pub fn carries_state(&self) -> bool {
+        matches!(self.cut, Cut::Rows { .. })
+    }
+
+    /// Writes batch `index`, counted from 0 over all epochs. Allocates: nothing once the vectors have grown.
+    pub fn fill(&mut self, index: u64, batch: &mut Batch) {
+        let (epoch, window) = (index / self.windows(), (index % self.windows()) as usize);
+        batch.inputs.clear();
+        batch.targets.clear();
+        batch.rows = self.batch;
+        let seq_len = self.seq_len;
+        match &mut self.cut {
+            Cut::Rows { row } => {
+                let (row, start) = (*row, window * seq_len);
+                for t in start..(start + seq_len).min(row) {
+                    push(&self.ids, (0..self.batch).map(|b| b * row + t), batch);
+                }
             }
+            Cut::Chunks { count } => {
+                let first = window * self.batch;
+                batch.rows = self.batch.min(*count - first);
+                for t in 0..seq_len {
+                    push(&self.ids, (0..batch.rows).map(|b| (first + b) * seq_len + t), batch);
+                }
+            }
+            Cut::Random { seed, .. } => {
+                let mut rng = generator(*seed, Purpose::Batches, index);
+                let places = self.ids.len() - seq_len;
+                let starts: Vec<usize> =
+                    (0..self.batch).map(|_| (uniform(&mut rng) * places as f64) as usize).collect();
+                for t in 0..seq_len {
+                    push(&self.ids, starts.iter().map(|start| start + t), batch);
+                }
+            }
+            Cut::Lines(lines) => lines.fill(epoch, window, self.batch, batch),
         }
+    }
+}
+
+/// One step of every row.
+fn push(ids: &[u32], places: impl Iterator<Item = usize>, batch: &mut Batch) {
+    for at in places {
+        batch.inputs.push(ids[at]);
+        batch.targets.push(ids[at + 1]);
     }
 }
 
@@ -70,18 +162,33 @@ impl Batches {
 mod tests {
     use super::*;
 
+    fn cut(batches: BatchKind, name: &str, ids: Vec<u32>, batch: usize, seq_len: usize) -> Result<Batches, Error> {
+        let config = Config { batches, batch, seq_len, ..Config::default() };
+        Batches::new(&config, name, ids, None)
+    }
+
+    fn rows(name: &str, ids: Vec<u32>, batch: usize, seq_len: usize) -> Result<Batches, Error> {
+        cut(BatchKind::Rows, name, ids, batch, seq_len)
+    }
+
+    fn read(batches: &mut Batches, index: u64) -> (Vec<u32>, Vec<u32>) {
+        let mut batch = Batch::default();
+        batches.fill(index, &mut batch);
+        assert_eq!(batch.predictions(), batch.targets.len());
+        (batch.inputs, batch.targets)
+    }
+
     #[test]
     fn rows_are_contiguous_and_windows_follow() {
         // 15 predictions, 2 rows of 7, windows of 3 + 3 + 1.
-        let batches = Batches::new("t", (0..16).collect(), 2, 3).unwrap();
+        let mut batches = rows("t", (0..16).collect(), 2, 3).unwrap();
         assert_eq!((batches.batch(), batches.windows()), (2, 3));
-        let (mut x, mut y) = (vec![], vec![]);
-        batches.window(0, &mut x, &mut y);
+        let (x, y) = read(&mut batches, 0);
         assert_eq!(x, [0, 7, 1, 8, 2, 9]);
         assert_eq!(y, [1, 8, 2, 9, 3, 10]);
-        batches.window(1, &mut x, &mut y);
+        let (x, _) = read(&mut batches, 1);
         assert_eq!(x, [3, 10, 4, 11, 5, 12]);
-        batches.window(2, &mut x, &mut y);
+        let (x, y) = read(&mut batches, 2);
         assert_eq!((&x[..], &y[..]), (&[6, 13][..], &[7, 14][..]));
     }
 
@@ -90,14 +197,13 @@ mod tests {
         for n in 2..40_u32 {
             for batch in 1..6 {
                 for seq_len in 1..8 {
-                    let Ok(batches) = Batches::new("t", (0..n).collect(), batch, seq_len) else {
+                    let Ok(mut batches) = rows("t", (0..n).collect(), batch, seq_len) else {
                         assert!((n as usize) < seq_len + 1);
                         continue;
                     };
                     let mut seen = vec![0; n as usize];
-                    let (mut x, mut y) = (vec![], vec![]);
                     for w in 0..batches.windows() {
-                        batches.window(w, &mut x, &mut y);
+                        let (x, y) = read(&mut batches, w);
                         assert!(!x.is_empty() && x.len() <= seq_len * batches.batch());
                         assert!(w > 0 || x.len() == seq_len * batches.batch(), "one full window at least");
                         for (a, b) in x.iter().zip(&y) {
@@ -114,11 +220,46 @@ mod tests {
 
     #[test]
     fn a_small_text_shrinks_the_batch_and_a_smaller_one_is_refused() {
-        assert_eq!(Batches::new("t", vec![0; 31], 64, 10).unwrap().batch(), 3);
-        assert_eq!(Batches::new("t", vec![0; 30], 64, 10).unwrap().batch(), 2);
-        assert_eq!(Batches::new("t", vec![0; 11], 64, 10).unwrap().batch(), 1);
-        let error = Batches::new("poem.txt", vec![0; 10], 64, 10).unwrap_err().to_string();
+        assert_eq!(rows("t", vec![0; 31], 64, 10).unwrap().batch(), 3);
+        assert_eq!(rows("t", vec![0; 30], 64, 10).unwrap().batch(), 2);
+        assert_eq!(rows("t", vec![0; 11], 64, 10).unwrap().batch(), 1);
+        let error = rows("poem.txt", vec![0; 10], 64, 10).unwrap_err().to_string();
         assert_eq!(error, "poem.txt has 10 characters to train on, expected at least seq_len + 1 = 11");
-        assert!(Batches::new("t", vec![], 1, 1).is_err());
+        assert!(rows("t", vec![], 1, 1).is_err());
+    }
+
+    #[test]
+    fn chunks_follow_each_other_and_the_last_batch_is_smaller() {
+        // 17 predictions: five chunks of 3, two at a time; the last two predictions stay out.
+        let mut batches = cut(BatchKind::Chunks, "t", (0..18).collect(), 2, 3).unwrap();
+        assert!(!batches.carries_state());
+        assert_eq!((batches.batch(), batches.windows()), (2, 3));
+        assert_eq!(read(&mut batches, 0), (vec![0, 3, 1, 4, 2, 5], vec![1, 4, 2, 5, 3, 6]));
+        assert_eq!(read(&mut batches, 2), (vec![12, 13, 14], vec![13, 14, 15]));
+        assert_eq!(read(&mut batches, 3), read(&mut batches, 0), "the next epoch");
+        assert_eq!(cut(BatchKind::Chunks, "t", vec![0; 10], 64, 3).unwrap().batch(), 3);
+    }
+
+    #[test]
+    fn random_windows_reach_every_place_and_depend_on_their_index_alone() {
+        // 10 predictions, windows of 4: seven places to begin.
+        let mut batches = cut(BatchKind::Random, "t", (0..11).collect(), 3, 4).unwrap();
+        assert_eq!((batches.batch(), batches.windows(), batches.carries_state()), (3, 1, false));
+        let mut begun = [0; 7];
+        for index in 0..700 {
+            let (x, y) = read(&mut batches, index);
+            assert_eq!(x.len(), 12);
+            for b in 0..3 {
+                begun[x[b] as usize] += 1;
+                assert!((0..4).all(|t| x[3 * t + b] == x[b] + t as u32 && y[3 * t + b] == x[b] + t as u32 + 1));
+            }
+        }
+        // 2,100 draws over 7 places: 300 each, with a deviation of 16.
+        assert!(begun.iter().all(|&n| (220..380).contains(&n)), "{begun:?}");
+        let fifth = read(&mut batches, 5);
+        assert_eq!(read(&mut batches.clone(), 5), fifth);
+        assert!((6..12).any(|index| read(&mut batches, index) != fifth));
+        let one = read(&mut cut(BatchKind::Random, "t", (0..5).collect(), 2, 4).unwrap(), 9);
+        assert_eq!(one.0, [0, 0, 1, 1, 2, 2, 3, 3], "a text of one window");
     }
 }

@@ -3,8 +3,9 @@
 
 mod batches;
 mod corpus;
+mod lines;
 mod vocab;
 
-pub use batches::Batches;
+pub use batches::{Batch, Batches};
 pub use corpus::{Corpus, TextMark};
 pub use vocab::Vocab;

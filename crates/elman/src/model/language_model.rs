@@ -2,9 +2,10 @@
 //! Refuses text and optimizers: it sees token ids and leaves gradients.
 
 use elman_kernels::layout::Layout;
-use elman_kernels::{Element, linear, pad};
+use elman_kernels::{Element, linear, pad, softmax};
 use rand_chacha::ChaCha8Rng;
 
+use super::init;
 use crate::config::{Cell, Config};
 use crate::error::Error;
 use crate::layer::{Recurrent, State, TapeState};
@@ -26,21 +27,19 @@ pub struct LanguageModel<E> {
 }
 
 impl<E: Element> LanguageModel<E> {
-    /// A fresh model: every parameter uniform in ±1/sqrt(H), drawn in the order of the state dict, then
-    /// `forget_bias` added to the forget gate's part of each `bias_ih` of an LSTM.
+    /// A fresh model: every parameter drawn as `init` says, in the order of the state dict, then `forget_bias` added to the
+    /// forget gate's part of each `bias_ih` of an LSTM.
     ///
     /// Errors: an impossible configuration; a vocabulary of fewer than one token.
     pub fn new(config: &Config, vocab_size: usize) -> Result<Self, Error> {
         config.check()?;
         let mut model = Self::zeros(config, vocab_size)?;
-        let bound = 1.0 / libm::sqrt(config.hidden_size as f64);
         let mut rng = rng::generator(config.seed, Purpose::Init, 0);
         let names: Vec<String> = model.params.names().map(str::to_owned).collect();
         for name in names {
-            let mut values = model.params.get(&name).unwrap_or_default();
-            for x in values.iter_mut() {
-                *x = E::from_f64((2.0 * rng::uniform(&mut rng) - 1.0) * bound);
-            }
+            let shape = model.params.shape(&name).unwrap_or_default();
+            let drawn = init::values(config, &name, shape, &mut rng);
+            let mut values: Vec<E> = drawn.into_iter().map(E::from_f64).collect();
             if name.starts_with("rnn.bias_ih") && config.cell == Cell::Lstm {
                 let h = config.hidden_size;
                 values[h..2 * h].iter_mut().for_each(|x| *x += E::from_f64(config.forget_bias));
@@ -121,6 +120,7 @@ impl<E: Element> LanguageModel<E> {
     /// One step of truncated BPTT: the mean loss in nats. `grads` is overwritten; `state` is advanced and detached.
     ///
     /// Shapes: `inputs` and `targets` `[T*B]`, time-major (row t*B + b), B that of `state`.
+    /// A target of [`softmax::IGNORED`] does not count.
     /// `dropout`: the generator of this step's masks; `None` turns dropout off.
     pub fn loss_and_grads(
         &self,
@@ -138,7 +138,8 @@ impl<E: Element> LanguageModel<E> {
         state.from_tape(tape, &after);
         grads.values_mut().fill(E::ZERO);
         tape.backward(loss, &self.params, grads)?;
-        Ok(sum / targets.len() as f64)
+        let counted = targets.iter().filter(|&&target| target != softmax::IGNORED).count();
+        Ok(sum / counted.max(1) as f64)
     }
 
     /// Sum of the losses in nats, without dropout; `state` is advanced. Shapes: as [`Self::loss_and_grads`].

@@ -16,7 +16,7 @@ pub(crate) struct CrossEntropy<E> {
 }
 
 impl<E: Element> Tape<E> {
-    /// Mean over the rows of -ln softmax(logits) at the target, as a value of one element, and the sum in f64. The value
+    /// Mean over the rows whose target counts ([`softmax::IGNORED`] does not) of -ln softmax(logits) at the target, as a value of one element, and the sum in f64. The value
     /// of `logits`, which must be a whole buffer, is gone afterwards. Errors: no targets; a target out of range.
     pub fn cross_entropy(&mut self, logits: Var, targets: &[u32]) -> Result<(Var, f64), Error> {
         let m = &mut self.memory;
@@ -24,13 +24,14 @@ impl<E: Element> Tape<E> {
         let rows = targets.len();
         let mut grad = m.consume(logits.slot);
         let mut losses = m.take(rows);
-        let scale = E::from_f64(1.0 / rows as f64);
+        let counted = targets.iter().filter(|&&target| target != softmax::IGNORED).count().max(1) as f64;
+        let scale = E::from_f64(1.0 / counted);
         softmax::cross_entropy(&m.cpu, logits.cols(), targets, scale, &mut grad, &mut losses)?;
         let sum: f64 = losses.iter().map(|x| x.to_f64()).sum();
         m.recycle(losses);
         let mut loss = m.take(16);
         loss.fill(E::ZERO);
-        loss[0] = E::from_f64(sum / rows as f64);
+        loss[0] = E::from_f64(sum / counted);
         let loss = m.push_rows(loss, 1, 1);
         self.record(Op::CrossEntropy(CrossEntropy { logits, loss, grad }));
         Ok((loss, sum))
