@@ -6,7 +6,9 @@ use std::{
     path::Path,
 };
 
-use crate::error::Error;
+use rand_chacha::ChaCha8Rng;
+
+use crate::{error::Error, rng::uniform};
 
 /// Characters in id order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +138,11 @@ impl Vocab {
     /// frequent character (id 0).
     pub fn start(&self) -> u32 {
         self.id('\n').unwrap_or(0)
+    }
+
+    /// A token to start from at random: each as likely as the others.
+    pub fn draw(&self, rng: &mut ChaCha8Rng) -> u32 {
+        (uniform(rng) * self.len() as f64) as u32
     }
 }
 
