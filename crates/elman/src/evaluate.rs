@@ -15,9 +15,9 @@ pub struct Evaluation {
     pub loss: f64,
     /// Perplexity, exp(loss).
     pub ppl: f64,
-    /// Bits per character, loss / ln 2.
+    /// Bits per token, loss / ln 2: per character, or per byte where bytes are the tokens.
     pub bpc: f64,
-    /// Bits per UTF-8 byte of the predicted characters.
+    /// Bits per byte of the predicted tokens' text.
     pub bits_per_byte: f64,
     /// Tokens of the text; one prediction fewer was made.
     pub tokens: usize,
@@ -25,20 +25,20 @@ pub struct Evaluation {
 
 /// Reads `text` as one stream from the zero state: n-1 predictions for n tokens.
 ///
-/// Errors: fewer than 2 characters; a character outside the vocabulary.
+/// Errors: fewer than 2 tokens; a character outside the vocabulary; for characters, a text that is not UTF-8.
 pub fn evaluate<E: Element>(
     model: &LanguageModel<E>,
     vocab: &Vocab,
-    text: &str,
+    text: impl AsRef<[u8]>,
     tape: &mut Tape<E>,
 ) -> Result<Evaluation, Error> {
-    let ids = vocab.encode("the text", text)?;
-    evaluate_ids(model, &ids, predicted_bytes(text), tape)
-}
-
-/// Bytes of all characters but the first.
-pub(crate) fn predicted_bytes(text: &str) -> usize {
-    text.len() - text.chars().next().map_or(0, char::len_utf8)
+    let text = text.as_ref();
+    let ids = vocab.encode_bytes("the text", text)?;
+    if ids.len() < 2 {
+        let (name, got, unit) = ("the text".into(), ids.len(), vocab.unit(ids.len()));
+        return Err(Error::ShortText { name, got, unit, expected: "2".into() });
+    }
+    evaluate_ids(model, &ids, vocab.predicted_bytes(text), tape)
 }
 
 /// The same for tokens; `bytes` is how long the predicted part of their text is.
@@ -115,6 +115,5 @@ mod tests {
         assert_eq!(message("a"), "the text has 1 character, expected at least 2");
         assert_eq!(message(""), "the text has 0 characters, expected at least 2");
         assert!(message("abc").starts_with("character 'c' (U+0063) at position 2 of the text is not"));
-        assert_eq!(predicted_bytes("é☃"), 3);
     }
 }

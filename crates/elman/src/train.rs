@@ -8,9 +8,9 @@ use elman_kernels::Cpu;
 use crate::{
     checkpoint::{Results, save_model},
     config::Config,
-    data::{Batches, Corpus, TextMark, Vocab},
+    data::{Batches, Corpus, Held, Split, TextMark, Vocab},
     error::Error,
-    evaluate::{evaluate_ids, predicted_bytes},
+    evaluate::{Evaluation, evaluate_ids},
     layer::State,
     model::LanguageModel,
     optim::{Adam, clip_scale, learning_rate},
@@ -33,19 +33,14 @@ pub struct Trainer {
     text: TextMark,
     vocab: Vocab,
     batches: Batches,
-    validation: Validation,
+    validation: Held,
+    test: Held,
     model: LanguageModel<f32>,
     tape: Tape<f32>,
     grads: Params<f32>,
     adam: Adam,
     carry: State<f32>,
     progress: Progress,
-}
-
-/// The tokens of the validation split and the bytes of its predicted part; no tokens: nothing is validated.
-struct Validation {
-    ids: Vec<u32>,
-    bytes: usize,
 }
 
 impl Trainer {
@@ -63,15 +58,8 @@ impl Trainer {
     /// Errors: a state that cannot be read or does not fit itself; another text than the run's.
     pub fn resume(run: &RunDir, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer, Error> {
         let saved = StateFile::read(&run.state())?;
-        let (text, known) = (corpus.mark(), &saved.meta.text);
-        if text.sha256 != known.sha256 {
-            return Err(Error::AnotherText {
-                got: text.name,
-                got_characters: text.characters,
-                expected: known.name.clone(),
-                expected_characters: known.characters,
-            });
-        }
+        let text = corpus.mark();
+        text.check(&saved.meta.text)?;
         let data = Data::prepare(&saved.meta.config, corpus)?;
         saved.check(data.vocab.len())?;
         let mut trainer = Trainer::assemble(saved.meta.config.clone(), text, data, cpu)?;
@@ -107,6 +95,7 @@ impl Trainer {
             vocab: data.vocab,
             batches: data.batches,
             validation: data.validation,
+            test: data.test,
             progress: Progress::default(),
             model,
             plan,
@@ -225,9 +214,16 @@ impl Trainer {
         Ok(self.outcome(&clock))
     }
 
+    /// The model as trained so far, on the corpus's test text: what [`crate::evaluate::evaluate`] gives for it. None
+    /// where there is no such text.
+    pub fn test(&mut self) -> Result<Option<Evaluation>, Error> {
+        let Held { ids, bytes } = &self.test;
+        if ids.is_empty() { Ok(None) } else { evaluate_ids(&self.model, ids, *bytes, &mut self.tape).map(Some) }
+    }
+
     /// Loss over the whole validation split as one stream from the zero state.
     fn validate(&mut self) -> Result<f64, Error> {
-        let Validation { ids, bytes } = &self.validation;
+        let Held { ids, bytes } = &self.validation;
         let loss = evaluate_ids(&self.model, ids, *bytes, &mut self.tape)?.loss;
         self.progress.val_loss = Some(loss);
         Ok(loss)
@@ -300,19 +296,18 @@ fn improves(loss: Option<f64>, best: Option<f64>) -> bool {
 /// The one point that gradients pass between backward and clipping: the sum over shards, of which there is one.
 fn reduce(_grads: &mut Params<f32>) {}
 
-/// A text made ready: vocabulary, rows, validation tail.
+/// A text made ready: vocabulary, rows, what is held out.
 struct Data {
     vocab: Vocab,
     batches: Batches,
-    validation: Validation,
+    validation: Held,
+    test: Held,
     notes: Vec<String>,
 }
 
 impl Data {
     fn prepare(config: &Config, corpus: &Corpus) -> Result<Data, Error> {
-        let (train, tail) = corpus.split(config.val_frac);
-        let vocab = Vocab::fit(train, tail);
-        let ids = vocab.encode(corpus.name(), train)?;
+        let Split { vocab, train: ids, validation, test, notes: of_split } = Split::new(config, corpus)?;
         let batches = Batches::new(corpus.name(), ids, config.batch, config.seq_len)?;
         let mut notes = Vec::new();
         if batches.batch() < config.batch {
@@ -324,18 +319,8 @@ impl Data {
                 config.seq_len
             ));
         }
-        let mut validation = Validation { ids: vocab.encode(corpus.name(), tail)?, bytes: predicted_bytes(tail) };
-        if validation.ids.len() < 2 {
-            if config.val_frac > 0.0 {
-                notes.push(format!(
-                    "nothing is validated: val_frac = {} leaves too little text (characters: {}, expected at least 2)",
-                    config.val_frac,
-                    validation.ids.len()
-                ));
-            }
-            validation.ids.clear();
-        }
-        Ok(Data { vocab, batches, validation, notes })
+        notes.extend(of_split);
+        Ok(Data { vocab, batches, validation, test, notes })
     }
 }
 

@@ -8,7 +8,13 @@ use elman_kernels::Cpu;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Ending, REPETITION_WINDOW, Settings, choose, penalise};
-use crate::{data::Vocab, error::Error, layer::State, model::LanguageModel, tape::Tape};
+use crate::{
+    data::{Utf8Stream, Vocab},
+    error::Error,
+    layer::State,
+    model::LanguageModel,
+    tape::Tape,
+};
 
 /// The most rows of a batch: beyond it the logits alone would fill a small machine.
 const MAX_ROWS: usize = 1 << 14;
@@ -45,6 +51,8 @@ struct Row {
     recent: VecDeque<u32>,
     /// What it has written and nobody has taken yet.
     written: VecDeque<char>,
+    /// Bytes it has written that are no character yet.
+    utf8: Utf8Stream,
 }
 
 impl Row {
@@ -64,15 +72,18 @@ impl Row {
 
     fn write(&mut self, id: u32, vocab: &Vocab) {
         self.remember(id);
-        self.written.extend(vocab.token(id).unwrap_or_default().chars());
+        match vocab.byte(id) {
+            Some(byte) => self.utf8.push(byte, &mut self.written),
+            None => self.written.extend(vocab.token(id).unwrap_or_default().chars()),
+        }
     }
 
-    /// Chooses the next token from the row's logits, which it may change.
-    fn choose(&mut self, logits: &mut [f32], settings: &Settings) -> u32 {
+    /// Chooses the next token, none of the `reserved` first, from the row's logits, which it may change.
+    fn choose(&mut self, logits: &mut [f32], settings: &Settings, reserved: usize) -> u32 {
         if settings.repetition_penalty != 1.0 {
             penalise(logits, self.recent.iter().copied(), settings.repetition_penalty);
         }
-        choose(logits, settings, &mut self.rng) as u32
+        (reserved + choose(&logits[reserved..], settings, &mut self.rng)) as u32
     }
 }
 
@@ -91,7 +102,7 @@ impl<'a> Batch<'a> {
         let mut rows = Vec::new();
         for (start, rng) in starts {
             let (unread, recent, written) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-            let mut row = Row { rng, unread, recent, written };
+            let mut row = Row { rng, unread, recent, written, utf8: Utf8Stream::default() };
             match start {
                 Start::Prompt("") => row.unread.push_back(vocab.start()),
                 Start::Prompt(prompt) => row.read(vocab.encode_prompt(prompt)?),
@@ -121,7 +132,11 @@ impl<'a> Batch<'a> {
         for (at, row) in self.rows.iter_mut().enumerate() {
             // No row can come to its logits before the first step has made them: each has a token unread.
             let id = row.unread.pop_front().unwrap_or_else(|| {
-                let id = row.choose(&mut self.logits[at * vocab_size..][..vocab_size], &self.settings);
+                let id = row.choose(
+                    &mut self.logits[at * vocab_size..][..vocab_size],
+                    &self.settings,
+                    self.vocab.reserved(),
+                );
                 row.write(id, self.vocab);
                 id
             });
@@ -142,6 +157,7 @@ impl<'a> Batch<'a> {
         let ids = self.vocab.encode_prompt(text)?;
         if let Some(row) = self.rows.get_mut(row) {
             row.written.clear();
+            row.utf8 = Utf8Stream::default();
             row.read(ids);
         }
         Ok(())
@@ -351,6 +367,42 @@ mod tests {
         assert_eq!(write(&mut open(&format!("ab{first}cd")), 7, 1)[0], second);
         assert!(talk.read(0, "x").is_err());
         assert_eq!(write(&mut open(&format!("ab{first}cd{second}")), 7, 1), write(&mut talk, 7, 1));
+    }
+
+    #[test]
+    fn unknown_is_never_written() {
+        let cpu = Cpu::new(Some(1)).unwrap();
+        let vocab = Vocab::fit_with_unknown("aabbc", 2).unwrap();
+        let config = Config { hidden_size: 4, ..Config::default() };
+        let mut model = LanguageModel::new(&config, 3).unwrap();
+        model.params_mut().set("decoder.bias", &[50.0, 1.0, 0.0]).unwrap();
+        let rng = generator(1, Purpose::Sample, 0);
+        let text = Generator::new(&model, &vocab, "c☃", settings(1.0), rng, &cpu).unwrap();
+        let text: String = text.take(200).collect();
+        assert!(text.chars().all(|c| "ab".contains(c)) && text.contains('a') && text.contains('b'), "{text}");
+    }
+
+    #[test]
+    fn bytes_come_out_as_whole_characters() {
+        let cpu = Cpu::new(Some(1)).unwrap();
+        let (vocab, config) = (Vocab::bytes(), Config { hidden_size: 4, ..Config::default() });
+        let mut model = LanguageModel::new(&config, 256).unwrap();
+        // Only these three bytes, whatever was read: their order is the draw's, so some sequences are broken.
+        let bias: Vec<f32> = (0..256).map(|b| if [0xe2, 0x98, 0x83].contains(&b) { 99.0 } else { -99.0 }).collect();
+        model.params_mut().set("decoder.bias", &bias).unwrap();
+        let rng = generator(1, Purpose::Sample, 0);
+        let text = Generator::new(&model, &vocab, "a", settings(1.0), rng, &cpu).unwrap();
+        let text: String = text.take(400).collect();
+        assert_eq!(text.chars().count(), 400);
+        assert!(text.contains('☃') && text.contains('\u{fffd}'), "{text}");
+        // A turn's text does not complete what was cut off before it.
+        let rng = generator(1, Purpose::Sample, 0);
+        let mut talk = Batch::new(&model, &vocab, [(Start::Prompt("a"), rng)], settings(1.0), &cpu).unwrap();
+        while talk.rows[0].utf8 == Utf8Stream::default() {
+            talk.advance();
+        }
+        talk.read(0, "b").unwrap();
+        assert_eq!((talk.rows[0].utf8.clone(), talk.take(0)), (Utf8Stream::default(), None));
     }
 
     #[test]
