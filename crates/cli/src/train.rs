@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (mut trainer, run) = prepare(args, &cpu)?;
     let plan = trainer.plan().clone();
     if !args.quiet {
-        announce(&plan, trainer.config(), &cpu, &run);
+        announce(&trainer, &cpu, &run);
     }
     let title = format!("{}, {}", plan.text, shape(trainer.config()));
     let mut reports = if plan.steps_done > 0 { run.reports()? } else { Vec::new() };
@@ -114,7 +114,9 @@ fn prepare(args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer, RunDir)> {
     if let Some(path) = &args.resume {
         let run = RunDir::open(path)?;
         args.settings.check_resume(&run)?;
-        let (mark, kind) = (text_of(&run)?, settings::config_of(&run)?.tokenizer);
+        // Bytes will do where the settings are gone: the state has its own, and refuses a text that is not theirs.
+        let kind = settings::config_of(&run).map_or(TokenizerKind::Byte, |config| config.tokenizer);
+        let mark = text_of(&run)?;
         let corpus = match args.text.is_empty() {
             true => corpus::of_run(&run, &mark, kind)?,
             false => corpus::read(&args.text, kind)?,
@@ -147,13 +149,16 @@ fn shape(config: &Config) -> String {
     format!("{} {} x {}", format!("{:?}", config.cell).to_uppercase(), config.num_layers, config.hidden_size)
 }
 
-fn announce(plan: &Plan, config: &Config, cpu: &Cpu, run: &RunDir) {
-    let characters = (plan.train_tokens + plan.val_tokens) as u64;
-    let split = match plan.val_tokens {
-        0 => "all to train on".to_string(),
-        n => format!("{} of them to validate", grouped(n as u64)),
+fn announce(trainer: &Trainer, cpu: &Cpu, run: &RunDir) {
+    let (plan, config) = (trainer.plan(), trainer.config());
+    let (characters, split) = match (plan.val_tokens, &trainer.text().validation) {
+        (n, Some(file)) => {
+            (plan.train_tokens, format!("all to train on; {} of {} to validate", grouped(n as u64), file.name))
+        }
+        (0, None) => (plan.train_tokens, "all to train on".to_string()),
+        (n, None) => (plan.train_tokens + n, format!("the last {} to validate", grouped(n as u64))),
     };
-    say!("{}", fact("text", &format!("{}: {} {}s, {split}", plan.text, grouped(characters), unit(config))));
+    say!("{}", fact("text", &format!("{}: {} {}s, {split}", plan.text, grouped(characters as u64), unit(config))));
     say!("{}", fact("vocabulary", &format!("{} different {}s", grouped(plan.vocab_size as u64), unit(config))));
     let input = if config.embed > 0 { format!("embedding of {}", config.embed) } else { "one-hot input".to_string() };
     let model = format!(

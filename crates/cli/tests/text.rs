@@ -19,8 +19,10 @@ fn bytes_of_anything_are_a_text() {
     assert_eq!((figures["tokens"].as_u64(), &figures["bits_per_byte"]), (Some(2000), &figures["bpc"]));
     assert!(stdout(&place.done(&["eval", "run", "raw.bin"])).contains("nats per byte"));
     assert!(stdout(&place.done(&["info", "run"])).contains("the 256 bytes"));
-    // A resume reads bytes again; a finished run has nothing to add.
+    // A resume reads bytes again, also where config.toml is gone; a finished run has nothing to add.
     let before = place.read("run/model.safetensors");
+    place.done(&["train", "--resume", "run"]);
+    std::fs::remove_file(place.path("run/config.toml")).unwrap();
     place.done(&["train", "--resume", "run"]);
     assert_eq!(place.read("run/model.safetensors"), before);
 }
@@ -62,7 +64,9 @@ fn files_are_kept_for_validation_and_test() {
     let summary = json(&output);
     let loss = |file: &str| json(&place.done(&["eval", "run", file, "--json"]))["loss"].clone();
     assert_eq!((&summary["val_loss"], &summary["test_loss"]), (&loss("val.txt"), &loss("test.txt")));
-    assert!(stderr(&output).contains("nats/character"), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("2,000 characters, all to train on; 300 of val.txt to validate"), "{said}");
+    assert!(said.contains("test       loss ") && said.contains("nats/character"), "{said}");
     // The text itself is all for training: the same as without a tail.
     place.train(&["text.txt", "--steps", "20", "--val-frac", "0", "--out", "whole"]);
     let tokens = |run: &str| json(&place.done(&["info", run, "--json"]))["results"]["train_loss"].clone();

@@ -118,6 +118,11 @@ impl Trainer {
         &self.model
     }
 
+    /// The text it trains on, with those it validates and tests on.
+    pub fn text(&self) -> &TextMark {
+        &self.text
+    }
+
     /// The vocabulary of the text.
     pub fn vocab(&self) -> &Vocab {
         &self.vocab
