@@ -10,9 +10,14 @@ use clap::{Command, CommandFactory, FromArgMatches};
 use crate::settings;
 use crate::terminal::say;
 
+/// The command line as it is read and documented.
+pub fn command<Cli: CommandFactory>() -> Command {
+    settings::show_defaults(Cli::command())
+}
+
 /// Reads the command line. Errors: the exit code to leave with, once help, version or a complaint is printed.
 pub fn parse<Cli: CommandFactory + FromArgMatches>(args: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
-    let command = settings::show_defaults(Cli::command());
+    let command = command::<Cli>();
     let args = dashes(args, &free_text_flags(&command));
     command
         .try_get_matches_from(args)

@@ -6,31 +6,64 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use elman::{Corpus, RunDir, text_of};
+use elman::config::TokenizerKind;
+use elman::data::TextMark;
+use elman::{Corpus, Error, RunDir};
 
 use crate::failure::Refusal;
 
-/// Reads what TEXT names; no TEXT is the bundled text.
-pub fn read(texts: &[PathBuf]) -> anyhow::Result<Corpus> {
+/// Reads what TEXT names, in bytes where `kind` asks for them; no TEXT is the bundled text.
+pub fn read(texts: &[PathBuf], kind: TokenizerKind) -> anyhow::Result<Corpus> {
     if texts.is_empty() {
         return Ok(Corpus::bundled());
     }
     if !is_from_stdin(texts) {
-        return Ok(Corpus::read(texts)?);
+        return Ok(files(texts, kind)?);
     }
     if texts.len() > 1 {
         return Err(Refusal::new("- (standard input) is given beside other texts, expected it alone").into());
     }
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
-    Ok(Corpus::from_bytes("standard input", bytes)?)
+    match kind {
+        TokenizerKind::Byte => Ok(Corpus::from_raw("standard input", bytes)),
+        TokenizerKind::Char => Ok(Corpus::from_bytes("standard input", bytes)?),
+    }
 }
 
-/// Reads the text of a run again, from where it was then.
-pub fn of_run(run: &RunDir) -> anyhow::Result<Corpus> {
-    let mark = text_of(run)?;
+/// Reads files and folders, in bytes where `kind` asks for them.
+fn files(paths: &[PathBuf], kind: TokenizerKind) -> Result<Corpus, Error> {
+    match kind {
+        TokenizerKind::Byte => Corpus::read_raw(paths),
+        TokenizerKind::Char => Corpus::read(paths),
+    }
+}
+
+/// The corpus with the files to validate and to test on, where there are any.
+pub fn with_held_out(
+    mut corpus: Corpus,
+    validation: &[PathBuf],
+    test: &[PathBuf],
+    kind: TokenizerKind,
+) -> anyhow::Result<Corpus> {
+    if !validation.is_empty() {
+        corpus = corpus.with_validation(files(validation, kind)?);
+    }
+    if !test.is_empty() {
+        corpus = corpus.with_test(files(test, kind)?);
+    }
+    Ok(corpus)
+}
+
+/// Where a text was when a run began.
+pub fn places(mark: Option<&TextMark>) -> Vec<PathBuf> {
+    mark.into_iter().flat_map(|mark| &mark.sources).map(PathBuf::from).collect()
+}
+
+/// Reads the text of a run, of which `mark` is known, again, from where it was then.
+pub fn of_run(run: &RunDir, mark: &TextMark, kind: TokenizerKind) -> anyhow::Result<Corpus> {
     if mark.sources.is_empty() {
-        if mark == Corpus::bundled().mark() {
+        if mark.sha256 == Corpus::bundled().mark().sha256 {
             return Ok(Corpus::bundled());
         }
         let message = format!("{} was trained on {}, which is not here", run.path().display(), mark.name);
@@ -38,12 +71,11 @@ pub fn of_run(run: &RunDir) -> anyhow::Result<Corpus> {
             .hint("give the same text again: a file, a folder, or - for standard input")
             .into());
     }
-    let paths: Vec<PathBuf> = mark.sources.into_iter().map(PathBuf::from).collect();
     let message = || {
         Refusal::new(format!("cannot find the text of {}", run.path().display()))
             .hint("give its new place: elman train TEXT --resume RUN")
     };
-    Corpus::read(&paths).with_context(message)
+    files(&places(Some(mark)), kind).with_context(message)
 }
 
 /// Whether TEXT is standard input, which cannot be read twice.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use elman::checkpoint::Results;
+use elman::config::TokenizerKind;
 use elman::{Config, Cpu, Error, ModelFile};
 use serde::Serialize;
 
@@ -125,12 +126,15 @@ fn machine_table(machine: &Machine) -> String {
 fn model_table(path: &Path, model: &Model) -> Result<String, Error> {
     let mut lines = vec![row("model", &path.display().to_string()), String::new(), "config".to_string()];
     lines.extend(model.config.to_toml()?.lines().map(|line| format!("  {line}")));
-    let vocabulary: String = model.vocab.concat();
-    lines.extend([
-        String::new(),
-        row("vocabulary", &format!("{} characters, the most frequent first", model.vocab_size)),
-    ]);
-    lines.push(format!("  {vocabulary:?}"));
+    lines.push(String::new());
+    match model.config.tokenizer {
+        TokenizerKind::Byte => lines.push(row("vocabulary", "the 256 bytes")),
+        TokenizerKind::Char => {
+            let size = model.vocab_size;
+            lines.push(row("vocabulary", &format!("{size} characters, the most frequent first")));
+            lines.push(format!("  {:?}", model.vocab.concat()));
+        }
+    }
     lines.extend([String::new(), row("tensors", &format!("{} parameters", grouped(model.parameters as u64)))]);
     for tensor in &model.tensors {
         lines.push(format!(

@@ -2,12 +2,14 @@
 //! Refuses to do the work itself (that is the library's) and to let a failure pass without a sentence.
 
 mod arguments;
+mod completions;
 mod corpus;
 mod curves;
 mod eval;
 mod failure;
 mod gradcheck;
 mod info;
+mod man;
 mod progress;
 mod sample;
 mod settings;
@@ -43,6 +45,8 @@ enum Verb {
     Eval(eval::Args),
     Gradcheck(gradcheck::Args),
     Info(info::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +60,8 @@ fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(args),
         Verb::Gradcheck(args) => gradcheck::run(args),
         Verb::Info(args) => info::run(args),
+        Verb::Completions(args) => completions::run(&args, &mut arguments::command::<Cli>()),
+        Verb::Man(args) => man::run(&args, arguments::command::<Cli>()),
     };
     done.unwrap_or_else(|error| failure::report(&error))
 }

@@ -2,14 +2,16 @@
 //! Refuses to fail because the reader has gone: `| head` ends it quietly.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, IsTerminal, Write};
-use std::iter;
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use clap::builder::RangedU64ValueParser;
+use elman::sample::{Batch, Ending, Start};
 use elman::{Cpu, ModelFile, Settings};
 
+use crate::failure;
 use crate::terminal::{NO_STDOUT, dim, say};
 
 /// Let a trained model write
@@ -21,49 +23,169 @@ pub struct Args {
     /// Characters to write after the prompt
     #[arg(long, short = 'n', value_name = "N", default_value_t = 500)]
     length: usize,
-    /// Below 1 plays safe, above 1 takes risks; 0 always takes the likeliest character
-    #[arg(long, value_name = "X", default_value_t = Settings::default().temperature, allow_negative_numbers = true)]
-    temperature: f64,
-    /// Choose among the N likeliest characters; 0 means all
-    #[arg(long, value_name = "N", default_value_t = Settings::default().top_k)]
-    top_k: usize,
-    /// Choose among the likeliest characters that together have this probability; 1 means all
-    #[arg(long, value_name = "P", default_value_t = Settings::default().top_p, allow_negative_numbers = true)]
-    top_p: f64,
-    /// Text to go on from; it is printed first
-    #[arg(long, visible_aliases = ["prime", "primetext", "prefix", "start-text"], value_name = "TEXT", default_value = "", hide_default_value = true, allow_hyphen_values = true)]
-    prompt: String,
+    /// End before TEXT, which is not printed; may be given several times
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    stop: Vec<String>,
+    /// Text to go on from; it is printed first; may be given several times
+    #[arg(long, visible_aliases = ["prime", "primetext", "prefix", "start-text"], value_name = "TEXT", allow_hyphen_values = true)]
+    prompt: Vec<String>,
+    /// Begin with a random character instead, each of the vocabulary as likely
+    #[arg(long, conflicts_with = "prompt")]
+    random_start: bool,
+    /// Texts to write for each prompt, all in one batch; a line like `--- 2/5` stands between two
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    num_samples: usize,
+    /// Read a line of standard input, go on from it, and so on; what went before is remembered
+    #[arg(long, short = 'i', conflicts_with_all = ["random_start", "num_samples"])]
+    interactive: bool,
     /// Seed: the same seed writes the same text [default: a new one each time, told on stderr]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+
+    /// Below 1 plays safe, above 1 takes risks; 0 always takes the likeliest character
+    #[arg(long, value_name = "X", default_value_t = Settings::default().temperature, allow_negative_numbers = true, help_heading = "Choice")]
+    temperature: f64,
+    /// Choose among the N likeliest characters; 0 means all
+    #[arg(long, value_name = "N", default_value_t = Settings::default().top_k, help_heading = "Choice")]
+    top_k: usize,
+    /// Choose among the likeliest characters that together have this probability; 1 means all
+    #[arg(long, value_name = "P", default_value_t = Settings::default().top_p, allow_negative_numbers = true, help_heading = "Choice")]
+    top_p: f64,
+    /// Choose among characters at least P times as likely as the likeliest; 0 means all
+    #[arg(long, value_name = "P", default_value_t = Settings::default().min_p, allow_negative_numbers = true, help_heading = "Choice")]
+    min_p: f64,
+    /// Make the characters among the last 64 of prompt and text less likely; 1 does not
+    #[arg(long, value_name = "X", default_value_t = Settings::default().repetition_penalty, allow_negative_numbers = true, help_heading = "Choice")]
+    repetition_penalty: f64,
 }
 
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let settings = Settings { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p };
+    let settings = Settings {
+        temperature: args.temperature,
+        top_k: args.top_k,
+        top_p: args.top_p,
+        min_p: args.min_p,
+        repetition_penalty: args.repetition_penalty,
+    };
     settings.check()?;
+    let ending = Ending::new(args.length, &args.stop)?;
     let file = ModelFile::load(&args.run)?;
     let cpu = Cpu::new(None)?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
-    let text = file.generate(&args.prompt, settings, seed, &cpu)?;
-    if args.seed.is_none() && settings.temperature > 0.0 {
-        say!("{}", dim(&format!("seed {seed}")));
+    let open = |starts: &[Start]| file.batch(starts, args.num_samples, settings, seed, &cpu);
+    let tell_seed = || {
+        if args.seed.is_none() && (settings.temperature > 0.0 || args.random_start) {
+            say!("{}", dim(&format!("seed {seed}")));
+        }
+    };
+    if args.interactive {
+        return talk(&args.prompt, &ending, |prompt| Ok(open(&[Start::Prompt(prompt)])?), tell_seed);
     }
-    write_text(&args.prompt, text.take(args.length)).context(NO_STDOUT)?;
+    let mut prompts: Vec<&str> = args.prompt.iter().map(String::as_str).collect();
+    let starts = match (args.random_start, prompts.is_empty()) {
+        (true, _) => vec![Start::Random],
+        (false, true) => vec![Start::Prompt("")],
+        (false, false) => prompts.iter().map(|prompt| Start::Prompt(prompt)).collect(),
+    };
+    prompts.resize(starts.len(), "");
+    let batch = open(&starts)?;
+    tell_seed();
+    write_texts(&prompts, args.num_samples, batch, &ending).context(NO_STDOUT)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prompt and text, each character as soon as it is there.
-fn write_text<'a>(prompt: &'a str, text: impl Iterator<Item = &'a str>) -> io::Result<()> {
+/// Prints every prompt and its texts: the first text character by character, the others once they are there.
+fn write_texts(prompts: &[&str], samples: usize, mut batch: Batch, ending: &Ending) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    for piece in iter::once(prompt).chain(text) {
-        write!(out, "{piece}")?;
-        out.flush()?;
+    let count = prompts.len() * samples;
+    let mut texts: Vec<String> = (0..count).map(|row| prompts[row / samples].to_string()).collect();
+    out.write_all(texts[0].as_bytes())?;
+    out.flush()?;
+    batch.write(ending, |row, piece| {
+        if row > 0 {
+            texts[row] += piece;
+            return Ok(());
+        }
+        out.write_all(piece.as_bytes())?;
+        out.flush()
+    })?;
+    for (at, text) in texts.iter().enumerate().skip(1) {
+        write!(out, "\n--- {}/{count}\n{text}", at + 1)?;
     }
     if out.is_terminal() {
         writeln!(out)?; // so that the shell's prompt has a line to itself; a file holds the text alone
     }
-    Ok(())
+    out.flush()
+}
+
+/// Turn by turn: reads a line (its end is not part of it), goes on from all that was read and written, ends the line.
+/// The prompt, if there is one, is the first turn. A line of unknown characters is refused: at a terminal by a word,
+/// elsewhere by the end.
+fn talk<'a>(
+    prompt: &[String],
+    ending: &Ending,
+    open: impl Fn(&str) -> anyhow::Result<Batch<'a>>,
+    tell_seed: impl FnOnce(),
+) -> anyhow::Result<ExitCode> {
+    let (mut stdin, mut out) = (io::stdin().lock(), io::stdout().lock());
+    let is_terminal = stdin.is_terminal();
+    let mut batch: Option<Batch> = None;
+    let mut turns = prompt.iter();
+    let mut tell_seed = Some(tell_seed);
+    loop {
+        let line = match turns.next() {
+            Some(prompt) => prompt.clone(),
+            None => {
+                if is_terminal {
+                    let _ = write!(io::stderr(), "{}", dim("> "));
+                }
+                match read_line(&mut stdin)? {
+                    Some(line) => line,
+                    None => return Ok(ExitCode::SUCCESS),
+                }
+            }
+        };
+        let read = match &mut batch {
+            Some(batch) => batch.read(0, &line).map_err(anyhow::Error::from),
+            None => open(&line).map(|opened| batch = Some(opened)),
+        };
+        match (read, &mut batch) {
+            (Ok(()), Some(batch)) => {
+                if let Some(tell) = tell_seed.take() {
+                    tell();
+                }
+                write_turn(&line, batch, ending, &mut out).context(NO_STDOUT)?;
+            }
+            (Err(error), _) if is_terminal => {
+                failure::report(&error);
+            }
+            (Err(error), _) => return Err(error),
+            (Ok(()), None) => {}
+        }
+    }
+}
+
+/// The line and what follows from it, on a line of their own.
+fn write_turn(line: &str, batch: &mut Batch, ending: &Ending, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(line.as_bytes())?;
+    out.flush()?;
+    batch.write(ending, |_, piece| {
+        out.write_all(piece.as_bytes())?;
+        out.flush()
+    })?;
+    writeln!(out)?;
+    out.flush()
+}
+
+/// The next line without its end; None when there is no more. Errors: it cannot be read, or is not UTF-8.
+fn read_line(from: &mut impl BufRead) -> anyhow::Result<Option<String>> {
+    let mut line = String::new();
+    if from.read_line(&mut line).context("cannot read standard input")? == 0 {
+        return Ok(None);
+    }
+    let line = line.strip_suffix('\n').unwrap_or(&line);
+    Ok(Some(line.strip_suffix('\r').unwrap_or(line).to_string()))
 }
 
 /// A number drawn by the system, short enough to type again.

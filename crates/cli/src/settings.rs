@@ -117,8 +117,18 @@ pub struct Settings {
     /// Seed of every random draw
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
     seed: Option<u64>,
+    /// What a token is: a character of UTF-8 text, or a byte of anything
+    #[arg(long, value_parser = ["char", "byte"], help_heading = "Text")]
+    tokenizer: Option<String>,
+    /// Give unknown characters a token of their own instead of refusing them
+    #[arg(long, help_heading = "Text")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unk: bool,
+    /// With --unk: characters that come less than N times in the training text are unknown
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Text")]
+    min_freq: Option<u64>,
     /// Share of the text, from its tail, kept for validation
-    #[arg(long, value_name = "X", help_heading = "Training")]
+    #[arg(long, value_name = "X", help_heading = "Text")]
     val_frac: Option<f64>,
 
     /// Steps between validations; 0 means never [default: an epoch]
@@ -162,9 +172,7 @@ impl Settings {
         if given.is_empty() {
             return Ok(());
         }
-        let path = run.config();
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let config = Config::from_toml(&text, &path.display().to_string())?;
+        let config = config_of(run)?;
         let (wanted, has) = (table(&overlay(&config, given)?)?, table(&config)?);
         // A small text has shrunk the batch it was given, and would again.
         let shrinks =
@@ -197,6 +205,13 @@ impl Settings {
     }
 }
 
+/// The settings a run was started with. Errors: `config.toml` cannot be read or understood.
+pub fn config_of(run: &RunDir) -> anyhow::Result<Config> {
+    let path = run.config();
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Config::from_toml(&text, &path.display().to_string())?)
+}
+
 fn read_recipe(path: &Path) -> anyhow::Result<Table> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Config::from_toml(&text, &path.display().to_string())?; // for its errors, which name the line
@@ -221,12 +236,12 @@ pub fn show_defaults(command: Command) -> Command {
     };
     command.mut_subcommand("train", |train| {
         train.mut_args(|arg| match defaults.get(arg.get_id().as_str()) {
-            Some(value) => {
+            Some(value) if value.as_bool() != Some(false) => {
                 let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
                 let shown = value.as_str().map_or(value.to_string(), str::to_string);
                 arg.help(format!("{help} [default: {shown}]"))
             }
-            None => arg,
+            _ => arg,
         })
     })
 }

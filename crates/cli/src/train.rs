@@ -6,15 +6,17 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::builder::RangedU64ValueParser;
+use elman::config::TokenizerKind;
+use elman::data::TextMark;
 use elman::train::{Control, Event, Outcome, Plan, Report};
-use elman::{Config, Corpus, Cpu, Error, RunDir, Trainer};
+use elman::{Config, Cpu, Error, RunDir, Trainer, text_of};
 use serde::Serialize;
 
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::terminal::{self, bold, counted, fact, grouped, say, shell_word, short, span};
-use crate::{corpus, curves};
+use crate::{corpus, curves, settings};
 
 /// Learn to write from a text
 #[derive(clap::Args)]
@@ -22,6 +24,12 @@ use crate::{corpus, curves};
 pub struct Args {
     /// Files, folders of text files, or - for standard input; without any, the bundled tales
     text: Vec<PathBuf>,
+    /// A file or folder to validate on, instead of the text's tail, which is then trained on
+    #[arg(long, value_name = "FILE", help_heading = "Text")]
+    val_file: Option<PathBuf>,
+    /// A file or folder to measure the trained model on at the end
+    #[arg(long, value_name = "FILE", help_heading = "Text")]
+    test_file: Option<PathBuf>,
     /// The run directory to make [default: runs/NAME, the next free one]
     #[arg(long, visible_aliases = ["checkpoint-dir", "save"], value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
@@ -63,6 +71,7 @@ struct Summary {
     train_loss: f64,
     val_loss: Option<f64>,
     best_val_loss: Option<f64>,
+    test_loss: Option<f64>,
     seconds: f64,
     tokens_per_sec: f64,
     parameters: usize,
@@ -76,7 +85,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (mut trainer, run) = prepare(args, &cpu)?;
     let plan = trainer.plan().clone();
     if !args.quiet {
-        announce(&plan, trainer.config(), &cpu, &run);
+        announce(&trainer, &cpu, &run);
     }
     let title = format!("{}, {}", plan.text, shape(trainer.config()));
     let mut reports = if plan.steps_done > 0 { run.reports()? } else { Vec::new() };
@@ -101,13 +110,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     draw(&reports, &run, &title, &progress);
 
     let stopped = signals.exit_code().filter(|_| outcome.stopped);
+    let test_loss = if outcome.stopped { None } else { trainer.test()?.map(|figures| figures.loss) };
     if stopped.is_some() || (outcome.stopped && !args.quiet) {
         say_how_to_resume(args, &outcome, &plan, &run);
     } else if !args.quiet {
-        conclude(&outcome, trainer.config(), &run);
+        conclude(&outcome, test_loss, trainer.config(), &run);
     }
     if args.json {
-        terminal::print_json(&summary(&outcome, &run))?;
+        terminal::print_json(&summary(&outcome, test_loss, &run))?;
     }
     Ok(stopped.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
@@ -117,14 +127,28 @@ fn prepare(args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer, RunDir)> {
     if let Some(path) = &args.resume {
         let run = RunDir::open(path)?;
         args.settings.check_resume(&run)?;
-        let corpus = if args.text.is_empty() { corpus::of_run(&run)? } else { corpus::read(&args.text)? };
+        // Bytes will do where the settings are gone: the state has its own, and refuses a text that is not theirs.
+        let kind = settings::config_of(&run).map_or(TokenizerKind::Byte, |config| config.tokenizer);
+        let mark = text_of(&run)?;
+        let corpus = match args.text.is_empty() {
+            true => corpus::of_run(&run, &mark, kind)?,
+            false => corpus::read(&args.text, kind)?,
+        };
+        let place = |given: &Option<PathBuf>, mark: &Option<Box<TextMark>>| match given {
+            Some(path) => vec![path.clone()],
+            None => corpus::places(mark.as_deref()),
+        };
+        let (validation, test) = (place(&args.val_file, &mark.validation), place(&args.test_file, &mark.test));
+        let corpus = corpus::with_held_out(corpus, &validation, &test, kind)?;
         return Ok((Trainer::resume(&run, &corpus, cpu)?, run));
     }
     let config = args.settings.resolve()?;
     if let Some(path) = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
         return Err(Error::Exists { path: path.clone() }.into()); // before a long text is read
     }
-    let corpus: Corpus = corpus::read(&args.text)?;
+    let kind = config.tokenizer;
+    let (validation, test) = (args.val_file.as_slice(), args.test_file.as_slice());
+    let corpus = corpus::with_held_out(corpus::read(&args.text, kind)?, validation, test, kind)?;
     let trainer = Trainer::new(config, &corpus, cpu)?;
     let run = match &args.out {
         Some(path) => RunDir::create(path)?,
@@ -138,14 +162,17 @@ fn shape(config: &Config) -> String {
     format!("{} {} x {}", format!("{:?}", config.cell).to_uppercase(), config.num_layers, config.hidden_size)
 }
 
-fn announce(plan: &Plan, config: &Config, cpu: &Cpu, run: &RunDir) {
-    let characters = (plan.train_tokens + plan.val_tokens) as u64;
-    let split = match plan.val_tokens {
-        0 => "all to train on".to_string(),
-        n => format!("the last {} to validate", grouped(n as u64)),
+fn announce(trainer: &Trainer, cpu: &Cpu, run: &RunDir) {
+    let (plan, config) = (trainer.plan(), trainer.config());
+    let (characters, split) = match (plan.val_tokens, &trainer.text().validation) {
+        (n, Some(file)) => {
+            (plan.train_tokens, format!("all to train on; {} of {} to validate", grouped(n as u64), file.name))
+        }
+        (0, None) => (plan.train_tokens, "all to train on".to_string()),
+        (n, None) => (plan.train_tokens + n, format!("the last {} to validate", grouped(n as u64))),
     };
-    say!("{}", fact("text", &format!("{}: {} characters, {split}", plan.text, grouped(characters))));
-    say!("{}", fact("vocabulary", &format!("{} different characters", grouped(plan.vocab_size as u64))));
+    say!("{}", fact("text", &format!("{}: {} {}s, {split}", plan.text, grouped(characters as u64), unit(config))));
+    say!("{}", fact("vocabulary", &format!("{} different {}s", grouped(plan.vocab_size as u64), unit(config))));
     let input = if config.embed > 0 { format!("embedding of {}", config.embed) } else { "one-hot input".to_string() };
     let model = format!(
         "{}, {input}, dropout {} between layers, {} before the head: {} parameters",
@@ -160,10 +187,11 @@ fn announce(plan: &Plan, config: &Config, cpu: &Cpu, run: &RunDir) {
         fact("device", &format!("cpu, backend {}, {}", cpu.backend_name(), counted(cpu.threads() as u64, "thread")))
     );
     let steps = format!(
-        "{} of {} x {} characters, {} an epoch; {:?}, rate {} ({})",
+        "{} of {} x {} {}s, {} an epoch; {:?}, rate {} ({})",
         counted(plan.steps, "step"),
         plan.batch,
         plan.seq_len,
+        unit(config),
         grouped(plan.steps_per_epoch),
         config.optimizer,
         config.lr,
@@ -185,7 +213,16 @@ fn draw(reports: &[Report], run: &RunDir, title: &str, progress: &Progress) {
     }
 }
 
-fn conclude(outcome: &Outcome, config: &Config, run: &RunDir) {
+/// What a token is called.
+fn unit(config: &Config) -> &'static str {
+    match config.tokenizer {
+        TokenizerKind::Char => "character",
+        TokenizerKind::Byte => "byte",
+    }
+}
+
+fn conclude(outcome: &Outcome, test_loss: Option<f64>, config: &Config, run: &RunDir) {
+    let unit = unit(config);
     say!("");
     let memory = peak_memory().map(|bytes| format!(", {} MB of memory at most", bytes / 1_000_000)).unwrap_or_default();
     let time = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
@@ -209,6 +246,13 @@ fn conclude(outcome: &Outcome, config: &Config, run: &RunDir) {
         let bits = loss / std::f64::consts::LN_2;
         say!("{}", fact("best", &format!("validation loss {loss:.4} nats/char, {bits:.3} bits/char{at}")));
     }
+    if let Some(loss) = test_loss {
+        let bits = loss / std::f64::consts::LN_2;
+        say!(
+            "{}",
+            fact("test", &format!("loss {loss:.4} nats/{unit}, {bits:.3} bits/{unit}, of the model at the end"))
+        );
+    }
     say!("{}", fact("run", &run.path().display().to_string()));
     say!("{}", fact("curves", &run.curves().display().to_string()));
     say!("\nTo let it write:\n\n    {}\n", bold(&format!("{} sample {}", terminal::this_program(), path_word(run))));
@@ -226,13 +270,14 @@ fn path_word(run: &RunDir) -> String {
     shell_word(&run.path().display().to_string())
 }
 
-fn summary(outcome: &Outcome, run: &RunDir) -> Summary {
+fn summary(outcome: &Outcome, test_loss: Option<f64>, run: &RunDir) -> Summary {
     Summary {
         run: run.path().display().to_string(),
         steps: outcome.steps,
         train_loss: outcome.train_loss,
         val_loss: outcome.val_loss,
         best_val_loss: outcome.best_val_loss,
+        test_loss,
         seconds: outcome.seconds,
         tokens_per_sec: outcome.tokens_per_sec,
         parameters: outcome.parameters,

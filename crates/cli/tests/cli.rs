@@ -92,6 +92,7 @@ fn train_json_is_one_object() {
         "train_loss",
         "val_loss",
         "best_val_loss",
+        "test_loss",
         "seconds",
         "tokens_per_sec",
         "parameters",

@@ -14,7 +14,7 @@ use crate::{
     model::LanguageModel,
     params::Params,
     rng::{Purpose, generator},
-    sample::{Generator, Settings},
+    sample::{Batch, Generator, Settings, Start},
     tensor_file::{self, Named, TensorFile, Tensors},
 };
 
@@ -55,7 +55,9 @@ struct Meta {
 #[serde(deny_unknown_fields)]
 struct Tokenizer {
     kind: TokenizerKind,
-    vocab: Vec<String>,
+    /// Absent for bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vocab: Option<Vec<String>>,
 }
 
 /// A language model with all that sampling, evaluation and sharing need.
@@ -63,7 +65,7 @@ struct Tokenizer {
 pub struct ModelFile {
     /// The run's resolved configuration.
     pub config: Config,
-    /// Characters and their ids.
+    /// Tokens and their ids.
     pub vocab: Vocab,
     /// What training had reached.
     pub results: Results,
@@ -83,11 +85,23 @@ impl ModelFile {
         let tensors = file.parse()?;
         let meta: Meta = tensors.meta(KEY, "a model of elman", FORMAT)?;
         check_config(&meta.config, &path)?;
-        let vocab = Vocab::from_tokens(meta.tokenizer.vocab, &path)?;
+        if meta.tokenizer.kind != meta.config.tokenizer {
+            let problem = format!(
+                "tokenizer.kind is {:?}, expected that of the configuration, {:?}",
+                meta.tokenizer.kind, meta.config.tokenizer
+            );
+            return Err(Error::file(&path, problem));
+        }
+        let vocab = Vocab::from_list(meta.tokenizer.kind, meta.tokenizer.vocab, &path)?;
         let outputs = tensors.shape("decoder.bias").and_then(|shape| shape.first().copied());
         if outputs.is_some_and(|outputs| outputs != vocab.len()) {
             let (listed, outputs) = (vocab.len(), outputs.unwrap_or_default());
-            let problem = format!("tokenizer.vocab lists {listed} characters, expected decoder.bias's {outputs}");
+            let problem = match meta.tokenizer.kind {
+                TokenizerKind::Char => {
+                    format!("tokenizer.vocab lists {listed} characters, expected decoder.bias's {outputs}")
+                }
+                TokenizerKind::Byte => format!("decoder.bias has {outputs} values, expected {listed} for bytes"),
+            };
             return Err(Error::file(&path, problem));
         }
         let expected = check_tensors(&tensors, "", &meta.config, vocab.len())?;
@@ -111,6 +125,24 @@ impl ModelFile {
         let rng = generator(seed, Purpose::Sample, 0);
         Generator::new(&self.model, &self.vocab, prompt, settings, rng, cpu)
     }
+
+    /// `samples` streams for each of `starts`, start by start, all in one batch. The generator of sample i of a start is
+    /// stream i of `seed`, whatever the other starts are: the first is what [`ModelFile::generate`] gives.
+    ///
+    /// Errors: as [`Batch::new`].
+    pub fn batch(
+        &self,
+        starts: &[Start<'_>],
+        samples: usize,
+        settings: Settings,
+        seed: u64,
+        cpu: &Cpu,
+    ) -> Result<Batch<'_>, Error> {
+        let rows = starts
+            .iter()
+            .flat_map(|&start| (0..samples).map(move |i| (start, generator(seed, Purpose::Sample, i as u64))));
+        Batch::new(&self.model, &self.vocab, rows, settings, cpu)
+    }
 }
 
 /// [`ModelFile::save`] for parts that belong to a trainer.
@@ -125,7 +157,7 @@ pub(crate) fn save_model(
         config: config.clone(),
         format: FORMAT,
         results: results.clone(),
-        tokenizer: Tokenizer { kind: config.tokenizer, vocab: vocab.tokens().to_vec() },
+        tokenizer: Tokenizer { kind: config.tokenizer, vocab: vocab.list() },
     };
     tensor_file::write(path, KEY, &meta, named("", model.params()))
 }
@@ -239,7 +271,7 @@ mod tests {
             config: file.config,
             format: FORMAT,
             results: file.results,
-            tokenizer: Tokenizer { kind: TokenizerKind::Char, vocab: file.vocab.tokens().to_vec() },
+            tokenizer: Tokenizer { kind: TokenizerKind::Char, vocab: file.vocab.list() },
         })
         .unwrap();
         meta(&mut value);
@@ -317,6 +349,24 @@ mod tests {
         assert_eq!(version, "format version is 2, expected 1 (FILE)");
         let gone = spoilt(keep, |m| *m = serde_json::json!([]));
         assert!(gone.starts_with("metadata `elman` has no format version"), "{gone}");
+    }
+
+    #[test]
+    fn a_model_of_bytes_needs_no_list() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.safetensors");
+        let config = Config { hidden_size: 3, num_layers: 1, tokenizer: TokenizerKind::Byte, ..Config::default() };
+        let (vocab, results) = (Vocab::bytes(), small(0).results);
+        let model = LanguageModel::new(&config, 256).unwrap();
+        ModelFile { config: config.clone(), vocab, results: results.clone(), model }.save(&path).unwrap();
+        assert!(!String::from_utf8_lossy(&fs::read(&path).unwrap()).contains("vocab\\\""));
+        assert_eq!(ModelFile::load(&path).unwrap().vocab, Vocab::bytes());
+        let short = LanguageModel::new(&config, 255).unwrap();
+        save_model(&path, &config, &Vocab::bytes(), &results, &short).unwrap();
+        let error = ModelFile::load(&path).map(|_| ()).unwrap_err().to_string();
+        assert!(error.starts_with("decoder.bias has 255 values, expected 256 for bytes"), "{error}");
+        let kind = spoilt(|_| {}, |m| m["tokenizer"]["kind"] = "byte".into());
+        assert_eq!(kind, "tokenizer.kind is Byte, expected that of the configuration, Char (FILE)");
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub enum BatchKind {
 pub enum TokenizerKind {
     /// One token per Unicode scalar value.
     Char,
+    /// One token per byte, of anything.
+    Byte,
 }
 
 /// What turns gradients into steps, with PyTorch's formulas and constants.
@@ -145,6 +147,10 @@ pub struct Config {
     pub forget_bias: f64,
     /// How text becomes tokens.
     pub tokenizer: TokenizerKind,
+    /// Whether a vocabulary of characters has a token for unknown ones, `<unk>`.
+    pub unk: bool,
+    /// With `unk`: characters that come more rarely in the training split are unknown.
+    pub min_freq: u64,
     /// Share of the text, cut from its tail, that is never trained on.
     pub val_frac: f64,
     /// T, steps of back-propagation through time.
@@ -234,6 +240,8 @@ impl Default for Config {
             init_bias: InitBias::Drawn,
             forget_bias: 1.0,
             tokenizer: TokenizerKind::Char,
+            unk: false,
+            min_freq: 1,
             val_frac: 0.1,
             seq_len: 64,
             batches: BatchKind::Rows,
@@ -322,6 +330,14 @@ impl Config {
         real("init_scale", self.init_scale(), at_least_0, |x| x >= 0.0)?;
         real("forget_bias", self.forget_bias, "a finite number", |_| true)?;
         real("val_frac", self.val_frac, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
+        let refuse = |name, got: String, expected: &str| Err(Error::Setting { name, got, expected: expected.into() });
+        if self.unk && self.tokenizer == TokenizerKind::Byte {
+            return refuse("unk", "true".into(), "false with the tokenizer byte, to which nothing is unknown");
+        }
+        whole("min_freq", self.min_freq, 1, MAX_INTEGER)?;
+        if self.min_freq > 1 && !self.unk {
+            return refuse("min_freq", self.min_freq.to_string(), "1 without unk, the token of rare characters");
+        }
         whole("seq_len", self.seq_len as u64, 1, 1 << 24)?;
         whole("batch", self.batch as u64, 1, 1 << 20)?;
         if self.steps.is_none() {
@@ -405,7 +421,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 31] = [
+        let cases: [(&str, Spoil); 34] = [
             ("hidden_size is 0, expected 1 to 65536", |c| c.hidden_size = 0),
             ("num_layers is 0", |c| c.num_layers = 0),
             ("embed is 65537", |c| c.embed = 65_537),
@@ -441,6 +457,9 @@ mod tests {
             ("warmup is 18446744073709551615", |c| c.warmup = u64::MAX),
             ("save_every is 18446744073709551615", |c| c.save_every = Some(u64::MAX)),
             ("val_frac is -0.1", |c| c.val_frac = -0.1),
+            ("min_freq is 2, expected 1 without unk", |c| c.min_freq = 2),
+            ("min_freq is 0", |c| (c.unk, c.min_freq) = (true, 0)),
+            ("unk is true, expected false", |c| (c.unk, c.tokenizer) = (true, TokenizerKind::Byte)),
         ];
         assert!(Config::default().check().is_ok());
         for (want, spoil) in cases {

@@ -143,7 +143,7 @@ pub enum Error {
     },
     /// A run is asked to continue on a text it was not trained on.
     #[error(
-        "the text is not the one this run was trained on: it is {got} with {got_characters} characters, and was {expected} with {expected_characters} characters of its own"
+        "the text {got} ({got_characters} characters) is not the one this run was trained on: {expected} ({expected_characters} characters)"
     )]
     AnotherText {
         /// Name of the text at hand.

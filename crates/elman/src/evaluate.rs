@@ -1,4 +1,4 @@
-//! Holds the one measure of a model on a text: its loss over the whole text, read as one stream.
+//! Holds the measures of a model on a text: its loss over the whole text, read as one stream, and each line's by itself.
 //! Refuses a text without a prediction in it, and characters the model does not know.
 
 use elman_kernels::Element;
@@ -15,9 +15,9 @@ pub struct Evaluation {
     pub loss: f64,
     /// Perplexity, exp(loss).
     pub ppl: f64,
-    /// Bits per character, loss / ln 2.
+    /// Bits per token, loss / ln 2: per character, or per byte where bytes are the tokens.
     pub bpc: f64,
-    /// Bits per UTF-8 byte of the predicted characters.
+    /// Bits per byte of the predicted tokens' text.
     pub bits_per_byte: f64,
     /// Tokens of the text; one prediction fewer was made.
     pub tokens: usize,
@@ -25,20 +25,56 @@ pub struct Evaluation {
 
 /// Reads `text` as one stream from the zero state: n-1 predictions for n tokens.
 ///
-/// Errors: fewer than 2 characters; a character outside the vocabulary.
+/// Errors: fewer than 2 tokens; a character outside the vocabulary; for characters, a text that is not UTF-8.
 pub fn evaluate<E: Element>(
     model: &LanguageModel<E>,
     vocab: &Vocab,
-    text: &str,
+    text: impl AsRef<[u8]>,
     tape: &mut Tape<E>,
 ) -> Result<Evaluation, Error> {
-    let ids = vocab.encode("the text", text)?;
-    evaluate_ids(model, &ids, predicted_bytes(text), tape)
+    let text = text.as_ref();
+    let ids = vocab.encode_bytes("the text", text)?;
+    if ids.len() < 2 {
+        let (name, got, unit) = ("the text".into(), ids.len(), vocab.unit(ids.len()));
+        return Err(Error::ShortText { name, got, unit, expected: "2".into() });
+    }
+    evaluate_ids(model, &ids, vocab.predicted_bytes(text), tape)
 }
 
-/// Bytes of all characters but the first.
-pub(crate) fn predicted_bytes(text: &str) -> usize {
-    text.len() - text.chars().next().map_or(0, char::len_utf8)
+/// What a model thinks of a line.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Line {
+    /// Which, from 1.
+    pub line: usize,
+    /// Natural logarithm of the line's probability: the sum over its tokens, 0 for an empty line.
+    pub log_prob: f64,
+    /// Tokens of the line, all of them predicted; its end is none.
+    pub tokens: usize,
+}
+
+/// Reads each line of `text` by itself, from the zero state and [`Vocab::start`] (a newline, where the model knows it):
+/// no line depends on another. A carriage return is a part of its line.
+///
+/// Errors: a character outside the vocabulary; for characters, a text that is not UTF-8.
+pub fn evaluate_lines<E: Element>(
+    model: &LanguageModel<E>,
+    vocab: &Vocab,
+    text: impl AsRef<[u8]>,
+    tape: &mut Tape<E>,
+) -> Result<Vec<Line>, Error> {
+    let text = text.as_ref();
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    let mut lines = Vec::new();
+    for (at, line) in text.split(|&byte| byte == b'\n').enumerate() {
+        let targets = vocab.encode_bytes(&format!("line {} of the text", at + 1), line)?;
+        let inputs: Vec<u32> = std::iter::once(vocab.start()).chain(targets.iter().copied()).collect();
+        let (mut state, mut nats) = (model.zero_state(1), 0.0);
+        for (inputs, targets) in inputs[..targets.len()].chunks(CHUNK).zip(targets.chunks(CHUNK)) {
+            nats += model.loss_sum(tape, inputs, targets, &mut state)?;
+        }
+        lines.push(Line { line: at + 1, log_prob: 0.0 - nats, tokens: targets.len() });
+    }
+    Ok(lines)
 }
 
 /// The same for tokens; `bytes` is how long the predicted part of their text is.
@@ -106,6 +142,28 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_scored_by_itself() {
+        let vocab = Vocab::fit("ab\n", "");
+        let config = Config { hidden_size: 5, ..Config::default() };
+        let model: LanguageModel<f64> = LanguageModel::new(&config, 3).unwrap();
+        let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
+        let long = "ab".repeat(CHUNK);
+        let lines = evaluate_lines(&model, &vocab, format!("ab\n\nb\nab\n{long}\n"), &mut tape).unwrap();
+        let tokens: Vec<_> = lines.iter().map(|line| (line.line, line.tokens)).collect();
+        assert_eq!(tokens, [(1, 2), (2, 0), (3, 1), (4, 2), (5, 2 * CHUNK)]);
+        assert_eq!((lines[1].log_prob, lines[0].log_prob), (0.0, lines[3].log_prob), "no line depends on another");
+        // Each is the stream that begins with a newline.
+        for (line, text) in [(0, "\nab"), (2, "\nb"), (4, &format!("\n{long}"))] {
+            let whole = evaluate(&model, &vocab, text, &mut tape).unwrap();
+            let want = -whole.loss * lines[line].tokens as f64;
+            assert!((lines[line].log_prob - want).abs() < 1e-9, "{text} {} {want}", lines[line].log_prob);
+        }
+        assert_eq!(evaluate_lines(&model, &vocab, "a", &mut tape).unwrap().len(), 1);
+        let error = evaluate_lines(&model, &vocab, "a\nac", &mut tape).unwrap_err().to_string();
+        assert!(error.starts_with("character 'c' (U+0063) at position 1 of line 2 of the text is not"), "{error}");
+    }
+
+    #[test]
     fn too_little_text_and_unknown_characters_are_refused() {
         let vocab = Vocab::fit("ab", "");
         let config = Config { hidden_size: 2, ..Config::default() };
@@ -115,6 +173,5 @@ mod tests {
         assert_eq!(message("a"), "the text has 1 character, expected at least 2");
         assert_eq!(message(""), "the text has 0 characters, expected at least 2");
         assert!(message("abc").starts_with("character 'c' (U+0063) at position 2 of the text is not"));
-        assert_eq!(predicted_bytes("é☃"), 3);
     }
 }

@@ -8,9 +8,9 @@ use elman_kernels::Cpu;
 use crate::{
     checkpoint::{Results, save_model},
     config::Config,
-    data::{Batch, Batches, Corpus, TextMark, Vocab},
+    data::{Batch, Batches, Corpus, Held, Split, TextMark, Vocab},
     error::Error,
-    evaluate::{evaluate_ids, predicted_bytes},
+    evaluate::{Evaluation, evaluate_ids},
     layer::State,
     memory,
     model::LanguageModel,
@@ -34,19 +34,14 @@ pub struct Trainer {
     text: TextMark,
     vocab: Vocab,
     batches: Batches,
-    validation: Validation,
+    validation: Held,
+    test: Held,
     model: LanguageModel<f32>,
     tape: Tape<f32>,
     grads: Params<f32>,
     optimizer: Optimizer,
     carry: State<f32>,
     progress: Progress,
-}
-
-/// The tokens of the validation split and the bytes of its predicted part; no tokens: nothing is validated.
-struct Validation {
-    ids: Vec<u32>,
-    bytes: usize,
 }
 
 impl Trainer {
@@ -65,15 +60,8 @@ impl Trainer {
     /// Errors: a state that cannot be read or does not fit itself; another text than the run's.
     pub fn resume(run: &RunDir, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer, Error> {
         let saved = StateFile::read(&run.state())?;
-        let (text, known) = (corpus.mark(), &saved.meta.text);
-        if text.sha256 != known.sha256 {
-            return Err(Error::AnotherText {
-                got: text.name,
-                got_characters: text.characters,
-                expected: known.name.clone(),
-                expected_characters: known.characters,
-            });
-        }
+        let text = corpus.mark();
+        text.check(&saved.meta.text)?;
         let data = Data::prepare(&saved.meta.config, corpus)?;
         saved.check(data.vocab.len())?;
         let mut trainer = Trainer::assemble(saved.meta.config.clone(), text, data, cpu)?;
@@ -112,6 +100,7 @@ impl Trainer {
             vocab: data.vocab,
             batches: data.batches,
             validation: data.validation,
+            test: data.test,
             progress: Progress::default(),
             model,
             plan,
@@ -132,6 +121,11 @@ impl Trainer {
     /// The model as trained so far.
     pub fn model(&self) -> &LanguageModel<f32> {
         &self.model
+    }
+
+    /// The text it trains on, with those it validates and tests on.
+    pub fn text(&self) -> &TextMark {
+        &self.text
     }
 
     /// The vocabulary of the text.
@@ -247,9 +241,16 @@ impl Trainer {
         self.progress.patience.is_over(self.config.patience)
     }
 
+    /// The model as trained so far, on the corpus's test text: what [`crate::evaluate::evaluate`] gives for it. None
+    /// where there is no such text.
+    pub fn test(&mut self) -> Result<Option<Evaluation>, Error> {
+        let Held { ids, bytes } = &self.test;
+        if ids.is_empty() { Ok(None) } else { evaluate_ids(&self.model, ids, *bytes, &mut self.tape).map(Some) }
+    }
+
     /// Loss over the whole validation split as one stream from the zero state.
     fn validate(&mut self) -> Result<f64, Error> {
-        let Validation { ids, bytes } = &self.validation;
+        let Held { ids, bytes } = &self.validation;
         let loss = evaluate_ids(&self.model, ids, *bytes, &mut self.tape)?.loss;
         self.progress.val_loss = Some(loss);
         Ok(loss)
@@ -316,7 +317,7 @@ impl Trainer {
 }
 
 /// Refuses settings that wait for validations where there are none.
-fn needs_validation(config: &Config, validation: &Validation) -> Result<(), Error> {
+fn needs_validation(config: &Config, validation: &Held) -> Result<(), Error> {
     if config.eval_every != Some(0) && !validation.ids.is_empty() {
         return Ok(());
     }
@@ -338,20 +339,20 @@ fn improves(loss: Option<f64>, best: Option<f64>) -> bool {
 /// The one point that gradients pass between backward and clipping: the sum over shards, of which there is one.
 fn reduce(_grads: &mut Params<f32>) {}
 
-/// A text made ready: vocabulary, rows, validation tail.
+/// A text made ready: vocabulary, rows, what is held out.
 struct Data {
     vocab: Vocab,
     batches: Batches,
-    validation: Validation,
+    validation: Held,
+    test: Held,
     notes: Vec<String>,
 }
 
 impl Data {
     fn prepare(config: &Config, corpus: &Corpus) -> Result<Data, Error> {
-        let (train, tail) = corpus.split(config.val_frac);
-        let vocab = Vocab::fit(train, tail);
-        let ids = vocab.encode(corpus.name(), train)?;
+        let Split { vocab, train: ids, validation, test, notes: of_split } = Split::new(config, corpus)?;
         let newline = vocab.encode(corpus.name(), "\n").ok().and_then(|ids| ids.first().copied());
+        let newline = newline.filter(|&id| vocab.token(id) == Some("\n"));
         let batches = Batches::new(config, corpus.name(), ids, newline)?;
         let mut notes = Vec::new();
         if batches.cut_lines() > 0 {
@@ -367,18 +368,8 @@ impl Data {
                 config.seq_len
             ));
         }
-        let mut validation = Validation { ids: vocab.encode(corpus.name(), tail)?, bytes: predicted_bytes(tail) };
-        if validation.ids.len() < 2 {
-            if config.val_frac > 0.0 {
-                notes.push(format!(
-                    "nothing is validated: val_frac = {} leaves too little text (characters: {}, expected at least 2)",
-                    config.val_frac,
-                    validation.ids.len()
-                ));
-            }
-            validation.ids.clear();
-        }
-        Ok(Data { vocab, batches, validation, notes })
+        notes.extend(of_split);
+        Ok(Data { vocab, batches, validation, test, notes })
     }
 }
 

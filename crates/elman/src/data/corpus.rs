@@ -1,5 +1,5 @@
-//! Holds a text to learn from: read from files and folders, or bundled, with its name and its split.
-//! Refuses what is not UTF-8 (naming file and byte) and folders without text. Changes nothing in a text: carriage
+//! Holds a text to learn from: read from files and folders, or bundled, with its name, its split, and the texts that were
+//! kept from it. Refuses what is not UTF-8 (naming file and byte), unless bytes are asked for, and folders without text. Changes nothing in a text: carriage
 //! returns, tabs and byte-order marks stay.
 
 use std::{
@@ -24,7 +24,9 @@ pub struct Corpus {
     name: String,
     pieces: Vec<String>,
     sources: Vec<String>,
-    text: String,
+    bytes: Vec<u8>,
+    validation: Option<Box<Corpus>>,
+    test: Option<Box<Corpus>>,
 }
 
 /// How a run knows its text again: what it was called, where it came from, how long it was, and its hash.
@@ -35,10 +37,40 @@ pub struct TextMark {
     pub name: String,
     /// The paths given to [`Corpus::read`], made absolute; empty for a text that came otherwise.
     pub sources: Vec<String>,
-    /// Unicode scalar values.
+    /// Unicode scalar values; of bytes, with one for each that is part of none.
     pub characters: usize,
     /// Hexadecimal SHA-256 of the bytes.
     pub sha256: String,
+    /// The text to validate on, where it came by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Box<TextMark>>,
+    /// The text to test on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Box<TextMark>>,
+}
+
+impl TextMark {
+    /// Checks that this is the text that a run knows, with the same validation and test texts, whatever they are
+    /// called. Errors: the first that is another.
+    pub(crate) fn check(&self, known: &TextMark) -> Result<(), Error> {
+        let pairs = [
+            (Some(self), Some(known)),
+            (self.validation.as_deref(), known.validation.as_deref()),
+            (self.test.as_deref(), known.test.as_deref()),
+        ];
+        for (got, known) in pairs {
+            if got.map(|mark| &mark.sha256) != known.map(|mark| &mark.sha256) {
+                let name = |mark: Option<&TextMark>| mark.map_or("no file".to_string(), |mark| mark.name.clone());
+                return Err(Error::AnotherText {
+                    got: name(got),
+                    got_characters: got.map_or(0, |mark| mark.characters),
+                    expected: name(known),
+                    expected_characters: known.map_or(0, |mark| mark.characters),
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Corpus {
@@ -49,8 +81,23 @@ impl Corpus {
 
     /// A text at hand.
     pub fn from_text(name: impl Into<String>, text: String) -> Corpus {
+        Corpus::from_raw(name, text.into_bytes())
+    }
+
+    /// Bytes at hand, UTF-8 or not.
+    pub fn from_raw(name: impl Into<String>, bytes: Vec<u8>) -> Corpus {
         let name = name.into();
-        Corpus { pieces: vec![name.clone()], name, sources: vec![], text }
+        Corpus { pieces: vec![name.clone()], name, sources: vec![], bytes, validation: None, test: None }
+    }
+
+    /// The same with a text of its own to validate on: it is not split then.
+    pub fn with_validation(self, corpus: Corpus) -> Corpus {
+        Corpus { validation: Some(Box::new(corpus)), ..self }
+    }
+
+    /// The same with a text to test on.
+    pub fn with_test(self, corpus: Corpus) -> Corpus {
+        Corpus { test: Some(Box::new(corpus)), ..self }
     }
 
     /// A text in bytes. Errors: invalid UTF-8 with its byte offset; no bytes at all.
@@ -66,6 +113,15 @@ impl Corpus {
     /// names that begin with a dot and links to folders are passed over. A file named by hand may end in anything.
     /// Errors: a path that cannot be read, a folder without text, invalid UTF-8, no character in all of them.
     pub fn read(paths: &[PathBuf]) -> Result<Corpus, Error> {
+        Corpus::collect(paths, |name, bytes| decode(name, bytes).map(String::into_bytes))
+    }
+
+    /// The same for bytes of any kind: nothing has to be UTF-8.
+    pub fn read_raw(paths: &[PathBuf]) -> Result<Corpus, Error> {
+        Corpus::collect(paths, |_, bytes| Ok(bytes))
+    }
+
+    fn collect(paths: &[PathBuf], check: impl Fn(&str, Vec<u8>) -> Result<Vec<u8>, Error>) -> Result<Corpus, Error> {
         let mut files = Vec::new();
         for path in paths {
             if fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
@@ -78,10 +134,10 @@ impl Corpus {
                 files.push(path.clone());
             }
         }
-        let (mut text, mut pieces) = (String::new(), Vec::new());
+        let (mut bytes, mut pieces) = (Vec::new(), Vec::new());
         for file in files {
             let name = file.display().to_string();
-            text += &decode(&name, fs::read(&file).map_err(Error::io("read", &file))?)?;
+            bytes.append(&mut check(&name, fs::read(&file).map_err(Error::io("read", &file))?)?);
             pieces.push(name);
         }
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
@@ -89,7 +145,9 @@ impl Corpus {
             name: name_of(paths),
             pieces,
             sources: paths.iter().map(|p| absolute(p).display().to_string()).collect(),
-            text,
+            bytes,
+            validation: None,
+            test: None,
         };
         corpus.not_empty()
     }
@@ -104,34 +162,58 @@ impl Corpus {
         &self.pieces
     }
 
-    /// The text.
+    /// The text to validate on, where it came by itself.
+    pub fn validation(&self) -> Option<&Corpus> {
+        self.validation.as_deref()
+    }
+
+    /// The text to test on.
+    pub fn test(&self) -> Option<&Corpus> {
+        self.test.as_deref()
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The text. Errors: the bytes are not UTF-8, which only [`Corpus::from_raw`] and [`Corpus::read_raw`] let in.
+    pub fn utf8(&self) -> Result<&str, Error> {
+        std::str::from_utf8(&self.bytes)
+            .map_err(|error| Error::InvalidUtf8 { name: self.name.clone(), offset: error.valid_up_to() })
+    }
+
+    /// The text; of bytes that are not UTF-8, what stands before the first such.
     pub fn text(&self) -> &str {
-        &self.text
+        self.bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
     }
 
     /// The text before and after the cut: `val_frac` of the characters, from the tail, are for validation.
     ///
     /// Precision: the first part has floor((1 - val_frac) * n) of n characters, as `int(0.9 * n)` has it elsewhere.
     pub fn split(&self, val_frac: f64) -> (&str, &str) {
-        let characters = self.text.chars().count();
+        let text = self.text();
+        let characters = text.chars().count();
         let train = ((1.0 - val_frac) * characters as f64) as usize;
-        let cut = self.text.char_indices().nth(train).map_or(self.text.len(), |(at, _)| at);
-        self.text.split_at(cut)
+        let cut = text.char_indices().nth(train).map_or(text.len(), |(at, _)| at);
+        text.split_at(cut)
     }
 
     /// How to know this text again.
     pub fn mark(&self) -> TextMark {
-        let hash = Sha256::digest(self.text.as_bytes());
+        let hash = Sha256::digest(&self.bytes);
         TextMark {
             name: self.name.clone(),
             sources: self.sources.clone(),
-            characters: self.text.chars().count(),
+            characters: String::from_utf8_lossy(&self.bytes).chars().count(),
             sha256: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            validation: self.validation.as_ref().map(|corpus| Box::new(corpus.mark())),
+            test: self.test.as_ref().map(|corpus| Box::new(corpus.mark())),
         }
     }
 
     fn not_empty(self) -> Result<Corpus, Error> {
-        if self.text.is_empty() {
+        if self.bytes.is_empty() {
             return Err(Error::ShortText { name: self.name, got: 0, unit: "characters", expected: "2".into() });
         }
         Ok(self)
@@ -234,6 +316,33 @@ mod tests {
         assert_eq!(corpus.split(0.25), ("ééééééé", "éab"));
         assert_eq!(corpus.split(0.1), ("éééééééé\u{61}", "b"));
         assert_eq!(corpus.split(0.0), (corpus.text(), ""));
+    }
+
+    #[test]
+    fn bytes_are_read_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("raw.bin");
+        fs::write(&path, b"ab\xff\x00c").unwrap();
+        let corpus = Corpus::read_raw(std::slice::from_ref(&path)).unwrap();
+        assert_eq!((corpus.bytes(), corpus.text()), (&b"ab\xff\x00c"[..], "ab"));
+        assert_eq!(corpus.utf8().unwrap_err().to_string(), "raw.bin is not UTF-8: invalid bytes at byte offset 2");
+        assert_eq!(corpus.mark().characters, 5);
+        fs::write(&path, b"").unwrap();
+        assert!(Corpus::read_raw(&[path]).is_err());
+    }
+
+    #[test]
+    fn a_mark_knows_all_three_texts() {
+        let text = |text: &str| Corpus::from_text(text, text.into());
+        let mark = text("abc").with_validation(text("d")).with_test(text("e")).mark();
+        assert!(mark.check(&mark).is_ok());
+        let message = |corpus: Corpus| corpus.mark().check(&mark).unwrap_err().to_string();
+        let other = message(text("abc").with_validation(text("x")).with_test(text("e")));
+        assert!(other.starts_with("the text x (1 characters) is not the one this run was trained on: d"), "{other}");
+        let none = message(text("abc").with_validation(text("d")));
+        assert!(none.starts_with("the text no file (0 characters)") && none.contains(": e (1"), "{none}");
+        assert!(mark.check(&text("abc").mark()).is_err(), "one too many");
+        assert!(message(text("abd").with_validation(text("d")).with_test(text("e"))).starts_with("the text abd"));
     }
 
     #[test]

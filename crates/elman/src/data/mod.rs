@@ -4,8 +4,12 @@
 mod batches;
 mod corpus;
 mod lines;
+mod split;
+mod utf8;
 mod vocab;
 
 pub use batches::{Batch, Batches};
 pub use corpus::{Corpus, TextMark};
-pub use vocab::Vocab;
+pub(crate) use split::{Held, Split};
+pub use utf8::Utf8Stream;
+pub use vocab::{UNKNOWN, Vocab};

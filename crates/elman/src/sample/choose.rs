@@ -1,10 +1,12 @@
-//! Holds the choice of the next token from logits, and the stream of text that repeats it.
-//! Refuses settings that make no distribution and prompts with characters the model never saw.
+//! Holds the choice of the next token from logits: penalty, temperature, the cuts of the tail, one draw.
+//! Refuses settings that make no distribution.
 
-use elman_kernels::Cpu;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{data::Vocab, error::Error, layer::State, model::LanguageModel, rng::uniform, tape::Tape};
+use crate::{error::Error, rng::uniform};
+
+/// How many of the last characters read or written [`Settings::repetition_penalty`] looks back on.
+pub const REPETITION_WINDOW: usize = 64;
 
 /// How a token is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,11 +17,16 @@ pub struct Settings {
     pub top_k: usize,
     /// Only the likeliest tokens that together reach this probability, after temperature and top-k; 1 takes all.
     pub top_p: f64,
+    /// Only tokens at least this share as likely as the likeliest, after temperature; 0 takes all.
+    pub min_p: f64,
+    /// Divides the positive logits and multiplies the negative ones of the tokens among the last
+    /// [`REPETITION_WINDOW`] characters of prompt and text; 1 changes nothing.
+    pub repetition_penalty: f64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { temperature: 0.8, top_k: 0, top_p: 1.0 }
+        Settings { temperature: 0.8, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0 }
     }
 }
 
@@ -35,11 +42,31 @@ impl Settings {
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
             return refuse("top_p", self.top_p, "above 0 and at most 1");
         }
+        if !(0.0..=1.0).contains(&self.min_p) {
+            return refuse("min_p", self.min_p, "0 to 1");
+        }
+        if !(self.repetition_penalty.is_finite() && self.repetition_penalty > 0.0) {
+            return refuse("repetition_penalty", self.repetition_penalty, "a finite number above 0");
+        }
         Ok(())
     }
 }
 
-/// Chooses a token: temperature, then top-k, then top-p, then one draw. A logit that is not a number is never chosen
+/// Makes the tokens of `recent` less likely (more, for a penalty below 1); one that comes twice counts once.
+/// Precision: f64, rounded to the logit's own.
+pub fn penalise(logits: &mut [f32], recent: impl IntoIterator<Item = u32>, penalty: f64) {
+    let mut ids: Vec<u32> = recent.into_iter().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    for id in ids {
+        if let Some(x) = logits.get_mut(id as usize) {
+            let logit = f64::from(*x);
+            *x = if logit > 0.0 { logit / penalty } else { logit * penalty } as f32;
+        }
+    }
+}
+
+/// Chooses a token: temperature, then top-k, then top-p, then min-p, then one draw. A logit that is not a number is never chosen
 /// while another is. Precision: f64 throughout, sums from the likeliest down, so the same everywhere.
 pub fn choose(logits: &[f32], settings: &Settings, rng: &mut ChaCha8Rng) -> usize {
     let logit = |id: usize| {
@@ -65,6 +92,11 @@ pub fn choose(logits: &[f32], settings: &Settings, rng: &mut ChaCha8Rng) -> usiz
         mass += weights[kept];
         kept += 1;
     }
+    let likely = weights[..kept].partition_point(|&w| w >= settings.min_p);
+    if likely < kept {
+        kept = likely.max(1);
+        mass = weights[..kept].iter().sum();
+    }
     let mut left = uniform(rng) * mass;
     for (&id, &w) in order[..kept].iter().zip(&weights) {
         left -= w;
@@ -75,76 +107,13 @@ pub fn choose(logits: &[f32], settings: &Settings, rng: &mut ChaCha8Rng) -> usiz
     best
 }
 
-/// An endless stream of text from a model, one character a turn.
-pub struct Generator<'a> {
-    model: &'a LanguageModel<f32>,
-    vocab: &'a Vocab,
-    settings: Settings,
-    rng: ChaCha8Rng,
-    tape: Tape<f32>,
-    state: State<f32>,
-    logits: Vec<f32>,
-}
-
-impl<'a> Generator<'a> {
-    /// Reads `prompt` from the zero state and is ready to go on from it. The prompt itself is not part of the stream.
-    /// An empty prompt stands for [`Vocab::start`].
-    ///
-    /// Errors: settings out of range; characters the model never saw.
-    pub fn new(
-        model: &'a LanguageModel<f32>,
-        vocab: &'a Vocab,
-        prompt: &str,
-        settings: Settings,
-        rng: ChaCha8Rng,
-        cpu: &Cpu,
-    ) -> Result<Generator<'a>, Error> {
-        settings.check()?;
-        let mut ids = vocab.encode_prompt(prompt)?;
-        if ids.is_empty() {
-            ids.push(vocab.start());
-        }
-        let mut generator = Generator {
-            model,
-            vocab,
-            settings,
-            rng,
-            tape: Tape::new(cpu),
-            state: model.zero_state(1),
-            logits: Vec::new(),
-        };
-        for id in ids {
-            generator.read(id)?;
-        }
-        Ok(generator)
-    }
-
-    fn read(&mut self, id: u32) -> Result<(), Error> {
-        self.model.step(&mut self.tape, &[id], &mut self.state, &mut self.logits)
-    }
-}
-
-impl<'a> Iterator for Generator<'a> {
-    type Item = &'a str;
-
-    /// The next character. Never None.
-    fn next(&mut self) -> Option<&'a str> {
-        let id = choose(&self.logits, &self.settings, &mut self.rng) as u32;
-        self.read(id).expect("the model takes each of its own ids");
-        self.vocab.token(id)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        config::Config,
-        rng::{Purpose, generator},
-    };
+    use crate::rng::{Purpose, generator};
 
     fn settings(temperature: f64, top_k: usize, top_p: f64) -> Settings {
-        Settings { temperature, top_k, top_p }
+        Settings { temperature, top_k, top_p, ..Settings::default() }
     }
 
     /// How often each token is chosen in `draws` draws, as a share.
@@ -210,6 +179,38 @@ mod tests {
     }
 
     #[test]
+    fn min_p_cuts_below_a_share_of_the_likeliest() {
+        // Probabilities 0.1, 0.2, 0.3, 0.4: shares of the likeliest 1/4, 1/2, 3/4, 1.
+        let logits = [1.0_f32, 2.0, 3.0, 4.0].map(f32::ln);
+        let with = |temperature, top_p, min_p| Settings { min_p, ..settings(temperature, 0, top_p) };
+        let chosen = |settings| -> Vec<bool> { shares(&logits, settings, 2_000).iter().map(|&s| s > 0.0).collect() };
+        assert_eq!(chosen(with(1.0, 1.0, 0.24)), [true; 4]);
+        assert_eq!(chosen(with(1.0, 1.0, 0.26)), [false, true, true, true]);
+        assert_eq!(chosen(with(1.0, 1.0, 0.51)), [false, false, true, true]);
+        assert_eq!(chosen(with(1.0, 1.0, 1.0)), [false, false, false, true]);
+        // Temperature 1/2 squares the shares: 1/16, 1/4, 9/16.
+        assert_eq!(chosen(with(0.5, 1.0, 0.26)), [false, false, true, true]);
+        // Top-p counts all the probability, whatever min-p is going to cut: 0.4 + 0.3 reach 0.69 only of the whole.
+        assert_eq!(chosen(with(1.0, 0.71, 0.3)), [false, true, true, true]);
+        for (got, want) in
+            shares(&logits, with(1.0, 1.0, 0.4), 40_000).iter().zip([0.0, 2.0 / 9.0, 3.0 / 9.0, 4.0 / 9.0])
+        {
+            assert!((got - want).abs() < 0.01, "{got} {want}");
+        }
+        // Equals of the likeliest stay.
+        assert_eq!(shares(&[2.0, 2.0, 1.0], with(1.0, 1.0, 1.0), 500).iter().filter(|&&s| s > 0.0).count(), 2);
+    }
+
+    #[test]
+    fn the_penalty_divides_and_multiplies_each_recent_token_once() {
+        let mut logits = [3.0, -3.0, 0.0, 3.0, f32::NEG_INFINITY];
+        penalise(&mut logits, [0, 1, 0, 2, 4, 99], 2.0);
+        assert_eq!(logits, [1.5, -6.0, 0.0, 3.0, f32::NEG_INFINITY]);
+        penalise(&mut logits, [0, 1], 0.5);
+        assert_eq!(logits[..2], [3.0, -3.0]);
+    }
+
+    #[test]
     fn what_makes_no_number_makes_no_panic() {
         let mut rng = generator(1, Purpose::Sample, 0);
         for logits in [
@@ -235,37 +236,11 @@ mod tests {
         assert_eq!(message(settings(1.0, 0, 2.0)), "top_p is 2, expected above 0 and at most 1");
         assert!(message(settings(1.0, 0, 0.0)).starts_with("top_p is 0"));
         assert!(message(settings(1.0, 0, f64::NAN)).starts_with("top_p is NaN"));
-    }
-
-    #[test]
-    fn a_stream_goes_on_from_its_prompt() {
-        let cpu = Cpu::new(Some(1)).unwrap();
-        let vocab = Vocab::fit("aabc\nd", "");
-        let config = Config { hidden_size: 4, ..Config::default() };
-        let mut model = LanguageModel::new(&config, vocab.len()).unwrap();
-        // Far from uniform, so that what was read matters.
-        for x in model.params_mut().values_mut() {
-            *x *= 2.0;
-        }
-        let stream = |prompt: &str, step| -> String {
-            let rng = generator(1, Purpose::Sample, step);
-            let text = Generator::new(&model, &vocab, prompt, settings(2.0, 0, 1.0), rng, &cpu);
-            text.unwrap().take(60).collect()
-        };
-        assert_eq!(stream("abca", 0).chars().count(), 60);
-        assert_eq!(stream("abca", 0), stream("abca", 0));
-        assert_ne!(stream("abca", 0), stream("abca", 1));
-        assert_eq!(stream("", 0), stream("\n", 0), "an empty prompt is a newline");
-        let greedy = |prompt: &str| -> String {
-            let rng = generator(1, Purpose::Sample, 0);
-            let text = Generator::new(&model, &vocab, prompt, settings(0.0, 0, 1.0), rng, &cpu);
-            text.unwrap().take(12).collect()
-        };
-        // Greedy text is its own continuation, whether it was written or read.
-        let whole = greedy("ab");
-        assert_eq!(greedy(&format!("ab{}", &whole[..5]))[..7], whole[5..]);
-        let rng = generator(1, Purpose::Sample, 0);
-        let refused = Generator::new(&model, &vocab, "xa", Settings::default(), rng, &cpu);
-        assert!(matches!(refused.map(|_| ()), Err(Error::UnknownPrompt { .. })));
+        let min_p = |min_p| message(Settings { min_p, ..Settings::default() });
+        assert_eq!(min_p(1.5), "min_p is 1.5, expected 0 to 1");
+        assert!(min_p(-0.1).starts_with("min_p is -0.1") && min_p(f64::NAN).starts_with("min_p is NaN"));
+        let penalty = |repetition_penalty| message(Settings { repetition_penalty, ..Settings::default() });
+        assert_eq!(penalty(0.0), "repetition_penalty is 0, expected a finite number above 0");
+        assert!(penalty(f64::INFINITY).starts_with("repetition_penalty is inf"));
     }
 }

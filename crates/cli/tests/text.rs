@@ -1,0 +1,121 @@
+//! Holds what the program promises of texts: bytes, unknown characters, files kept from training, lines, and of the words
+//! about itself that it prints.
+
+mod place;
+
+use place::{Place, TINY, json, stderr, stdout};
+
+#[test]
+fn bytes_of_anything_are_a_text() {
+    let place = Place::new();
+    let raw: Vec<u8> = (0..2000_u32).map(|k| (k * k % 251 + k % 5) as u8).collect();
+    place.write("raw.bin", &raw);
+    place.refused(1, "raw.bin is not UTF-8", &["train", "raw.bin"]);
+    let output = place.train(&["raw.bin", "--tokenizer", "byte", "--steps", "20", "--out", "run"]);
+    assert!(stderr(&output).contains("2,000 bytes") && stderr(&output).contains("256 different bytes"));
+    let text = stdout(&place.done(&["sample", "run", "-n", "80", "--seed", "1", "--prompt", "é☃"]));
+    assert!(text.starts_with("é☃") && text.chars().count() == 82, "characters are counted, whole ones: {text:?}");
+    let figures = json(&place.done(&["eval", "run", "raw.bin", "--json"]));
+    assert_eq!((figures["tokens"].as_u64(), &figures["bits_per_byte"]), (Some(2000), &figures["bpc"]));
+    assert!(stdout(&place.done(&["eval", "run", "raw.bin"])).contains("nats per byte"));
+    assert!(stdout(&place.done(&["info", "run"])).contains("the 256 bytes"));
+    // A resume reads bytes again, also where config.toml is gone; a finished run has nothing to add.
+    let before = place.read("run/model.safetensors");
+    place.done(&["train", "--resume", "run"]);
+    std::fs::remove_file(place.path("run/config.toml")).unwrap();
+    place.done(&["train", "--resume", "run"]);
+    assert_eq!(place.read("run/model.safetensors"), before);
+}
+
+#[test]
+fn unknown_characters_are_welcome_where_asked_for() {
+    let place = Place::with_text();
+    place.train(&["text.txt", "--unk", "--min-freq", "20", "--steps", "20", "--out", "run"]);
+    let info = json(&place.done(&["info", "run", "--json"]));
+    assert_eq!((info["vocab"][0].as_str(), info["config"]["min_freq"].as_u64()), (Some("<unk>"), Some(20)));
+    let text = stdout(&place.done(&["sample", "run", "-n", "300", "--seed", "1", "--prompt", "☃"]));
+    assert!(text.chars().count() == 301 && !text.contains('<'), "{text}");
+    place.write("new.txt", "the ☃ sea");
+    assert_eq!(json(&place.done(&["eval", "run", "new.txt", "--json"]))["tokens"], 9);
+    for (words, flags) in [
+        ("min_freq is 3, expected 1 without unk", &["--min-freq", "3"][..]),
+        ("unk is true, expected false", &["--unk", "--tokenizer", "byte"]),
+        ("min_freq is 5000, expected at most", &["--unk", "--min-freq", "5000"]),
+    ] {
+        place.refused(1, words, &[&["train", "text.txt"], flags].concat());
+    }
+    place.refused(1, "unk is true here", &["train", "text.txt", "--resume", &plain(&place), "--unk"]);
+}
+
+/// A run on `text.txt` without special settings.
+fn plain(place: &Place) -> String {
+    place.train(&["text.txt", "--steps", "2", "--out", "plain"]);
+    "plain".into()
+}
+
+#[test]
+fn files_are_kept_for_validation_and_test() {
+    let place = Place::with_text();
+    let text = place::text();
+    place.write("val.txt", &text[..300]);
+    place.write("test.txt", &text[300..700]);
+    let flags = ["text.txt", "--steps", "20", "--val-file", "val.txt", "--test-file", "test.txt", "--out", "run"];
+    let output = place.train(&[&flags[..], &["--json"]].concat());
+    let summary = json(&output);
+    let loss = |file: &str| json(&place.done(&["eval", "run", file, "--json"]))["loss"].clone();
+    assert_eq!((&summary["val_loss"], &summary["test_loss"]), (&loss("val.txt"), &loss("test.txt")));
+    let said = stderr(&output);
+    assert!(said.contains("2,000 characters, all to train on; 300 of val.txt to validate"), "{said}");
+    assert!(said.contains("test       loss ") && said.contains("nats/character"), "{said}");
+    // The text itself is all for training: the same as without a tail.
+    place.train(&["text.txt", "--steps", "20", "--val-frac", "0", "--out", "whole"]);
+    let tokens = |run: &str| json(&place.done(&["info", run, "--json"]))["results"]["train_loss"].clone();
+    assert_eq!(tokens("run"), tokens("whole"));
+    // Resumed it finds them again, and refuses others.
+    place.done(&[&["train", "--resume", "run"], &TINY[..]].concat());
+    let refused = |words: &str, flags: &[&str]| place.refused(1, words, &[&["train", "--resume"], flags].concat());
+    refused("is not the one this run was trained on: val.txt", &["run", "--val-file", "test.txt"]);
+    refused("is not the one this run was trained on: no file", &["whole", "--val-file", "val.txt"]);
+    place.write("val.txt", &text[..299]);
+    refused("the text val.txt (299 characters) is not the one", &["run"]);
+    place.write("val.txt", &text[..300]);
+    place.write("test.txt", "another");
+    refused("the text test.txt (7 characters) is not the one", &["run"]);
+    place.write("one.txt", "t");
+    for flag in ["--val-file", "--test-file"] {
+        place.refused(1, "one.txt has 1 character, expected at least 2", &["train", "text.txt", flag, "one.txt"]);
+        place.refused(1, "cannot read missing.txt", &["train", "text.txt", flag, "missing.txt"]);
+    }
+}
+
+#[test]
+fn lines_are_scored_by_themselves() {
+    let place = Place::with_run();
+    place.write("lines.txt", "the sea\n\nthe sea\nwind\n");
+    let output = stdout(&place.done(&["eval", "run", "lines.txt", "--per-line", "--json"]));
+    let lines: Vec<serde_json::Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |at: usize, key: &str| lines[at][key].as_f64().unwrap();
+    assert_eq!(lines.len(), 4);
+    assert_eq!((of(0, "line"), of(0, "tokens"), of(1, "tokens"), of(1, "log_prob")), (1.0, 7.0, 0.0, 0.0));
+    assert_eq!(of(0, "log_prob"), of(2, "log_prob"));
+    place.write("one.txt", "\nwind");
+    let stream = json(&place.done(&["eval", "run", "one.txt", "--json"]));
+    assert!((of(3, "log_prob") + 4.0 * stream["loss"].as_f64().unwrap()).abs() < 1e-9);
+    let table = stdout(&place.done(&["eval", "run", "lines.txt", "--per-line"]));
+    assert!(table.lines().count() == 5 && table.starts_with("    line  log-prob, nats    tokens\n"), "{table}");
+}
+
+#[test]
+fn shells_and_readers_get_their_pages() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = stdout(&place.done(&["completions", shell]));
+        assert!(script.contains("elman") && script.contains("repetition-penalty"), "{shell}");
+    }
+    place.refused(2, "'csh' for '<SHELL>'", &["completions", "csh"]);
+    let page = stdout(&place.done(&["man"]));
+    assert!(page.contains(".TH elman 1") && page.contains("elman\\-sample"), "{page}");
+    let page = stdout(&place.done(&["man", "train"]));
+    assert!(page.contains(".TH elman-train 1") && page.contains("\\-\\-val\\-file"), "{page}");
+    place.refused(1, "'fly' is no verb", &["man", "fly"]);
+}

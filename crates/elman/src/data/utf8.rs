@@ -1,0 +1,82 @@
+//! Holds the way from bytes that come one by one to characters.
+//! Refuses to split a character: an incomplete sequence is held back, and what can never be completed becomes U+FFFD, as
+//! in `String::from_utf8_lossy`.
+
+use std::str;
+
+/// Bytes on their way to characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Utf8Stream {
+    /// The beginning of a character; at most 3 bytes between calls.
+    held: Vec<u8>,
+}
+
+impl Utf8Stream {
+    /// Takes a byte and gives `out` the characters that are now known: none, one, or some.
+    pub fn push(&mut self, byte: u8, out: &mut impl Extend<char>) {
+        self.held.push(byte);
+        loop {
+            let (valid, broken) = match str::from_utf8(&self.held) {
+                Ok(text) => (text.len(), None),
+                Err(error) => (error.valid_up_to(), error.error_len()),
+            };
+            out.extend(str::from_utf8(&self.held[..valid]).unwrap_or_default().chars());
+            if let Some(length) = broken {
+                out.extend([char::REPLACEMENT_CHARACTER]);
+                self.held.drain(..valid + length);
+            } else {
+                self.held.drain(..valid);
+                return;
+            }
+        }
+    }
+
+    /// No more bytes follow: what is held back can never be completed.
+    pub fn finish(&mut self, out: &mut impl Extend<char>) {
+        if !std::mem::take(&mut self.held).is_empty() {
+            out.extend([char::REPLACEMENT_CHARACTER]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The characters of `bytes` after each byte, then after the end.
+    fn streamed(bytes: &[u8]) -> (Vec<String>, String) {
+        let (mut stream, mut out) = (Utf8Stream::default(), String::new());
+        let steps = bytes.iter().map(|&byte| {
+            stream.push(byte, &mut out);
+            out.clone()
+        });
+        let steps = steps.collect();
+        stream.finish(&mut out);
+        (steps, out)
+    }
+
+    #[test]
+    fn a_character_comes_out_whole() {
+        assert_eq!(streamed("é".as_bytes()).0, ["", "é"]);
+        assert_eq!(streamed("a☃b".as_bytes()).0, ["a", "a", "a", "a☃", "a☃b"]);
+        assert_eq!(streamed("𝄞".as_bytes()).0, ["", "", "", "𝄞"]);
+    }
+
+    #[test]
+    fn what_can_never_be_completed_is_replaced_as_soon_as_that_is_known() {
+        assert_eq!(streamed(b"\xffa").0, ["\u{fffd}", "\u{fffd}a"]);
+        assert_eq!(streamed(b"\xe2\x98a").0, ["", "", "\u{fffd}a"]);
+        assert_eq!(streamed(b"\xe2\xc3\xa9").0, ["", "\u{fffd}", "\u{fffd}é"]);
+        assert_eq!(streamed(b"a\xe2\x98"), (vec!["a".into(), "a".into(), "a".into()], "a\u{fffd}".into()));
+    }
+
+    #[test]
+    fn it_agrees_with_the_whole_text_at_once() {
+        // Every string of 4 bytes over those that open, continue or break each kind of sequence.
+        let kinds = [b'a', 0x80, 0x9f, 0xa0, 0xbf, 0xc0, 0xc3, 0xe0, 0xe2, 0xed, 0xf0, 0xf4, 0xf5];
+        for number in 0..kinds.len().pow(4) {
+            let bytes: Vec<u8> = (0..4).map(|k| kinds[number / kinds.len().pow(k) % kinds.len()]).collect();
+            assert_eq!(streamed(&bytes).1, String::from_utf8_lossy(&bytes), "{bytes:x?}");
+        }
+    }
+}

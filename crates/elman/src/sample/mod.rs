@@ -1,0 +1,10 @@
+//! Holds the way from a trained model to text: the choice of a token, many streams in one batch, where a text ends.
+//! Refuses to print: characters come out one by one, and the caller shows them.
+
+mod batch;
+mod choose;
+mod ending;
+
+pub use batch::{Batch, Generator, Start};
+pub use choose::{REPETITION_WINDOW, Settings, choose, penalise};
+pub use ending::Ending;
