@@ -7,15 +7,20 @@ shapes, the gate order and the vocabulary in the file mean what PyTorch takes th
 code 1) a file with a name missing or too many, a wrong shape or type, an unknown cell, another
 tokenizer than `char`, and a text with a character outside the vocabulary. Wrong usage gives exit code 2.
 
-The file's metadata key `elman` is a JSON object. Used here: config.hidden_size, config.num_layers,
-config.embed (0 means one-hot), config.cell and config.nonlinearity, and tokenizer {"kind": "char", "vocab": [...]},
-the strings in id order. Tensors, all F32:
+The file's metadata key `elman` is a JSON object. Used here: config.hidden_size and config.num_layers or, where it is
+there, config.hidden_sizes; config.embed (0 means one-hot), config.tied, config.initial_state, config.cell and
+config.nonlinearity, and tokenizer {"kind": "char", "vocab": [...]}, the strings in id order. Tensors, all F32:
 
     encoder.weight [V, E]                              only where embed > 0
     rnn.weight_ih_l{k}, rnn.weight_hh_l{k}, rnn.bias_ih_l{k}, rnn.bias_hh_l{k}
-    decoder.weight [V, H], decoder.bias [V]
+    rnn.initial_h_l{k}, rnn.initial_c_l{k} [1, H]      only where the initial state is learned; c for LSTM only
+    decoder.weight [V, H]                              not where tied: the encoder's then
+    decoder.bias [V]
 
-The text is one stream from the zero state: n - 1 predictions for n tokens. With --json, stdout is one object:
+Layers of one width are one module of PyTorch's, under these very names. Layers of several widths are a module each,
+the k-th with the names of layer k.
+
+The text is one stream from the initial state: n - 1 predictions for n tokens. With --json, stdout is one object:
 
     loss       mean nats per predicted token, computed in f32 (the sum over tokens is f64)
     loss_f64   the same with weights and computation in f64
@@ -41,21 +46,59 @@ class Refused(Exception):
 class LanguageModel(torch.nn.Module):
     """An optional embedding, the recurrent layers and nn.Linear, under the names of the file."""
 
-    def __init__(self, rnn, vocab_size, embed, hidden_size, num_layers):
+    def __init__(self, rnn, vocab_size, embed, widths, tied, learned):
         super().__init__()
-        self.vocab_size = vocab_size
+        self.vocab_size, self.tied, self.learned = vocab_size, tied, learned
         self.encoder = torch.nn.Embedding(vocab_size, embed) if embed > 0 else None
-        self.rnn = rnn(embed or vocab_size, hidden_size, num_layers)
-        self.decoder = torch.nn.Linear(hidden_size, vocab_size)
+        inputs = [embed or vocab_size, *widths]
+        alike = len(set(widths)) == 1
+        stacks = [(inputs[0], widths[0], len(widths))] if alike else [(i, h, 1) for i, h in zip(inputs, widths)]
+        self.rnns = torch.nn.ModuleList([rnn(*stack) for stack in stacks])
+        parts = ("h", "c") if rnn is torch.nn.LSTM else ("h",)
+        names = [f"initial_{part}_l{k}" for part in parts for k in range(len(widths))] if learned else []
+        self.initial = torch.nn.ParameterDict({name: torch.zeros(1, widths[int(name[11:])]) for name in names})
+        self.decoder = torch.nn.Linear(widths[-1], vocab_size)
+        if tied:
+            self.decoder.weight = self.encoder.weight
 
-    def forward(self, ids, state):
-        """ids [T] -> logits [T, V] and the state after step T."""
+    def names_in_file(self):
+        """The file's name of each parameter, by its name here."""
+        names = {name: name for name in self.state_dict() if name.startswith(("encoder.", "decoder."))}
+        if self.tied:
+            del names["decoder.weight"]
+        for k, rnn in enumerate(self.rnns):
+            for name in rnn.state_dict():
+                names[f"rnns.{k}.{name}"] = f"rnn.{name}" if len(self.rnns) == 1 else f"rnn.{name[:-1]}{k}"
+        names.update({f"initial.{name}": f"rnn.{name}" for name in self.initial})
+        return names
+
+    def begin(self):
+        """The initial state of each module: None for zero."""
+        if not self.learned:
+            return [None] * len(self.rnns)
+        states, first = [], 0
+        for rnn in self.rnns:
+            layers = range(first, first + rnn.num_layers)
+            first += rnn.num_layers
+            parts = [
+                torch.stack([self.initial[f"initial_{part}_l{k}"] for k in layers])
+                for part in ("h", "c")
+                if f"initial_{part}_l0" in self.initial
+            ]
+            states.append(tuple(parts) if len(parts) == 2 else parts[0])
+        return states
+
+    def forward(self, ids, states):
+        """ids [T] -> logits [T, V] and the states after step T."""
         if self.encoder is None:
             x = functional.one_hot(ids, self.vocab_size).to(self.decoder.weight.dtype)
         else:
             x = self.encoder(ids)
-        y, state = self.rnn(x.unsqueeze(1), state)
-        return self.decoder(y.squeeze(1)), state
+        y, after = x.unsqueeze(1), []
+        for rnn, state in zip(self.rnns, states):
+            y, state = rnn(y, state)
+            after.append(state)
+        return self.decoder(y.squeeze(1)), after
 
 
 def read_file(path):
@@ -102,16 +145,21 @@ def build_model(about, tensors, vocab_size):
         raise Refused("metadata key `elman` has no object `config`")
     cell, nonlinearity = config.get("cell", "lstm"), config.get("nonlinearity", "tanh")
     modules = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": partial(torch.nn.RNN, nonlinearity=nonlinearity)}
+    if cell == "gru-reset-before":
+        reason = "it resets before the recurrent product, torch.nn.GRU after it: no weights make them equal"
+        raise Refused(f"config.cell is 'gru-reset-before', which PyTorch has no module for: {reason}")
     if cell not in modules:
         raise Refused(f"config.cell is {cell!r}, expected one of {sorted(modules)}")
     model = LanguageModel(
         modules[cell],
         vocab_size,
         size_of(config, "embed", 0),
-        size_of(config, "hidden_size", 1),
-        size_of(config, "num_layers", 1),
+        config.get("hidden_sizes") or [size_of(config, "hidden_size", 1)] * size_of(config, "num_layers", 1),
+        config.get("tied", False),
+        config.get("initial_state", "zero") == "learned",
     )
-    expected = model.state_dict()
+    names, parameters = model.names_in_file(), model.state_dict()
+    expected = {in_file: parameters[name] for name, in_file in names.items()}
     missing = sorted(expected.keys() - tensors.keys())
     extra = sorted(tensors.keys() - expected.keys())
     if missing or extra:
@@ -122,7 +170,10 @@ def build_model(about, tensors, vocab_size):
             raise Refused(f"{name} has shape {list(got.shape)}, expected {list(want.shape)}")
         if got.dtype != torch.float32:
             raise Refused(f"{name} has type {got.dtype}, expected torch.float32")
-    model.load_state_dict(tensors, strict=True)
+    values = {name: tensors[in_file] for name, in_file in names.items()}
+    if model.tied:
+        values["decoder.weight"] = values["encoder.weight"]
+    model.load_state_dict(values, strict=True)
     return model.eval()
 
 
@@ -145,7 +196,7 @@ def read_ids(path, vocab):
 @torch.inference_mode()
 def mean_loss(model, ids):
     """Mean nats per predicted token, in the model's own type."""
-    total, state = 0.0, None
+    total, state = 0.0, model.begin()
     for start in range(0, len(ids) - 1, CHUNK_STEPS):
         targets = ids[start + 1 : start + 1 + CHUNK_STEPS]
         logits, state = model(ids[start : start + len(targets)], state)

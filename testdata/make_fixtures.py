@@ -147,6 +147,19 @@ CASES = {
         Case(1, 2, 2, 2, 33, GIVEN),
         Case(1, 3, 2, 1, 64, GIVEN),
         Case(1, 2, 7, 33, 5, GIVEN),
+        # Both directions.
+        Case(1, 1, 2, 3, 4, GIVEN, True),
+        Case(1, 2, 3, 5, 7, ZERO, True),
+        Case(1, 5, 2, 2, 17, GIVEN, True),
+        Case(1, 12, 1, 3, 3, ZERO, True),
+        Case(2, 1, 3, 1, 3, ZERO, True),
+        Case(2, 3, 2, 7, 4, GIVEN, True),
+        Case(2, 5, 1, 3, 6, GIVEN, True),
+        Case(2, 12, 2, 2, 3, ZERO, True),
+        Case(3, 2, 2, 3, 2, GIVEN, True),
+        Case(3, 5, 3, 2, 3, ZERO, True),
+        Case(3, 12, 1, 5, 2, GIVEN, True),
+        Case(3, 40, 2, 1, 2, ZERO, True),
     ],
 }
 CASES["gru"] = CASES["rnn"] = CASES["lstm"]

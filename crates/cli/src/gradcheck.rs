@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use elman::Cpu;
-use elman::gradcheck::{Check, Verdict, run_all};
+use elman::gradcheck::{Check, Configuration, Network, Scope, Verdict, run as run_checks};
 use serde::Serialize;
 
 use crate::failure::Refusal;
@@ -20,6 +20,9 @@ pub struct Args {
     /// Check every cell there is; so does leaving it out
     #[arg(long)]
     all: bool,
+    /// Check every cell with every combination of sizes and options: minutes instead of seconds
+    #[arg(long)]
+    full: bool,
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -27,6 +30,7 @@ pub struct Args {
 
 #[derive(Serialize)]
 struct Summary<'a> {
+    configurations: usize,
     checks: &'a [Check],
     pass: usize,
     fail: usize,
@@ -62,8 +66,11 @@ impl Tally {
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let _every_cell = args.all;
-    let cpu = Cpu::new(None)?;
-    let checks = wait_for("comparing gradients", || run_all(&cpu, &mut |_| {}))?;
+    let scope = if args.full { Scope::Product } else { Scope::Each };
+    // Networks this small are faster on one thread; no result depends on it.
+    let cpu = Cpu::new(Some(1))?;
+    let mut configurations = 0;
+    let checks = wait_for("comparing gradients", || run_checks(&cpu, scope, &mut |_, all| configurations = all))?;
     if checks.is_empty() {
         return Err(Refusal::new("no gradient was checked").into());
     }
@@ -71,49 +78,48 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     checks.iter().for_each(|check| total.add(check));
     if args.json {
         let Tally { pass, fail, inconclusive, .. } = total;
-        terminal::print_json(&Summary { checks: &checks, pass, fail, inconclusive })?;
+        terminal::print_json(&Summary { configurations, checks: &checks, pass, fail, inconclusive })?;
     } else {
-        terminal::print(&table(&checks, &total))?;
+        terminal::print(&table(configurations, &checks, &total))?;
     }
     Ok(if total.fail > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// One row for each network and parameter, all its sizes together; then each failure by itself, then the sum.
-fn table(checks: &[Check], total: &Tally) -> String {
-    let mut groups: Vec<(String, usize, &str, Tally)> = Vec::new();
+/// One row for each cell, network and parameter, all sizes and layers together; then each failure by itself, then the sum.
+fn table(configurations: usize, checks: &[Check], total: &Tally) -> String {
+    let mut groups: Vec<(&str, &str, &str, Tally)> = Vec::new();
     for check in checks {
-        let c = &check.configuration;
-        let cell = if c.bidirectional { format!("{} both ways", c.cell) } else { c.cell.to_string() };
-        let key = (&cell, c.layers, check.parameter.as_str());
-        let found = groups.iter().position(|(cell, layers, parameter, _)| (cell, *layers, *parameter) == key);
+        let key = (check.configuration.cell, network(&check.configuration), kind(&check.parameter));
+        let found = groups.iter().position(|&(cell, network, kind, _)| (cell, network, kind) == key);
         let at = found.unwrap_or_else(|| {
-            groups.push((cell, c.layers, &check.parameter, Tally::default()));
+            groups.push((key.0, key.1, key.2, Tally::default()));
             groups.len() - 1
         });
         groups[at].3.add(check);
     }
-    groups.sort_by_key(|(_, layers, ..)| *layers);
     let mut lines = vec![format!(
-        "{:<6}  {:>6}  {:<18}  {:>15}  {:>6}  {:>6}  {:>12}",
-        "cell", "layers", "parameter", "worst rel error", "pass", "fail", "inconclusive"
+        "{:<16}  {:<14}  {:<14}  {:>15}  {:>6}  {:>6}  {:>12}",
+        "cell", "network", "parameter", "worst rel error", "pass", "fail", "inconclusive"
     )];
-    for (cell, layers, parameter, tally) in &groups {
-        let Tally { pass, fail, inconclusive, worst } = tally;
+    for (cell, network, kind, Tally { pass, fail, inconclusive, worst }) in &groups {
         let worst = if pass + fail == 0 { "-".to_string() } else { format!("{worst:.1e}") };
         lines.push(format!(
-            "{cell:<6}  {layers:>6}  {parameter:<18}  {worst:>15}  {pass:>6}  {fail:>6}  {inconclusive:>12}"
+            "{cell:<16}  {network:<14}  {kind:<14}  {worst:>15}  {pass:>6}  {fail:>6}  {inconclusive:>12}"
         ));
     }
     lines.push(String::new());
     for check in checks.iter().filter(|check| check.finding.verdict == Verdict::Fail) {
-        let (c, f) = (&check.configuration, &check.finding);
+        let f = &check.finding;
         lines.push(format!(
-            "FAIL {} of {} with {} layers, T {} B {} I {} H {}: relative error {:.1e}, largest gradient {:.1e}",
-            check.parameter, c.cell, c.layers, c.seq_len, c.batch, c.input_size, c.hidden_size, f.rel_error, f.max_grad
+            "FAIL {} of {}: relative error {:.1e}, largest gradient {:.1e}",
+            check.parameter,
+            describe(&check.configuration),
+            f.rel_error,
+            f.max_grad
         ));
     }
     lines.push(format!(
-        "{} pass, {} fail, {} inconclusive; worst relative error {:.1e}",
+        "{configurations} configurations: {} pass, {} fail, {} inconclusive; worst relative error {:.1e}",
         total.pass, total.fail, total.inconclusive, total.worst
     ));
     if total.inconclusive > 0 {
@@ -122,16 +128,64 @@ fn table(checks: &[Check], total: &Tally) -> String {
     lines.join("\n")
 }
 
+fn network(c: &Configuration) -> &'static str {
+    match (c.network, c.bidirectional) {
+        (Network::LanguageModel, _) => "language model",
+        (Network::Layers, true) => "both ways",
+        (Network::Layers, false) => "layers",
+    }
+}
+
+/// A parameter's name without its prefix, layer and direction.
+fn kind(parameter: &str) -> &str {
+    let name = parameter.strip_prefix("rnn.").unwrap_or(parameter);
+    name.rsplit_once("_l").map_or(name, |(kind, _)| kind)
+}
+
+/// A configuration in words, so that it can be found again.
+fn describe(c: &Configuration) -> String {
+    let widths: Vec<String> = c.hidden_sizes.iter().map(usize::to_string).collect();
+    let initial_state = format!("{:?}", c.initial_state).to_lowercase();
+    let mut words = format!(
+        "{} ({}), T {} B {} I {} H {}, initial state {initial_state}",
+        c.cell,
+        network(c),
+        c.seq_len,
+        c.batch,
+        c.input_size,
+        widths.join(",")
+    );
+    for (is, word) in [(c.masked, "masked"), (c.tied, "tied"), (c.locked_dropout, "locked dropout")] {
+        if is {
+            words.push_str(", ");
+            words.push_str(word);
+        }
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
-    use elman::gradcheck::{Configuration, Finding};
+    use elman::gradcheck::{Finding, InitialState};
 
     use super::*;
 
-    fn check(layers: usize, parameter: &str, rel_error: f64, verdict: Verdict) -> Check {
-        let (cell, bidirectional) = ("lstm", false);
-        let configuration =
-            Configuration { cell, layers, bidirectional, seq_len: 2, batch: 1, input_size: 3, hidden_size: 4 };
+    fn check(network: Network, parameter: &str, rel_error: f64, verdict: Verdict) -> Check {
+        let configuration = Configuration {
+            cell: "lstm",
+            network,
+            layers: 2,
+            hidden_sizes: vec![4, 5],
+            bidirectional: false,
+            initial_state: InitialState::Given,
+            masked: true,
+            seq_len: 2,
+            batch: 1,
+            input_size: 3,
+            embed: 0,
+            tied: false,
+            locked_dropout: false,
+        };
         let finding = Finding { max_grad: 1.0, abs_error: rel_error, rel_error, verdict };
         Check { configuration, parameter: parameter.into(), finding }
     }
@@ -139,27 +193,28 @@ mod tests {
     #[test]
     fn rows_join_sizes_and_noise_does_not_count_as_error() {
         let checks = [
-            check(1, "w", 1e-9, Verdict::Pass),
-            check(1, "w", 0.5, Verdict::Inconclusive),
-            check(1, "w", 3e-9, Verdict::Pass),
-            check(2, "w", 2e-3, Verdict::Fail),
+            check(Network::Layers, "weight_ih_l0", 1e-9, Verdict::Pass),
+            check(Network::Layers, "weight_ih_l1", 0.5, Verdict::Inconclusive),
+            check(Network::Layers, "weight_ih_l0_reverse", 3e-9, Verdict::Pass),
+            check(Network::LanguageModel, "rnn.weight_ih_l0", 2e-3, Verdict::Fail),
         ];
         let mut total = Tally::default();
         checks.iter().for_each(|check| total.add(check));
-        let table = table(&checks, &total);
+        let table = table(2, &checks, &total);
         let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(rows[1], ["lstm", "1", "w", "3.0e-9", "2", "0", "1"]);
-        assert_eq!(rows[2], ["lstm", "2", "w", "2.0e-3", "0", "1", "0"]);
-        assert!(table.contains("FAIL w of lstm with 2 layers, T 2 B 1 I 3 H 4"));
-        assert!(table.contains("2 pass, 1 fail, 1 inconclusive; worst relative error 2.0e-3"));
+        assert_eq!(rows[1], ["lstm", "layers", "weight_ih", "3.0e-9", "2", "0", "1"]);
+        assert_eq!(rows[2], ["lstm", "language", "model", "weight_ih", "2.0e-3", "0", "1", "0"]);
+        let failure = "FAIL rnn.weight_ih_l0 of lstm (language model), T 2 B 1 I 3 H 4,5, initial state given, masked";
+        assert!(table.contains(failure), "{table}");
+        assert!(table.contains("2 configurations: 2 pass, 1 fail, 1 inconclusive; worst relative error 2.0e-3"));
         assert!(table.ends_with(INCONCLUSIVE));
     }
 
     #[test]
     fn an_error_that_is_no_number_is_the_worst() {
         let mut tally = Tally::default();
-        tally.add(&check(1, "w", f64::NAN, Verdict::Fail));
-        tally.add(&check(1, "w", 1.0, Verdict::Fail));
+        tally.add(&check(Network::Layers, "w", f64::NAN, Verdict::Fail));
+        tally.add(&check(Network::Layers, "w", 1.0, Verdict::Fail));
         assert!(tally.worst.is_nan());
     }
 }

@@ -22,21 +22,33 @@ pub struct Settings {
     /// What an RNN does to its sum
     #[arg(long, value_parser = ["tanh", "relu"], help_heading = "Model")]
     nonlinearity: Option<String>,
-    /// Units of a layer
-    #[arg(long = "hidden", visible_aliases = ["rnn-size", "nhid", "hidden-size"], value_name = "N", value_parser = whole(), help_heading = "Model")]
-    hidden_size: Option<u64>,
+    /// Units of a layer, or of each: 512,256 are two layers
+    #[arg(long = "hidden", visible_aliases = ["rnn-size", "nhid", "hidden-size"], value_name = "N[,N..]", value_delimiter = ',', value_parser = whole(), help_heading = "Model")]
+    #[serde(skip)]
+    hidden_size: Vec<u64>,
     /// Stacked layers
     #[arg(long = "layers", visible_aliases = ["num-layers", "nlayers"], value_name = "N", value_parser = whole(), help_heading = "Model")]
     num_layers: Option<u64>,
+    /// The state before a text's first step: zero, or a learned row
+    #[arg(long, value_parser = ["zero", "learned"], help_heading = "Model")]
+    initial_state: Option<String>,
     /// Width of the embedding; 0 feeds one-hot characters
     #[arg(long, visible_aliases = ["emsize", "wordvec-size"], value_name = "N", value_parser = whole(), help_heading = "Model")]
     embed: Option<u64>,
+    /// One weight for embedding and head; --embed is the last layer's width
+    #[arg(long, help_heading = "Model")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tied: bool,
     /// Dropout between layers, never after the last
     #[arg(long, value_name = "P", help_heading = "Model")]
     dropout: Option<f64>,
     /// Dropout after the last layer, before the head
     #[arg(long, value_name = "P", help_heading = "Model")]
     output_dropout: Option<f64>,
+    /// Keep dropout's masks over all steps of a window
+    #[arg(long, help_heading = "Model")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    locked_dropout: bool,
     /// How the weights are drawn: pytorch, uniform within 1/sqrt(hidden); normal, of one deviation; fan, normal over
     /// sqrt(inputs); orthogonal, in the recurrence, the rest as pytorch
     #[arg(long, value_parser = ["pytorch", "normal", "fan", "orthogonal"], help_heading = "Model")]
@@ -201,7 +213,28 @@ impl Settings {
             given.remove("steps"); // the flag asks for epochs, whatever the recipe says
         }
         given.extend(Table::try_from(self).context("the flags do not fit a table")?);
+        self.put_widths(&mut given);
         Ok(given)
+    }
+
+    /// One width is `hidden_size`; several say the number of layers too, and replace a recipe's.
+    fn put_widths(&self, given: &mut Table) {
+        let whole = |n: u64| Value::Integer(n as i64); // the parser's range fits
+        match self.hidden_size[..] {
+            [] => {}
+            [width] => {
+                given.remove("hidden_sizes");
+                given.insert("hidden_size".into(), whole(width));
+            }
+            ref widths => {
+                given.remove("hidden_size");
+                if self.num_layers.is_none() {
+                    given.remove("num_layers");
+                }
+                given.insert("hidden_sizes".into(), Value::Array(widths.iter().map(|&n| whole(n)).collect()));
+                Config::follow_widths(given);
+            }
+        }
     }
 }
 
@@ -215,7 +248,9 @@ pub fn config_of(run: &RunDir) -> anyhow::Result<Config> {
 fn read_recipe(path: &Path) -> anyhow::Result<Table> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Config::from_toml(&text, &path.display().to_string())?; // for its errors, which name the line
-    Ok(toml::from_str(&text)?)
+    let mut recipe = toml::from_str(&text)?;
+    Config::follow_widths(&mut recipe);
+    Ok(recipe)
 }
 
 /// `base` with the keys of `given` in place of its own.

@@ -2,6 +2,7 @@
 
 mod place;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
@@ -188,7 +189,18 @@ fn flags_override_the_recipe_and_the_recipe_the_defaults() {
     let flagged = config("b", &["--hidden", "6", "--lr", "0.25"]);
     assert_eq!((flagged["hidden_size"].as_integer(), flagged["batch"].as_integer()), (Some(6), Some(2)));
     assert_eq!(flagged["lr"].as_float(), Some(0.25));
+    let widths = |config: &toml::Table| (config.get("hidden_sizes").cloned(), config["num_layers"].as_integer());
+    let both = config("d", &["--hidden", "9,6"]);
+    assert_eq!(widths(&both), (Some(toml::Value::Array(vec![9.into(), 6.into()])), Some(2)));
+    assert_eq!(both["hidden_size"].as_integer(), Some(6));
+    place.write("recipe.toml", "hidden_sizes = [5, 4, 3]\nsteps = 3\nbatch = 2\nseq_len = 8\n");
+    assert_eq!(widths(&config("e", &[])).1, Some(3));
+    assert_eq!(widths(&config("f", &["--hidden", "6"])), (None, Some(3)));
+    assert_eq!(widths(&config("g", &["--hidden", "6,7"])).1, Some(2));
+    let args = ["train", "text.txt", "--config", "recipe.toml", "--layers", "2"];
+    place.refused(1, "num_layers is 2, expected 3, the number of hidden_sizes", &args);
     // Asking for epochs takes the recipe's steps back: 1,800 characters in 2 rows are some 112 windows of 8.
+    place.write("recipe.toml", "hidden_size = 12\nnum_layers = 1\nsteps = 3\nbatch = 2\nseq_len = 8\n");
     assert!(config("c", &["--epochs", "1"])["steps"].as_integer().unwrap() > 100);
 }
 
@@ -196,9 +208,11 @@ fn flags_override_the_recipe_and_the_recipe_the_defaults() {
 fn the_defaults_in_the_help_are_the_librarys() {
     let help = stdout(&Place::new().done(&["train", "--help"]));
     let defaults = elman::Config::default();
-    for (flag, value) in
-        [("--hidden <N>", defaults.hidden_size), ("--batch <N>", defaults.batch), ("--seq-len <N>", defaults.seq_len)]
-    {
+    for (flag, value) in [
+        ("--hidden <N[,N..]>", defaults.hidden_size),
+        ("--batch <N>", defaults.batch),
+        ("--seq-len <N>", defaults.seq_len),
+    ] {
         let line = help.lines().find(|line| line.contains(flag)).unwrap();
         assert!(line.contains(&format!("[default: {value}]")), "{line}");
     }
@@ -305,9 +319,17 @@ fn gradcheck_gives_verdicts() {
     let checks = summary["checks"].as_array().unwrap();
     let counted: u64 = ["pass", "fail", "inconclusive"].iter().map(|key| summary[key].as_u64().unwrap()).sum();
     assert_eq!((counted, summary["fail"].as_u64()), (checks.len() as u64, Some(0)));
-    for key in ["cell", "layers", "bidirectional", "parameter", "max_grad", "abs_error", "rel_error", "verdict"] {
+    for key in ["layers", "parameter", "max_grad", "abs_error", "rel_error", "verdict"] {
         assert!(checks[0].get(key).is_some(), "{key} in {}", checks[0]);
     }
+    let seen = |key: &str| checks.iter().map(|check| check[key].to_string()).collect::<BTreeSet<_>>();
+    let both = || BTreeSet::from(["false", "true"].map(str::to_string));
+    for key in ["bidirectional", "masked", "tied", "locked_dropout"] {
+        assert_eq!(seen(key), both(), "{key}");
+    }
+    assert_eq!(seen("initial_state"), BTreeSet::from(["zero", "given", "learned"].map(|s| format!("{s:?}"))));
+    assert_eq!(seen("cell").len(), 4);
+    assert_eq!(summary["inconclusive"], 0);
     assert_eq!(stderr(&output), "");
 }
 

@@ -76,9 +76,11 @@ fn bad_settings() {
         ("val_frac is 1.5", ["--val-frac", "1.5"]),
         ("min_lr_frac is 2", ["--min-lr-frac", "2"]),
         ("hidden_size is 1000000000000", ["--hidden", "1000000000000"]),
+        ("hidden_sizes is 0", ["--hidden", "8,0"]),
     ] {
         place.refused(1, words, &train(&flags));
     }
+    place.refused(1, "embed is 5, expected hidden_size = 256 with tied", &train(&["--tied", "--embed", "5"]));
     let two = ["--schedule", "cosine", "--lr-decay", "0.9"];
     place.refused(1, "lr_decay is 0.9, expected it with schedule = decay, not cosine", &train(&two));
     place.refused(1, "patience is 2, expected a validation split", &train(&["--patience", "2", "--val-frac", "0"]));

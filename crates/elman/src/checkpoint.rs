@@ -8,7 +8,7 @@ use elman_kernels::Cpu;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Config, TokenizerKind},
+    config::{Config, InitialState, TokenizerKind},
     data::Vocab,
     error::Error,
     model::LanguageModel,
@@ -208,7 +208,7 @@ pub(crate) fn check_tensors(
 
 /// The names and shapes of conventions: `encoder.weight` unless tokens are one-hot, `rnn.*`, `decoder.*`.
 fn expected_tensors(config: &Config, vocab_size: usize) -> Vec<Expected> {
-    let (hidden, embed) = (config.hidden_size, config.embed);
+    let (widths, embed) = (config.hidden_sizes(), config.embed);
     let mut expected = Vec::new();
     let mut expect = |name: String, formula: String, shape: &[usize]| {
         let shape = shape.to_vec();
@@ -222,18 +222,26 @@ fn expected_tensors(config: &Config, vocab_size: usize) -> Vec<Expected> {
         1 => format!("[hidden_size{columns}]"),
         _ => format!("[{rows}*hidden_size{columns}]"),
     };
-    for layer in 0..config.num_layers {
+    for (layer, &hidden) in widths.iter().enumerate() {
         let (columns, input) = match (layer, embed) {
             (0, 0) => (", vocab_size", input),
             (0, _) => (", embed", input),
-            _ => (", hidden_size", hidden),
+            _ => (", hidden_size", widths[layer - 1]),
         };
         expect(format!("rnn.weight_ih_l{layer}"), words(columns), &[rows * hidden, input]);
         expect(format!("rnn.weight_hh_l{layer}"), words(", hidden_size"), &[rows * hidden, hidden]);
         expect(format!("rnn.bias_ih_l{layer}"), words(""), &[rows * hidden]);
         expect(format!("rnn.bias_hh_l{layer}"), words(""), &[rows * hidden]);
+        if config.initial_state == InitialState::Learned {
+            let parts = if config.equations().has_cell() { "hc" } else { "h" };
+            for part in parts.chars() {
+                expect(format!("rnn.initial_{part}_l{layer}"), "[1, hidden_size]".into(), &[1, hidden]);
+            }
+        }
     }
-    expect("decoder.weight".into(), "[vocab_size, hidden_size]".into(), &[vocab_size, hidden]);
+    if !config.tied {
+        expect("decoder.weight".into(), "[vocab_size, hidden_size]".into(), &[vocab_size, config.hidden_size]);
+    }
     expect("decoder.bias".into(), "[vocab_size]".into(), &[vocab_size]);
     expected
 }

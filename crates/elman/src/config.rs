@@ -31,6 +31,16 @@ pub enum Nonlinearity {
     Relu,
 }
 
+/// What the state is before the first step of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InitialState {
+    /// Zero.
+    Zero,
+    /// A row of parameters, the same for every sequence. It is learned from the windows that begin one.
+    Learned,
+}
+
 /// How the parameters of a fresh model are drawn: see [`Config::init_scale`] for the scale s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -126,16 +136,25 @@ pub struct Config {
     pub cell: Cell,
     /// What an RNN does to its sum; the other cells have their own.
     pub nonlinearity: Nonlinearity,
-    /// H, units per layer.
+    /// H, units per layer; of the last layer where `hidden_sizes` is set.
     pub hidden_size: usize,
     /// L, stacked layers.
     pub num_layers: usize,
+    /// H of each layer, from the first on, where they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden_sizes: Option<Vec<usize>>,
+    /// What the state is before the first step of a text.
+    pub initial_state: InitialState,
     /// Width of the token embedding; 0 feeds one-hot tokens.
     pub embed: usize,
+    /// Whether embedding and head share one weight `[V, H]`. `embed` then is the last layer's width.
+    pub tied: bool,
     /// Dropout probability between layers, never after the last.
     pub dropout: f64,
     /// Dropout probability after the last layer, before the head.
     pub output_dropout: f64,
+    /// Whether dropout's masks stay the same over all steps of a window (variational dropout).
+    pub locked_dropout: bool,
     /// How the parameters are drawn.
     pub init: Init,
     /// Scale of the drawn parameters. None: 1, and 0.01 for `normal`.
@@ -232,9 +251,13 @@ impl Default for Config {
             nonlinearity: Nonlinearity::Tanh,
             hidden_size: 256,
             num_layers: 2,
+            hidden_sizes: None,
+            initial_state: InitialState::Zero,
             embed: 0,
+            tied: false,
             dropout: 0.2,
             output_dropout: 0.2,
+            locked_dropout: false,
             init: Init::Pytorch,
             init_scale: None,
             init_bias: InitBias::Drawn,
@@ -286,7 +309,7 @@ impl Config {
             problem: problem.trim_end().replace('\n', ", "),
             source_name: source_name.to_string(),
         };
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let before = error.span().map_or("", |span| &text[..span.start]);
             refuse(format!("line {}", before.matches('\n').count() + 1), error.message())
         })?;
@@ -297,6 +320,7 @@ impl Config {
                 return Err(refuse(key.clone(), error.message()));
             }
         }
+        Config::follow_widths(&mut table);
         Config::deserialize(table).map_err(|error| refuse("recipe".into(), error.message()))
     }
 
@@ -324,6 +348,7 @@ impl Config {
         let (positive, at_least_0) = ("a finite number above 0", "a finite number, 0 or more");
         whole("hidden_size", self.hidden_size as u64, 1, 1 << 16)?;
         whole("num_layers", self.num_layers as u64, 1, 64)?;
+        self.check_widths()?;
         whole("embed", self.embed as u64, 0, 1 << 16)?;
         real("dropout", self.dropout, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
         real("output_dropout", self.output_dropout, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
@@ -331,6 +356,10 @@ impl Config {
         real("forget_bias", self.forget_bias, "a finite number", |_| true)?;
         real("val_frac", self.val_frac, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
         let refuse = |name, got: String, expected: &str| Err(Error::Setting { name, got, expected: expected.into() });
+        if self.tied && self.embed != self.hidden_size {
+            let expected = format!("hidden_size = {} with tied, one weight for embedding and head", self.hidden_size);
+            return refuse("embed", self.embed.to_string(), &expected);
+        }
         if self.unk && self.tokenizer == TokenizerKind::Byte {
             return refuse("unk", "true".into(), "false with the tokenizer byte, to which nothing is unknown");
         }
@@ -421,7 +450,11 @@ mod tests {
     #[test]
     fn each_bad_field_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 34] = [
+        let cases: [(&str, Spoil); 38] = [
+            ("num_layers is 2, expected 3, the number of hidden_sizes", |c| c.hidden_sizes = Some(vec![4, 5, 256])),
+            ("hidden_sizes is 0, expected 1 to 65536", |c| c.hidden_sizes = Some(vec![0, 256])),
+            ("hidden_size is 256, expected 5, the last of hidden_sizes", |c| c.hidden_sizes = Some(vec![4, 5])),
+            ("embed is 0, expected hidden_size = 256 with tied", |c| c.tied = true),
             ("hidden_size is 0, expected 1 to 65536", |c| c.hidden_size = 0),
             ("num_layers is 0", |c| c.num_layers = 0),
             ("embed is 65537", |c| c.embed = 65_537),

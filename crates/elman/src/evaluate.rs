@@ -68,7 +68,7 @@ pub fn evaluate_lines<E: Element>(
     for (at, line) in text.split(|&byte| byte == b'\n').enumerate() {
         let targets = vocab.encode_bytes(&format!("line {} of the text", at + 1), line)?;
         let inputs: Vec<u32> = std::iter::once(vocab.start()).chain(targets.iter().copied()).collect();
-        let (mut state, mut nats) = (model.zero_state(1), 0.0);
+        let (mut state, mut nats) = (model.initial_state(1), 0.0);
         for (inputs, targets) in inputs[..targets.len()].chunks(CHUNK).zip(targets.chunks(CHUNK)) {
             nats += model.loss_sum(tape, inputs, targets, &mut state)?;
         }
@@ -93,7 +93,7 @@ pub(crate) fn evaluate_ids<E: Element>(
             expected: "2".into(),
         });
     }
-    let (mut state, mut nats) = (model.zero_state(1), 0.0);
+    let (mut state, mut nats) = (model.initial_state(1), 0.0);
     for (inputs, targets) in ids[..predictions].chunks(CHUNK).zip(ids[1..].chunks(CHUNK)) {
         nats += model.loss_sum(tape, inputs, targets, &mut state)?;
     }
@@ -125,7 +125,7 @@ mod tests {
         let got = evaluate(&model, &vocab, &text, &mut tape).unwrap();
 
         let ids = vocab.encode("t", &text).unwrap();
-        let (mut state, mut logits, mut nats) = (model.zero_state(1), vec![], 0.0);
+        let (mut state, mut logits, mut nats) = (model.initial_state(1), vec![], 0.0);
         for pair in ids.windows(2) {
             model.step(&mut tape, &pair[..1], &mut state, &mut logits).unwrap();
             let sum: f64 = logits.iter().map(|x| x.exp()).sum();

@@ -1,152 +1,168 @@
-//! Holds the stacked recurrent layer and its state. The state is plain data that goes in and comes out: no layer
-//! keeps any, and truncating back-propagation is a visible [`State::from_tape`]. Refuses heads and losses.
+//! Holds the stacked recurrent layers: one direction or two, widths of their own, an initial state that is given or
+//! learned. Their state is plain data that goes in and comes out (`state.rs`): no layer keeps any.
+//! Refuses heads and losses.
 
+use elman_kernels::Element;
 use elman_kernels::recurrent::{Cell, Dims};
-use elman_kernels::{Buffer, Element, pad};
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::Error;
-use crate::ops::{LayerIds, Sequence, StateVars};
-use crate::params::{Declaration, Params};
+use crate::ops::{LayerIds, Sequence};
+use crate::params::{Declaration, ParamId, Params};
 use crate::tape::{Tape, Var};
 
-/// h, and c where the cell has one, of every layer for `batch` rows, cut off from any tape.
-#[derive(Clone, Debug)]
-pub struct State<E> {
-    batch: usize,
-    parts: Vec<Part<E>>,
+pub use crate::state::{State, TapeState, vars};
+
+/// What a stack of recurrent layers is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Stack<'a> {
+    /// Every layer's equations.
+    pub cell: Cell,
+    /// I, columns of the first layer's input.
+    pub input_size: usize,
+    /// H of each layer, from the first on.
+    pub hidden_sizes: &'a [usize],
+    /// Whether each layer also runs from the last step to the first. A layer's output then is both side by side.
+    pub bidirectional: bool,
+    /// Whether the state before the first step is a parameter instead of zero.
+    pub learned_state: bool,
+    /// Dropout between layers, 0 <= p < 1.
+    pub dropout: Dropout,
 }
 
-/// One part of a state, `[B, pad(H)]`.
+impl<'a> Stack<'a> {
+    /// One direction, from the zero state, without dropout.
+    pub fn plain(cell: Cell, input_size: usize, hidden_sizes: &'a [usize]) -> Stack<'a> {
+        let dropout = Dropout::default();
+        Stack { cell, input_size, hidden_sizes, bidirectional: false, learned_state: false, dropout }
+    }
+}
+
+/// How much dropout, and what its mask varies with.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Dropout {
+    /// Probability to drop an element.
+    pub p: f64,
+    /// One mask for all steps of a row (variational dropout, Gal and Ghahramani 2016) instead of one for each step.
+    pub locked: bool,
+}
+
+impl Dropout {
+    /// The node: x `[T*B, H]` with B = `batch`.
+    pub fn apply<E: Element>(
+        self,
+        tape: &mut Tape<E>,
+        rng: &mut ChaCha8Rng,
+        x: Var,
+        batch: usize,
+    ) -> Result<Var, Error> {
+        if self.locked { tape.locked_dropout(self.p, rng, x, batch) } else { tape.dropout(self.p, rng, x) }
+    }
+}
+
+/// One direction of one layer.
 #[derive(Clone, Debug)]
-struct Part<E> {
-    /// `h_l0`, `c_l0`, ...
+struct Direction {
+    /// `l0`, `l0_reverse`, `l1`, ...
     name: String,
     hidden_size: usize,
-    /// Whether this is the c that belongs to the h before it.
-    is_cell: bool,
-    values: Buffer<E>,
+    ids: LayerIds,
+    /// Rows `[1, H]` of the learned h and c.
+    initial: Option<(ParamId, Option<ParamId>)>,
 }
 
-/// The state of every layer on a tape.
-pub type TapeState = Vec<StateVars>;
+/// Stacked recurrent layers, PyTorch's `nn.LSTM`, `nn.GRU` and `nn.RNN`: layer l reads the output of layer l-1, with
+/// dropout between.
+#[derive(Clone, Debug)]
+pub struct Recurrent {
+    directions: Vec<Direction>,
+    /// 1 or 2.
+    ways: usize,
+    dropout: Dropout,
+}
 
-impl<E: Element> State<E> {
-    /// B.
-    pub fn batch(&self) -> usize {
-        self.batch
+impl Recurrent {
+    /// Declares the parameters `{prefix}weight_ih_l0`, `{prefix}weight_ih_l0_reverse` and so on, and, where the initial
+    /// state is learned, `{prefix}initial_h_l0` and `{prefix}initial_c_l0` `[1, H]` after each direction's weights.
+    pub fn declare(declaration: &mut Declaration, prefix: &str, stack: &Stack<'_>) -> Recurrent {
+        let ways = if stack.bidirectional { 2 } else { 1 };
+        let mut input_size = stack.input_size;
+        let mut directions = Vec::with_capacity(ways * stack.hidden_sizes.len());
+        for (l, &hidden_size) in stack.hidden_sizes.iter().enumerate() {
+            for reverse in [false, true].into_iter().take(ways) {
+                let name = format!("l{l}{}", if reverse { "_reverse" } else { "" });
+                let cell = stack.cell;
+                let d = Dims { cell, seq_len: 0, batch: 0, input_size, hidden_size, reverse };
+                let ids = LayerIds {
+                    cell,
+                    reverse,
+                    weight_ih: declaration.matrix(format!("{prefix}weight_ih_{name}"), d.weight_ih()),
+                    weight_hh: declaration.matrix(format!("{prefix}weight_hh_{name}"), d.weight_hh()),
+                    bias_ih: declaration.vector(format!("{prefix}bias_ih_{name}"), d.bias_ih()),
+                    bias_hh: declaration.vector(format!("{prefix}bias_hh_{name}"), d.bias_hh()),
+                };
+                let mut row = |letter| declaration.table(format!("{prefix}initial_{letter}_{name}"), 1, hidden_size);
+                let initial = stack.learned_state.then(|| (row('h'), cell.has_cell().then(|| row('c'))));
+                directions.push(Direction { name, hidden_size, ids, initial });
+            }
+            input_size = ways * hidden_size;
+        }
+        Recurrent { directions, ways, dropout: stack.dropout }
     }
 
-    /// Back to zero.
-    pub fn reset(&mut self) {
-        self.parts.iter_mut().for_each(|part| part.values.fill(E::ZERO));
-    }
-
-    /// Puts the state on a tape as leaves; their gradients are kept if they are wanted.
-    pub fn to_tape(&self, tape: &mut Tape<E>, wants_grad: bool) -> TapeState {
-        let mut state: TapeState = Vec::with_capacity(self.parts.len());
-        for part in &self.parts {
-            let var = tape.leaf(part.hidden_size, &part.values, wants_grad);
-            match state.last_mut() {
-                Some(layer) if part.is_cell => layer.cell = Some(var),
-                _ => state.push(StateVars { hidden: var, cell: None }),
+    /// A zero state for `batch` rows, of a run that was not begun: [`Recurrent::reset`] makes it the initial one.
+    pub fn zero_state<E: Element>(&self, batch: usize) -> State<E> {
+        let mut state = State::empty(batch);
+        for direction in &self.directions {
+            state.push('h', &direction.name, direction.hidden_size);
+            if direction.ids.cell.has_cell() {
+                state.push('c', &direction.name, direction.hidden_size);
             }
         }
         state
     }
 
-    /// Takes the values of a state from the tape and forgets where they came from: the detach of truncated BPTT.
-    pub fn from_tape(&mut self, tape: &Tape<E>, state: &TapeState) {
-        for (part, var) in self.parts.iter_mut().zip(vars(state)) {
-            part.values.copy_from_slice(tape.value(var));
-        }
+    /// The state that every sequence begins from: zero, or the learned rows.
+    pub fn initial_state<E: Element>(&self, params: &Params<E>, batch: usize) -> State<E> {
+        let mut state = self.zero_state(batch);
+        self.reset(params, &mut state);
+        state
     }
 
-    /// Every part by name, row-major: `h_l0` `[B, H]`, `c_l0`, `h_l1`, ... Allocates.
-    pub fn tensors(&self) -> Vec<(String, [usize; 2], Vec<E>)> {
-        let tensor = |part: &Part<E>| {
-            let rows = part.values.chunks_exact(pad(part.hidden_size));
-            let values = rows.flat_map(|row| &row[..part.hidden_size]).copied().collect();
-            (part.name.clone(), [self.batch, part.hidden_size], values)
-        };
-        self.parts.iter().map(tensor).collect()
-    }
-
-    /// Sets a part by its name in [`State::tensors`]. Errors: no such part; another number of values.
-    pub fn set(&mut self, name: &str, values: &[E]) -> Result<(), Error> {
-        let Some(part) = self.parts.iter_mut().find(|part| part.name == name) else {
-            return Err(Error::UnknownParameter { name: name.into() });
-        };
-        let width = part.hidden_size;
-        if values.len() != self.batch * width {
-            let (name, got) = (name.into(), vec![values.len()]);
-            return Err(Error::Shape { name, got, expected: vec![self.batch, width] });
-        }
-        for (row, values) in part.values.chunks_exact_mut(pad(width)).zip(values.chunks_exact(width)) {
-            row[..width].copy_from_slice(values);
-        }
-        Ok(())
-    }
-}
-
-/// Every part of a state on the tape, in the order of [`State::tensors`].
-pub fn vars(state: &TapeState) -> impl Iterator<Item = Var> {
-    state.iter().flat_map(|layer| [Some(layer.hidden), layer.cell]).flatten()
-}
-
-/// Stacked recurrent layers, PyTorch's `nn.LSTM`, `nn.GRU` and `nn.RNN`: layer l reads the h of layer l-1, with dropout
-/// between.
-#[derive(Clone, Debug)]
-pub struct Recurrent {
-    hidden_size: usize,
-    dropout: f64,
-    layers: Vec<LayerIds>,
-}
-
-impl Recurrent {
-    /// Declares the parameters `{prefix}weight_ih_l0` and so on. `dropout` lies in 0 <= p < 1.
-    pub fn declare(
-        declaration: &mut Declaration,
-        prefix: &str,
-        cell: Cell,
-        input_size: usize,
-        hidden_size: usize,
-        num_layers: usize,
-        dropout: f64,
-    ) -> Recurrent {
-        let reverse = false;
-        let layers = (0..num_layers).map(|l| {
-            let input_size = if l == 0 { input_size } else { hidden_size };
-            let d = Dims { cell, seq_len: 0, batch: 0, input_size, hidden_size, reverse };
-            LayerIds {
-                cell,
-                reverse,
-                weight_ih: declaration.matrix(format!("{prefix}weight_ih_l{l}"), d.weight_ih()),
-                weight_hh: declaration.matrix(format!("{prefix}weight_hh_l{l}"), d.weight_hh()),
-                bias_ih: declaration.vector(format!("{prefix}bias_ih_l{l}"), d.bias_ih()),
-                bias_hh: declaration.vector(format!("{prefix}bias_hh_l{l}"), d.bias_hh()),
-            }
+    /// Makes a state the initial one.
+    pub fn reset<E: Element>(&self, params: &Params<E>, state: &mut State<E>) {
+        let rows = self.directions.iter().flat_map(|direction| match direction.initial {
+            Some((hidden, cell)) => [Some(Some(hidden)), cell.map(Some)],
+            None => [Some(None), direction.ids.cell.has_cell().then_some(None)],
         });
-        Recurrent { hidden_size, dropout, layers: layers.collect() }
+        state.restart(rows.flatten().map(|id| id.map(|id| params.slice(id))));
     }
 
-    /// A zero state for `batch` rows.
-    pub fn zero_state<E: Element>(&self, batch: usize) -> State<E> {
-        let hidden_size = self.hidden_size;
-        let part = |name: String, is_cell: bool| {
-            let values = Buffer::zeros(batch * pad(hidden_size));
-            Part { name, hidden_size, is_cell, values }
-        };
-        let parts = self.layers.iter().enumerate().flat_map(|(l, layer)| {
-            let hidden = part(format!("h_l{l}"), false);
-            let cell = layer.cell.has_cell().then(|| part(format!("c_l{l}"), true));
-            [Some(hidden), cell].into_iter().flatten()
-        });
-        State { batch, parts: parts.collect() }
+    /// Puts a state on the tape for [`Recurrent::forward`]. A given or carried state becomes leaves, whose gradients are
+    /// kept if they are wanted; an initial one that is learned becomes its parameters.
+    pub fn begin<E: Element>(
+        &self,
+        tape: &mut Tape<E>,
+        params: &Params<E>,
+        state: &State<E>,
+        wants_grad: bool,
+    ) -> Result<TapeState, Error> {
+        if !state.is_initial() {
+            return Ok(state.to_tape(tape, wants_grad));
+        }
+        let first_rows = vec![0; state.batch()];
+        let mut begun = state.to_tape(tape, wants_grad);
+        for (vars, direction) in begun.iter_mut().zip(&self.directions) {
+            let Some((hidden, cell)) = direction.initial else { continue };
+            let mut row = |id| tape.embed(params, id, 1, direction.hidden_size, &first_rows);
+            vars.hidden = row(hidden)?;
+            vars.cell = cell.map(row).transpose()?;
+        }
+        Ok(begun)
     }
 
-    /// Runs all layers over `x`: y `[T*B, H]` of the last layer and the state after the last step.
-    /// `dropout`: the generator of this pass's masks; `None` turns dropout off.
+    /// Runs all layers over `x`: y `[T*B, ways * H]` of the last layer and the state after the last step (of a reverse
+    /// direction: after the first). `dropout`: the generator of this pass's masks; `None` turns dropout off.
     pub fn forward<E: Element>(
         &self,
         tape: &mut Tape<E>,
@@ -155,13 +171,21 @@ impl Recurrent {
         state: &TapeState,
         mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<(Var, TapeState), Error> {
-        let (mut x, mut after, mut y) = (x, Vec::with_capacity(state.len()), None);
-        for (&ids, &before) in self.layers.iter().zip(state) {
+        let (mut x, mut after, mut y): (_, TapeState, Option<Var>) = (x, Vec::with_capacity(state.len()), None);
+        for (layer, before) in self.directions.chunks(self.ways).zip(state.chunks(self.ways)) {
             if let (Some(below), Some(rng)) = (y, dropout.as_deref_mut()) {
-                x = Sequence::Dense(tape.dropout(self.dropout, rng, below)?);
+                x = Sequence::Dense(self.dropout.apply(tape, rng, below, before[0].hidden.rows())?);
             }
-            let (output, layer_after) = tape.recurrent(params, ids, x, before)?;
-            after.push(layer_after);
+            let mut outputs = [None; 2];
+            for ((direction, &before), output) in layer.iter().zip(before).zip(&mut outputs) {
+                let (way, way_after) = tape.recurrent(params, direction.ids, x, before)?;
+                after.push(way_after);
+                *output = Some(way);
+            }
+            let output = match outputs {
+                [Some(forward), Some(reverse)] => tape.concat(&[forward, reverse])?,
+                [output, _] => output.expect("a layer has at least one direction"),
+            };
             x = Sequence::Dense(output);
             y = Some(output);
         }

@@ -41,6 +41,7 @@ mod report;
 pub mod rng;
 pub mod run_dir;
 pub mod sample;
+mod state;
 pub mod tape;
 mod tensor_file;
 pub mod train;

@@ -9,9 +9,9 @@ use crate::error::Error;
 /// Bytes of parameters with their gradients and moments, and of what one step of training holds. Saturates.
 fn training_bytes(config: &Config, vocab_size: usize, parameters: usize) -> usize {
     let rows = config.seq_len.saturating_mul(config.batch);
-    let hidden = pad(config.hidden_size);
     // A row of a layer: gates, states, gradient of the states, dropped copy with draws and gradient.
-    let layers = config.num_layers.saturating_mul(hidden).saturating_mul(4 + 2 + 1 + 3);
+    let layer = |hidden: usize| pad(hidden) * (4 + 2 + 1 + 3);
+    let layers = config.hidden_sizes().into_iter().map(layer).fold(0, usize::saturating_add);
     let row = layers.saturating_add(pad(config.embed) * 2).saturating_add(pad(vocab_size));
     let numbers = parameters.saturating_mul(4).saturating_add(rows.saturating_mul(row));
     numbers.saturating_mul(size_of::<f32>())

@@ -94,7 +94,7 @@ impl Trainer {
             tape: Tape::new(cpu),
             grads: model.params().zeros_like(),
             optimizer: Optimizer::of(&config, model.params()),
-            carry: model.zero_state(config.batch),
+            carry: model.initial_state(config.batch),
             cpu: cpu.clone(),
             text,
             vocab: data.vocab,
@@ -161,10 +161,10 @@ impl Trainer {
             let mut fresh = None;
             let state = match self.batches.carries_state() {
                 true => &mut self.carry,
-                false => fresh.insert(self.model.zero_state(batch.rows)),
+                false => fresh.insert(self.model.initial_state(batch.rows)),
             };
             if (step - 1).is_multiple_of(self.plan.steps_per_epoch) {
-                state.reset();
+                self.model.reset(state);
             }
 
             // Forward and backward.

@@ -33,7 +33,7 @@ fn tokens(n: usize, salt: usize) -> Vec<u32> {
 /// Logits `[T*B, V]`, padded, and the state after them.
 fn logits(model: &LanguageModel<f32>, tokens: &[u32], state: &State<f32>) -> (Vec<f32>, State<f32>) {
     let mut tape = Tape::new(&Cpu::new(Some(2)).unwrap());
-    let before = state.to_tape(&mut tape, false);
+    let before = model.begin(&mut tape, state).unwrap();
     let (y, after) = model.forward(&mut tape, tokens, &before, None).unwrap();
     let mut next = state.clone();
     next.from_tape(&tape, &after);
@@ -45,7 +45,7 @@ fn two_halves_equal_the_whole_to_the_bit() {
     for model in [models(0), models(6)].concat() {
         let batch = 3;
         let all = tokens(12 * batch, 1);
-        let start = model.zero_state(batch);
+        let start = model.initial_state(batch);
         let (whole, end) = logits(&model, &all, &start);
         for cut in [1, 5, 11] {
             let (mut first, middle) = logits(&model, &all[..cut * batch], &start);
@@ -62,9 +62,9 @@ fn no_output_depends_on_a_later_input() {
     for model in models(0) {
         let (batch, change) = (2, 7);
         let mut all = tokens(12 * batch, 1);
-        let (before, _) = logits(&model, &all, &model.zero_state(batch));
+        let (before, _) = logits(&model, &all, &model.initial_state(batch));
         all[change * batch] = (all[change * batch] + 1) % VOCAB as u32;
-        let (after, _) = logits(&model, &all, &model.zero_state(batch));
+        let (after, _) = logits(&model, &all, &model.initial_state(batch));
         let width = before.len() / all.len();
         assert!(before[..change * batch * width] == after[..change * batch * width]);
         assert!(before[change * batch * width..][..width] != after[change * batch * width..][..width]);
@@ -76,11 +76,11 @@ fn rows_of_a_batch_are_each_what_they_are_alone() {
     for model in models(6) {
         let (batch, seq_len) = (5, 9);
         let all = tokens(seq_len * batch, 2);
-        let (together, _) = logits(&model, &all, &model.zero_state(batch));
+        let (together, _) = logits(&model, &all, &model.initial_state(batch));
         let width = together.len() / all.len();
         for b in 0..batch {
             let alone: Vec<u32> = all.iter().copied().skip(b).step_by(batch).collect();
-            let (alone, _) = logits(&model, &alone, &model.zero_state(1));
+            let (alone, _) = logits(&model, &alone, &model.initial_state(1));
             for t in 0..seq_len {
                 assert!(
                     alone[t * width..][..width] == together[(t * batch + b) * width..][..width],
@@ -101,7 +101,7 @@ fn the_first_loss_is_ln_v() {
         let model = LanguageModel::<f32>::new(&config, vocab).unwrap();
         let text: Vec<u32> = (0..33 * batch).map(|i| (i * i % 97 * 31 % vocab) as u32).collect();
         let (inputs, targets) = (&text[..32 * batch], &text[batch..]);
-        let sum = model.loss_sum(&mut Tape::new(&cpu), inputs, targets, &mut model.zero_state(batch)).unwrap();
+        let sum = model.loss_sum(&mut Tape::new(&cpu), inputs, targets, &mut model.initial_state(batch)).unwrap();
         let (loss, expected) = (sum / targets.len() as f64, (vocab as f64).ln());
         assert!((loss / expected - 1.0).abs() < 0.02, "first loss {loss}, ln V = {expected}");
     }
@@ -123,9 +123,9 @@ fn a_masked_batch_is_its_lines_alone() {
         let mut tape = Tape::new(&cpu);
         let mut run = |inputs: &[u32], targets: &[u32], rows| {
             let mut grads = model.params().zeros_like();
-            let state = &mut model.zero_state(rows);
+            let state = &mut model.initial_state(rows);
             let loss = model.loss_and_grads(&mut tape, inputs, targets, state, None, &mut grads).unwrap();
-            let sum = model.loss_sum(&mut tape, inputs, targets, &mut model.zero_state(rows)).unwrap();
+            let sum = model.loss_sum(&mut tape, inputs, targets, &mut model.initial_state(rows)).unwrap();
             (loss, sum, grads)
         };
         let (loss, _, grads) = run(&batch.inputs, &batch.targets, 4);
@@ -163,7 +163,7 @@ fn one_batch_is_learnt_by_heart_from_every_seed() {
         let (mut tape, mut loss) = (Tape::new(&cpu), f64::INFINITY);
         for _ in 0..500 {
             let (inputs, targets) = (&text[..seq_len * batch], &text[batch..]);
-            let mut state = model.zero_state(batch);
+            let mut state = model.initial_state(batch);
             loss = model.loss_and_grads(&mut tape, inputs, targets, &mut state, None, &mut grads).unwrap();
             adam.update(&cpu, 1e-2, 1.0, model.params_mut(), &grads).unwrap();
         }

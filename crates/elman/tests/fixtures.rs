@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use elman::layer::{self, Recurrent};
+use elman::layer::{self, Recurrent, Stack};
 use elman::ops::Sequence;
 use elman::params::Declaration;
 use elman::tape::{Tape, Var};
@@ -25,6 +25,7 @@ struct Case {
     input_size: usize,
     hidden_size: usize,
     given: bool,
+    bidirectional: bool,
 }
 
 /// The parts of a state: letter, tag of its initial value, scale.
@@ -45,6 +46,14 @@ fn fill<E: Element>(case: u64, tag: u64, s: i32, n: usize) -> Vec<E> {
     (0..n).map(|i| E::from_f64(centred(i) / f64::from(1 << 24) * 2f64.powi(s))).collect()
 }
 
+/// The number D*k + d of layer and direction in a parameter's name: `0`, `1_reverse`, ...
+fn direction(name: &str, ways: u64) -> u64 {
+    match name.strip_suffix("_reverse") {
+        Some(layer) => ways * layer.parse::<u64>().unwrap() + 1,
+        None => ways * name.parse::<u64>().unwrap(),
+    }
+}
+
 fn padded<E: Element>(dense: &[E], width: usize) -> Vec<E> {
     let mut rows = vec![E::ZERO; dense.len() / width * pad(width)];
     for (to, from) in rows.chunks_exact_mut(pad(width)).zip(dense.chunks_exact(width)) {
@@ -60,14 +69,17 @@ fn dense<E: Element>(padded: &[E], width: usize) -> Vec<f64> {
 /// All results of a case by their names in the file.
 fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     let (h, state_len) = (c.hidden_size, c.batch * c.hidden_size);
+    let hidden_sizes = vec![h; c.num_layers];
+    let stack = Stack { bidirectional: c.bidirectional, ..Stack::plain(c.cell, c.input_size, &hidden_sizes) };
+    let ways = if c.bidirectional { 2 } else { 1 };
     let mut declaration = Declaration::default();
-    let rnn = Recurrent::declare(&mut declaration, "", c.cell, c.input_size, h, c.num_layers, 0.0);
+    let rnn = Recurrent::declare(&mut declaration, "", &stack);
     let mut params = declaration.zeros::<E>().unwrap();
     let names: Vec<String> = params.names().map(str::to_owned).collect();
     for name in &names {
         let (kind, layer) = name.rsplit_once("_l").unwrap();
         let place = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].iter().position(|&k| k == kind).unwrap();
-        let tag = 256 + 16 * layer.parse::<u64>().unwrap() + place as u64;
+        let tag = 256 + 16 * direction(layer, ways as u64) + place as u64;
         let n = params.shape(name).unwrap().iter().product();
         let weight_scale = if c.cell.gates() == 1 { 0 } else { 1 };
         params.set(name, &fill(c.number, tag, if place < 2 { weight_scale } else { 0 }, n)).unwrap();
@@ -76,9 +88,10 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     let mut state = rnn.zero_state::<E>(c.batch);
     if c.given {
         for (letter, tag, s) in STATES.into_iter().take(parts) {
-            let all = fill::<E>(c.number, tag, s, c.num_layers * state_len);
-            for (layer, part) in all.chunks_exact(state_len).enumerate() {
-                state.set(&format!("{letter}_l{layer}"), part).unwrap();
+            let all = fill::<E>(c.number, tag, s, ways * c.num_layers * state_len);
+            let names = state.tensors().into_iter().map(|(name, ..)| name).filter(|name| name.starts_with(letter));
+            for (name, part) in names.zip(all.chunks_exact(state_len)) {
+                state.set(&name, part).unwrap();
             }
         }
     }
@@ -94,7 +107,7 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
         vars.iter().skip(part).step_by(parts).flat_map(|&var| get(tape, var)).collect::<Vec<f64>>()
     };
     let (before, after): (Vec<Var>, Vec<Var>) = (layer::vars(&before).collect(), layer::vars(&after).collect());
-    let value = |tape: &Tape<E>, var: Var| dense(tape.value(var), h);
+    let value = |tape: &Tape<E>, var: Var| dense(tape.value(var), var.cols());
     let grad = |tape: &Tape<E>, var: Var| dense(tape.grad(var).unwrap(), h);
     let mut results = HashMap::new();
     results.insert("y".into(), value(&tape, y));
@@ -102,9 +115,9 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
         results.insert(format!("{letter}_n"), stack(&tape, &after, part, &value));
     }
 
-    tape.seed(y, &padded(&fill(c.number, 4, 1, rows * h), h));
+    tape.seed(y, &padded(&fill(c.number, 4, 1, rows * ways * h), ways * h));
     for (part, tag) in [5, 6].into_iter().take(parts).enumerate() {
-        let all = fill::<E>(c.number, tag, 1, c.num_layers * state_len);
+        let all = fill::<E>(c.number, tag, 1, ways * c.num_layers * state_len);
         for (&var, seed) in after.iter().skip(part).step_by(parts).zip(all.chunks_exact(state_len)) {
             tape.seed(var, &padded(seed, h));
         }
@@ -166,6 +179,7 @@ fn check_file(name: &str, cell: Cell, at_least: usize) {
             input_size: size("input_size"),
             hidden_size: size("hidden_size"),
             given: case["initial_state"] == "given",
+            bidirectional: case["bidirectional"] == true,
         };
         worst32 = worst32.max(compare::<f32>(&c, &tensors, 1e-5));
         worst64 = worst64.max(compare::<f64>(&c, &tensors, 1e-9));
@@ -175,16 +189,16 @@ fn check_file(name: &str, cell: Cell, at_least: usize) {
 
 #[test]
 fn lstm_matches_pytorch() {
-    check_file("lstm", Cell::Lstm, 39);
+    check_file("lstm", Cell::Lstm, 51);
 }
 
 #[test]
 fn gru_matches_pytorch() {
-    check_file("gru", Cell::Gru, 39);
+    check_file("gru", Cell::Gru, 51);
 }
 
 #[test]
 fn rnn_matches_pytorch() {
-    check_file("rnn", Cell::RnnTanh, 39);
-    check_file("rnn_relu", Cell::RnnRelu, 10);
+    check_file("rnn", Cell::RnnTanh, 51);
+    check_file("rnn_relu", Cell::RnnRelu, 25);
 }

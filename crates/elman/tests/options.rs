@@ -41,6 +41,26 @@ fn every_optimizer_resumes_to_the_same_bytes() {
 }
 
 #[test]
+fn every_option_of_the_model_resumes_to_the_same_bytes() {
+    use elman::config::InitialState;
+    let options = [
+        ("plain", config()),
+        ("embedded", Config { embed: 12, ..config() }),
+        ("tied", Config { embed: 12, tied: true, ..config() }),
+        ("learned", Config { initial_state: InitialState::Learned, ..config() }),
+        ("locked", Config { locked_dropout: true, ..config() }),
+        ("widths", Config { hidden_sizes: Some(vec![10, 12]), ..config() }),
+    ];
+    let mut models: Vec<Vec<f32>> = vec![];
+    for (name, option) in options {
+        models.push(assert_resumes(&option, name));
+    }
+    for (i, one) in models.iter().enumerate() {
+        assert!(models[..i].iter().all(|other| other != one), "two options made the same model");
+    }
+}
+
+#[test]
 fn every_cut_of_the_text_trains_and_resumes_to_the_same_bytes() {
     use elman::config::BatchKind::*;
     let mut models = vec![];

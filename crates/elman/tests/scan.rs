@@ -1,7 +1,7 @@
 //! What must hold of `scan`, whatever the step: it equals the unrolled tape and the fused layer, halves equal the whole,
 //! neither threads nor backends change a bit, and 10,000 steps need no deep stack.
 
-use elman::layer::Recurrent;
+use elman::layer::{Recurrent, Stack};
 use elman::ops::{Sequence, StateVars};
 use elman::params::{Declaration, ParamId, Params};
 use elman::tape::{Tape, Var};
@@ -74,7 +74,7 @@ enum How {
 /// y, the last states, then the gradients by x, h0, c0 and every parameter.
 fn run<E: Element>(cpu: &Cpu, how: How, seq_len: usize, batch: usize, recording: bool) -> Vec<Vec<E>> {
     let mut declaration = Declaration::default();
-    let fused = Recurrent::declare(&mut declaration, "", Cell::Lstm, I, H, 1, 0.0);
+    let fused = Recurrent::declare(&mut declaration, "", &Stack::plain(Cell::Lstm, I, &[H]));
     let (written, mut params) = Written::declare::<E>();
     if how == How::Fused {
         params = declaration.zeros().unwrap();

@@ -1,10 +1,43 @@
-//! Holds what becomes of settings that were left open: the default that depends on another setting or on the text.
+//! Holds the widths of the layers, and what becomes of settings that were left open: the default that depends on another setting or on the text.
 //! Refuses a setting that belongs to another choice than the one made.
 
-use super::{Config, Init, MAX_INTEGER, OptimizerKind, Schedule};
+use super::{Config, Init, MAX_INTEGER, OptimizerKind, Schedule, whole};
 use crate::error::Error;
 
 impl Config {
+    /// H of each layer, from the first on.
+    pub fn hidden_sizes(&self) -> Vec<usize> {
+        self.hidden_sizes.clone().unwrap_or_else(|| vec![self.hidden_size; self.num_layers])
+    }
+
+    /// Lets `num_layers` and `hidden_size`, where a recipe leaves them out, follow its `hidden_sizes`.
+    pub fn follow_widths(recipe: &mut toml::Table) {
+        let Some(widths) = recipe.get("hidden_sizes").and_then(|widths| widths.as_array()).cloned() else { return };
+        recipe.entry("num_layers").or_insert(toml::Value::Integer(widths.len() as i64));
+        if let Some(last) = widths.last() {
+            recipe.entry("hidden_size").or_insert(last.clone());
+        }
+    }
+
+    /// Refuses widths that contradict `num_layers` and `hidden_size`.
+    pub(super) fn check_widths(&self) -> Result<(), Error> {
+        let Some(widths) = &self.hidden_sizes else { return Ok(()) };
+        if widths.len() != self.num_layers {
+            let expected = format!("{}, the number of hidden_sizes", widths.len());
+            return Err(Error::Setting { name: "num_layers", got: self.num_layers.to_string(), expected });
+        }
+        for &width in widths {
+            whole("hidden_sizes", width as u64, 1, 1 << 16)?;
+        }
+        match widths.last() {
+            Some(&last) if last != self.hidden_size => {
+                let expected = format!("{last}, the last of hidden_sizes");
+                Err(Error::Setting { name: "hidden_size", got: self.hidden_size.to_string(), expected })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A setting of one schedule does nothing under another.
     pub(super) fn check_schedule(&self) -> Result<(), Error> {
         let schedule = self.schedule();

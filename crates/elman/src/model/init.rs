@@ -14,14 +14,20 @@ use crate::rng::uniform;
 /// * `fan`: normal with deviation s/sqrt(columns), and s/sqrt(H) for biases;
 /// * `orthogonal`: each H x H block of `weight_hh` is s times an orthogonal matrix, the rest as `pytorch` with s = 1.
 ///
-/// With `init_bias = "zero"` biases are zero and draw nothing.
+/// H is that of the layer, the last layer's for embedding and head. With `init_bias = "zero"` biases are zero and draw
+/// nothing; a learned initial state begins with zero and draws nothing.
 pub fn values(config: &Config, name: &str, shape: &[usize], rng: &mut ChaCha8Rng) -> Vec<f64> {
     let len = shape.iter().product();
     let is_bias = shape.len() == 1;
+    if name.contains("initial_") {
+        return vec![0.0; len];
+    }
     if is_bias && config.init_bias == InitBias::Zero {
         return vec![0.0; len];
     }
-    let (scale, hidden) = (config.init_scale(), config.hidden_size);
+    let is_layer = name.starts_with("rnn.");
+    let hidden = if is_layer { shape[0] / config.equations().gates() } else { config.hidden_size };
+    let scale = config.init_scale();
     let within = |bound: f64, rng: &mut ChaCha8Rng| (0..len).map(|_| (2.0 * uniform(rng) - 1.0) * bound).collect();
     let bound = 1.0 / libm::sqrt(hidden as f64);
     match config.init {

@@ -1,4 +1,5 @@
-//! Holds the language model: tokens (one-hot or embedded), stacked recurrent layers, affine head, cross-entropy.
+//! Holds the language model: tokens (one-hot or embedded), stacked recurrent layers, affine head (its weight may be the
+//! embedding's), cross-entropy.
 //! Refuses text and optimizers: it sees token ids and leaves gradients.
 
 use elman_kernels::layout::Layout;
@@ -6,9 +7,9 @@ use elman_kernels::{Element, linear, pad, softmax};
 use rand_chacha::ChaCha8Rng;
 
 use super::init;
-use crate::config::{Cell, Config};
+use crate::config::{Cell, Config, InitialState};
 use crate::error::Error;
-use crate::layer::{Recurrent, State, TapeState};
+use crate::layer::{Dropout, Recurrent, Stack, State, TapeState};
 use crate::ops::{LinearIds, Sequence};
 use crate::params::{Declaration, ParamId, Params};
 use crate::rng::{self, Purpose};
@@ -21,7 +22,7 @@ pub struct LanguageModel<E> {
     embed: usize,
     encoder: Option<ParamId>,
     rnn: Recurrent,
-    output_dropout: f64,
+    output_dropout: Dropout,
     decoder: LinearIds,
     params: Params<E>,
 }
@@ -41,7 +42,7 @@ impl<E: Element> LanguageModel<E> {
             let drawn = init::values(config, &name, shape, &mut rng);
             let mut values: Vec<E> = drawn.into_iter().map(E::from_f64).collect();
             if name.starts_with("rnn.bias_ih") && config.cell == Cell::Lstm {
-                let h = config.hidden_size;
+                let h = values.len() / 4;
                 values[h..2 * h].iter_mut().for_each(|x| *x += E::from_f64(config.forget_bias));
             }
             model.params.set(&name, &values)?;
@@ -56,25 +57,29 @@ impl<E: Element> LanguageModel<E> {
             return Err(Error::Setting { name: "vocab_size", got, expected });
         }
         let mut declaration = Declaration::default();
-        let (embed, hidden) = (config.embed, config.hidden_size);
-        let table = Layout::Table { rows: vocab_size, cols: embed };
+        let (embed, hidden_sizes) = (config.embed, config.hidden_sizes());
+        let inputs = hidden_sizes.last().copied().unwrap_or_default();
+        let head = linear::Dims { rows: 0, inputs, outputs: vocab_size };
+        // Where both maps are one parameter, it lies as the product reads it.
+        let table = if config.tied { head.weight() } else { Layout::Table { rows: vocab_size, cols: embed } };
         let encoder = (embed > 0).then(|| declaration.matrix("encoder.weight", table));
-        let input_size = if embed > 0 { embed } else { vocab_size };
-        let rnn = Recurrent::declare(
-            &mut declaration,
-            "rnn.",
-            config.equations(),
-            input_size,
-            hidden,
-            config.num_layers,
-            config.dropout,
-        );
-        let head = linear::Dims { rows: 0, inputs: hidden, outputs: vocab_size };
+        let stack = Stack {
+            cell: config.equations(),
+            input_size: if embed > 0 { embed } else { vocab_size },
+            hidden_sizes: &hidden_sizes,
+            bidirectional: false,
+            learned_state: config.initial_state == InitialState::Learned,
+            dropout: Dropout { p: config.dropout, locked: config.locked_dropout },
+        };
+        let rnn = Recurrent::declare(&mut declaration, "rnn.", &stack);
         let decoder = LinearIds {
-            weight: declaration.matrix("decoder.weight", head.weight()),
+            weight: match encoder {
+                Some(encoder) if config.tied => encoder,
+                _ => declaration.matrix("decoder.weight", head.weight()),
+            },
             bias: declaration.vector("decoder.bias", head.bias()),
         };
-        let output_dropout = config.output_dropout;
+        let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
         Ok(LanguageModel { vocab_size, embed, encoder, rnn, output_dropout, decoder, params: declaration.zeros()? })
     }
 
@@ -93,9 +98,19 @@ impl<E: Element> LanguageModel<E> {
         &mut self.params
     }
 
-    /// A zero state for `batch` rows.
-    pub fn zero_state(&self, batch: usize) -> State<E> {
-        self.rnn.zero_state(batch)
+    /// The state that a text begins from, for `batch` rows: zero, or what was learned.
+    pub fn initial_state(&self, batch: usize) -> State<E> {
+        self.rnn.initial_state(&self.params, batch)
+    }
+
+    /// Makes a state the initial one.
+    pub fn reset(&self, state: &mut State<E>) {
+        self.rnn.reset(&self.params, state);
+    }
+
+    /// Puts a state on the tape. The initial one brings its parameters with it.
+    pub fn begin(&self, tape: &mut Tape<E>, state: &State<E>) -> Result<TapeState, Error> {
+        self.rnn.begin(tape, &self.params, state, false)
     }
 
     /// Logits `[T*B, V]` for tokens `[T*B]`, and the state after them.
@@ -111,8 +126,8 @@ impl<E: Element> LanguageModel<E> {
             None => Sequence::Tokens { tokens, vocab_size: self.vocab_size },
         };
         let (mut y, after) = self.rnn.forward(tape, &self.params, x, state, dropout.as_deref_mut())?;
-        if let Some(rng) = dropout {
-            y = tape.dropout(self.output_dropout, rng, y)?;
+        if let (Some(rng), Some(state)) = (dropout, state.first()) {
+            y = self.output_dropout.apply(tape, rng, y, state.hidden.rows())?;
         }
         Ok((tape.linear(&self.params, self.decoder, self.vocab_size, y)?, after))
     }
@@ -132,7 +147,7 @@ impl<E: Element> LanguageModel<E> {
         grads: &mut Params<E>,
     ) -> Result<f64, Error> {
         tape.start(true);
-        let before = state.to_tape(tape, false);
+        let before = self.begin(tape, state)?;
         let (logits, after) = self.forward(tape, inputs, &before, dropout.as_mut())?;
         let (loss, sum) = tape.cross_entropy(logits, targets)?;
         state.from_tape(tape, &after);
@@ -151,7 +166,7 @@ impl<E: Element> LanguageModel<E> {
         state: &mut State<E>,
     ) -> Result<f64, Error> {
         tape.start(false);
-        let before = state.to_tape(tape, false);
+        let before = self.begin(tape, state)?;
         let (logits, after) = self.forward(tape, inputs, &before, None)?;
         let (_, sum) = tape.cross_entropy(logits, targets)?;
         state.from_tape(tape, &after);
@@ -167,7 +182,7 @@ impl<E: Element> LanguageModel<E> {
         logits: &mut Vec<E>,
     ) -> Result<(), Error> {
         tape.start(false);
-        let before = state.to_tape(tape, false);
+        let before = self.begin(tape, state)?;
         let (rows, after) = self.forward(tape, inputs, &before, None)?;
         state.from_tape(tape, &after);
         logits.clear();

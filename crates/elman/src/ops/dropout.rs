@@ -1,11 +1,11 @@
 //! Holds the dropout node. Its mask comes from the generator it is handed, in the order of rows and padded columns,
-//! so that it depends on nothing else.
+//! so that it depends on nothing else. Refuses to know layers and their order.
 
-use elman_kernels::{Cpu, Element, mask};
+use elman_kernels::{Cpu, Element, mask, pad};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-use super::Op;
+use super::{Op, shape_error};
 use crate::error::Error;
 use crate::tape::{Memory, Tape, Var};
 
@@ -22,12 +22,31 @@ impl<E: Element> Tape<E> {
     /// `p` = 0 nothing is drawn and x itself comes back.
     pub fn dropout(&mut self, p: f64, rng: &mut ChaCha8Rng, x: Var) -> Result<Var, Error> {
         self.memory.check(x)?;
-        if p == 0.0 {
+        self.dropped(p, rng, x, x.rows())
+    }
+
+    /// As [`Tape::dropout`] for x `[T*B, H]` with B = `batch`, all steps of a row under one mask, drawn as for the first.
+    /// Errors: x is not whole steps of `batch` rows.
+    pub fn locked_dropout(&mut self, p: f64, rng: &mut ChaCha8Rng, x: Var, batch: usize) -> Result<Var, Error> {
+        self.memory.check(x)?;
+        if !x.rows().is_multiple_of(batch.max(1)) {
+            return Err(shape_error("input of locked_dropout", x, [batch, x.cols()]));
+        }
+        self.dropped(p, rng, x, batch)
+    }
+
+    /// Draws for `rows` rows, again and again for all of x.
+    fn dropped(&mut self, p: f64, rng: &mut ChaCha8Rng, x: Var, rows: usize) -> Result<Var, Error> {
+        if p == 0.0 || x.len() == 0 {
             return Ok(x);
         }
         let dropout = mask::Dropout::new(p);
+        let drawn = rows * pad(x.cols());
         let mut draws = vec![0; x.len()];
-        fill(&self.memory.cpu, rng, &mut draws);
+        fill(&self.memory.cpu, rng, &mut draws[..drawn]);
+        for step in 1..x.len() / drawn {
+            draws.copy_within(..drawn, step * drawn);
+        }
         let mut y = self.memory.take(x.len());
         dropout.apply(&self.memory.cpu, &draws, self.memory.value(x), false, &mut y)?;
         let y = self.memory.push_rows(y, x.rows(), x.cols());

@@ -121,7 +121,7 @@ impl<'a> Batch<'a> {
             let got = if rows.is_empty() { "0".into() } else { format!("more than {MAX_ROWS}") };
             return Err(Error::Setting { name: "the number of samples", got, expected: format!("1 to {MAX_ROWS}") });
         }
-        let state = model.zero_state(rows.len());
+        let state = model.initial_state(rows.len());
         Ok(Batch { model, vocab, settings, rows, tape: Tape::new(cpu), state, logits: vec![], inputs: vec![] })
     }
 
@@ -332,7 +332,7 @@ mod tests {
         let rng = || generator(1, Purpose::Sample, 0);
         let text: String = Generator::new(&model, &vocab, "abc", settings, rng(), &cpu).unwrap().take(150).collect();
         // The same with all of prompt and text at hand.
-        let (mut tape, mut state, mut logits) = (Tape::new(&cpu), model.zero_state(1), vec![]);
+        let (mut tape, mut state, mut logits) = (Tape::new(&cpu), model.initial_state(1), vec![]);
         let mut all = vocab.encode("t", "abc").unwrap();
         for at in 0..153 {
             if at == all.len() {

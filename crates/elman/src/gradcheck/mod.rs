@@ -1,0 +1,225 @@
+//! Holds numerical differentiation with an honest verdict: analytic gradients in f64 against central differences.
+//! Refuses to call a gradient right when the differences are too noisy to tell: that is INCONCLUSIVE.
+//!
+//! The stencil is of fourth order with step h = 1e-3. Its rounding noise is estimated as `4 eps S 1.5 / h`, S being the
+//! sum of the magnitudes the loss is made of. An element fails when it is off by more than `TOLERANCE` of its size
+//! and more than the noise. A tensor passes when none fails and its largest gradient stands so far above the noise
+//! that an error of `TOLERANCE` would have been seen, or when both sides are exactly zero: the loss does not depend on it.
+
+mod grid;
+mod language_model;
+mod layers;
+
+use elman_kernels::recurrent::Cell;
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::rng::{self, Purpose};
+
+pub use grid::{Scope, run};
+
+/// Largest relative error of a gradient that passes.
+pub const TOLERANCE: f64 = 1e-6;
+const STEP: f64 = 1e-3;
+
+/// What a check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verdict {
+    /// Every element agrees, and an error would have been seen.
+    Pass,
+    /// Some element is off by more than noise and tolerance.
+    Fail,
+    /// No element disagrees, but the gradients are too small for the differences to tell.
+    Inconclusive,
+}
+
+/// What was checked.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Configuration {
+    /// `lstm`, `gru`, `rnn` or `rnn-relu`.
+    pub cell: &'static str,
+    /// `layers`, under a linear functional of their outputs and last states, or `language-model`, with its loss.
+    pub network: Network,
+    /// L.
+    pub layers: usize,
+    /// H of each layer.
+    pub hidden_sizes: Vec<usize>,
+    /// Whether the layers run in both directions.
+    pub bidirectional: bool,
+    /// What the layers begin from.
+    pub initial_state: InitialState,
+    /// Whether some positions are absent from the layers' sequences, or from a language model's loss.
+    pub masked: bool,
+    /// T.
+    pub seq_len: usize,
+    /// B.
+    pub batch: usize,
+    /// I; V for a language model.
+    pub input_size: usize,
+    /// Width of a language model's embedding; 0 for one-hot tokens.
+    pub embed: usize,
+    /// Whether a language model's embedding is its head's weight.
+    pub tied: bool,
+    /// Whether a language model's dropout, which is always on, keeps its masks over all steps.
+    pub locked_dropout: bool,
+}
+
+/// What kind of network was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// Recurrent layers.
+    Layers,
+    /// A whole language model.
+    LanguageModel,
+}
+
+/// What the layers begin from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InitialState {
+    /// Zero.
+    Zero,
+    /// Numbers whose gradient is checked too.
+    Given,
+    /// Parameters.
+    Learned,
+}
+
+/// One tensor's check in one configuration.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Check {
+    /// The configuration.
+    #[serde(flatten)]
+    pub configuration: Configuration,
+    /// A parameter's name (a language model's begin with `rnn.`, `encoder.` or `decoder.`), or `x`, `h_l0`, `c_l0`, ...
+    pub parameter: String,
+    /// The figures.
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// A loss and the sum of the magnitudes it is made of, which sets its rounding noise.
+#[derive(Clone, Copy, Debug)]
+pub struct Loss {
+    /// The loss.
+    pub value: f64,
+    /// Sum of the absolute values of its terms.
+    pub magnitude: f64,
+}
+
+/// The figures of one tensor's check.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// Largest analytic gradient.
+    pub max_grad: f64,
+    /// Largest absolute error.
+    pub abs_error: f64,
+    /// Largest relative error of the elements that stand above the noise.
+    pub rel_error: f64,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// A loss as a function of all tensors it depends on.
+pub type LossOf<'a> = &'a mut dyn FnMut(&[Vec<f64>]) -> Result<Loss, Error>;
+
+/// Checks the gradient of `loss` by every element of `values[tensor]` against `analytic`. `values` comes back as it
+/// was. For a cell of one's own: give a closure that computes the loss from all tensors.
+pub fn check_tensor(
+    values: &mut [Vec<f64>],
+    tensor: usize,
+    analytic: &[f64],
+    loss: LossOf<'_>,
+) -> Result<Finding, Error> {
+    let noise = 4.0 * f64::EPSILON * loss(values)?.magnitude * 1.5 / STEP;
+    let mut finding = Finding { max_grad: 0.0, abs_error: 0.0, rel_error: 0.0, verdict: Verdict::Inconclusive };
+    let (mut failed, mut depends) = (false, false);
+    for (i, &analytic) in analytic.iter().enumerate() {
+        let start = values[tensor][i];
+        let mut at = |distance: f64| {
+            values[tensor][i] = start + distance;
+            let result = loss(values);
+            values[tensor][i] = start;
+            Ok::<f64, Error>(result?.value)
+        };
+        let near = at(STEP)? - at(-STEP)?;
+        let far = at(2.0 * STEP)? - at(-2.0 * STEP)?;
+        let numeric = (8.0 * near - far) / (12.0 * STEP);
+        let (error, size) = ((numeric - analytic).abs(), numeric.abs().max(analytic.abs()));
+        depends |= size != 0.0;
+        failed |= error.is_nan() || error > noise.max(TOLERANCE * size);
+        finding.max_grad = finding.max_grad.max(analytic.abs());
+        finding.abs_error = finding.abs_error.max(error);
+        if size * TOLERANCE > noise {
+            finding.rel_error = finding.rel_error.max(error / size);
+        }
+    }
+    finding.verdict = match failed {
+        true => Verdict::Fail,
+        false if !depends || finding.max_grad * TOLERANCE > noise => Verdict::Pass,
+        false => Verdict::Inconclusive,
+    };
+    Ok(finding)
+}
+
+fn name(cell: Cell) -> &'static str {
+    match cell {
+        Cell::Lstm => "lstm",
+        Cell::Gru => "gru",
+        Cell::RnnTanh => "rnn",
+        Cell::RnnRelu => "rnn-relu",
+    }
+}
+
+/// Uniform numbers in [-1, 1) for the tensor number `tag`.
+fn draws(tag: u64, n: usize) -> Vec<f64> {
+    let mut rng = rng::generator(0, Purpose::Init, tag);
+    (0..n).map(|_| 2.0 * rng::uniform(&mut rng) - 1.0).collect()
+}
+
+/// Where a tensor is checked. Numbers in [-1, 1) keep gates off saturation and gradients off zero, whatever T; wide
+/// weights are scaled down, so that no network is chaotic and its derivatives of fifth order stay small. A relu has no
+/// derivative at its kink, where differences mean nothing: small weights under biases near 2 or -2, in turn, keep every
+/// sum away from it.
+fn start(cell: Cell, name: &str, tag: usize, shape: &[usize]) -> Vec<f64> {
+    let mut draws = draws(tag as u64, shape.iter().product());
+    if let [_, columns] = *shape
+        && columns > 5
+        && name.contains("weight")
+    {
+        let scale = (5.0 / columns as f64).sqrt();
+        draws.iter_mut().for_each(|x| *x *= scale);
+    }
+    let kind = name.rsplit('.').next().unwrap_or(name);
+    match (cell, kind) {
+        (Cell::RnnRelu, kind) if kind.starts_with("bias_ih") => {
+            draws.iter().enumerate().map(|(i, x)| if i % 2 == 0 { 2.0 } else { -2.0 } + 0.1 * x).collect()
+        }
+        (Cell::RnnRelu, kind) if kind.contains("_l") && !kind.starts_with("h_") && !kind.starts_with("initial_") => {
+            draws.iter().map(|x| 0.1 * x).collect()
+        }
+        _ => draws,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gradients_below_the_noise_are_inconclusive_and_wrong_ones_fail() {
+        let square = &mut |v: &[Vec<f64>]| Ok(Loss { value: 1.0 + 1e-9 * v[0][0] * v[0][0], magnitude: 1.0 });
+        let mut verdict = |analytic: f64| check_tensor(&mut [vec![0.5]], 0, &[analytic], square).unwrap().verdict;
+        // The true gradient, 1e-9, drowns in noise of about 1e-12 / 1e-6.
+        assert_eq!(verdict(1e-9), Verdict::Inconclusive);
+        assert_eq!(verdict(1e-3), Verdict::Fail);
+        assert_eq!(verdict(f64::NAN), Verdict::Fail);
+        let constant = &mut |_: &[Vec<f64>]| Ok(Loss { value: 1.0, magnitude: 1.0 });
+        let mut verdict = |analytic: f64| check_tensor(&mut [vec![0.5]], 0, &[analytic], constant).unwrap().verdict;
+        assert_eq!(verdict(0.0), Verdict::Pass);
+        assert_eq!(verdict(1e-15), Verdict::Inconclusive);
+        assert_eq!(verdict(1e-3), Verdict::Fail);
+    }
+}
