@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::cpu::Shared;
+use crate::cpu::{Shared, saturating_product};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
 use crate::{Buffer, Cpu, Element};
@@ -106,9 +106,10 @@ impl<E: Element, const MR: usize, const NV: usize, const A_PACKED: bool> Kernel<
                     }
                 }
             }
+            // The steps after the last element lead beyond the operands: they wrap and are not followed.
             let mut b = self.b;
             for panel in 0..self.a.panels {
-                let mut a = self.a.ptr.add(panel * self.a.panel_stride);
+                let mut a = self.a.ptr.wrapping_add(panel * self.a.panel_stride);
                 for _ in 0..self.a.width {
                     let mut columns = [s.splat(E::ZERO); NV];
                     for (j, column) in columns.iter_mut().enumerate() {
@@ -120,8 +121,8 @@ impl<E: Element, const MR: usize, const NV: usize, const A_PACKED: bool> Kernel<
                             *sum = s.fma(x, column, *sum);
                         }
                     }
-                    a = a.add(if A_PACKED { MR } else { 1 });
-                    b = b.add(self.ldb);
+                    a = a.wrapping_add(if A_PACKED { MR } else { 1 });
+                    b = b.wrapping_add(self.ldb);
                 }
             }
             for (i, row) in sums.into_iter().enumerate() {
@@ -212,8 +213,9 @@ pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(
                             Init::Row(row) => Init::Row(row.add(col)),
                             other => other,
                         };
-                        let a = Left { ptr: part.ptr.add(r * a.row_stride), ..part };
-                        let (b, c) = (b.add(k * PANEL + col), c.add(r * ldc + col));
+                        // Without columns the operands are empty and these lead nowhere.
+                        let a = Left { ptr: part.ptr.wrapping_add(r * a.row_stride), ..part };
+                        let (b, c) = (b.wrapping_add(k * PANEL + col), c.add(r * ldc + col));
                         tile::<E, S, false>(s, size, vectors, Tile { a, b, ldb: PANEL, c, ldc, init });
                     }
                 });
@@ -258,7 +260,7 @@ pub(crate) fn tn<E: Element>(cpu: &Cpu, w: &WeightGrad<'_, E>, grad: &mut [E]) {
     assert!(w.a.len() >= (w.sum_rows - 1) * w.lda + w.k);
     assert!(w.b.len() >= (panels - 1) * w.panel_stride + (w.sum_rows - 1) * w.ldb + last);
     let grad = Shared::new(grad);
-    let work = w.sum_rows * w.k * w.outputs;
+    let work = saturating_product(&[w.sum_rows, w.k, w.outputs]);
     cpu.split(w.k, TILE_ROWS, work, |columns| cpu.run(WeightGradPart { w, columns, grad: grad.get() }));
 }
 
@@ -320,7 +322,7 @@ pub(crate) fn transpose<E: Element>(cpu: &Cpu, from: &[E], k: usize, columns: Co
     assert_eq!(from.len(), outputs.div_ceil(width) * k * PANEL);
     assert_eq!(to.len(), k.div_ceil(PANEL) * outputs * PANEL);
     let target = Shared::new(to);
-    cpu.split(k.div_ceil(PANEL), 1, k * outputs, |panels| {
+    cpu.split(k.div_ceil(PANEL), 1, saturating_product(&[k, outputs]), |panels| {
         for q in panels {
             // SAFETY: panel q of `to` lies within its length and belongs to this part alone.
             let to = unsafe { std::slice::from_raw_parts_mut(target.get().add(q * outputs * PANEL), outputs * PANEL) };

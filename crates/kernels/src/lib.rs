@@ -38,7 +38,7 @@ pub use element::Element;
 pub use error::Error;
 pub use simd::Backend;
 
-/// `n` rounded up to the row granularity of 16 elements.
+/// `n` rounded up to the row granularity of 16 elements; `usize::MAX`, which no slice has, where that is beyond it.
 pub const fn pad(n: usize) -> usize {
-    n.div_ceil(16) * 16
+    n.div_ceil(16).saturating_mul(16)
 }

@@ -300,22 +300,6 @@ fn nothing_to_do_is_done() {
 }
 
 #[test]
-fn wrong_lengths_are_refused() {
-    let cpu = Cpu::with_backend(Backend::detect(), 1).unwrap();
-    let d = Dims { cell: Cell::Lstm, seq_len: 2, batch: 1, input_size: 3, hidden_size: 5, reverse: false };
-    let (w_ih, w_hh) = (vec![0.0f32; d.weight_ih().packed_len()], vec![0.0; d.weight_hh().packed_len()]);
-    let b = vec![0.0; d.bias_ih().packed_len()];
-    let w = Weights { weight_ih: &w_ih, weight_hh: &w_hh, bias_ih: &b, bias_hh: &b };
-    let mut gates = vec![0.0; d.gates_len()];
-    let (mut hidden, mut cell) = (vec![0.0; d.hidden_len()], vec![0.0; d.cell_len()]);
-    let mut forward = |input: Input<'_, f32>| {
-        recurrent::forward(&cpu, &d, &w, input, &mut gates, &mut hidden, &mut cell).unwrap_err().to_string()
-    };
-    assert_eq!(forward(Input::Dense(&[0.0; 31])), "input has 31 elements, expected T * B * pad(I) = 32");
-    assert_eq!(forward(Input::Tokens(&[0, 3])), "token 3 at position 1, expected less than 3");
-}
-
-#[test]
 fn linear_matches_plain_sums() {
     fn run<E: Element>(cpu: &Cpu, rows: usize, inputs: usize, outputs: usize) -> Vec<Vec<E>> {
         let d = linear::Dims { rows, inputs, outputs };

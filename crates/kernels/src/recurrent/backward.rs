@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::{Dims, Equations, Input, Step, WeightGrads, Weights};
-use crate::cpu::Shared;
+use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, Init, Left, WeightGrad};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
@@ -103,7 +103,7 @@ fn gate_rows<E>(d: &Dims, gates: *const E, columns: Columns) -> Left<E> {
 fn scatter<E: Element>(cpu: &Cpu, d: &Dims, tokens: &[u32], gates: &[E], columns: Columns, grad: &mut [E]) {
     let grad = Shared::new(grad);
     let columns = columns.first..columns.first + columns.width;
-    cpu.split(d.panels(), 1, d.rows() * d.panels() * PANEL, |panels| {
+    cpu.split(d.panels(), 1, saturating_product(&[d.rows(), d.panels(), PANEL]), |panels| {
         for p in panels {
             let len = d.input_size * PANEL;
             // SAFETY: panel p lies within the gradient and belongs to this part alone.

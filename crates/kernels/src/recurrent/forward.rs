@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::{Dims, Equations, Input, Step, Weights};
-use crate::cpu::Shared;
+use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, Init, Left};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
@@ -25,7 +25,7 @@ pub(super) fn run<E: Element, Q: Equations>(
     let (gates, hidden, cell) = (Shared::new(gates), Shared::new(hidden), Shared::new(cell));
     if let Input::Dense(x) = x {
         let a = Left::rows(x.as_ptr(), pad(d.input_size), d.input_size);
-        let work = d.rows() * Q::GATES * d.hidden_size * d.input_size;
+        let work = saturating_product(&[d.rows(), Q::GATES, d.hidden_size, d.input_size]);
         cpu.split(d.rows(), 1, work, |rows| {
             let (weight_ih, gates) = (w.weight_ih, gates.get());
             cpu.run(InputProduct { d, columns: Q::INPUT, rows, a, weight_ih, bias, gates });
@@ -65,7 +65,7 @@ impl<E: Element> Kernel<E> for InputProduct<'_, E> {
             unsafe {
                 let gates = self.gates.add(p * self.d.rows() * PANEL);
                 let init = Init::Row(bias.as_ptr().add(first));
-                gemm::nn(s, self.rows.clone(), self.a, panel.add(first), width, gates.add(first), PANEL, init);
+                gemm::nn(s, self.rows.clone(), self.a, panel.wrapping_add(first), width, gates.add(first), PANEL, init);
                 if width < PANEL {
                     for r in self.rows.clone() {
                         let row = std::slice::from_raw_parts_mut(gates.add(r * PANEL), PANEL);

@@ -13,7 +13,8 @@
 mod backward;
 mod forward;
 
-use crate::error::{check_len, check_tokens};
+use crate::cpu::saturating_product;
+use crate::error::{check_len, check_tokens, product};
 use crate::gemm::Columns;
 use crate::gru::Gru;
 use crate::layout::{Layout, PANEL};
@@ -151,13 +152,13 @@ impl Dims {
     pub fn bias_hh(&self) -> Layout {
         with_equations!(self.cell, Q => Q::layout(self.hidden_size, 1, true))
     }
-    /// Length of `gates`.
+    /// Length of `gates`; `usize::MAX`, which no slice has, where that is beyond it. So with the other lengths.
     pub fn gates_len(&self) -> usize {
-        self.panels() * self.rows() * PANEL
+        length(&self.gates_factors())
     }
     /// Length of `hidden`.
     pub fn hidden_len(&self) -> usize {
-        (self.seq_len + 1) * self.state_len()
+        length(&self.hidden_factors())
     }
     /// Length of `cell`.
     pub fn cell_len(&self) -> usize {
@@ -165,7 +166,19 @@ impl Dims {
     }
     /// Length of one slot: the state of a batch.
     pub fn state_len(&self) -> usize {
-        self.batch * pad(self.hidden_size)
+        length(&self.state_factors())
+    }
+    fn gates_factors(&self) -> [usize; 4] {
+        [self.panels(), self.seq_len, self.batch, PANEL]
+    }
+    fn hidden_factors(&self) -> [usize; 3] {
+        [self.seq_len.saturating_add(1), self.batch, pad(self.hidden_size)]
+    }
+    fn state_factors(&self) -> [usize; 2] {
+        [self.batch, pad(self.hidden_size)]
+    }
+    fn x_factors(&self) -> [usize; 3] {
+        [self.seq_len, self.batch, pad(self.input_size)]
     }
     /// The slot of the initial state.
     pub fn first_slot(&self) -> usize {
@@ -185,6 +198,7 @@ impl Dims {
     fn units(&self) -> usize {
         with_equations!(self.cell, Q => Q::UNITS)
     }
+    /// T*B, of checked sizes: their product is within that of `gates_factors`.
     fn rows(&self) -> usize {
         self.seq_len * self.batch
     }
@@ -198,12 +212,16 @@ impl Dims {
     }
     /// Multiply-adds of one product with the recurrent weight over all steps.
     fn recurrent_work(&self) -> usize {
-        self.rows() * self.cell.gates() * self.hidden_size * self.hidden_size
+        saturating_product(&[self.rows(), self.cell.gates(), self.hidden_size, self.hidden_size])
     }
     /// Units of panel `p`, rounded up to 16: the last panel may be narrow.
     fn units_of(&self, p: usize) -> usize {
         (pad(self.hidden_size) - p * self.units()).min(self.units())
     }
+}
+
+fn length(factors: &[usize]) -> usize {
+    product(factors).unwrap_or(usize::MAX)
 }
 
 /// Packed weights of one layer.
@@ -243,19 +261,19 @@ pub enum Input<'a, E> {
 
 fn check<E: Element>(d: &Dims, w: &Weights<'_, E>, x: &Input<'_, E>, lens: [usize; 3]) -> Result<(), Error> {
     match x {
-        Input::Dense(x) => check_len("input", x.len(), "T * B * pad(I)", d.rows() * pad(d.input_size))?,
+        Input::Dense(x) => check_len("input", x.len(), "T * B * pad(I)", &d.x_factors())?,
         Input::Tokens(x) => {
-            check_len("input tokens", x.len(), "T * B", d.rows())?;
+            check_len("input tokens", x.len(), "T * B", &[d.seq_len, d.batch])?;
             check_tokens(x, d.input_size)?;
         }
     }
-    check_len("weight_ih", w.weight_ih.len(), "P * I * 64", d.weight_ih().packed_len())?;
-    check_len("weight_hh", w.weight_hh.len(), "P * H * 64", d.weight_hh().packed_len())?;
-    check_len("bias_ih", w.bias_ih.len(), "P * 64", d.bias_ih().packed_len())?;
-    check_len("bias_hh", w.bias_hh.len(), "P * 64", d.bias_hh().packed_len())?;
-    check_len("gates", lens[0], "P * T * B * 64", d.gates_len())?;
-    check_len("hidden", lens[1], "(T+1) * B * pad(H)", d.hidden_len())?;
-    check_len("cell", lens[2], "(T+1) * B * pad(H), or 0", d.cell_len())
+    check_len("weight_ih", w.weight_ih.len(), "P * I * 64", &d.weight_ih().factors())?;
+    check_len("weight_hh", w.weight_hh.len(), "P * H * 64", &d.weight_hh().factors())?;
+    check_len("bias_ih", w.bias_ih.len(), "P * 64", &d.bias_ih().factors())?;
+    check_len("bias_hh", w.bias_hh.len(), "P * 64", &d.bias_hh().factors())?;
+    check_len("gates", lens[0], "P * T * B * 64", &d.gates_factors())?;
+    check_len("hidden", lens[1], "(T+1) * B * pad(H)", &d.hidden_factors())?;
+    check_len("cell", lens[2], "(T+1) * B * pad(H), or 0", &[d.cell_len()])
 }
 
 /// Runs the layer over all steps from the initial state in slot [`Dims::first_slot`] of `hidden` and `cell`.
@@ -273,6 +291,9 @@ pub fn forward<E: Element>(
     cell: &mut [E],
 ) -> Result<(), Error> {
     check(d, w, &x, [gates.len(), hidden.len(), cell.len()])?;
+    if d.state_len() == 0 {
+        return Ok(());
+    }
     let mut bias = Buffer::zeros(w.bias_ih.len());
     for (sum, (&a, &b)) in bias.iter_mut().zip(w.bias_ih.iter().zip(w.bias_hh)) {
         *sum = a + b;
@@ -299,7 +320,8 @@ pub struct Sequence<'a, E> {
 /// Gradients of [`forward`], from the last step read to the first. `grad_x` and `grads` are added to; `grad_x` may be
 /// absent, and for tokens there is none.
 ///
-/// Allocates: the transposed weights. Errors: a length that differs from its shape; a token out of range.
+/// Allocates: the transposed weights. Errors: a length that differs from its shape; a token out of range. Then nothing
+/// is written.
 pub fn backward<E: Element>(
     cpu: &Cpu,
     d: &Dims,
@@ -310,15 +332,21 @@ pub fn backward<E: Element>(
     grads: WeightGrads<'_, E>,
 ) -> Result<(), Error> {
     check(d, w, &x, [run.gates.len(), run.hidden.len(), run.cell.len()])?;
-    check_len("hidden gradient", run.grad_hidden.len(), "(T+1) * B * pad(H)", d.hidden_len())?;
+    check_len("hidden gradient", run.grad_hidden.len(), "(T+1) * B * pad(H)", &d.hidden_factors())?;
     let cell_len = if d.cell.has_cell() { d.state_len() } else { 0 };
-    check_len("cell gradient", run.grad_cell.len(), "B * pad(H), or 0", cell_len)?;
-    check_len("weight_ih gradient", grads.weight_ih.len(), "P * I * 64", w.weight_ih.len())?;
-    check_len("weight_hh gradient", grads.weight_hh.len(), "P * H * 64", w.weight_hh.len())?;
-    check_len("bias_ih gradient", grads.bias_ih.len(), "P * 64", w.bias_ih.len())?;
-    check_len("bias_hh gradient", grads.bias_hh.len(), "P * 64", w.bias_hh.len())?;
-    if let (Input::Dense(x), Some(grad_x)) = (&x, &grad_x) {
-        check_len("input gradient", grad_x.len(), "T * B * pad(I)", x.len())?;
+    check_len("cell gradient", run.grad_cell.len(), "B * pad(H), or 0", &[cell_len])?;
+    check_len("weight_ih gradient", grads.weight_ih.len(), "P * I * 64", &[w.weight_ih.len()])?;
+    check_len("weight_hh gradient", grads.weight_hh.len(), "P * H * 64", &[w.weight_hh.len()])?;
+    check_len("bias_ih gradient", grads.bias_ih.len(), "P * 64", &[w.bias_ih.len()])?;
+    check_len("bias_hh gradient", grads.bias_hh.len(), "P * 64", &[w.bias_hh.len()])?;
+    if let Some(grad_x) = &grad_x {
+        match x {
+            Input::Dense(x) => check_len("input gradient", grad_x.len(), "T * B * pad(I)", &[x.len()])?,
+            Input::Tokens(_) => check_len("input gradient of tokens", grad_x.len(), "nothing", &[0])?,
+        }
+    }
+    if d.state_len() == 0 {
+        return Ok(());
     }
     with_equations!(d.cell, Q => {
         backward::steps::<E, Q>(cpu, d, w, run.gates, run.hidden, run.cell, run.grad_hidden, run.grad_cell);
