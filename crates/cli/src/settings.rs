@@ -17,7 +17,7 @@ use crate::failure::Refusal;
 #[derive(clap::Args, Serialize, Default)]
 pub struct Settings {
     /// Recurrent cell
-    #[arg(long, visible_alias = "model", value_parser = ["lstm", "gru", "rnn"], help_heading = "Model")]
+    #[arg(long, visible_alias = "model", value_parser = ["lstm", "gru", "rnn", "gru-reset-before"], help_heading = "Model")]
     cell: Option<String>,
     /// What an RNN does to its sum
     #[arg(long, value_parser = ["tanh", "relu"], help_heading = "Model")]

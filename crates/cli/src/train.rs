@@ -159,7 +159,7 @@ fn prepare(args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer, RunDir)> {
 
 /// `LSTM 2 x 256`.
 fn shape(config: &Config) -> String {
-    format!("{} {} x {}", format!("{:?}", config.cell).to_uppercase(), config.num_layers, config.hidden_size)
+    format!("{} {} x {}", config.cell_name().to_uppercase(), config.num_layers, config.hidden_size)
 }
 
 fn announce(trainer: &Trainer, cpu: &Cpu, run: &RunDir) {

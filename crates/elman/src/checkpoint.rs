@@ -282,7 +282,9 @@ mod tests {
 
     #[test]
     fn expected_tensors_are_those_of_the_model() {
-        for (embed, cell) in [(0, Cell::Lstm), (5, Cell::Lstm), (0, Cell::Gru), (5, Cell::Rnn)] {
+        for (embed, cell) in
+            [(0, Cell::Lstm), (5, Cell::Lstm), (0, Cell::Gru), (5, Cell::Rnn), (0, Cell::GruResetBefore)]
+        {
             let mut file = small(embed);
             file.config.cell = cell;
             file.model = LanguageModel::new(&file.config, file.vocab.len()).unwrap();
@@ -290,6 +292,23 @@ mod tests {
                 expected_tensors(&file.config, file.vocab.len()).into_iter().map(|e| (e.name, e.shape)).collect();
             let want: Vec<_> = named("", file.model.params()).into_iter().map(|(n, s, _)| (n, s)).collect();
             assert_eq!(got, want);
+        }
+    }
+
+    #[test]
+    fn a_file_names_its_cell_and_comes_back_as_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.safetensors");
+        for (cell, name) in [(Cell::Gru, "gru"), (Cell::GruResetBefore, "gru-reset-before")] {
+            let mut file = small(0);
+            file.config.cell = cell;
+            file.model = LanguageModel::new(&file.config, file.vocab.len()).unwrap();
+            file.save(&path).unwrap();
+            let bytes = fs::read(&path).unwrap();
+            let header = String::from_utf8_lossy(&bytes).into_owned();
+            // Quoted within the JSON of the metadata's one string.
+            assert!(header.contains(&format!("\\\"cell\\\":\\\"{name}\\\"")), "{name}: {header:.600}");
+            assert_eq!(ModelFile::load(&path).unwrap().config.cell, cell);
         }
     }
 

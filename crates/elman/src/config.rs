@@ -19,6 +19,10 @@ pub enum Cell {
     Gru,
     /// Elman's network.
     Rnn,
+    /// Gated recurrent unit, gates r, z, n, reset before the product (Cho et al. 2014). Its parameters have the names
+    /// and shapes of [`Cell::Gru`]'s and mean something else: neither can be converted to the other.
+    #[serde(rename = "gru-reset-before")]
+    GruResetBefore,
 }
 
 /// What an [`Cell::Rnn`] does to its sum.
@@ -309,11 +313,20 @@ impl Config {
         })
     }
 
+    /// The cell as `cell` names it: `lstm`, `gru`, `rnn` or `gru-reset-before`.
+    pub fn cell_name(&self) -> &'static str {
+        match self.cell {
+            Cell::Rnn => "rnn",
+            _ => self.equations().name(),
+        }
+    }
+
     /// The cell as the kernels know it.
     pub(crate) fn equations(&self) -> recurrent::Cell {
         match (self.cell, self.nonlinearity) {
             (Cell::Lstm, _) => recurrent::Cell::Lstm,
             (Cell::Gru, _) => recurrent::Cell::Gru,
+            (Cell::GruResetBefore, _) => recurrent::Cell::GruResetBefore,
             (Cell::Rnn, Nonlinearity::Tanh) => recurrent::Cell::RnnTanh,
             (Cell::Rnn, Nonlinearity::Relu) => recurrent::Cell::RnnRelu,
         }

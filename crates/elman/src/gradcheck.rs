@@ -38,7 +38,7 @@ pub enum Verdict {
 /// What was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Configuration {
-    /// `lstm`, `gru`, `rnn` or `rnn-relu`.
+    /// `lstm`, `gru`, `rnn`, `rnn-relu` or `gru-reset-before`.
     pub cell: &'static str,
     /// L.
     pub layers: usize,
@@ -134,7 +134,7 @@ pub fn check_tensor(
 /// with and without embedding and dropout. `observer` is called after each configuration with the checks so far.
 pub fn run_all(cpu: &Cpu, observer: &mut dyn FnMut(usize)) -> Result<Vec<Check>, Error> {
     let mut checks = Vec::new();
-    for cell in [Cell::Lstm, Cell::Gru, Cell::RnnTanh, Cell::RnnRelu] {
+    for &cell in Cell::ALL {
         for num_layers in 1..=3 {
             for seq_len in 1..=12 {
                 checks.extend(LayerProblem::new(cpu, cell, num_layers, [seq_len, 2, 3, 5])?.check(None)?);
@@ -147,15 +147,6 @@ pub fn run_all(cpu: &Cpu, observer: &mut dyn FnMut(usize)) -> Result<Vec<Check>,
         }
     }
     Ok(checks)
-}
-
-fn name(cell: Cell) -> &'static str {
-    match cell {
-        Cell::Lstm => "lstm",
-        Cell::Gru => "gru",
-        Cell::RnnTanh => "rnn",
-        Cell::RnnRelu => "rnn-relu",
-    }
 }
 
 /// Uniform numbers in [-1, 1) for the tensor number `tag`.
@@ -215,7 +206,7 @@ impl LayerProblem {
         let parts = state.tensors().len();
         let rows = [seq_len * batch].into_iter().chain(std::iter::repeat_n(batch, parts));
         let seeds = rows.enumerate().map(|(i, rows)| padded(&draws(1000 + i as u64, rows * hidden_size), hidden_size));
-        let (cell, layers, bidirectional) = (name(cell), num_layers, false);
+        let (cell, layers, bidirectional) = (cell.name(), num_layers, false);
         let configuration = Configuration { cell, layers, bidirectional, seq_len, batch, input_size, hidden_size };
         let tape = Tape::new(cpu);
         Ok(LayerProblem { tape, rnn, params, state, configuration, names, seeds: seeds.collect(), values })
@@ -309,10 +300,11 @@ fn check_language_model(cpu: &Cpu, cell: Cell, num_layers: usize, embed: usize) 
     let (kind, nonlinearity) = match cell {
         Cell::Lstm => (config::Cell::Lstm, config::Nonlinearity::Tanh),
         Cell::Gru => (config::Cell::Gru, config::Nonlinearity::Tanh),
+        Cell::GruResetBefore => (config::Cell::GruResetBefore, config::Nonlinearity::Tanh),
         Cell::RnnTanh => (config::Cell::Rnn, config::Nonlinearity::Tanh),
         Cell::RnnRelu => (config::Cell::Rnn, config::Nonlinearity::Relu),
     };
-    let (cell, layers, input_size) = (name(cell), num_layers, vocab_size);
+    let (cell, layers, input_size) = (cell.name(), num_layers, vocab_size);
     let configuration = Configuration { cell, layers, bidirectional: false, seq_len, batch, input_size, hidden_size };
     let config = Config {
         cell: kind,

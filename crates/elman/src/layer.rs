@@ -160,7 +160,7 @@ impl Recurrent {
             if let (Some(below), Some(rng)) = (y, dropout.as_deref_mut()) {
                 x = Sequence::Dense(tape.dropout(self.dropout, rng, below)?);
             }
-            let (output, layer_after) = tape.recurrent(params, ids, x, before)?;
+            let (output, layer_after) = tape.recurrent(params, ids, x, before, None)?;
             after.push(layer_after);
             x = Sequence::Dense(output);
             y = Some(output);

@@ -13,15 +13,16 @@ use elman_kernels::{Backend, softmax::IGNORED};
 const VOCAB: usize = 11;
 
 /// A configuration of each cell.
-fn cells() -> [Config; 4] {
+fn cells() -> [Config; 5] {
     let config = |cell, nonlinearity| Config { cell, nonlinearity, ..Config::default() };
     let rnn = |nonlinearity| config(Cell::Rnn, nonlinearity);
     let gated = |cell| config(cell, Nonlinearity::Tanh);
-    [gated(Cell::Lstm), gated(Cell::Gru), rnn(Nonlinearity::Tanh), rnn(Nonlinearity::Relu)]
+    let (tanh, relu) = (rnn(Nonlinearity::Tanh), rnn(Nonlinearity::Relu));
+    [gated(Cell::Lstm), gated(Cell::Gru), tanh, relu, gated(Cell::GruResetBefore)]
 }
 
 /// A model of each cell.
-fn models(embed: usize) -> [LanguageModel<f32>; 4] {
+fn models(embed: usize) -> [LanguageModel<f32>; 5] {
     let model = |cell| Config { hidden_size: 37, num_layers: 2, embed, seed: 5, ..cell };
     cells().map(|cell| LanguageModel::new(&model(cell), VOCAB).unwrap())
 }
@@ -176,7 +177,6 @@ fn threads_backend_and_directory_change_no_byte() {
     let folder = tempfile::tempdir().unwrap();
     let text: String = (0..6000).map(|i| char::from(b'a' + ((i * i / 7 + i / 3) % 26) as u8)).collect();
     let corpus = Corpus::from_text("letters", text);
-    // Large enough that every kernel splits its work over three threads.
     let config = Config {
         hidden_size: 64,
         embed: 20,
@@ -197,7 +197,8 @@ fn same_bytes(config: &Config, corpus: &Corpus, folder: &std::path::Path) {
     let mut first: Option<Vec<u8>> = None;
     for backend in Backend::available() {
         for threads in [1, 2, 3] {
-            let cpu = Cpu::with_backend(backend, threads).unwrap();
+            // Every kernel splits its work, however small, over all threads.
+            let cpu = Cpu::with_backend(backend, threads).unwrap().with_work_per_thread(1);
             let run = RunDir::create(folder.join(format!("{}-{threads}", first.is_some()))).unwrap();
             let mut trainer = Trainer::new(config.clone(), corpus, &cpu).unwrap();
             trainer.run(Some(&run), &mut |_| elman::train::Control::Continue).unwrap();

@@ -78,9 +78,10 @@ pub(crate) fn check_rows<E>(name: &'static str, x: &[E], width: usize) -> Result
     Ok(step)
 }
 
-/// Refuses tokens that do not index a table of `limit` rows.
-pub(crate) fn check_tokens(tokens: &[u32], limit: usize) -> Result<(), Error> {
-    match tokens.iter().position(|&token| token as usize >= limit) {
+/// Refuses tokens that do not index a table of `limit` rows; those that are not `present` may be anything.
+pub(crate) fn check_tokens(tokens: &[u32], present: Option<&[bool]>, limit: usize) -> Result<(), Error> {
+    let is_read = |position: usize| present.is_none_or(|present| present[position]);
+    match (0..tokens.len()).find(|&position| tokens[position] as usize >= limit && is_read(position)) {
         None => Ok(()),
         Some(position) => Err(Error::Token { token: tokens[position], position, limit }),
     }

@@ -50,7 +50,7 @@ pub fn backward<E: Element>(
 fn check<E>(vocab_size: usize, width: usize, table: &[E], tokens: &[u32], y: &[E]) -> Result<(), Error> {
     check_len("gather table", table.len(), "V * pad(width)", &[vocab_size, pad(width)])?;
     check_len("gather rows", y.len(), "rows * pad(width)", &[tokens.len(), pad(width)])?;
-    check_tokens(tokens, vocab_size)
+    check_tokens(tokens, None, vocab_size)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::simd::{Kernel, Simd};
 use crate::{Buffer, Cpu, Element};
 
 /// Rows of a tile.
-const TILE_ROWS: usize = 6;
+pub(crate) const TILE_ROWS: usize = 6;
 /// Steps of k between two visits of the output: a panel block stays in the second-level cache.
 const BLOCK_K: usize = 256;
 /// Rows that share one block of a panel before the next is read.
@@ -233,9 +233,11 @@ pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(
 pub(crate) struct WeightGrad<'a, E> {
     /// Rows that are summed over: `T*B`.
     pub sum_rows: usize,
-    /// Left operand `[sum_rows][lda]`, whose columns become the rows of the packed gradient.
+    /// Left operand, rows `lda` apart, whose columns become the rows of the packed gradient.
     pub a: &'a [E],
     pub lda: usize,
+    /// Which rows of `a` are summed over, where not the first ones.
+    pub positions: Option<&'a [usize]>,
     /// K: the columns of `a` that count.
     pub k: usize,
     /// Gradient of the outputs: panel p at `p * panel_stride`, rows `ldb` apart.
@@ -257,7 +259,7 @@ pub(crate) fn tn<E: Element>(cpu: &Cpu, w: &WeightGrad<'_, E>, grad: &mut [E]) {
     }
     let last = w.columns.first + w.outputs - (panels - 1) * w.columns.width;
     assert!(last <= PANEL);
-    assert!(w.a.len() >= (w.sum_rows - 1) * w.lda + w.k);
+    assert!(w.positions.is_none_or(|positions| positions.len() == w.sum_rows));
     assert!(w.b.len() >= (panels - 1) * w.panel_stride + (w.sum_rows - 1) * w.ldb + last);
     let grad = Shared::new(grad);
     let work = saturating_product(&[w.sum_rows, w.k, w.outputs]);
@@ -284,6 +286,7 @@ impl<E: Element> Kernel<E> for WeightGradPart<'_, E> {
             let mut at = 0;
             row_blocks(self.columns.clone(), |col, size| {
                 for r in row..row + count {
+                    let r = w.positions.map_or(r, |positions| positions[r]);
                     packed[at..at + size].copy_from_slice(&w.a[r * w.lda + col..][..size]);
                     at += size;
                 }

@@ -20,6 +20,7 @@ mod error;
 pub mod gather;
 mod gemm;
 mod gru;
+mod gru_reset_before;
 pub mod layout;
 pub mod linear;
 mod lstm;

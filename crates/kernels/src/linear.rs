@@ -152,6 +152,7 @@ pub fn backward<E: Element>(
         sum_rows: d.rows,
         a: x,
         lda,
+        positions: None,
         k,
         b: grad_y,
         panel_stride: PANEL,

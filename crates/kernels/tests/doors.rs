@@ -7,7 +7,7 @@ use elman_kernels::descent::{Rule, Step};
 use elman_kernels::elementwise::{self, Binary, Unary};
 use elman_kernels::layout::Layout;
 use elman_kernels::mask::Dropout;
-use elman_kernels::recurrent::{self, Cell, Dims, Input, Sequence, WeightGrads, Weights};
+use elman_kernels::recurrent::{self, Cell, Dims, Input, Inputs, Sequence, WeightGrads, Weights};
 use elman_kernels::{Backend, Cpu, Error, descent, gather, linear, norm, softmax};
 use rows::noise;
 
@@ -20,14 +20,14 @@ const HUGE: [usize; 5] = [1 << 60, 1 << 63, (1 << 58) + 1, usize::MAX, usize::MA
 
 fn recurrent_forward(d: &Dims, input: Input<'_, f32>) -> Result<(), Error> {
     let w = Weights { weight_ih: &[], weight_hh: &[], bias_ih: &[], bias_hh: &[] };
-    recurrent::forward(&cpu(), d, &w, input, &mut [], &mut [], &mut [])
+    recurrent::forward(&cpu(), d, &w, Inputs::all(input), &mut [], &mut [], &mut [])
 }
 
 fn recurrent_backward(d: &Dims, input: Input<'_, f32>) -> Result<(), Error> {
     let w = Weights { weight_ih: &[], weight_hh: &[], bias_ih: &[], bias_hh: &[] };
     let grads = WeightGrads { weight_ih: &mut [], weight_hh: &mut [], bias_ih: &mut [], bias_hh: &mut [] };
     let run = Sequence { gates: &mut [], hidden: &[], cell: &[], grad_hidden: &mut [], grad_cell: &mut [] };
-    recurrent::backward(&cpu(), d, &w, input, run, Some(&mut []), grads)
+    recurrent::backward(&cpu(), d, &w, Inputs::all(input), run, Some(&mut []), grads)
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn sizes_that_wrap_are_refused_by_the_affine_map() {
 
 #[test]
 fn sizes_that_wrap_are_refused_by_the_layers() {
-    for cell in [Cell::RnnTanh, Cell::RnnRelu, Cell::Lstm, Cell::Gru] {
+    for &cell in Cell::ALL {
         let mut sizes = vec![[1 << 63, 2, 1, 1], [1 << 63, 2, 0, 0], [usize::MAX, 1, 1, 1], [usize::MAX, 0, 1, 0]];
         for huge in HUGE {
             sizes.extend([[huge, 16, 16, 16], [16, huge, 16, 16], [16, 16, huge, 16], [16, 16, 16, huge]]);
@@ -143,7 +143,7 @@ fn tokens_have_no_gradient() {
     let run =
         Sequence { gates: &mut gates, hidden: &hidden, cell: &[], grad_hidden: &mut grad_hidden, grad_cell: &mut [] };
     let mut grad_x = [0.0; 32];
-    let error = recurrent::backward(&cpu(), &d, &w, Input::Tokens(&[0, 1]), run, Some(&mut grad_x), grads);
+    let error = recurrent::backward(&cpu(), &d, &w, Inputs::all(Input::Tokens(&[0, 1])), run, Some(&mut grad_x), grads);
     let message = "input gradient of tokens has 32 elements, expected nothing = 0";
     assert_eq!(error.unwrap_err().to_string(), message);
     assert!((gates, grad_hidden) == before);
@@ -159,7 +159,9 @@ fn wrong_lengths_are_refused() {
     let mut gates = vec![0.0; d.gates_len()];
     let (mut hidden, mut cell) = (vec![0.0; d.hidden_len()], vec![0.0; d.cell_len()]);
     let mut forward = |input: Input<'_, f32>| {
-        recurrent::forward(&cpu, &d, &w, input, &mut gates, &mut hidden, &mut cell).unwrap_err().to_string()
+        recurrent::forward(&cpu, &d, &w, Inputs::all(input), &mut gates, &mut hidden, &mut cell)
+            .unwrap_err()
+            .to_string()
     };
     assert_eq!(forward(Input::Dense(&[0.0; 31])), "input has 31 elements, expected T * B * pad(I) = 32");
     assert_eq!(forward(Input::Tokens(&[0, 3])), "token 3 at position 1, expected less than 3");
