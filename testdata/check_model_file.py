@@ -8,8 +8,8 @@ code 1) a file with a name missing or too many, a wrong shape or type, an unknow
 tokenizer than `char`, and a text with a character outside the vocabulary. Wrong usage gives exit code 2.
 
 The file's metadata key `elman` is a JSON object. Used here: config.hidden_size and config.num_layers or, where it is
-there, config.hidden_sizes; config.embed (0 means one-hot), config.tied, config.initial_state, config.cell and
-config.nonlinearity, and tokenizer {"kind": "char", "vocab": [...]}, the strings in id order. Tensors, all F32:
+there, config.hidden_sizes; config.embed (0 means one-hot), config.tied, config.initial_state, config.cell
+(`lstm`, `gru`, `rnn`, `rnn-relu`), and tokenizer {"kind": "char", "vocab": [...]}, the strings in id order. Tensors, all F32:
 
     encoder.weight [V, E]                              only where embed > 0
     rnn.weight_ih_l{k}, rnn.weight_hh_l{k}, rnn.bias_ih_l{k}, rnn.bias_hh_l{k}
@@ -143,8 +143,9 @@ def build_model(about, tensors, vocab_size):
     config = about.get("config")
     if not isinstance(config, dict):
         raise Refused("metadata key `elman` has no object `config`")
-    cell, nonlinearity = config.get("cell", "lstm"), config.get("nonlinearity", "tanh")
-    modules = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": partial(torch.nn.RNN, nonlinearity=nonlinearity)}
+    cell = config.get("cell", "lstm")
+    relu = partial(torch.nn.RNN, nonlinearity="relu")
+    modules = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN, "rnn-relu": relu}
     if cell == "gru-reset-before":
         reason = "it resets before the recurrent product, torch.nn.GRU after it: no weights make them equal"
         raise Refused(f"config.cell is 'gru-reset-before', which PyTorch has no module for: {reason}")

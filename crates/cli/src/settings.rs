@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::{Command, value_parser};
+use elman::config::Cell;
 use elman::{Config, RunDir};
 use serde::Serialize;
 use toml::{Table, Value};
@@ -17,11 +18,8 @@ use crate::failure::Refusal;
 #[derive(clap::Args, Serialize, Default)]
 pub struct Settings {
     /// Recurrent cell
-    #[arg(long, visible_alias = "model", value_parser = ["lstm", "gru", "rnn"], help_heading = "Model")]
+    #[arg(long, visible_alias = "model", value_parser = cells(), help_heading = "Model")]
     cell: Option<String>,
-    /// What an RNN does to its sum
-    #[arg(long, value_parser = ["tanh", "relu"], help_heading = "Model")]
-    nonlinearity: Option<String>,
     /// Units of a layer, or of each: 512,256 are two layers
     #[arg(long = "hidden", visible_aliases = ["rnn-size", "nhid", "hidden-size"], value_name = "N[,N..]", value_delimiter = ',', value_parser = whole(), help_heading = "Model")]
     #[serde(skip)]
@@ -163,6 +161,11 @@ pub struct Settings {
     #[arg(long, value_name = "FILE.toml")]
     #[serde(skip)]
     config: Option<PathBuf>,
+}
+
+/// The names of the cells.
+fn cells() -> PossibleValuesParser {
+    Cell::ALL.iter().map(|cell| cell.name()).collect::<Vec<_>>().into()
 }
 
 /// Whole numbers that TOML can hold.

@@ -157,9 +157,13 @@ fn prepare(args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer, RunDir)> {
     Ok((trainer, run))
 }
 
-/// `LSTM 2 x 256`.
+/// `LSTM 2 x 256`, or `LSTM 512, 256`.
 fn shape(config: &Config) -> String {
-    format!("{} {} x {}", format!("{:?}", config.cell).to_uppercase(), config.num_layers, config.hidden_size)
+    let cell = config.cell.name().to_uppercase();
+    match &config.hidden_sizes {
+        Some(widths) => format!("{cell} {}", widths.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+        None => format!("{cell} {} x {}", config.num_layers, config.hidden_size),
+    }
 }
 
 fn announce(trainer: &Trainer, cpu: &Cpu, run: &RunDir) {

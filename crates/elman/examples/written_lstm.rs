@@ -51,7 +51,7 @@ fn run<E: Element>(cpu: &Cpu, written: bool, passes: usize) -> Result<(Vec<E>, f
             false => {
                 let [hidden, cell] = state;
                 let before = vec![StateVars { hidden, cell: Some(cell) }];
-                fused.forward(&mut tape, &params, Sequence::Dense(x), &before, None)?.0
+                fused.forward(&mut tape, &params, Sequence::Dense(x), &before, None, None)?.0
             }
         };
         let loss = tape.mean(y)?;

@@ -217,7 +217,7 @@ fn expected_tensors(config: &Config, vocab_size: usize) -> Vec<Expected> {
     if embed > 0 {
         expect("encoder.weight".into(), "[vocab_size, embed]".into(), &[vocab_size, embed]);
     }
-    let (rows, input) = (config.equations().gates(), if embed > 0 { embed } else { vocab_size });
+    let (rows, input) = (config.cell.gates(), if embed > 0 { embed } else { vocab_size });
     let words = |columns: &str| match rows {
         1 => format!("[hidden_size{columns}]"),
         _ => format!("[{rows}*hidden_size{columns}]"),
@@ -233,7 +233,7 @@ fn expected_tensors(config: &Config, vocab_size: usize) -> Vec<Expected> {
         expect(format!("rnn.bias_ih_l{layer}"), words(""), &[rows * hidden]);
         expect(format!("rnn.bias_hh_l{layer}"), words(""), &[rows * hidden]);
         if config.initial_state == InitialState::Learned {
-            let parts = if config.equations().has_cell() { "hc" } else { "h" };
+            let parts = if config.cell.has_cell() { "hc" } else { "h" };
             for part in parts.chars() {
                 expect(format!("rnn.initial_{part}_l{layer}"), "[1, hidden_size]".into(), &[1, hidden]);
             }
@@ -290,7 +290,9 @@ mod tests {
 
     #[test]
     fn expected_tensors_are_those_of_the_model() {
-        for (embed, cell) in [(0, Cell::Lstm), (5, Cell::Lstm), (0, Cell::Gru), (5, Cell::Rnn)] {
+        for (embed, cell) in
+            [(0, Cell::Lstm), (5, Cell::Lstm), (0, Cell::Gru), (5, Cell::RnnTanh), (0, Cell::GruResetBefore)]
+        {
             let mut file = small(embed);
             file.config.cell = cell;
             file.model = LanguageModel::new(&file.config, file.vocab.len()).unwrap();
@@ -298,6 +300,23 @@ mod tests {
                 expected_tensors(&file.config, file.vocab.len()).into_iter().map(|e| (e.name, e.shape)).collect();
             let want: Vec<_> = named("", file.model.params()).into_iter().map(|(n, s, _)| (n, s)).collect();
             assert_eq!(got, want);
+        }
+    }
+
+    #[test]
+    fn a_file_names_its_cell_and_comes_back_as_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.safetensors");
+        for (cell, name) in [(Cell::Gru, "gru"), (Cell::GruResetBefore, "gru-reset-before")] {
+            let mut file = small(0);
+            file.config.cell = cell;
+            file.model = LanguageModel::new(&file.config, file.vocab.len()).unwrap();
+            file.save(&path).unwrap();
+            let bytes = fs::read(&path).unwrap();
+            let header = String::from_utf8_lossy(&bytes).into_owned();
+            // Quoted within the JSON of the metadata's one string.
+            assert!(header.contains(&format!("\\\"cell\\\":\\\"{name}\\\"")), "{name}: {header:.600}");
+            assert_eq!(ModelFile::load(&path).unwrap().config.cell, cell);
         }
     }
 

@@ -2,34 +2,14 @@
 //! Refuses impossible values by name, before any work starts.
 //! What does not change the result (threads, backend, paths of output) is not here.
 
+mod cell;
 mod open;
 
-use elman_kernels::recurrent;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// The recurrent cell of a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cell {
-    /// Long short-term memory, gates i, f, g, o.
-    Lstm,
-    /// Gated recurrent unit, gates r, z, n, reset after the product.
-    Gru,
-    /// Elman's network.
-    Rnn,
-}
-
-/// What an [`Cell::Rnn`] does to its sum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Nonlinearity {
-    /// Hyperbolic tangent.
-    Tanh,
-    /// max(0, x).
-    Relu,
-}
+pub use elman_kernels::recurrent::Cell;
 
 /// What the state is before the first step of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,10 +112,9 @@ pub enum Schedule {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Recurrent cell.
+    /// Recurrent cell, by its name.
+    #[serde(with = "cell")]
     pub cell: Cell,
-    /// What an RNN does to its sum; the other cells have their own.
-    pub nonlinearity: Nonlinearity,
     /// H, units per layer; of the last layer where `hidden_sizes` is set.
     pub hidden_size: usize,
     /// L, stacked layers.
@@ -248,7 +227,6 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             cell: Cell::Lstm,
-            nonlinearity: Nonlinearity::Tanh,
             hidden_size: 256,
             num_layers: 2,
             hidden_sizes: None,
@@ -331,16 +309,6 @@ impl Config {
             problem: error.to_string(),
             source_name: "configuration".into(),
         })
-    }
-
-    /// The cell as the kernels know it.
-    pub(crate) fn equations(&self) -> recurrent::Cell {
-        match (self.cell, self.nonlinearity) {
-            (Cell::Lstm, _) => recurrent::Cell::Lstm,
-            (Cell::Gru, _) => recurrent::Cell::Gru,
-            (Cell::Rnn, Nonlinearity::Tanh) => recurrent::Cell::RnnTanh,
-            (Cell::Rnn, Nonlinearity::Relu) => recurrent::Cell::RnnRelu,
-        }
     }
 
     /// Checks every field on its own. Errors: the first that is out of range, by its name.

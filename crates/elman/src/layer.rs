@@ -162,13 +162,15 @@ impl Recurrent {
     }
 
     /// Runs all layers over `x`: y `[T*B, ways * H]` of the last layer and the state after the last step (of a reverse
-    /// direction: after the first). `dropout`: the generator of this pass's masks; `None` turns dropout off.
+    /// direction: after the first). `present` `[T*B]`: the positions that are read, where not all are; see
+    /// [`Tape::recurrent`]. `dropout`: the generator of this pass's masks; `None` turns dropout off.
     pub fn forward<E: Element>(
         &self,
         tape: &mut Tape<E>,
         params: &Params<E>,
         x: Sequence<'_>,
         state: &TapeState,
+        present: Option<&[bool]>,
         mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<(Var, TapeState), Error> {
         let (mut x, mut after, mut y): (_, TapeState, Option<Var>) = (x, Vec::with_capacity(state.len()), None);
@@ -178,7 +180,7 @@ impl Recurrent {
             }
             let mut outputs = [None; 2];
             for ((direction, &before), output) in layer.iter().zip(before).zip(&mut outputs) {
-                let (way, way_after) = tape.recurrent(params, direction.ids, x, before)?;
+                let (way, way_after) = tape.recurrent(params, direction.ids, x, before, present)?;
                 after.push(way_after);
                 *output = Some(way);
             }

@@ -2,7 +2,7 @@
 //! do not touch each other, the first loss is ln V, little data is learnt by heart, and neither threads nor vector
 //! width change a byte.
 
-use elman::config::{BatchKind, Cell, Nonlinearity};
+use elman::config::{BatchKind, Cell};
 use elman::data::{Batch, Batches};
 use elman::layer::State;
 use elman::optim::Optimizer;
@@ -13,17 +13,14 @@ use elman_kernels::{Backend, softmax::IGNORED};
 const VOCAB: usize = 11;
 
 /// A configuration of each cell.
-fn cells() -> [Config; 4] {
-    let config = |cell, nonlinearity| Config { cell, nonlinearity, ..Config::default() };
-    let rnn = |nonlinearity| config(Cell::Rnn, nonlinearity);
-    let gated = |cell| config(cell, Nonlinearity::Tanh);
-    [gated(Cell::Lstm), gated(Cell::Gru), rnn(Nonlinearity::Tanh), rnn(Nonlinearity::Relu)]
+fn cells() -> Vec<Config> {
+    Cell::ALL.iter().map(|&cell| Config { cell, ..Config::default() }).collect()
 }
 
 /// A model of each cell.
-fn models(embed: usize) -> [LanguageModel<f32>; 4] {
+fn models(embed: usize) -> Vec<LanguageModel<f32>> {
     let model = |cell| Config { hidden_size: 37, num_layers: 2, embed, seed: 5, ..cell };
-    cells().map(|cell| LanguageModel::new(&model(cell), VOCAB).unwrap())
+    cells().into_iter().map(|cell| LanguageModel::new(&model(cell), VOCAB).unwrap()).collect()
 }
 
 fn tokens(n: usize, salt: usize) -> Vec<u32> {
@@ -167,7 +164,7 @@ fn one_batch_is_learnt_by_heart_from_every_seed() {
             loss = model.loss_and_grads(&mut tape, inputs, targets, &mut state, None, &mut grads).unwrap();
             adam.update(&cpu, 1e-2, 1.0, model.params_mut(), &grads).unwrap();
         }
-        assert!(loss < 0.02, "{:?} {:?} with seed {seed} ends at {loss}", config.cell, config.nonlinearity);
+        assert!(loss < 0.02, "{} with seed {seed} ends at {loss}", config.cell.name());
     }
 }
 
@@ -176,7 +173,6 @@ fn threads_backend_and_directory_change_no_byte() {
     let folder = tempfile::tempdir().unwrap();
     let text: String = (0..6000).map(|i| char::from(b'a' + ((i * i / 7 + i / 3) % 26) as u8)).collect();
     let corpus = Corpus::from_text("letters", text);
-    // Large enough that every kernel splits its work over three threads.
     let config = Config {
         hidden_size: 64,
         embed: 20,
@@ -188,8 +184,7 @@ fn threads_backend_and_directory_change_no_byte() {
         ..Config::default()
     };
     for cell in cells() {
-        let Config { cell, nonlinearity, .. } = cell;
-        same_bytes(&Config { cell, nonlinearity, ..config.clone() }, &corpus, folder.path());
+        same_bytes(&Config { cell: cell.cell, ..config.clone() }, &corpus, folder.path());
     }
 }
 
@@ -197,7 +192,8 @@ fn same_bytes(config: &Config, corpus: &Corpus, folder: &std::path::Path) {
     let mut first: Option<Vec<u8>> = None;
     for backend in Backend::available() {
         for threads in [1, 2, 3] {
-            let cpu = Cpu::with_backend(backend, threads).unwrap();
+            // Every kernel splits its work, however small, over all threads.
+            let cpu = Cpu::with_backend(backend, threads).unwrap().with_work_per_thread(1);
             let run = RunDir::create(folder.join(format!("{}-{threads}", first.is_some()))).unwrap();
             let mut trainer = Trainer::new(config.clone(), corpus, &cpu).unwrap();
             trainer.run(Some(&run), &mut |_| elman::train::Control::Continue).unwrap();

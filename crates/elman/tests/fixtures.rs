@@ -100,7 +100,7 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     let rows = c.seq_len * c.batch;
     let x = tape.leaf(c.input_size, &padded(&fill(c.number, 1, 1, rows * c.input_size), c.input_size), true);
     let before = state.to_tape(&mut tape, true);
-    let (y, after) = rnn.forward(&mut tape, &params, Sequence::Dense(x), &before, None).unwrap();
+    let (y, after) = rnn.forward(&mut tape, &params, Sequence::Dense(x), &before, None, None).unwrap();
 
     // Values first: a gradient may reuse their memory.
     let stack = |tape: &Tape<E>, vars: &[Var], part: usize, get: &dyn Fn(&Tape<E>, Var) -> Vec<f64>| {

@@ -8,7 +8,6 @@ use elman::params::{Declaration, Params};
 use elman::rng::{Purpose, generator};
 use elman::tape::Tape;
 use elman::{Config, Cpu, LanguageModel};
-use elman_kernels::recurrent;
 
 const V: usize = 9;
 const B: usize = 3;
@@ -148,7 +147,7 @@ fn widths_of_their_own_are_layers_one_upon_another() {
 #[test]
 fn the_reverse_direction_is_the_forward_one_on_the_sequence_turned_round() {
     let (cols, hidden, seq_len) = (3, 5, 6);
-    for cell in [recurrent::Cell::Lstm, recurrent::Cell::Gru, recurrent::Cell::RnnTanh, recurrent::Cell::RnnRelu] {
+    for &cell in Cell::ALL {
         let mut declaration = Declaration::default();
         let one_layer = Stack::plain(cell, cols, &[5]);
         let stack = Stack { bidirectional: true, ..one_layer };
@@ -168,7 +167,7 @@ fn the_reverse_direction_is_the_forward_one_on_the_sequence_turned_round() {
             let mut tape = tape();
             let x = tape.dense_leaf(cols, x, false).unwrap();
             let before = rnn.begin(&mut tape, params, &rnn.initial_state(params, B), false).unwrap();
-            let (y, after) = rnn.forward(&mut tape, params, Sequence::Dense(x), &before, None).unwrap();
+            let (y, after) = rnn.forward(&mut tape, params, Sequence::Dense(x), &before, None, None).unwrap();
             let last = after.last().unwrap().hidden;
             (tape.dense_value(y), tape.dense_value(last))
         };

@@ -4,6 +4,7 @@
 use elman::gradcheck::{Finding, Loss, Verdict, check_tensor};
 use elman::ops::LinearIds;
 use elman::params::{Declaration, ParamId, Params};
+use elman::rng::{Purpose, generator};
 use elman::tape::{Tape, Var};
 use elman::{Cpu, Error};
 use elman_kernels::pad;
@@ -40,7 +41,7 @@ fn parameters() -> (Params<f64>, Ids) {
 /// A function of x `[ROWS, COLS]`, z `[ROWS, COLS]`, one row `[1, COLS]` and the parameters.
 type Node = fn(&mut Tape<f64>, &Params<f64>, &Ids, [Var; 3]) -> Result<Var, Error>;
 
-const NODES: [(&str, Node); 24] = [
+const NODES: [(&str, Node); 28] = [
     ("add", |t, _, _, [x, z, _]| t.add(x, z)),
     ("add to itself", |t, _, _, [x, _, _]| t.add(x, x)),
     ("add a row", |t, _, _, [x, _, r]| t.add(x, r)),
@@ -67,6 +68,27 @@ const NODES: [(&str, Node); 24] = [
     }),
     ("matmul", |t, p, ids, [x, _, _]| t.matmul(p, ids.weight, x)),
     ("linear", |t, p, ids, [x, _, _]| t.linear(p, LinearIds { weight: ids.weight, bias: ids.bias }, 5, x)),
+    // Twice, so that the second gradient finds the first.
+    ("linear twice", |t, p, ids, [x, z, _]| {
+        let linear = LinearIds { weight: ids.weight, bias: ids.bias };
+        let (first, second) = (t.linear(p, linear, 5, x)?, t.linear(p, linear, 5, z)?);
+        let third = t.linear(p, linear, 5, x)?;
+        let product = t.mul(first, second)?;
+        t.mul(product, third)
+    }),
+    ("dropout", |t, _, _, [x, _, _]| t.dropout(0.4, &mut generator(3, Purpose::Dropout, 1), x)),
+    ("dropout added to its input", |t, _, _, [x, _, _]| {
+        let (first, dropped) = (t.tanh(x)?, t.dropout(0.4, &mut generator(3, Purpose::Dropout, 1), x)?);
+        let last = t.tanh(x)?;
+        let sum = t.add(first, dropped)?;
+        t.add(sum, last)
+    }),
+    ("a share of the cross-entropy", |t, _, _, [x, z, _]| {
+        let logits = t.mul(x, z)?;
+        let (loss, _) = t.cross_entropy(logits, &[4, 17, u32::MAX])?;
+        let loss = t.scale(loss, -0.7)?;
+        t.mul(loss, loss)
+    }),
     ("param and embed", |t, p, ids, _| {
         let (table, bias) = (t.param(p, ids.table)?, t.param(p, ids.bias)?);
         let (picked, weight) = (t.embed(p, ids.table, 4, 5, &[2, 0, 2, 1])?, t.param(p, ids.weight)?);
@@ -176,6 +198,32 @@ fn misuse_is_an_error_that_names_both_shapes() {
     tape.start(true);
     assert!(tape.tanh(a).is_err(), "a value of an earlier pass");
     let logits = tape.dense_leaf(3, &[1.0; 6], true).unwrap();
+    let nothing = tape.cross_entropy(logits, &[]).unwrap_err().to_string();
+    assert_eq!(nothing, "targets has shape [0], expected [2]");
     tape.cross_entropy(logits, &[0, 1]).unwrap();
     assert!(message(tape.tanh(logits)).starts_with("a value was consumed by its loss"));
+}
+
+/// The logits' gradient is the loss's plus what was there before, times what the loss counts for.
+#[test]
+fn a_loss_adds_to_the_gradient_of_its_logits() {
+    let cpu = Cpu::new(Some(1)).unwrap();
+    let (params, _) = parameters();
+    let mut tape = Tape::<f64>::new(&cpu);
+    let values = noise(ROWS * COLS, 1, false);
+    let mut gradient = |seed: f64, share: f64| {
+        tape.start(true);
+        let logits = tape.dense_leaf(COLS, &values, true).unwrap();
+        let padded: Vec<f64> = (0..ROWS * pad(COLS)).map(|i| if i % pad(COLS) < COLS { seed } else { 0.0 }).collect();
+        tape.seed(logits, &padded);
+        let (loss, _) = tape.cross_entropy(logits, &[3, 0, 17]).unwrap();
+        let loss = tape.scale(loss, share).unwrap();
+        tape.backward(loss, &params, &mut params.zeros_like()).unwrap();
+        tape.dense_grad(logits)
+    };
+    let (alone, with, half) = (gradient(0.0, 1.0), gradient(0.25, 1.0), gradient(0.25, 0.5));
+    assert!(alone.iter().any(|g| g.abs() > 0.1));
+    for (alone, (with, half)) in alone.iter().zip(with.iter().zip(&half)) {
+        assert!((with - (alone + 0.25)).abs() < 1e-15 && (half - (0.5 * alone + 0.25)).abs() < 1e-15);
+    }
 }

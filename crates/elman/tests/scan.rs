@@ -92,7 +92,7 @@ fn run<E: Element>(cpu: &Cpu, how: How, seq_len: usize, batch: usize, recording:
     let (ys, after) = match how {
         How::Fused => {
             let before = vec![StateVars { hidden: states[0], cell: Some(states[1]) }];
-            let (y, after) = fused.forward(&mut tape, &params, Sequence::Dense(x), &before, None).unwrap();
+            let (y, after) = fused.forward(&mut tape, &params, Sequence::Dense(x), &before, None, None).unwrap();
             (vec![y], [after[0].hidden, after[0].cell.unwrap()])
         }
         How::Scan => {

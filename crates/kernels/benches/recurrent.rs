@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use elman_kernels::recurrent::{self, Cell, Dims, Input, Sequence, WeightGrads, Weights};
+use elman_kernels::recurrent::{self, Cell, Dims, Input, Inputs, Sequence, WeightGrads, Weights};
 use elman_kernels::{Backend, Buffer, Cpu};
 
 struct Layer {
@@ -45,12 +45,13 @@ impl Layer {
         let w = Weights { weight_ih, weight_hh, bias_ih, bias_hh };
         let [hidden, cell, grad_hidden, grad_cell] = &mut self.states;
         let start = Instant::now();
-        recurrent::forward(cpu, &self.d, &w, Input::Dense(&self.x), &mut self.gates, hidden, cell).unwrap();
+        recurrent::forward(cpu, &self.d, &w, Inputs::all(Input::Dense(&self.x)), &mut self.gates, hidden, cell)
+            .unwrap();
         let forward = start.elapsed().as_secs_f64();
         let [weight_ih, weight_hh, bias_ih, bias_hh] = &mut self.grads;
         let grads = WeightGrads { weight_ih, weight_hh, bias_ih, bias_hh };
         let start = Instant::now();
-        let (input, grad_x) = (Input::Dense(&self.x), Some(&mut self.grad_x[..]));
+        let (input, grad_x) = (Inputs::all(Input::Dense(&self.x)), Some(&mut self.grad_x[..]));
         let run = Sequence { gates: &mut self.gates, hidden, cell, grad_hidden, grad_cell };
         recurrent::backward(cpu, &self.d, &w, input, run, grad_x, grads).unwrap();
         (forward, start.elapsed().as_secs_f64())

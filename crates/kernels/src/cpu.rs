@@ -16,6 +16,7 @@ const WORK_PER_THREAD: usize = 1 << 18;
 pub struct Cpu {
     backend: Backend,
     threads: usize,
+    work_per_thread: usize,
     /// `threads - 1` workers; the calling thread is the other one.
     pool: Option<Arc<ThreadPool>>,
 }
@@ -48,7 +49,13 @@ impl Cpu {
                 Some(Arc::new(pool.map_err(|e| Error::Threads { got: threads, expected: e.to_string() })?))
             }
         };
-        Ok(Cpu { backend, threads, pool })
+        Ok(Cpu { backend, threads, work_per_thread: WORK_PER_THREAD, pool })
+    }
+
+    /// The same processor with another least share of work for a thread, in multiply-adds. With 1 the smallest work is
+    /// split: what a test needs to see that splitting changes no bit.
+    pub fn with_work_per_thread(self, work_per_thread: usize) -> Cpu {
+        Cpu { work_per_thread: work_per_thread.max(1), ..self }
     }
 
     /// The instruction set.
@@ -76,7 +83,7 @@ impl Cpu {
         part: impl Fn(usize, &mut [T]) + Sync,
     ) {
         let target = Shared::new(slice);
-        self.split(slice.len(), grain, slice.len() * work, |range| {
+        self.split(slice.len(), grain, saturating_product(&[slice.len(), work]), |range| {
             // SAFETY: the parts of a split are disjoint and lie within the slice.
             part(range.start, unsafe { std::slice::from_raw_parts_mut(target.get().add(range.start), range.len()) });
         });
@@ -87,12 +94,19 @@ impl Cpu {
         E::run(self.backend, kernel)
     }
 
-    /// Splits `0..n` into contiguous parts, whole multiples of `grain` but for the last, and runs `part` on each at
-    /// the same time. `work` is the total in multiply-adds: small work stays on the calling thread.
+    /// Splits `0..n` into contiguous parts, whole multiples of `grain` (of 1 where it is 0) but for the last, and runs
+    /// `part` on each at the same time: on none where n is 0. `work` is the total in multiply-adds: small work stays on
+    /// the calling thread.
     pub(crate) fn split(&self, n: usize, grain: usize, work: usize, part: impl Fn(Range<usize>) + Sync) {
-        let grains = n.div_ceil(grain.max(1));
-        let parts = self.threads.min(grains).min((work / WORK_PER_THREAD).max(1));
-        let range = |i: usize| (grains * i / parts * grain).min(n)..(grains * (i + 1) / parts * grain).min(n);
+        if n == 0 {
+            return;
+        }
+        let grain = grain.max(1);
+        let grains = n.div_ceil(grain);
+        let parts = self.threads.min(grains).min((work / self.work_per_thread).max(1));
+        // The first `grains % parts` parts have one grain more.
+        let start = |i: usize| (grains / parts * i + (grains % parts).min(i)).saturating_mul(grain).min(n);
+        let range = |i: usize| start(i)..start(i + 1);
         match &self.pool {
             Some(pool) if parts > 1 => pool.in_place_scope(|scope| {
                 let part = &part;
@@ -104,6 +118,11 @@ impl Cpu {
             _ => part(0..n),
         }
     }
+}
+
+/// The product of some sizes, or the largest number there is: an amount of work that cannot wrap to a small one.
+pub(crate) fn saturating_product(sizes: &[usize]) -> usize {
+    sizes.iter().fold(1, |product, &size| product.saturating_mul(size))
 }
 
 /// A pointer into a slice whose disjoint parts several threads write.
@@ -147,7 +166,9 @@ mod tests {
 
     #[test]
     fn parts_cover_the_range_once_in_whole_grains() {
-        for (threads, n, grain) in [(1, 10, 1), (2, 10, 1), (3, 100, 16), (8, 5, 1), (4, 33, 16), (2, 0, 4)] {
+        let sizes =
+            [(1, 10, 1), (2, 10, 1), (3, 100, 16), (8, 5, 1), (4, 33, 16), (2, 0, 4), (3, 7, usize::MAX), (3, 7, 0)];
+        for (threads, n, grain) in sizes {
             let cpu = Cpu::with_backend(Backend::detect(), threads).unwrap();
             let parts = Mutex::new(Vec::new());
             cpu.split(n, grain, usize::MAX, |r| parts.lock().unwrap().push(r));
@@ -156,11 +177,33 @@ mod tests {
             let mut end = 0;
             for part in &parts {
                 assert_eq!(part.start, end);
-                assert_eq!(part.start % grain, 0);
+                assert_eq!(part.start % grain.max(1), 0);
+                assert!(!part.is_empty());
                 end = part.end;
             }
             assert_eq!(end, n);
-            assert!(parts.len() <= threads);
+            let expected = threads.min(n.div_ceil(grain.max(1)));
+            assert_eq!(parts.len(), expected, "{n} by {grain} on {threads} threads");
         }
+    }
+
+    #[test]
+    fn a_grain_of_0_is_one_of_1_and_little_work_is_split_where_asked() {
+        let cpu = Cpu::with_backend(Backend::detect(), 3).unwrap();
+        for (cpu, expected) in [(cpu.clone(), 1), (cpu.with_work_per_thread(1), 3)] {
+            let parts = Mutex::new(0);
+            let mut slice = [0; 7];
+            cpu.fill(&mut slice, 0, 1, |start, part| {
+                *parts.lock().unwrap() += 1;
+                part.iter_mut().enumerate().for_each(|(i, x)| *x += 1 + start + i);
+            });
+            assert_eq!(slice, [1, 2, 3, 4, 5, 6, 7]);
+            assert_eq!(parts.into_inner().unwrap(), expected);
+        }
+        // Elements without size: more of them than any memory holds.
+        let seen = Mutex::new(0usize);
+        let cpu = Cpu::with_backend(Backend::detect(), 3).unwrap();
+        cpu.fill(&mut [(); usize::MAX], 1, 1, |_, part| *seen.lock().unwrap() += part.len());
+        assert_eq!(seen.into_inner().unwrap(), usize::MAX);
     }
 }

@@ -4,7 +4,7 @@
 //! Every operation is exact lane by lane and no sum runs across lanes, so the compiler may vectorise the loops as it
 //! likes: neither vector width nor threads change a bit. Source of the formulas: PyTorch's `torch.optim`.
 
-use crate::cpu::Shared;
+use crate::cpu::{Shared, saturating_product};
 use crate::error::check_len;
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, Error};
@@ -89,10 +89,10 @@ pub fn descend<E: Element>(
     moments: &mut [&mut [E]],
 ) -> Result<(), Error> {
     let len = values.len();
-    check_len("optimizer gradients", grads.len(), "values", len)?;
-    check_len("optimizer moments", moments.len(), "the rule's moments", rule.moments())?;
+    check_len("optimizer gradients", grads.len(), "values", &[len])?;
+    check_len("optimizer moments", moments.len(), "the rule's moments", &[rule.moments()])?;
     for moment in moments.iter() {
-        check_len("optimizer moment", moment.len(), "values", len)?;
+        check_len("optimizer moment", moment.len(), "values", &[len])?;
     }
     let (mut no_m, mut no_v) = ([], []);
     let (m, v) = match moments {
@@ -101,7 +101,7 @@ pub fn descend<E: Element>(
         _ => (Shared::new(&mut no_m), Shared::new(&mut no_v)),
     };
     let values = Shared::new(values);
-    cpu.split(len, 64, len * 8, |part| {
+    cpu.split(len, 64, saturating_product(&[len, 8]), |part| {
         // SAFETY: the parts of a split are disjoint and lie within the common length.
         let slice = |s: Shared<E>| unsafe { std::slice::from_raw_parts_mut(s.get().add(part.start), part.len()) };
         let values = slice(values);

@@ -4,8 +4,8 @@
 //! Rows are `pad(width)` long. The padding of every result is zero, whatever the function is at 0. Gradients are added
 //! to what is there.
 
-use crate::cpu::Shared;
-use crate::error::check_len;
+use crate::cpu::{Shared, saturating_product};
+use crate::error::{check_len, check_rows};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, Error, math, pad};
 
@@ -50,9 +50,9 @@ pub enum Binary {
 /// Shapes: x, y `[rows, pad(width)]`, y overwritten, its padding zero. Errors: lengths that differ.
 pub fn unary<E: Element>(cpu: &Cpu, f: Unary, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> {
     let step = check_rows("elementwise input", x, width)?;
-    check_len("elementwise output", y.len(), "rows * pad(width)", x.len())?;
+    check_len("elementwise output", y.len(), "rows * pad(width)", &[x.len()])?;
     let target = Shared::new(y);
-    cpu.split(x.len() / step, 1, x.len() * WORK, |rows| {
+    cpu.split(x.len() / step, 1, saturating_product(&[x.len(), WORK]), |rows| {
         let part = rows.start * step..rows.end * step;
         // SAFETY: the rows of a split are disjoint and lie within the common length.
         let y = unsafe { std::slice::from_raw_parts_mut(target.get().add(part.start), part.len()) };
@@ -77,10 +77,10 @@ pub fn unary_backward<E: Element>(
         ("elementwise output gradient", grad_y.len()),
         ("elementwise input gradient", grad_x.len()),
     ] {
-        check_len(name, len, "rows * pad(width)", x.len())?;
+        check_len(name, len, "rows * pad(width)", &[x.len()])?;
     }
     let target = Shared::new(grad_x);
-    cpu.split(x.len() / step, 1, x.len() * 2, |rows| {
+    cpu.split(x.len() / step, 1, saturating_product(&[x.len(), 2]), |rows| {
         let part = rows.start * step..rows.end * step;
         // SAFETY: the rows of a split are disjoint and lie within the common length.
         let grad_x = unsafe { std::slice::from_raw_parts_mut(target.get().add(part.start), part.len()) };
@@ -95,9 +95,9 @@ pub fn unary_backward<E: Element>(
 pub fn binary<E: Element>(cpu: &Cpu, op: Binary, width: usize, a: &[E], b: &[E], y: &mut [E]) -> Result<(), Error> {
     let step = check_rows("left operand", a, width)?;
     check_broadcast("right operand", b.len(), a.len(), step)?;
-    check_len("elementwise output", y.len(), "rows * pad(width)", a.len())?;
+    check_len("elementwise output", y.len(), "rows * pad(width)", &[a.len()])?;
     let target = Shared::new(y);
-    cpu.split(a.len() / step, 1, a.len() * 2, |rows| {
+    cpu.split(a.len() / step, 1, saturating_product(&[a.len(), 2]), |rows| {
         for r in rows {
             let (a, b) = (&a[r * step..][..step], row(b, a.len(), r, step));
             // SAFETY: row r lies within the common length and belongs to this part alone.
@@ -135,9 +135,11 @@ pub fn accumulate<E: Element>(
         cpu.run(Accumulate { negative, g: &g[r * step..][columns], factor, grad });
     };
     if one_row {
-        cpu.split(step, 16, g.len() * 2, |columns| (0..rows).for_each(|r| add(r, columns.clone())));
+        cpu.split(step, 16, saturating_product(&[g.len(), 2]), |columns| {
+            (0..rows).for_each(|r| add(r, columns.clone()))
+        });
     } else {
-        cpu.split(rows, 1, g.len() * 2, |rows| rows.for_each(|r| add(r, 0..step)));
+        cpu.split(rows, 1, saturating_product(&[g.len(), 2]), |rows| rows.for_each(|r| add(r, 0..step)));
     }
     Ok(())
 }
@@ -154,15 +156,8 @@ fn row<E>(operand: &[E], len: usize, r: usize, step: usize) -> &[E] {
     &operand[if operand.len() == len { r * step } else { 0 }..][..step]
 }
 
-/// The length of a row; refuses what is not whole rows.
-fn check_rows<E>(name: &'static str, x: &[E], width: usize) -> Result<usize, Error> {
-    let step = pad(width).max(1);
-    check_len(name, x.len(), "rows * pad(width)", x.len() / step * step)?;
-    Ok(step)
-}
-
 fn check_broadcast(name: &'static str, got: usize, len: usize, step: usize) -> Result<(), Error> {
-    if got == step { Ok(()) } else { check_len(name, got, "rows * pad(width)", len) }
+    if got == step { Ok(()) } else { check_len(name, got, "rows * pad(width)", &[len]) }
 }
 
 struct Forward<'a, E> {

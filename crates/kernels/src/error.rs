@@ -1,5 +1,5 @@
 //! Holds the error type of the kernels: a slice of another length than its shape says, or an instruction set
-//! this machine lacks.
+//! this machine lacks; and the checks of every public door. Refuses lengths that wrap.
 
 /// Why a kernel refused its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,16 @@ pub enum Error {
         shape: &'static str,
         /// The length of that shape.
         expected: usize,
+    },
+    /// A shape that no memory holds: its length, taken without factors that are 0, is beyond `usize`.
+    #[error("{name} has {got} elements, expected {shape}, which is more than any memory holds")]
+    Size {
+        /// Which argument.
+        name: &'static str,
+        /// Its length.
+        got: usize,
+        /// The shape it should have, in the legend's letters.
+        shape: &'static str,
     },
     /// A token is not below the number of rows of the table it indexes.
     #[error("token {token} at position {position}, expected less than {limit}")]
@@ -45,15 +55,53 @@ pub enum Error {
     },
 }
 
-/// Refuses a slice whose length is not that of its shape.
-pub(crate) fn check_len(name: &'static str, got: usize, shape: &'static str, expected: usize) -> Result<(), Error> {
-    if got == expected { Ok(()) } else { Err(Error::Length { name, got, shape, expected }) }
+/// The product of the factors of a shape; `None` where that of those above 0 is beyond `usize`. So the product of any
+/// of the factors is sound where this one is, even where another factor is 0.
+pub(crate) fn product(factors: &[usize]) -> Option<usize> {
+    let above_0 = factors.iter().try_fold(1usize, |product, &factor| product.checked_mul(factor.max(1)))?;
+    Some(if factors.contains(&0) { 0 } else { above_0 })
 }
 
-/// Refuses tokens that do not index a table of `limit` rows.
-pub(crate) fn check_tokens(tokens: &[u32], limit: usize) -> Result<(), Error> {
-    match tokens.iter().position(|&token| token as usize >= limit) {
+/// Refuses a slice whose length is not the product of its shape's factors.
+pub(crate) fn check_len(name: &'static str, got: usize, shape: &'static str, factors: &[usize]) -> Result<(), Error> {
+    match product(factors) {
+        Some(expected) if got == expected => Ok(()),
+        Some(expected) => Err(Error::Length { name, got, shape, expected }),
+        None => Err(Error::Size { name, got, shape }),
+    }
+}
+
+/// The length of a row, at least 1; refuses what is not whole rows, and any element where a row has none.
+pub(crate) fn check_rows<E>(name: &'static str, x: &[E], width: usize) -> Result<usize, Error> {
+    let step = crate::pad(width).max(1);
+    check_len(name, x.len(), "rows * pad(width)", &[x.len() / step, crate::pad(width)])?;
+    Ok(step)
+}
+
+/// Refuses tokens that do not index a table of `limit` rows; those that are not `present` may be anything.
+pub(crate) fn check_tokens(tokens: &[u32], present: Option<&[bool]>, limit: usize) -> Result<(), Error> {
+    let is_read = |position: usize| present.is_none_or(|present| present[position]);
+    match (0..tokens.len()).find(|&position| tokens[position] as usize >= limit && is_read(position)) {
         None => Ok(()),
         Some(position) => Err(Error::Token { token: tokens[position], position, limit }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_that_wraps_is_no_length() {
+        assert_eq!(product(&[]), Some(1));
+        assert_eq!(product(&[3, 0, 5]), Some(0));
+        assert_eq!(product(&[1 << 32, 1 << 31]), Some(1 << 63));
+        assert_eq!(product(&[1 << 32, 1 << 32]), None);
+        assert_eq!(product(&[0, 1 << 32, 1 << 32]), None);
+        assert!(check_len("x", 0, "rows * 16", &[1 << 60, 16]).is_err());
+        assert!(check_len("x", 0, "rows * 16", &[0, 1 << 60, 16]).is_err());
+        assert!(check_len("x", 32, "rows * 16", &[2, 16]).is_ok());
+        let error = check_len("x", 0, "rows * 16", &[1 << 60, 16]).unwrap_err().to_string();
+        assert_eq!(error, "x has 0 elements, expected rows * 16, which is more than any memory holds");
     }
 }

@@ -1,6 +1,6 @@
 //! Holds the rows of a table picked by token (an embedding), forward and backward. Refuses vocabularies.
 
-use crate::cpu::Shared;
+use crate::cpu::{Shared, saturating_product};
 use crate::error::{check_len, check_tokens};
 use crate::{Cpu, Element, Error, pad};
 
@@ -33,7 +33,8 @@ pub fn backward<E: Element>(
 ) -> Result<(), Error> {
     check(vocab_size, width, grad_table, tokens, grad_y)?;
     let (step, grad) = (pad(width), Shared::new(grad_table));
-    cpu.split(step, 16, tokens.len() * step, |columns| {
+    // With no columns there is no part, and `step` is not 0 in any.
+    cpu.split(step, 16, saturating_product(&[tokens.len(), step]), |columns| {
         for (row, &token) in grad_y.chunks_exact(step).zip(tokens) {
             let start = token as usize * step + columns.start;
             // SAFETY: the token was checked; these columns of the table belong to this part alone.
@@ -47,9 +48,9 @@ pub fn backward<E: Element>(
 }
 
 fn check<E>(vocab_size: usize, width: usize, table: &[E], tokens: &[u32], y: &[E]) -> Result<(), Error> {
-    check_len("gather table", table.len(), "V * pad(width)", vocab_size * pad(width))?;
-    check_len("gather rows", y.len(), "rows * pad(width)", tokens.len() * pad(width))?;
-    check_tokens(tokens, vocab_size)
+    check_len("gather table", table.len(), "V * pad(width)", &[vocab_size, pad(width)])?;
+    check_len("gather rows", y.len(), "rows * pad(width)", &[tokens.len(), pad(width)])?;
+    check_tokens(tokens, None, vocab_size)
 }
 
 #[cfg(test)]

@@ -7,13 +7,13 @@
 
 use std::ops::Range;
 
-use crate::cpu::Shared;
+use crate::cpu::{Shared, saturating_product};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
 use crate::{Buffer, Cpu, Element};
 
 /// Rows of a tile.
-const TILE_ROWS: usize = 6;
+pub(crate) const TILE_ROWS: usize = 6;
 /// Steps of k between two visits of the output: a panel block stays in the second-level cache.
 const BLOCK_K: usize = 256;
 /// Rows that share one block of a panel before the next is read.
@@ -106,9 +106,10 @@ impl<E: Element, const MR: usize, const NV: usize, const A_PACKED: bool> Kernel<
                     }
                 }
             }
+            // The steps after the last element lead beyond the operands: they wrap and are not followed.
             let mut b = self.b;
             for panel in 0..self.a.panels {
-                let mut a = self.a.ptr.add(panel * self.a.panel_stride);
+                let mut a = self.a.ptr.wrapping_add(panel * self.a.panel_stride);
                 for _ in 0..self.a.width {
                     let mut columns = [s.splat(E::ZERO); NV];
                     for (j, column) in columns.iter_mut().enumerate() {
@@ -120,8 +121,8 @@ impl<E: Element, const MR: usize, const NV: usize, const A_PACKED: bool> Kernel<
                             *sum = s.fma(x, column, *sum);
                         }
                     }
-                    a = a.add(if A_PACKED { MR } else { 1 });
-                    b = b.add(self.ldb);
+                    a = a.wrapping_add(if A_PACKED { MR } else { 1 });
+                    b = b.wrapping_add(self.ldb);
                 }
             }
             for (i, row) in sums.into_iter().enumerate() {
@@ -212,8 +213,9 @@ pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(
                             Init::Row(row) => Init::Row(row.add(col)),
                             other => other,
                         };
-                        let a = Left { ptr: part.ptr.add(r * a.row_stride), ..part };
-                        let (b, c) = (b.add(k * PANEL + col), c.add(r * ldc + col));
+                        // Without columns the operands are empty and these lead nowhere.
+                        let a = Left { ptr: part.ptr.wrapping_add(r * a.row_stride), ..part };
+                        let (b, c) = (b.wrapping_add(k * PANEL + col), c.add(r * ldc + col));
                         tile::<E, S, false>(s, size, vectors, Tile { a, b, ldb: PANEL, c, ldc, init });
                     }
                 });
@@ -231,9 +233,11 @@ pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(
 pub(crate) struct WeightGrad<'a, E> {
     /// Rows that are summed over: `T*B`.
     pub sum_rows: usize,
-    /// Left operand `[sum_rows][lda]`, whose columns become the rows of the packed gradient.
+    /// Left operand, rows `lda` apart, whose columns become the rows of the packed gradient.
     pub a: &'a [E],
     pub lda: usize,
+    /// Which rows of `a` are summed over, where not the first ones.
+    pub positions: Option<&'a [usize]>,
     /// K: the columns of `a` that count.
     pub k: usize,
     /// Gradient of the outputs: panel p at `p * panel_stride`, rows `ldb` apart.
@@ -255,10 +259,10 @@ pub(crate) fn tn<E: Element>(cpu: &Cpu, w: &WeightGrad<'_, E>, grad: &mut [E]) {
     }
     let last = w.columns.first + w.outputs - (panels - 1) * w.columns.width;
     assert!(last <= PANEL);
-    assert!(w.a.len() >= (w.sum_rows - 1) * w.lda + w.k);
+    assert!(w.positions.is_none_or(|positions| positions.len() == w.sum_rows));
     assert!(w.b.len() >= (panels - 1) * w.panel_stride + (w.sum_rows - 1) * w.ldb + last);
     let grad = Shared::new(grad);
-    let work = w.sum_rows * w.k * w.outputs;
+    let work = saturating_product(&[w.sum_rows, w.k, w.outputs]);
     cpu.split(w.k, TILE_ROWS, work, |columns| cpu.run(WeightGradPart { w, columns, grad: grad.get() }));
 }
 
@@ -282,6 +286,7 @@ impl<E: Element> Kernel<E> for WeightGradPart<'_, E> {
             let mut at = 0;
             row_blocks(self.columns.clone(), |col, size| {
                 for r in row..row + count {
+                    let r = w.positions.map_or(r, |positions| positions[r]);
                     packed[at..at + size].copy_from_slice(&w.a[r * w.lda + col..][..size]);
                     at += size;
                 }
@@ -320,7 +325,7 @@ pub(crate) fn transpose<E: Element>(cpu: &Cpu, from: &[E], k: usize, columns: Co
     assert_eq!(from.len(), outputs.div_ceil(width) * k * PANEL);
     assert_eq!(to.len(), k.div_ceil(PANEL) * outputs * PANEL);
     let target = Shared::new(to);
-    cpu.split(k.div_ceil(PANEL), 1, k * outputs, |panels| {
+    cpu.split(k.div_ceil(PANEL), 1, saturating_product(&[k, outputs]), |panels| {
         for q in panels {
             // SAFETY: panel q of `to` lies within its length and belongs to this part alone.
             let to = unsafe { std::slice::from_raw_parts_mut(target.get().add(q * outputs * PANEL), outputs * PANEL) };

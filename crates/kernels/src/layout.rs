@@ -3,6 +3,8 @@
 //!
 //! Weights stay packed from the first step to the last; files and people see the logical order.
 
+use crate::error::product;
+
 /// Columns of a panel: the width of a full product tile of the widest backend.
 pub const PANEL: usize = 64;
 /// Hidden units of a panel of gates: 16 units times four gates.
@@ -42,7 +44,7 @@ impl Layout {
     pub fn rows(&self) -> usize {
         match *self {
             Layout::Panels { rows, .. } | Layout::Table { rows, .. } => rows,
-            Layout::Gates { slots, hidden_size, .. } => slots.len() * hidden_size,
+            Layout::Gates { slots, hidden_size, .. } => slots.len().saturating_mul(hidden_size),
         }
     }
 
@@ -62,11 +64,16 @@ impl Layout {
         }
     }
 
-    /// Length of the packed form, padding included.
+    /// Length of the packed form, padding included; `usize::MAX`, which no slice has, where that is beyond it.
     pub fn packed_len(&self) -> usize {
+        product(&self.factors()).unwrap_or(usize::MAX)
+    }
+
+    /// What [`Layout::packed_len`] is the product of.
+    pub(crate) fn factors(&self) -> [usize; 3] {
         match *self {
-            Layout::Table { rows, cols } => rows * crate::pad(cols),
-            _ => self.panels() * self.cols() * PANEL,
+            Layout::Table { rows, cols } => [rows, crate::pad(cols), 1],
+            _ => [self.panels(), self.cols(), PANEL],
         }
     }
 
@@ -107,7 +114,7 @@ impl Layout {
     }
 
     fn check(&self, logical: usize, packed: usize) {
-        assert_eq!(logical, self.rows() * self.cols(), "logical length of {self:?}");
+        assert_eq!(Some(logical), product(&[self.rows(), self.cols()]), "logical length of {self:?}");
         assert_eq!(packed, self.packed_len(), "packed length of {self:?}");
     }
 }
@@ -133,6 +140,18 @@ mod tests {
                     layout.unpack(&packed, &mut back);
                     assert_eq!(back, logical);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_packed_form_beyond_memory_has_the_length_of_no_slice() {
+        let sizes = [(1 << 60, 16), (usize::MAX, 1), (1, usize::MAX), (1 << 60, 0), (0, 1 << 60)];
+        for (n, cols) in sizes {
+            let gates = Layout::Gates { slots: &[0, 1, 2, 3], hidden_size: n, cols };
+            for layout in [Layout::Panels { rows: n, cols }, Layout::Table { rows: n, cols }, gates] {
+                let len = layout.packed_len();
+                assert!(len == usize::MAX || len == 0 && n.min(cols) == 0, "{layout:?} has {len}");
             }
         }
     }

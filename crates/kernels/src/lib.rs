@@ -20,6 +20,7 @@ mod error;
 pub mod gather;
 mod gemm;
 mod gru;
+mod gru_reset_before;
 pub mod layout;
 pub mod linear;
 mod lstm;
@@ -38,7 +39,7 @@ pub use element::Element;
 pub use error::Error;
 pub use simd::Backend;
 
-/// `n` rounded up to the row granularity of 16 elements.
+/// `n` rounded up to the row granularity of 16 elements; `usize::MAX`, which no slice has, where that is beyond it.
 pub const fn pad(n: usize) -> usize {
-    n.div_ceil(16) * 16
+    n.div_ceil(16).saturating_mul(16)
 }

@@ -1,6 +1,6 @@
 //! Holds the affine map y = x W^T + b on packed weights, forward and backward. Refuses activations and losses.
 
-use crate::cpu::Shared;
+use crate::cpu::{Shared, saturating_product};
 use crate::error::check_len;
 use crate::gemm::{self, Columns, Init, Left, WeightGrad};
 use crate::layout::{Layout, PANEL};
@@ -28,9 +28,9 @@ impl Dims {
         Layout::Panels { rows: self.outputs, cols: 1 }
     }
     fn check<E>(&self, x: &[E], weight: &[E], y: &[E]) -> Result<(), Error> {
-        check_len("linear input", x.len(), "rows * pad(K)", self.rows * pad(self.inputs))?;
-        check_len("linear weight", weight.len(), "P * K * 64", self.weight().packed_len())?;
-        check_len("linear output", y.len(), "rows * pad(N)", self.rows * pad(self.outputs))
+        check_len("linear input", x.len(), "rows * pad(K)", &[self.rows, pad(self.inputs)])?;
+        check_len("linear weight", weight.len(), "P * K * 64", &self.weight().factors())?;
+        check_len("linear output", y.len(), "rows * pad(N)", &[self.rows, pad(self.outputs)])
     }
 }
 
@@ -86,7 +86,9 @@ pub(crate) unsafe fn product<E: Element>(
     let k = a.width * a.panels;
     assert!(c.len() == rows * outputs && b.len() == outputs.div_ceil(PANEL) * k * PANEL);
     let c = Shared::new(c);
-    cpu.split(rows, 1, rows * k * outputs, |rows| cpu.run(Product { rows, a, b, outputs, bias, accumulate, c }));
+    cpu.split(rows, 1, saturating_product(&[rows, k, outputs]), |rows| {
+        cpu.run(Product { rows, a, b, outputs, bias, accumulate, c })
+    });
 }
 
 /// y = x W^T + b.
@@ -103,7 +105,7 @@ pub fn forward<E: Element>(
 ) -> Result<(), Error> {
     d.check(x, weight, y)?;
     if let Some(bias) = bias {
-        check_len("linear bias", bias.len(), "P * 64", d.bias().packed_len())?;
+        check_len("linear bias", bias.len(), "P * 64", &d.bias().factors())?;
     }
     let a = Left::rows(x.as_ptr(), pad(d.inputs), d.inputs);
     // SAFETY: x has `rows` rows of pad(K) elements.
@@ -115,7 +117,7 @@ pub fn forward<E: Element>(
 ///
 /// Shapes: as forward. `grad_y` has zero padding, as forward leaves y's.
 /// Allocates: the transposed weight, where `grad_x` is wanted.
-/// Errors: a length that differs from its shape.
+/// Errors: a length that differs from its shape; then nothing is written.
 #[allow(clippy::too_many_arguments)]
 pub fn backward<E: Element>(
     cpu: &Cpu,
@@ -128,10 +130,15 @@ pub fn backward<E: Element>(
     grad_bias: Option<&mut [E]>,
 ) -> Result<(), Error> {
     d.check(x, weight, grad_y)?;
-    check_len("linear weight gradient", grad_weight.len(), "P * K * 64", weight.len())?;
+    check_len("linear weight gradient", grad_weight.len(), "P * K * 64", &[weight.len()])?;
+    if let Some(grad_x) = &grad_x {
+        check_len("linear input gradient", grad_x.len(), "rows * pad(K)", &[x.len()])?;
+    }
+    if let Some(grad_bias) = &grad_bias {
+        check_len("linear bias gradient", grad_bias.len(), "P * 64", &d.bias().factors())?;
+    }
     let outputs = pad(d.outputs);
     if let Some(grad_x) = grad_x {
-        check_len("linear input gradient", grad_x.len(), "rows * pad(K)", x.len())?;
         // d_x += d_y W
         let mut transposed = Buffer::zeros(d.inputs.div_ceil(PANEL) * outputs * PANEL);
         gemm::transpose(cpu, weight, d.inputs, Columns::ALL, outputs, &mut transposed);
@@ -145,6 +152,7 @@ pub fn backward<E: Element>(
         sum_rows: d.rows,
         a: x,
         lda,
+        positions: None,
         k,
         b: grad_y,
         panel_stride: PANEL,
@@ -154,7 +162,6 @@ pub fn backward<E: Element>(
     };
     gemm::tn(cpu, &w, grad_weight);
     if let Some(grad_bias) = grad_bias {
-        check_len("linear bias gradient", grad_bias.len(), "P * 64", d.bias().packed_len())?;
         // d_b += sum over rows of d_y
         for row in grad_y.chunks_exact(outputs.max(1)) {
             for (sum, &g) in grad_bias.iter_mut().zip(row) {

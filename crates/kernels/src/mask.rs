@@ -31,8 +31,8 @@ impl Dropout {
         accumulate: bool,
         y: &mut [E],
     ) -> Result<(), Error> {
-        check_len("dropout draws", draws.len(), "y", y.len())?;
-        check_len("dropout input", x.len(), "y", y.len())?;
+        check_len("dropout draws", draws.len(), "y", &[y.len()])?;
+        check_len("dropout input", x.len(), "y", &[y.len()])?;
         let target = Shared::new(y);
         cpu.split(x.len(), 64, x.len(), |part| {
             // SAFETY: the parts of a split are disjoint and lie within the common length.

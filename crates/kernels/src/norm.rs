@@ -8,6 +8,9 @@ use crate::{Cpu, Element};
 /// Sum of the squares of the logical elements of `packed`. Panics if its length is not the layout's.
 pub fn squared<E: Element>(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 {
     assert_eq!(packed.len(), layout.packed_len(), "packed length of {layout:?}");
+    if packed.is_empty() {
+        return 0.0;
+    }
     if let Layout::Table { rows, cols } = *layout {
         let row = |r: usize| packed[r * crate::pad(cols)..][..cols].iter().fold(0.0, |sum, x| add_square(sum, *x));
         return (0..rows).map(row).sum();
@@ -60,6 +63,8 @@ mod tests {
             Layout::Gates { slots: &[1, 2, 3, 0], hidden_size: 37, cols },
             Layout::Table { rows, cols },
         ];
+        let cpu = Cpu::with_backend(Backend::detect(), 1).unwrap();
+        assert_eq!(squared::<f64>(&cpu, &Layout::Panels { rows: 1 << 40, cols: 0 }, &[]), 0.0);
         for layout in layouts {
             let mut packed = vec![0.0; layout.packed_len()];
             layout.pack(&logical, &mut packed);

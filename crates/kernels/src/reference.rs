@@ -4,6 +4,7 @@
 //! All memory is dense and row-major, without padding.
 
 use crate::Element;
+use crate::error::product;
 use crate::recurrent::Cell;
 
 fn sigmoid<E: Element>(x: E) -> E {
@@ -45,8 +46,25 @@ pub struct Run<E> {
     pub hidden: Vec<E>,
     /// The last c, `[B, H]`; zero where the cell has none.
     pub cell: Vec<E>,
-    /// For every step and row: what was computed.
-    steps: Vec<Step<E>>,
+    /// For every step and row: what was computed, if anything was read.
+    steps: Vec<Option<Step<E>>>,
+}
+
+/// What a layer reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a, E> {
+    /// T.
+    pub seq_len: usize,
+    /// B.
+    pub batch: usize,
+    /// `[T, B, I]`.
+    pub x: &'a [E],
+    /// `[T, B]`: what is read of x, all where it is `None`. Elsewhere the state passes through unchanged.
+    pub present: Option<&'a [bool]>,
+    /// `[B, H]`.
+    pub h0: &'a [E],
+    /// `[B, H]`.
+    pub c0: &'a [E],
 }
 
 /// One row of one step.
@@ -59,6 +77,8 @@ struct Step<E> {
     /// The input's and the recurrence's shares of the pre-activations, each with its bias.
     from_x: Vec<E>,
     from_h: Vec<E>,
+    /// What the recurrent weight of gate 2 multiplies: h, or r h where a cell resets before the product.
+    inner: Vec<E>,
 }
 
 /// Gradients of a forward pass.
@@ -88,34 +108,70 @@ impl<E: Element> Layer<E> {
         if self.reverse { (0..seq_len).rev().collect() } else { (0..seq_len).collect() }
     }
 
-    /// Runs T steps of x `[T, B, I]` from h0 and c0 `[B, H]`.
-    pub fn forward(&self, batch: usize, x: &[E], h0: &[E], c0: &[E]) -> Run<E> {
+    /// Refuses lengths that are not those of the shapes.
+    fn check(&self, inputs: &Inputs<'_, E>) {
+        let &Inputs { seq_len, batch, x, present, h0, c0 } = inputs;
+        assert_eq!(Some(x.len()), product(&[seq_len, batch, self.input_size]), "length of x [T, B, I]");
+        assert!(
+            present.is_none_or(|present| Some(present.len()) == product(&[seq_len, batch])),
+            "present is not [T, B]"
+        );
+        for (name, state) in [("h0", h0), ("c0", c0)] {
+            assert_eq!(Some(state.len()), product(&[batch, self.hidden_size]), "length of {name} [B, H]");
+        }
+    }
+
+    /// Runs T steps from the initial state. Panics if a length is wrong.
+    pub fn forward(&self, inputs: &Inputs<'_, E>) -> Run<E> {
+        self.check(inputs);
+        let &Inputs { seq_len, batch, x, present, h0, c0 } = inputs;
         let (i_size, h_size) = (self.input_size, self.hidden_size);
-        let seq_len = x.len() / (batch * i_size).max(1);
         let (mut hidden, mut cell) = (h0.to_vec(), c0.to_vec());
         let mut run = Run { y: vec![E::ZERO; seq_len * batch * h_size], hidden: vec![], cell: vec![], steps: vec![] };
         for t in self.times(seq_len) {
             for b in 0..batch {
-                let state = b * h_size..(b + 1) * h_size;
-                let mut step = Step {
-                    h_before: hidden[state.clone()].to_vec(),
-                    c_before: cell[state.clone()].to_vec(),
-                    h: vec![E::ZERO; h_size],
-                    c: vec![E::ZERO; h_size],
-                    from_x: affine(&self.weight_ih, &self.bias_ih, &x[(t * batch + b) * i_size..][..i_size]),
-                    from_h: affine(&self.weight_hh, &self.bias_hh, &hidden[state.clone()]),
-                };
-                for u in 0..h_size {
-                    (step.h[u], step.c[u]) = self.unit(&step, u);
+                let (row, state) = (t * batch + b, b * h_size..(b + 1) * h_size);
+                let step = present.is_none_or(|present| present[row]).then(|| {
+                    self.step(
+                        &x[row * i_size..][..i_size],
+                        hidden[state.clone()].to_vec(),
+                        cell[state.clone()].to_vec(),
+                    )
+                });
+                if let Some(step) = &step {
+                    hidden[state.clone()].copy_from_slice(&step.h);
+                    cell[state.clone()].copy_from_slice(&step.c);
                 }
-                hidden[state.clone()].copy_from_slice(&step.h);
-                cell[state].copy_from_slice(&step.c);
-                run.y[(t * batch + b) * h_size..][..h_size].copy_from_slice(&step.h);
+                run.y[row * h_size..][..h_size].copy_from_slice(&hidden[state]);
                 run.steps.push(step);
             }
         }
         (run.hidden, run.cell) = (hidden, cell);
         run
+    }
+
+    /// One row of one step.
+    fn step(&self, x: &[E], h_before: Vec<E>, c_before: Vec<E>) -> Step<E> {
+        let h_size = self.hidden_size;
+        let mut step = Step {
+            h: vec![E::ZERO; h_size],
+            c: vec![E::ZERO; h_size],
+            from_x: affine(&self.weight_ih, &self.bias_ih, x),
+            from_h: affine(&self.weight_hh, &self.bias_hh, &h_before),
+            inner: h_before.clone(),
+            h_before,
+            c_before,
+        };
+        if self.cell == Cell::GruResetBefore {
+            let n = 2 * h_size;
+            step.inner = (0..h_size).map(|u| sigmoid(step.from_x[u] + step.from_h[u]) * step.h_before[u]).collect();
+            let from_inner = affine(&self.weight_hh[n * h_size..], &self.bias_hh[n..], &step.inner);
+            step.from_h[n..].copy_from_slice(&from_inner);
+        }
+        for u in 0..h_size {
+            (step.h[u], step.c[u]) = self.unit(&step, u);
+        }
+        step
     }
 
     /// h and c of one unit after a step.
@@ -136,14 +192,19 @@ impl<E: Element> Layer<E> {
                 let n = tanh(from_x(2) + r * from_h(2));
                 ((E::ONE - z) * n + z * step.h_before[u], step.c_before[u])
             }
+            Cell::GruResetBefore => {
+                let (z, n) = (sigmoid(a(1)), tanh(a(2)));
+                ((E::ONE - z) * n + z * step.h_before[u], step.c_before[u])
+            }
         }
     }
 
     /// Gradients of a loss whose gradients by every h (`grad_y` `[T, B, H]`) and by the last c (`grad_cell` `[B, H]`)
-    /// are given.
-    pub fn backward(&self, batch: usize, x: &[E], run: &Run<E>, grad_y: &[E], grad_cell: &[E]) -> Grads<E> {
+    /// are given. Panics if a length is wrong.
+    pub fn backward(&self, inputs: &Inputs<'_, E>, run: &Run<E>, grad_y: &[E], grad_cell: &[E]) -> Grads<E> {
+        self.check(inputs);
+        let &Inputs { seq_len, batch, x, .. } = inputs;
         let (i_size, h_size) = (self.input_size, self.hidden_size);
-        let seq_len = x.len() / (batch * i_size).max(1);
         let mut d = Grads {
             weights: Layer::zeros(self.cell, i_size, h_size, self.reverse),
             x: vec![E::ZERO; x.len()],
@@ -152,34 +213,60 @@ impl<E: Element> Layer<E> {
         };
         for (place, t) in self.times(seq_len).into_iter().enumerate().rev() {
             for b in 0..batch {
-                let step = &run.steps[place * batch + b];
-                let (mut d_x, mut d_h) = (vec![E::ZERO; step.from_x.len()], vec![E::ZERO; step.from_h.len()]);
+                let (row, state) = (t * batch + b, b * h_size);
+                // y is the h after the step.
                 for u in 0..h_size {
-                    let at = b * h_size + u;
-                    let d_after = grad_y[(t * batch + b) * h_size + u] + d.h0[at];
-                    let by_unit = self.unit_backward(step, u, d_after, d.c0[at]);
-                    (d.h0[at], d.c0[at]) = (by_unit.h_before, by_unit.c_before);
-                    for gate in 0..self.cell.gates() {
-                        d_x[gate * h_size + u] = by_unit.from_x[gate];
-                        d_h[gate * h_size + u] = by_unit.from_h[gate];
-                    }
+                    d.h0[state + u] += grad_y[row * h_size + u];
                 }
-                let row = t * batch + b;
-                for n in 0..d_x.len() {
-                    for k in 0..i_size {
-                        d.weights.weight_ih[n * i_size + k] += d_x[n] * x[row * i_size + k];
-                        d.x[row * i_size + k] += d_x[n] * self.weight_ih[n * i_size + k];
-                    }
-                    for k in 0..h_size {
-                        d.weights.weight_hh[n * h_size + k] += d_h[n] * step.h_before[k];
-                        d.h0[b * h_size + k] += d_h[n] * self.weight_hh[n * h_size + k];
-                    }
-                    d.weights.bias_ih[n] += d_x[n];
-                    d.weights.bias_hh[n] += d_h[n];
+                if let Some(step) = &run.steps[place * batch + b] {
+                    self.step_backward(step, &x[row * i_size..][..i_size], row, state, &mut d);
                 }
             }
         }
         d
+    }
+
+    /// One row of one step: `d.h0` and `d.c0` at `state` come with the gradients by h and c after it and leave with those
+    /// before it.
+    fn step_backward(&self, step: &Step<E>, x: &[E], row: usize, state: usize, d: &mut Grads<E>) {
+        let (i_size, h_size) = (self.input_size, self.hidden_size);
+        let (mut d_x, mut d_h) = (vec![E::ZERO; step.from_x.len()], vec![E::ZERO; step.from_h.len()]);
+        for u in 0..h_size {
+            let by_unit = self.unit_backward(step, u, d.h0[state + u], d.c0[state + u]);
+            (d.h0[state + u], d.c0[state + u]) = (by_unit.h_before, by_unit.c_before);
+            for gate in 0..self.cell.gates() {
+                d_x[gate * h_size + u] = by_unit.from_x[gate];
+                d_h[gate * h_size + u] = by_unit.from_h[gate];
+            }
+        }
+        let by_inner = |n: usize| self.cell == Cell::GruResetBefore && n >= 2 * h_size;
+        if self.cell == Cell::GruResetBefore {
+            // inner = r h_before
+            for u in 0..h_size {
+                let terms = (2 * h_size..3 * h_size).map(|n| d_h[n] * self.weight_hh[n * h_size + u]);
+                let d_inner = terms.fold(E::ZERO, |sum, term| sum + term);
+                let r = sigmoid(step.from_x[u] + step.from_h[u]);
+                let d_r = d_inner * step.h_before[u] * r * (E::ONE - r);
+                (d_x[u], d_h[u]) = (d_r, d_r);
+                d.h0[state + u] += d_inner * r;
+            }
+        }
+        for n in 0..d_x.len() {
+            for k in 0..i_size {
+                d.weights.weight_ih[n * i_size + k] += d_x[n] * x[k];
+                d.x[row * i_size + k] += d_x[n] * self.weight_ih[n * i_size + k];
+            }
+            for k in 0..h_size {
+                if by_inner(n) {
+                    d.weights.weight_hh[n * h_size + k] += d_h[n] * step.inner[k];
+                } else {
+                    d.weights.weight_hh[n * h_size + k] += d_h[n] * step.h_before[k];
+                    d.h0[state + k] += d_h[n] * self.weight_hh[n * h_size + k];
+                }
+            }
+            d.weights.bias_ih[n] += d_x[n];
+            d.weights.bias_hh[n] += d_h[n];
+        }
     }
 
     /// From the gradients by h and c of one unit after a step to those by all it came from.
@@ -213,6 +300,13 @@ impl<E: Element> Layer<E> {
                 let d_r = d_n * from_h(2) * r * (one - r);
                 let (from_x, from_h) = ([d_r, d_z, d_n, zero], [d_r, d_z, d_n * r, zero]);
                 UnitGrads { from_x, from_h, h_before: d_h * z, c_before: d_c }
+            }
+            Cell::GruResetBefore => {
+                let (z, n) = (sigmoid(a(1)), tanh(a(2)));
+                // h = (1 - z) n + z h_before; r follows from the inner product's operand
+                let d_n = d_h * (one - z) * (one - n * n);
+                let d_z = d_h * (step.h_before[u] - n) * z * (one - z);
+                both([zero, d_z, d_n, zero], d_h * z, d_c)
             }
         }
     }

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use crate::cpu::Shared;
-use crate::error::check_len;
+use crate::cpu::{Shared, saturating_product};
+use crate::error::{check_len, check_rows};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, Error, math, pad};
 
@@ -27,14 +27,14 @@ pub fn cross_entropy<E: Element>(
     losses: &mut [E],
 ) -> Result<(), Error> {
     let rows = targets.len();
-    check_len("softmax logits", logits.len(), "rows * pad(V)", rows * pad(vocab_size))?;
-    check_len("softmax losses", losses.len(), "rows", rows)?;
+    check_len("softmax logits", logits.len(), "rows * pad(V)", &[rows, pad(vocab_size)])?;
+    check_len("softmax losses", losses.len(), "rows", &[rows])?;
     if let Some(position) = targets.iter().position(|&t| t != IGNORED && t as usize >= vocab_size) {
         return Err(Error::Token { token: targets[position], position, limit: vocab_size });
     }
     let (logits, losses) = (Shared::new(logits), Shared::new(losses));
     // An exponential costs about as much as 16 multiply-adds.
-    cpu.split(rows, 1, rows * vocab_size * 16, |rows| {
+    cpu.split(rows, 1, saturating_product(&[rows, vocab_size, 16]), |rows| {
         cpu.run(Rows { vocab_size, rows, targets, scale, logits: logits.get(), losses: losses.get() });
     });
     Ok(())
@@ -115,11 +115,10 @@ fn tree<E: Element>(mut lanes: [E; 16]) -> E {
 ///
 /// Shapes: x, y `[rows, pad(width)]`, y overwritten, its padding zero. Errors: lengths that differ.
 pub fn forward<E: Element>(cpu: &Cpu, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> {
-    let step = pad(width).max(1);
-    check_len("softmax input", x.len(), "rows * pad(width)", x.len() / step * step)?;
-    check_len("softmax output", y.len(), "rows * pad(width)", x.len())?;
+    let step = check_rows("softmax input", x, width)?;
+    check_len("softmax output", y.len(), "rows * pad(width)", &[x.len()])?;
     let target = Shared::new(y);
-    cpu.split(x.len() / step, 1, x.len() * 16, |rows| {
+    cpu.split(x.len() / step, 1, saturating_product(&[x.len(), 16]), |rows| {
         let part = rows.start * step..rows.end * step;
         // SAFETY: the rows of a split are disjoint and lie within the common length.
         let y = unsafe { std::slice::from_raw_parts_mut(target.get().add(part.start), part.len()) };
@@ -133,12 +132,11 @@ pub fn forward<E: Element>(cpu: &Cpu, width: usize, x: &[E], y: &mut [E]) -> Res
 ///
 /// Shapes: y as [`forward`] leaves it, the gradients alike. Errors: lengths that differ.
 pub fn backward<E: Element>(cpu: &Cpu, width: usize, y: &[E], grad_y: &[E], grad_x: &mut [E]) -> Result<(), Error> {
-    let step = pad(width).max(1);
-    check_len("softmax output", y.len(), "rows * pad(width)", y.len() / step * step)?;
-    check_len("softmax output gradient", grad_y.len(), "rows * pad(width)", y.len())?;
-    check_len("softmax input gradient", grad_x.len(), "rows * pad(width)", y.len())?;
+    let step = check_rows("softmax output", y, width)?;
+    check_len("softmax output gradient", grad_y.len(), "rows * pad(width)", &[y.len()])?;
+    check_len("softmax input gradient", grad_x.len(), "rows * pad(width)", &[y.len()])?;
     let target = Shared::new(grad_x);
-    cpu.split(y.len() / step, 1, y.len() * 4, |rows| {
+    cpu.split(y.len() / step, 1, saturating_product(&[y.len(), 4]), |rows| {
         let part = rows.start * step..rows.end * step;
         // SAFETY: the rows of a split are disjoint and lie within the common length.
         let grad_x = unsafe { std::slice::from_raw_parts_mut(target.get().add(part.start), part.len()) };

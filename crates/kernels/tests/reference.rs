@@ -1,23 +1,17 @@
 //! Rung 1: the reference cells against central differences in f64, for every input, state and parameter.
 
-use elman_kernels::recurrent::Cell;
-use elman_kernels::reference::Layer;
+mod rows;
 
-/// Numbers without pattern in [-1, 1): a hash of the index.
-fn noise(n: usize, tag: u64) -> Vec<f64> {
-    (0..n as u64)
-        .map(|i| {
-            let mut z = (i + tag * 1_000_003).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            z = (z ^ (z >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-            ((z ^ (z >> 29)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-        })
-        .collect()
-}
+use elman_kernels::recurrent::Cell;
+use elman_kernels::reference::{Inputs, Layer};
+use rows::noise;
 
 /// Everything the loss depends on, in one row of numbers.
 #[derive(Clone)]
 struct Problem {
+    seq_len: usize,
     batch: usize,
+    present: Option<Vec<bool>>,
     cell: Layer<f64>,
     x: Vec<f64>,
     h0: Vec<f64>,
@@ -27,7 +21,7 @@ struct Problem {
 }
 
 impl Problem {
-    fn new(kind: Cell, reverse: bool, sizes: [usize; 4]) -> Problem {
+    fn new(kind: Cell, reverse: bool, masked: bool, sizes: [usize; 4]) -> Problem {
         let [seq_len, batch, input_size, hidden_size] = sizes;
         let rows = kind.gates() * hidden_size;
         let state = batch * hidden_size;
@@ -41,15 +35,55 @@ impl Problem {
         let x = noise(seq_len * batch * input_size, 5);
         let (h0, c0) = (noise(state, 6), noise(state, 7));
         let (d_y, d_cell) = (noise(seq_len * state, 8), noise(state, 9));
-        Problem { batch, cell, x, h0, c0, d_y, d_cell }
+        let present = masked.then(|| (0..seq_len * batch).map(|i| i % 3 != 1).collect());
+        Problem { seq_len, batch, present, cell, x, h0, c0, d_y, d_cell }
+    }
+
+    fn inputs(&self) -> Inputs<'_, f64> {
+        let Problem { seq_len, batch, x, h0, c0, .. } = self;
+        Inputs { seq_len: *seq_len, batch: *batch, x, present: self.present.as_deref(), h0, c0 }
     }
 
     /// A weighted sum of every h and of the last c.
     fn loss(&self) -> f64 {
-        let run = self.cell.forward(self.batch, &self.x, &self.h0, &self.c0);
+        let run = self.cell.forward(&self.inputs());
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         dot(&run.y, &self.d_y) + dot(&run.cell, &self.d_cell)
     }
+}
+
+/// One unit, one input, one step of the GRU that resets before the product, written down.
+#[test]
+fn a_gru_that_resets_before_the_product_is_cho_s() {
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let mut cell = Layer::zeros(Cell::GruResetBefore, 1, 1, false);
+    cell.weight_ih = vec![0.3, -0.7, 1.1];
+    cell.weight_hh = vec![-0.4, 0.9, 1.3];
+    cell.bias_ih = vec![0.1, 0.2, -0.3];
+    cell.bias_hh = vec![-0.5, 0.6, 0.25];
+    let (x, h) = (0.8, -0.6);
+    let run = |cell: &Layer<f64>| {
+        let inputs = Inputs { seq_len: 1, batch: 1, x: &[x], present: None, h0: &[h], c0: &[0.0] };
+        cell.forward(&inputs).hidden[0]
+    };
+    let (r, z) = (sigmoid(0.3 * x + 0.1 - 0.4 * h - 0.5), sigmoid(-0.7 * x + 0.2 + 0.9 * h + 0.6));
+    let n = (1.1 * x - 0.3 + 1.3 * (r * h) + 0.25).tanh();
+    assert!((run(&cell) - ((1.0 - z) * n + z * h)).abs() < 1e-15);
+    // PyTorch's resets the bias too.
+    let n = (1.1 * x - 0.3 + r * (1.3 * h + 0.25)).tanh();
+    cell.cell = Cell::Gru;
+    assert!((run(&cell) - ((1.0 - z) * n + z * h)).abs() < 1e-15);
+}
+
+#[test]
+fn a_row_of_absences_ends_where_it_began() {
+    let problem = Problem::new(Cell::Lstm, false, false, [3, 2, 1, 2]);
+    let present = [true, false, true, false, true, false];
+    let run = problem.cell.forward(&Inputs { present: Some(&present), ..problem.inputs() });
+    assert_eq!((&run.hidden[2..], &run.cell[2..]), (&problem.h0[2..], &problem.c0[2..]));
+    assert_eq!(run.y[2..4], problem.h0[2..]);
+    let alone = problem.cell.forward(&problem.inputs());
+    assert_eq!(run.hidden[..2], alone.hidden[..2]);
 }
 
 type Field = fn(&mut Problem) -> &mut Vec<f64>;
@@ -57,12 +91,12 @@ type Field = fn(&mut Problem) -> &mut Vec<f64>;
 #[test]
 fn gradients_match_central_differences() {
     let sizes = [[1, 1, 1, 1], [3, 2, 3, 2], [7, 2, 1, 3], [5, 3, 4, 5]];
-    let cells = [Cell::RnnTanh, Cell::RnnRelu, Cell::Lstm, Cell::Gru];
-    for (kind, reverse, sizes) in cells.into_iter().flat_map(|c| sizes.map(|s| (c, s[0] % 2 == 1 && s[1] == 2, s))) {
-        let problem = Problem::new(kind, reverse, sizes);
-        let batch = problem.batch;
-        let run = problem.cell.forward(batch, &problem.x, &problem.h0, &problem.c0);
-        let d = problem.cell.backward(batch, &problem.x, &run, &problem.d_y, &problem.d_cell);
+    let variants =
+        sizes.into_iter().enumerate().flat_map(|(i, sizes)| [(i % 2 == 0, false, sizes), (i < 2, i > 0, sizes)]);
+    for (&kind, (reverse, masked, sizes)) in Cell::ALL.iter().flat_map(|c| variants.clone().map(move |v| (c, v))) {
+        let problem = Problem::new(kind, reverse, masked, sizes);
+        let run = problem.cell.forward(&problem.inputs());
+        let d = problem.cell.backward(&problem.inputs(), &run, &problem.d_y, &problem.d_cell);
         let fields: [(&str, Field, &Vec<f64>); 7] = [
             ("weight_ih", |p| &mut p.cell.weight_ih, &d.weights.weight_ih),
             ("weight_hh", |p| &mut p.cell.weight_hh, &d.weights.weight_hh),

@@ -17,8 +17,6 @@ pub enum Scope {
     Product,
 }
 
-const CELLS: [Cell; 4] = [Cell::Lstm, Cell::Gru, Cell::RnnTanh, Cell::RnnRelu];
-
 /// Layers of one width, and of widths on both sides of a vector's.
 const WIDTHS: [&[usize]; 6] = [&[5], &[5, 5], &[5, 5, 5], &[3], &[6, 3], &[4, 17, 3]];
 
@@ -68,7 +66,7 @@ fn model_of(cell: Cell, hidden_sizes: &[usize], embed: usize) -> language_model:
 
 fn each_layers() -> Vec<layers::Problem> {
     let mut all = Vec::new();
-    for cell in CELLS {
+    for &cell in Cell::ALL {
         for widths in &WIDTHS[..3] {
             all.extend((1..=12).map(|seq_len| layers_of(cell, widths, seq_len)));
         }
@@ -91,7 +89,7 @@ fn each_layers() -> Vec<layers::Problem> {
 
 fn each_model() -> Vec<language_model::Problem> {
     let mut all = Vec::new();
-    for cell in CELLS {
+    for &cell in Cell::ALL {
         for widths in &WIDTHS[..3] {
             for embed in [0, 4] {
                 all.push(model_of(cell, widths, embed));
@@ -110,7 +108,7 @@ fn each_model() -> Vec<language_model::Problem> {
 
 fn product_of_layers() -> Vec<layers::Problem> {
     let mut all = Vec::new();
-    for cell in CELLS {
+    for &cell in Cell::ALL {
         for widths in WIDTHS {
             for seq_len in 1..=12 {
                 for bidirectional in [false, true] {
@@ -129,7 +127,7 @@ fn product_of_layers() -> Vec<layers::Problem> {
 
 fn product_of_models() -> Vec<language_model::Problem> {
     let mut all = Vec::new();
-    for cell in CELLS {
+    for &cell in Cell::ALL {
         for widths in WIDTHS {
             let last = widths.last().copied().unwrap_or_default();
             for (embed, tied) in [(0, false), (4, false), (last, true)] {

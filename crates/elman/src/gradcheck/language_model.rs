@@ -4,7 +4,7 @@
 use elman_kernels::recurrent::Cell;
 use elman_kernels::{Cpu, softmax};
 
-use super::{Check, Configuration, InitialState, Loss, Network, check_tensor, name, start};
+use super::{Check, Configuration, InitialState, Loss, Network, check_tensor, start};
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::model::LanguageModel;
@@ -29,15 +29,8 @@ const SIZES: [usize; 3] = [4, 3, 7];
 
 impl Problem {
     fn config(&self) -> Config {
-        let (cell, nonlinearity) = match self.cell {
-            Cell::Lstm => (config::Cell::Lstm, config::Nonlinearity::Tanh),
-            Cell::Gru => (config::Cell::Gru, config::Nonlinearity::Tanh),
-            Cell::RnnTanh => (config::Cell::Rnn, config::Nonlinearity::Tanh),
-            Cell::RnnRelu => (config::Cell::Rnn, config::Nonlinearity::Relu),
-        };
         Config {
-            cell,
-            nonlinearity,
+            cell: self.cell,
             hidden_size: self.hidden_sizes.last().copied().unwrap_or_default(),
             num_layers: self.hidden_sizes.len(),
             hidden_sizes: Some(self.hidden_sizes.clone()),
@@ -57,7 +50,7 @@ impl Problem {
     fn configuration(&self) -> Configuration {
         let [seq_len, batch, input_size] = SIZES;
         Configuration {
-            cell: name(self.cell),
+            cell: self.cell.name(),
             network: Network::LanguageModel,
             layers: self.hidden_sizes.len(),
             hidden_sizes: self.hidden_sizes.clone(),

@@ -4,7 +4,7 @@
 use elman_kernels::recurrent::Cell;
 use elman_kernels::{Cpu, pad};
 
-use super::{Check, Configuration, InitialState, Loss, LossOf, Network, check_tensor, draws, name, start};
+use super::{Check, Configuration, InitialState, Loss, LossOf, Network, check_tensor, draws, start};
 use crate::error::Error;
 use crate::layer::{Recurrent, Stack, State, TapeState, vars};
 use crate::ops::Sequence;
@@ -30,6 +30,8 @@ pub struct LayerProblem {
     rnn: Recurrent,
     params: Params<f64>,
     state: State<f64>,
+    /// `[T*B]`, where some positions are absent.
+    present: Option<Vec<bool>>,
     configuration: Configuration,
     names: Vec<String>,
     /// The parameters, then x, then the parts of a given state: what `names` names.
@@ -63,7 +65,7 @@ impl LayerProblem {
         let shapes = [[seq_len * batch, output]].into_iter().chain(parts.iter().map(|&(_, shape, _)| shape));
         let seeds = shapes.enumerate().map(|(i, [rows, cols])| padded(&draws(1000 + i as u64, rows * cols), cols));
         let configuration = Configuration {
-            cell: name(cell),
+            cell: cell.name(),
             network: Network::Layers,
             layers: problem.hidden_sizes.len(),
             hidden_sizes: problem.hidden_sizes.clone(),
@@ -77,8 +79,10 @@ impl LayerProblem {
             tied: false,
             locked_dropout: false,
         };
+        // Padding at both ends, and a gap: row b lacks the steps t with t + b divisible by 3.
+        let present = masked.then(|| (0..seq_len * batch).map(|i| (i / batch + i % batch) % 3 != 0).collect());
         let tape = Tape::new(cpu);
-        Ok(LayerProblem { tape, rnn, params, state, configuration, names, seeds: seeds.collect(), values })
+        Ok(LayerProblem { tape, rnn, params, state, present, configuration, names, seeds: seeds.collect(), values })
     }
 
     /// Checks every tensor. `flipped`: pretend that an LSTM's backward has a sign error in this gate.
@@ -108,7 +112,8 @@ impl LayerProblem {
         tape.start(recording);
         let x = tape.leaf(input_size, &padded(&values[count], input_size), true);
         let before = self.rnn.begin(tape, &self.params, &self.state, true)?;
-        let (y, after) = self.rnn.forward(tape, &self.params, Sequence::Dense(x), &before, None)?;
+        let (y, after) =
+            self.rnn.forward(tape, &self.params, Sequence::Dense(x), &before, self.present.as_deref(), None)?;
         let mut loss = Loss { value: 0.0, magnitude: 0.0 };
         for (var, seed) in [y].into_iter().chain(vars(&after)).zip(&self.seeds) {
             for (value, seed) in tape.value(var).iter().zip(seed) {

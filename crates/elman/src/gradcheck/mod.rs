@@ -37,7 +37,7 @@ pub enum Verdict {
 /// What was checked.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Configuration {
-    /// `lstm`, `gru`, `rnn` or `rnn-relu`.
+    /// The cell's name.
     pub cell: &'static str,
     /// `layers`, under a linear functional of their outputs and last states, or `language-model`, with its loss.
     pub network: Network,
@@ -162,15 +162,6 @@ pub fn check_tensor(
         false => Verdict::Inconclusive,
     };
     Ok(finding)
-}
-
-fn name(cell: Cell) -> &'static str {
-    match cell {
-        Cell::Lstm => "lstm",
-        Cell::Gru => "gru",
-        Cell::RnnTanh => "rnn",
-        Cell::RnnRelu => "rnn-relu",
-    }
 }
 
 /// Uniform numbers in [-1, 1) for the tensor number `tag`.

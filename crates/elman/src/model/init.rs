@@ -26,7 +26,7 @@ pub fn values(config: &Config, name: &str, shape: &[usize], rng: &mut ChaCha8Rng
         return vec![0.0; len];
     }
     let is_layer = name.starts_with("rnn.");
-    let hidden = if is_layer { shape[0] / config.equations().gates() } else { config.hidden_size };
+    let hidden = if is_layer { shape[0] / config.cell.gates() } else { config.hidden_size };
     let scale = config.init_scale();
     let within = |bound: f64, rng: &mut ChaCha8Rng| (0..len).map(|_| (2.0 * uniform(rng) - 1.0) * bound).collect();
     let bound = 1.0 / libm::sqrt(hidden as f64);

@@ -64,7 +64,7 @@ impl<E: Element> LanguageModel<E> {
         let table = if config.tied { head.weight() } else { Layout::Table { rows: vocab_size, cols: embed } };
         let encoder = (embed > 0).then(|| declaration.matrix("encoder.weight", table));
         let stack = Stack {
-            cell: config.equations(),
+            cell: config.cell,
             input_size: if embed > 0 { embed } else { vocab_size },
             hidden_sizes: &hidden_sizes,
             bidirectional: false,
@@ -125,7 +125,7 @@ impl<E: Element> LanguageModel<E> {
             Some(table) => Sequence::Dense(tape.embed(&self.params, table, self.vocab_size, self.embed, tokens)?),
             None => Sequence::Tokens { tokens, vocab_size: self.vocab_size },
         };
-        let (mut y, after) = self.rnn.forward(tape, &self.params, x, state, dropout.as_deref_mut())?;
+        let (mut y, after) = self.rnn.forward(tape, &self.params, x, state, None, dropout.as_deref_mut())?;
         if let (Some(rng), Some(state)) = (dropout, state.first()) {
             y = self.output_dropout.apply(tape, rng, y, state.hidden.rows())?;
         }

@@ -22,6 +22,10 @@ impl<E: Element> Tape<E> {
         let m = &mut self.memory;
         m.check(logits)?;
         let rows = targets.len();
+        if rows == 0 {
+            // A mean over nothing has no value.
+            return Err(Error::Shape { name: "targets".into(), got: vec![0], expected: vec![logits.rows().max(1)] });
+        }
         let mut grad = m.consume(logits.slot);
         let mut losses = m.take(rows);
         let counted = targets.iter().filter(|&&target| target != softmax::IGNORED).count().max(1) as f64;

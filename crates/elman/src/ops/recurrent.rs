@@ -1,7 +1,7 @@
 //! Holds the node for a whole recurrent layer in one direction: all steps at once, state in and out.
 //! Refuses stacking (see `layer.rs`) and arithmetic (see the kernels).
 
-use elman_kernels::recurrent::{self, Cell, Dims, Input, WeightGrads, Weights};
+use elman_kernels::recurrent::{self, Cell, Dims, Input, Inputs, WeightGrads, Weights};
 use elman_kernels::{Buffer, Element};
 
 use super::Op;
@@ -70,6 +70,8 @@ pub(crate) struct Recurrent<E> {
     ids: LayerIds,
     d: Dims,
     x: Saved,
+    /// `[T*B]`: the positions that are read; all where it is `None`.
+    present: Option<Vec<bool>>,
     before: StateVars,
     /// Slot of `hidden` `[T+1, B, H]`, of which y and the last h are rows.
     hidden: usize,
@@ -81,12 +83,18 @@ pub(crate) struct Recurrent<E> {
 impl<E: Element> Tape<E> {
     /// Runs a layer over `x` from the state `before`; T follows from the rows of x. Returns h after each input, `[T*B,
     /// H]`, and the state after the last step read. The last h shares its gradient with its row of the first.
+    ///
+    /// `present`, `[T*B]` where it is given, says which positions are read. At another, x may be anything, the state
+    /// passes through unchanged, and neither x nor the parameters have a gradient from there: a row of another length
+    /// than T is padded with absent positions, at either end, and ends in the state after its last one present. More
+    /// padding changes no bit of any value or gradient. Errors: `present` has another length.
     pub fn recurrent(
         &mut self,
         params: &Params<E>,
         ids: LayerIds,
         x: Sequence<'_>,
         before: StateVars,
+        present: Option<&[bool]>,
     ) -> Result<(Var, StateVars), Error> {
         let (batch, hidden_size) = (before.hidden.rows(), before.hidden.cols());
         let input_size = match x {
@@ -106,7 +114,8 @@ impl<E: Element> Tape<E> {
             Sequence::Dense(x) => Input::Dense(m.value(x)),
             Sequence::Tokens { tokens, .. } => Input::Tokens(tokens),
         };
-        recurrent::forward(&m.cpu, &d, &weights(params, ids), input, &mut gates, &mut hidden, &mut cell)?;
+        let inputs = Inputs { x: input, present };
+        recurrent::forward(&m.cpu, &d, &weights(params, ids), inputs, &mut gates, &mut hidden, &mut cell)?;
 
         let last_cell = before.cell.map(|_| {
             let mut last = m.take(d.state_len());
@@ -120,7 +129,8 @@ impl<E: Element> Tape<E> {
             Sequence::Dense(x) => Saved::Dense(x),
             Sequence::Tokens { tokens, .. } => Saved::Tokens(tokens.to_vec()),
         };
-        let op = Recurrent { ids, d, x, before, hidden: states, last_cell, gates, cell };
+        let present = present.map(<[bool]>::to_vec);
+        let op = Recurrent { ids, d, x, present, before, hidden: states, last_cell, gates, cell };
         self.record(Op::Recurrent(Box::new(op)));
         Ok((y, after))
     }
@@ -144,10 +154,11 @@ impl<E: Element> Recurrent<E> {
             Saved::Dense(x) if m.wants_grad(x.slot) => Some((x, m.take_grad(x.slot))),
             _ => None,
         };
-        let input = match &self.x {
+        let x = match &self.x {
             Saved::Dense(x) => Input::Dense(m.value(*x)),
             Saved::Tokens(tokens) => Input::Tokens(tokens),
         };
+        let inputs = Inputs { x, present: self.present.as_deref() };
         let [weight_ih, weight_hh, bias_ih, bias_hh] =
             grads.slices_mut([ids.weight_ih, ids.weight_hh, ids.bias_ih, ids.bias_hh]);
         let run = recurrent::Sequence {
@@ -159,7 +170,7 @@ impl<E: Element> Recurrent<E> {
         };
         let grads = WeightGrads { weight_ih, weight_hh, bias_ih, bias_hh };
         let target = grad_x.as_mut().map(|(x, grad)| &mut grad[x.range()]);
-        recurrent::backward(&m.cpu, d, &weights(params, ids), input, run, target, grads)?;
+        recurrent::backward(&m.cpu, d, &weights(params, ids), inputs, run, target, grads)?;
         if let Some((x, grad)) = grad_x {
             m.put_grad(x.slot, grad);
         }

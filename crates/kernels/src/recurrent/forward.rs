@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{Dims, Equations, Input, Step, Weights};
-use crate::cpu::Shared;
+use super::{Dims, Equations, Inner, Input, Present, Step, Weights, gate_rows};
+use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, Init, Left};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
@@ -17,6 +17,7 @@ pub(super) fn run<E: Element, Q: Equations>(
     d: &Dims,
     w: &Weights<'_, E>,
     x: Input<'_, E>,
+    present: Present<'_>,
     bias: &[E],
     gates: &mut [E],
     hidden: &mut [E],
@@ -25,10 +26,10 @@ pub(super) fn run<E: Element, Q: Equations>(
     let (gates, hidden, cell) = (Shared::new(gates), Shared::new(hidden), Shared::new(cell));
     if let Input::Dense(x) = x {
         let a = Left::rows(x.as_ptr(), pad(d.input_size), d.input_size);
-        let work = d.rows() * Q::GATES * d.hidden_size * d.input_size;
+        let work = saturating_product(&[d.rows(), Q::GATES, d.hidden_size, d.input_size]);
         cpu.split(d.rows(), 1, work, |rows| {
             let (weight_ih, gates) = (w.weight_ih, gates.get());
-            cpu.run(InputProduct { d, columns: Q::INPUT, rows, a, weight_ih, bias, gates });
+            cpu.run(InputProduct { d, columns: Q::INPUT, rows, present, a, weight_ih, bias, gates });
         });
     }
     let tokens = match x {
@@ -38,7 +39,7 @@ pub(super) fn run<E: Element, Q: Equations>(
     cpu.split(d.batch, 1, d.recurrent_work(), |rows| {
         let (gates, hidden, cell) = (gates.get(), hidden.get(), cell.get());
         let equations = PhantomData::<Q>;
-        cpu.run(ForwardRows { d, rows, tokens, weight_hh: w.weight_hh, gates, hidden, cell, equations });
+        cpu.run(ForwardRows { d, rows, present, tokens, weight_hh: w.weight_hh, gates, hidden, cell, equations });
     });
 }
 
@@ -47,6 +48,7 @@ struct InputProduct<'a, E> {
     d: &'a Dims,
     columns: Columns,
     rows: Range<usize>,
+    present: Present<'a>,
     a: Left<E>,
     weight_ih: &'a [E],
     bias: &'a [E],
@@ -61,16 +63,19 @@ impl<E: Element> Kernel<E> for InputProduct<'_, E> {
         for p in 0..self.d.panels() {
             let bias = &self.bias[p * PANEL..][..PANEL];
             let panel = self.weight_ih[p * self.d.input_size * PANEL..].as_ptr();
-            // SAFETY: `forward` checked the lengths; this part alone writes its rows of every panel.
-            unsafe {
-                let gates = self.gates.add(p * self.d.rows() * PANEL);
-                let init = Init::Row(bias.as_ptr().add(first));
-                gemm::nn(s, self.rows.clone(), self.a, panel.add(first), width, gates.add(first), PANEL, init);
-                if width < PANEL {
-                    for r in self.rows.clone() {
-                        let row = std::slice::from_raw_parts_mut(gates.add(r * PANEL), PANEL);
-                        row[..first].copy_from_slice(&bias[..first]);
-                        row[first + width..].copy_from_slice(&bias[first + width..]);
+            for rows in self.present.runs(0, self.rows.clone()) {
+                // SAFETY: `forward` checked the lengths; this part alone writes its rows of every panel.
+                unsafe {
+                    let gates = self.gates.add(p * self.d.rows() * PANEL);
+                    let init = Init::Row(bias.as_ptr().add(first));
+                    let to = gates.add(first);
+                    gemm::nn(s, rows.clone(), self.a, panel.wrapping_add(first), width, to, PANEL, init);
+                    if width < PANEL {
+                        for r in rows {
+                            let row = std::slice::from_raw_parts_mut(gates.add(r * PANEL), PANEL);
+                            row[..first].copy_from_slice(&bias[..first]);
+                            row[first + width..].copy_from_slice(&bias[first + width..]);
+                        }
                     }
                 }
             }
@@ -82,6 +87,7 @@ impl<E: Element> Kernel<E> for InputProduct<'_, E> {
 struct ForwardRows<'a, E, Q> {
     d: &'a Dims,
     rows: Range<usize>,
+    present: Present<'a>,
     /// Tokens, `weight_ih` and the bias, where `gates` does not yet hold the input's share.
     tokens: Option<(&'a [u32], &'a [E], &'a [E])>,
     weight_hh: &'a [E],
@@ -98,40 +104,107 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
         let d = self.d;
         let width = pad(d.hidden_size);
         for t in (0..d.seq_len).map(|step| d.time(step)) {
-            let (before, after) = d.slots(t);
+            let ((before, after), first) = (d.slots(t), t * d.batch);
             // SAFETY: `forward` checked the lengths; this part alone touches its rows of every slot and panel.
             unsafe {
+                let now = self.gates.add(first * PANEL);
+                let step = |p: usize, r: usize| {
+                    let at = |slot: usize| (slot * d.batch + r) * width + p * Q::UNITS;
+                    let cell = |slot: usize| if Q::HAS_CELL { self.cell.add(at(slot)) } else { self.cell };
+                    Step {
+                        units: d.units_of(p),
+                        gates: now.add((p * d.rows() + r) * PANEL),
+                        hidden_before: self.hidden.add(at(before)),
+                        hidden_after: self.hidden.add(at(after)),
+                        cell_before: cell(before),
+                        cell_after: cell(after),
+                        grad_before: std::ptr::null_mut(),
+                        grad_after: std::ptr::null(),
+                        grad_cell: std::ptr::null_mut(),
+                    }
+                };
                 let previous = Left::rows(self.hidden.add(before * d.state_len()).cast_const(), width, d.hidden_size);
                 for p in 0..d.panels() {
-                    let gates = self.gates.add((p * d.rows() + t * d.batch) * PANEL);
+                    let gates = now.add(p * d.rows() * PANEL);
                     if let Some((tokens, weight_ih, bias)) = self.tokens {
-                        for r in self.rows.clone() {
-                            let token = tokens[t * d.batch + r] as usize;
+                        for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
+                            let token = tokens[first + r] as usize;
                             let row = &weight_ih[(p * d.input_size + token) * PANEL..][..PANEL];
                             add_rows(s, &bias[p * PANEL..][..PANEL], row, gates.add(r * PANEL));
                         }
                     }
-                    let Columns { first, width: cols } = Q::RECURRENT;
-                    let panel = self.weight_hh[p * d.hidden_size * PANEL..].as_ptr().add(first);
-                    gemm::nn(s, self.rows.clone(), previous, panel, cols, gates.add(first), PANEL, Init::Keep);
+                    let Columns { first: column, width: cols } = Q::RECURRENT;
+                    let panel = self.weight_hh[p * d.hidden_size * PANEL..].as_ptr().add(column);
+                    for rows in self.present.runs(first, self.rows.clone()) {
+                        gemm::nn(s, rows, previous, panel, cols, gates.add(column), PANEL, Init::Keep);
+                    }
                     for r in self.rows.clone() {
-                        let at = |slot: usize| (slot * d.batch + r) * width + p * Q::UNITS;
-                        let cell = |slot: usize| if Q::HAS_CELL { self.cell.add(at(slot)) } else { self.cell };
-                        let step = Step {
-                            units: d.units_of(p),
-                            gates: gates.add(r * PANEL),
-                            hidden_before: self.hidden.add(at(before)),
-                            hidden_after: self.hidden.add(at(after)),
-                            cell_before: cell(before),
-                            cell_after: cell(after),
-                            grad_before: std::ptr::null_mut(),
-                            grad_after: std::ptr::null(),
-                            grad_cell: std::ptr::null_mut(),
-                        };
-                        Q::forward(s, step);
+                        if self.present.at(first + r) {
+                            Q::forward(s, step(p, r));
+                        } else {
+                            pass(step(p, r), Q::HAS_CELL);
+                        }
+                    }
+                }
+                if let Some(Inner { operand, product }) = Q::INNER {
+                    for p in 0..d.panels() {
+                        let panel = self.weight_hh[p * d.hidden_size * PANEL..].as_ptr().add(product.first);
+                        let to = now.add(p * d.rows() * PANEL + product.first);
+                        for rows in self.present.runs(first, self.rows.clone()) {
+                            inner_product(s, d, rows, now, operand, panel, product.width, to);
+                        }
+                        for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
+                            Q::forward_inner(s, step(p, r));
+                        }
                     }
                 }
             }
+        }
+    }
+}
+
+/// The state of some units after a step that reads nothing: that before it.
+///
+/// # Safety
+/// The pointers of `step` are valid for their ranges and this call's alone.
+#[inline(always)]
+unsafe fn pass<E: Element>(step: Step<E>, has_cell: bool) {
+    // SAFETY: the caller's promise; the states before and after are different slots.
+    unsafe {
+        std::ptr::copy_nonoverlapping(step.hidden_before, step.hidden_after, step.units);
+        if has_cell {
+            std::ptr::copy_nonoverlapping(step.cell_before, step.cell_after, step.units);
+        }
+    }
+}
+
+/// Adds the product of the columns `operand` of one step's gates, over the H units, with one panel of the recurrent
+/// weight: one chain in rising k, over the panels whose units all exist and then over the rest of the last.
+///
+/// # Safety
+/// As `gemm::nn`: `now` is one step's gates, `panel` has H rows of 64, `to` is written `cols` wide at `rows`.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn inner_product<E: Element, S: Simd<E>>(
+    s: S,
+    d: &Dims,
+    rows: Range<usize>,
+    now: *mut E,
+    operand: Columns,
+    panel: *const E,
+    cols: usize,
+    to: *mut E,
+) {
+    let (whole, rest) = (d.hidden_size / operand.width, d.hidden_size % operand.width);
+    let a = gate_rows(d, now, operand);
+    // SAFETY: the caller's promise; both products stay within the H rows of the panel.
+    unsafe {
+        if whole > 0 {
+            gemm::nn(s, rows.clone(), Left { panels: whole, ..a }, panel, cols, to, PANEL, Init::Keep);
+        }
+        if rest > 0 {
+            let a = Left::rows(a.ptr.wrapping_add(whole * a.panel_stride), PANEL, rest);
+            gemm::nn(s, rows, a, panel.add(whole * operand.width * PANEL), cols, to, PANEL, Init::Keep);
         }
     }
 }

@@ -9,54 +9,72 @@
 //!
 //! The sum of a pre-activation is one chain: biases, then input, then recurrence, each in rising k. Threads share the
 //! rows of the batch: each runs every step of its rows and meets the others only at the end.
+//!
+//! Adding a cell is a file of equations and a line in `cells!`.
 
 mod backward;
 mod forward;
+mod present;
+mod products;
 
-use crate::error::{check_len, check_tokens};
-use crate::gemm::Columns;
+use crate::cpu::saturating_product;
+use crate::error::{check_len, check_tokens, product};
+use crate::gemm::{Columns, Left};
 use crate::gru::Gru;
+use crate::gru_reset_before::GruResetBefore;
 use crate::layout::{Layout, PANEL};
 use crate::lstm::Lstm;
 use crate::rnn::{Relu, Rnn, Tanh};
 use crate::simd::Simd;
 use crate::{Buffer, Cpu, Element, Error, pad};
+use present::Present;
 
-/// The cells there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cell {
-    /// Elman's network with tanh.
-    RnnTanh,
-    /// Elman's network with relu.
-    RnnRelu,
-    /// Long short-term memory, gates i, f, g, o.
-    Lstm,
-    /// Gated recurrent unit, gates r, z, n, reset after the product.
-    Gru,
-}
+/// Makes the enum of cells, and `with_equations!(cell, Q => body)`, which runs the body with Q bound to the type of the
+/// cell's equations. `$dollar` is the sign itself.
+macro_rules! cells {
+    ($dollar:tt $($(#[$doc:meta])* $cell:ident $name:literal $equations:ty;)*) => {
+        /// The cells there are.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Cell {
+            $($(#[$doc])* $cell,)*
+        }
 
-/// Runs `$body` with `$cell` bound to the type of the equations.
-macro_rules! with_equations {
-    ($cell:expr, $equations:ident => $body:expr) => {
-        match $cell {
-            Cell::RnnTanh => {
-                type $equations = Rnn<Tanh>;
-                $body
-            }
-            Cell::RnnRelu => {
-                type $equations = Rnn<Relu>;
-                $body
-            }
-            Cell::Lstm => {
-                type $equations = Lstm;
-                $body
-            }
-            Cell::Gru => {
-                type $equations = Gru;
-                $body
+        impl Cell {
+            /// Every cell.
+            pub const ALL: &'static [Cell] = &[$(Cell::$cell),*];
+
+            /// The name in reports.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Cell::$cell => $name,)*
+                }
             }
         }
+
+        macro_rules! with_equations {
+            ($dollar cell:expr, $dollar equations:ident => $dollar body:expr) => {
+                match $dollar cell {
+                    $(Cell::$cell => {
+                        type $dollar equations = $equations;
+                        $dollar body
+                    })*
+                }
+            };
+        }
     };
+}
+
+cells! { $
+    /// Long short-term memory, gates i, f, g, o.
+    Lstm "lstm" Lstm;
+    /// Gated recurrent unit, gates r, z, n, reset after the product: PyTorch's.
+    Gru "gru" Gru;
+    /// Elman's network with tanh.
+    RnnTanh "rnn" Rnn<Tanh>;
+    /// Elman's network with relu.
+    RnnRelu "rnn-relu" Rnn<Relu>;
+    /// Gated recurrent unit, gates r, z, n, reset before the product: Cho et al. 2014.
+    GruResetBefore "gru-reset-before" GruResetBefore;
 }
 
 /// One step of some units of one row, as pointers to where they lie. `units` is a multiple of 16. `gates` starts the
@@ -89,10 +107,14 @@ pub(crate) trait Equations {
     const INPUT: Columns = Columns { first: 0, width: PANEL };
     const RECURRENT: Columns = Columns { first: 0, width: PANEL };
 
+    /// A second recurrent product within the step, where the cell has one.
+    const INNER: Option<Inner> = None;
+
     /// Layout of a weight with `cols` columns, of the input or the recurrence.
     fn layout(hidden_size: usize, cols: usize, recurrent: bool) -> Layout;
 
-    /// From pre-activations to what backward needs in `gates`, and the state after the step.
+    /// From pre-activations to what backward needs in `gates`, and the state after the step; where there is an inner
+    /// product, to its operand.
     ///
     /// # Safety
     /// The pointers of `step` are valid for their ranges and this call's alone.
@@ -104,6 +126,35 @@ pub(crate) trait Equations {
     /// # Safety
     /// As forward.
     unsafe fn backward<E: Element, S: Simd<E>>(s: S, step: Step<E>);
+
+    /// After the inner product, to the state after the step.
+    ///
+    /// # Safety
+    /// As forward.
+    #[inline(always)]
+    unsafe fn forward_inner<E: Element, S: Simd<E>>(_: S, _: Step<E>) {}
+
+    /// From the gradient by the inner product's operand, of which `grad_operand` holds this step's units, to what is
+    /// left of that by the pre-activations.
+    ///
+    /// # Safety
+    /// As forward; `grad_operand` is readable over the step's units.
+    #[inline(always)]
+    unsafe fn backward_inner<E: Element, S: Simd<E>>(_: S, _: Step<E>, _grad_operand: *const E) {}
+}
+
+/// A recurrent product that reads not h but what `forward` leaves in the columns `operand` of every panel, a unit each,
+/// and that adds to the columns `product`. Its weight is the rest of `weight_hh`: RECURRENT has none of those columns.
+#[derive(Clone, Copy)]
+pub(crate) struct Inner {
+    pub operand: Columns,
+    pub product: Columns,
+}
+
+/// Some columns of the gate buffer from `gates` on as a left operand: the sum runs over panels, then over columns.
+fn gate_rows<E>(d: &Dims, gates: *const E, columns: Columns) -> Left<E> {
+    let ptr = gates.wrapping_add(columns.first);
+    Left { ptr, row_stride: PANEL, width: columns.width, panels: d.panels(), panel_stride: d.rows() * PANEL }
 }
 
 /// Sizes of one layer and one direction.
@@ -151,13 +202,13 @@ impl Dims {
     pub fn bias_hh(&self) -> Layout {
         with_equations!(self.cell, Q => Q::layout(self.hidden_size, 1, true))
     }
-    /// Length of `gates`.
+    /// Length of `gates`; `usize::MAX`, which no slice has, where that is beyond it. So with the other lengths.
     pub fn gates_len(&self) -> usize {
-        self.panels() * self.rows() * PANEL
+        length(&self.gates_factors())
     }
     /// Length of `hidden`.
     pub fn hidden_len(&self) -> usize {
-        (self.seq_len + 1) * self.state_len()
+        length(&self.hidden_factors())
     }
     /// Length of `cell`.
     pub fn cell_len(&self) -> usize {
@@ -165,7 +216,19 @@ impl Dims {
     }
     /// Length of one slot: the state of a batch.
     pub fn state_len(&self) -> usize {
-        self.batch * pad(self.hidden_size)
+        length(&self.state_factors())
+    }
+    fn gates_factors(&self) -> [usize; 4] {
+        [self.panels(), self.seq_len, self.batch, PANEL]
+    }
+    fn hidden_factors(&self) -> [usize; 3] {
+        [self.seq_len.saturating_add(1), self.batch, pad(self.hidden_size)]
+    }
+    fn state_factors(&self) -> [usize; 2] {
+        [self.batch, pad(self.hidden_size)]
+    }
+    fn x_factors(&self) -> [usize; 3] {
+        [self.seq_len, self.batch, pad(self.input_size)]
     }
     /// The slot of the initial state.
     pub fn first_slot(&self) -> usize {
@@ -185,6 +248,7 @@ impl Dims {
     fn units(&self) -> usize {
         with_equations!(self.cell, Q => Q::UNITS)
     }
+    /// T*B, of checked sizes: their product is within that of `gates_factors`.
     fn rows(&self) -> usize {
         self.seq_len * self.batch
     }
@@ -198,12 +262,16 @@ impl Dims {
     }
     /// Multiply-adds of one product with the recurrent weight over all steps.
     fn recurrent_work(&self) -> usize {
-        self.rows() * self.cell.gates() * self.hidden_size * self.hidden_size
+        saturating_product(&[self.rows(), self.cell.gates(), self.hidden_size, self.hidden_size])
     }
     /// Units of panel `p`, rounded up to 16: the last panel may be narrow.
     fn units_of(&self, p: usize) -> usize {
         (pad(self.hidden_size) - p * self.units()).min(self.units())
     }
+}
+
+fn length(factors: &[usize]) -> usize {
+    product(factors).unwrap_or(usize::MAX)
 }
 
 /// Packed weights of one layer.
@@ -241,50 +309,74 @@ pub enum Input<'a, E> {
     Tokens(&'a [u32]),
 }
 
-fn check<E: Element>(d: &Dims, w: &Weights<'_, E>, x: &Input<'_, E>, lens: [usize; 3]) -> Result<(), Error> {
-    match x {
-        Input::Dense(x) => check_len("input", x.len(), "T * B * pad(I)", d.rows() * pad(d.input_size))?,
-        Input::Tokens(x) => {
-            check_len("input tokens", x.len(), "T * B", d.rows())?;
-            check_tokens(x, d.input_size)?;
+/// What the layer reads over all steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a, E> {
+    /// At every position.
+    pub x: Input<'a, E>,
+    /// `[T*B]`: the positions that are read, all where it is `None`. At another, x may be anything: the state passes
+    /// through unchanged, and so does its gradient; x and the weights get none from there.
+    pub present: Option<&'a [bool]>,
+}
+
+impl<'a, E> Inputs<'a, E> {
+    /// Every position is read.
+    pub fn all(x: Input<'a, E>) -> Inputs<'a, E> {
+        Inputs { x, present: None }
+    }
+}
+
+fn check<E: Element>(d: &Dims, w: &Weights<'_, E>, inputs: &Inputs<'_, E>, lens: [usize; 3]) -> Result<(), Error> {
+    if let Some(present) = inputs.present {
+        check_len("present", present.len(), "T * B", &[d.seq_len, d.batch])?;
+    }
+    match inputs.x {
+        Input::Dense(x) => check_len("input", x.len(), "T * B * pad(I)", &d.x_factors())?,
+        Input::Tokens(tokens) => {
+            check_len("input tokens", tokens.len(), "T * B", &[d.seq_len, d.batch])?;
+            check_tokens(tokens, inputs.present, d.input_size)?;
         }
     }
-    check_len("weight_ih", w.weight_ih.len(), "P * I * 64", d.weight_ih().packed_len())?;
-    check_len("weight_hh", w.weight_hh.len(), "P * H * 64", d.weight_hh().packed_len())?;
-    check_len("bias_ih", w.bias_ih.len(), "P * 64", d.bias_ih().packed_len())?;
-    check_len("bias_hh", w.bias_hh.len(), "P * 64", d.bias_hh().packed_len())?;
-    check_len("gates", lens[0], "P * T * B * 64", d.gates_len())?;
-    check_len("hidden", lens[1], "(T+1) * B * pad(H)", d.hidden_len())?;
-    check_len("cell", lens[2], "(T+1) * B * pad(H), or 0", d.cell_len())
+    check_len("weight_ih", w.weight_ih.len(), "P * I * 64", &d.weight_ih().factors())?;
+    check_len("weight_hh", w.weight_hh.len(), "P * H * 64", &d.weight_hh().factors())?;
+    check_len("bias_ih", w.bias_ih.len(), "P * 64", &d.bias_ih().factors())?;
+    check_len("bias_hh", w.bias_hh.len(), "P * 64", &d.bias_hh().factors())?;
+    check_len("gates", lens[0], "P * T * B * 64", &d.gates_factors())?;
+    check_len("hidden", lens[1], "(T+1) * B * pad(H)", &d.hidden_factors())?;
+    check_len("cell", lens[2], "(T+1) * B * pad(H), or 0", &[d.cell_len()])
 }
 
 /// Runs the layer over all steps from the initial state in slot [`Dims::first_slot`] of `hidden` and `cell`.
 ///
 /// Saved: `gates` (overwritten) and the other slots of `hidden` and `cell`; backward needs all three.
 /// Allocates: one sum of the biases.
-/// Errors: a length that differs from its shape; a token out of range.
+/// Errors: a length that differs from its shape; a token out of range that is read.
 pub fn forward<E: Element>(
     cpu: &Cpu,
     d: &Dims,
     w: &Weights<'_, E>,
-    x: Input<'_, E>,
+    inputs: Inputs<'_, E>,
     gates: &mut [E],
     hidden: &mut [E],
     cell: &mut [E],
 ) -> Result<(), Error> {
-    check(d, w, &x, [gates.len(), hidden.len(), cell.len()])?;
+    check(d, w, &inputs, [gates.len(), hidden.len(), cell.len()])?;
+    if d.state_len() == 0 {
+        return Ok(());
+    }
     let mut bias = Buffer::zeros(w.bias_ih.len());
     for (sum, (&a, &b)) in bias.iter_mut().zip(w.bias_ih.iter().zip(w.bias_hh)) {
         *sum = a + b;
     }
-    with_equations!(d.cell, Q => forward::run::<E, Q>(cpu, d, w, x, &bias, gates, hidden, cell));
+    let (x, present) = (inputs.x, Present::new(inputs.present));
+    with_equations!(d.cell, Q => forward::run::<E, Q>(cpu, d, w, x, present, &bias, gates, hidden, cell));
     Ok(())
 }
 
 /// What backward reads and turns into gradients of the states.
 #[derive(Debug)]
 pub struct Sequence<'a, E> {
-    /// As forward left it; becomes the gradient by the pre-activations.
+    /// As forward left it; leaves with what is of no use.
     pub gates: &'a mut [E],
     /// As forward left it.
     pub hidden: &'a [E],
@@ -297,33 +389,43 @@ pub struct Sequence<'a, E> {
 }
 
 /// Gradients of [`forward`], from the last step read to the first. `grad_x` and `grads` are added to; `grad_x` may be
-/// absent, and for tokens there is none.
+/// absent, and for tokens there is none. The sums of a weight's gradient run over the positions that are read, in the
+/// order of `[T, B]`: positions that are not take no part, so more of them change no bit.
 ///
-/// Allocates: the transposed weights. Errors: a length that differs from its shape; a token out of range.
+/// Allocates: the transposed weights; with a mask, the positions and their rows of `grad_x`; for a cell with an inner
+/// product, the rows of its operand. Errors: a length that differs from its shape; a token out of range that is read.
+/// Then nothing is written.
 pub fn backward<E: Element>(
     cpu: &Cpu,
     d: &Dims,
     w: &Weights<'_, E>,
-    x: Input<'_, E>,
-    run: Sequence<'_, E>,
+    inputs: Inputs<'_, E>,
+    mut run: Sequence<'_, E>,
     grad_x: Option<&mut [E]>,
     grads: WeightGrads<'_, E>,
 ) -> Result<(), Error> {
-    check(d, w, &x, [run.gates.len(), run.hidden.len(), run.cell.len()])?;
-    check_len("hidden gradient", run.grad_hidden.len(), "(T+1) * B * pad(H)", d.hidden_len())?;
+    check(d, w, &inputs, [run.gates.len(), run.hidden.len(), run.cell.len()])?;
+    check_len("hidden gradient", run.grad_hidden.len(), "(T+1) * B * pad(H)", &d.hidden_factors())?;
     let cell_len = if d.cell.has_cell() { d.state_len() } else { 0 };
-    check_len("cell gradient", run.grad_cell.len(), "B * pad(H), or 0", cell_len)?;
-    check_len("weight_ih gradient", grads.weight_ih.len(), "P * I * 64", w.weight_ih.len())?;
-    check_len("weight_hh gradient", grads.weight_hh.len(), "P * H * 64", w.weight_hh.len())?;
-    check_len("bias_ih gradient", grads.bias_ih.len(), "P * 64", w.bias_ih.len())?;
-    check_len("bias_hh gradient", grads.bias_hh.len(), "P * 64", w.bias_hh.len())?;
-    if let (Input::Dense(x), Some(grad_x)) = (&x, &grad_x) {
-        check_len("input gradient", grad_x.len(), "T * B * pad(I)", x.len())?;
+    check_len("cell gradient", run.grad_cell.len(), "B * pad(H), or 0", &[cell_len])?;
+    check_len("weight_ih gradient", grads.weight_ih.len(), "P * I * 64", &[w.weight_ih.len()])?;
+    check_len("weight_hh gradient", grads.weight_hh.len(), "P * H * 64", &[w.weight_hh.len()])?;
+    check_len("bias_ih gradient", grads.bias_ih.len(), "P * 64", &[w.bias_ih.len()])?;
+    check_len("bias_hh gradient", grads.bias_hh.len(), "P * 64", &[w.bias_hh.len()])?;
+    if let Some(grad_x) = &grad_x {
+        match inputs.x {
+            Input::Dense(x) => check_len("input gradient", grad_x.len(), "T * B * pad(I)", &[x.len()])?,
+            Input::Tokens(_) => check_len("input gradient of tokens", grad_x.len(), "nothing", &[0])?,
+        }
     }
+    if d.state_len() == 0 {
+        return Ok(());
+    }
+    let (x, present) = (inputs.x, Present::new(inputs.present));
     with_equations!(d.cell, Q => {
-        backward::steps::<E, Q>(cpu, d, w, run.gates, run.hidden, run.cell, run.grad_hidden, run.grad_cell);
-        // From here on `gates` is the gradient by the pre-activations, read-only.
-        backward::products::<E, Q>(cpu, d, w, x, run.gates, run.hidden, grad_x, grads);
+        backward::steps::<E, Q>(cpu, d, w.weight_hh, present, &mut run);
+        // From here on `gates` is the gradient by the pre-activations.
+        products::add::<E, Q>(cpu, d, w.weight_ih, x, present, run.gates, run.hidden, grad_x, grads);
     });
     Ok(())
 }

@@ -1,0 +1,102 @@
+//! Holds the mask of a sequence: which positions of `[T, B]` are read. Where one is absent the state passes through
+//! unchanged, and so does its gradient. Refuses products: what it skips is the walks' to skip.
+
+use std::ops::Range;
+
+use crate::gemm::TILE_ROWS;
+
+/// Which positions are read; all where there is no mask.
+#[derive(Clone, Copy)]
+pub(super) struct Present<'a>(Option<&'a [bool]>);
+
+impl<'a> Present<'a> {
+    /// A mask under which nothing is absent is none.
+    pub fn new(mask: Option<&'a [bool]>) -> Present<'a> {
+        Present(mask.filter(|mask| mask.contains(&false)))
+    }
+
+    /// Whether the position `t * B + b` is read.
+    #[inline(always)]
+    pub fn at(self, position: usize) -> bool {
+        self.0.is_none_or(|mask| mask[position])
+    }
+
+    /// Whether anything is absent.
+    #[inline(always)]
+    pub fn is_mask(self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The positions that are read, in rising order, where not all are. Allocates.
+    pub fn positions(self) -> Option<Vec<usize>> {
+        let mask = self.0?;
+        Some((0..mask.len()).filter(|&position| mask[position]).collect())
+    }
+
+    /// Runs of `rows`, counted from the position `first` on, that together hold every row that is read. A run goes on
+    /// over a gap of no more rows than a tile has: a product over such a row is wasted, but cheaper than a short tile.
+    #[inline(always)]
+    pub fn runs(self, first: usize, rows: Range<usize>) -> Runs<'a> {
+        Runs { mask: self.0, first, rows }
+    }
+}
+
+/// See [`Present::runs`].
+pub(super) struct Runs<'a> {
+    mask: Option<&'a [bool]>,
+    first: usize,
+    rows: Range<usize>,
+}
+
+impl Iterator for Runs<'_> {
+    type Item = Range<usize>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Range<usize>> {
+        let Some(mask) = self.mask else {
+            let rows = std::mem::take(&mut self.rows);
+            return (!rows.is_empty()).then_some(rows);
+        };
+        let is_read = |row: usize| mask[self.first + row];
+        let start = self.rows.clone().find(|&row| is_read(row))?;
+        let mut end = start + 1;
+        for row in end..self.rows.end {
+            if is_read(row) {
+                end = row + 1;
+            } else if row - end >= TILE_ROWS {
+                break;
+            }
+        }
+        self.rows.start = end;
+        Some(start..end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_hold_what_is_read_and_bridge_no_more_than_a_tile() {
+        for seed in 0..400u64 {
+            // Long and short gaps, at both ends too.
+            let bit = |i: u64| (seed * 977 + i / (1 + seed % 9)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 62 > seed % 4;
+            let mask: Vec<bool> = (0..60).map(bit).collect();
+            let runs: Vec<_> = Present::new(Some(&mask)).runs(5, 2..50).collect();
+            let mut row = 2;
+            for run in &runs {
+                assert!(mask[5 + run.start] && mask[5 + run.end - 1] || !Present::new(Some(&mask)).is_mask());
+                assert!((row..run.start).all(|row| !mask[5 + row]), "{mask:?}: {runs:?}");
+                let gaps = (run.start..run.end).collect::<Vec<_>>();
+                let longest = gaps.split(|&row| mask[5 + row]).map(|gap| gap.len()).max();
+                assert!(longest.unwrap() <= TILE_ROWS, "{mask:?}: {runs:?}");
+                row = run.end;
+            }
+            assert!((row..50).all(|row| !mask[5 + row]), "{mask:?}: {runs:?}");
+        }
+        assert_eq!(Present::new(None).runs(5, 2..50).collect::<Vec<_>>(), [2..50]);
+        assert_eq!(Present::new(None).runs(5, 2..2).count(), 0);
+        assert!(!Present::new(Some(&[true; 4])).is_mask() && Present::new(Some(&[true, false])).is_mask());
+        assert_eq!(Present::new(Some(&[true, false, true])).positions(), Some(vec![0, 2]));
+    }
+}

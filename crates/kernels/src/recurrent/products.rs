@@ -1,0 +1,184 @@
+//! Holds the products of a recurrent layer's backward that need no order in time: the gradients by input, weights and
+//! biases. Refuses positions that are absent: their rows are taken out first, so that no sum sees them.
+
+use super::{Dims, Equations, Inner, Input, Present, WeightGrads, gate_rows};
+use crate::cpu::{Shared, saturating_product};
+use crate::gemm::{self, Columns, WeightGrad};
+use crate::layout::PANEL;
+use crate::{Buffer, Cpu, Element, linear, pad};
+
+/// The gradient by the pre-activations, without the rows of absent positions.
+struct GateGrads<'a, E> {
+    d: &'a Dims,
+    /// `[P][T*B][64]`, of which the first `rows` rows of each panel count.
+    gates: &'a [E],
+    rows: usize,
+    /// The position of each row, where not every position has one.
+    positions: Option<Vec<usize>>,
+}
+
+/// What follows from the gradient by the pre-activations, which `gates` holds.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn add<E: Element, Q: Equations>(
+    cpu: &Cpu,
+    d: &Dims,
+    weight_ih: &[E],
+    x: Input<'_, E>,
+    present: Present<'_>,
+    gates: &mut [E],
+    hidden: &[E],
+    grad_x: Option<&mut [E]>,
+    grads: WeightGrads<'_, E>,
+) {
+    let g = GateGrads::new(cpu, d, present, gates);
+    if let (Input::Dense(_), Some(grad_x)) = (x, grad_x) {
+        g.add_to_input(cpu, weight_ih, Q::INPUT, grad_x);
+    }
+    // d_W_hh += d_a^T h before each step
+    let before = &hidden[usize::from(d.reverse) * d.state_len()..];
+    g.add_to_weight(cpu, Q::RECURRENT, before, g.positions.as_deref(), d.hidden_size, grads.weight_hh);
+    if let Some(Inner { operand, product }) = Q::INNER {
+        // ... and d_a^T times the operand of the inner product
+        let operand = g.columns(cpu, operand);
+        g.add_to_weight(cpu, product, &operand, None, d.hidden_size, grads.weight_hh);
+    }
+    match x {
+        // d_W_ih += d_a^T x
+        Input::Dense(x) => {
+            g.add_to_weight(cpu, Q::INPUT, x, g.positions.as_deref(), d.input_size, grads.weight_ih);
+        }
+        Input::Tokens(tokens) => g.scatter(cpu, tokens, Q::INPUT, grads.weight_ih),
+    }
+    // d_b += sum of d_a, each bias in its columns
+    let recurrent = [Some(Q::RECURRENT), Q::INNER.map(|inner| inner.product)];
+    g.add_to_biases(&mut [(grads.bias_ih, &[Some(Q::INPUT)]), (grads.bias_hh, &recurrent)]);
+}
+
+impl<'a, E: Element> GateGrads<'a, E> {
+    /// Moves the rows that are read to the front of their panels.
+    fn new(cpu: &Cpu, d: &'a Dims, present: Present<'_>, gates: &'a mut [E]) -> GateGrads<'a, E> {
+        let positions = present.positions();
+        if let Some(positions) = &positions {
+            let len = d.rows() * PANEL;
+            cpu.fill(gates, len, 1, |_, panels| {
+                for panel in panels.chunks_exact_mut(len) {
+                    for (row, &position) in positions.iter().enumerate() {
+                        panel.copy_within(position * PANEL..(position + 1) * PANEL, row * PANEL);
+                    }
+                }
+            });
+        }
+        let rows = positions.as_ref().map_or(d.rows(), Vec::len);
+        GateGrads { d, gates, rows, positions }
+    }
+
+    /// The rows of each panel that count.
+    fn panels(&self) -> impl Iterator<Item = &'a [E]> {
+        let len = self.rows * PANEL;
+        self.gates.chunks_exact((self.d.rows() * PANEL).max(1)).map(move |panel| &panel[..len])
+    }
+
+    /// d_x += d_a W_ih.
+    fn add_to_input(&self, cpu: &Cpu, weight_ih: &[E], columns: Columns, grad_x: &mut [E]) {
+        let (inputs, width) = (self.d.panels() * columns.width, pad(self.d.input_size));
+        let mut transposed = Buffer::zeros(self.d.input_size.div_ceil(PANEL) * inputs * PANEL);
+        gemm::transpose(cpu, weight_ih, self.d.input_size, columns, inputs, &mut transposed);
+        let a = gate_rows(self.d, self.gates.as_ptr(), columns);
+        let product = |grad_x: &mut [E]| {
+            // SAFETY: `gates` has at least `rows` rows in every panel.
+            unsafe { linear::product(cpu, self.rows, a, &transposed, width, None, true, grad_x) }
+        };
+        let Some(positions) = &self.positions else { return product(grad_x) };
+        let mut some = Buffer::zeros(self.rows * width);
+        for (row, &position) in some.chunks_exact_mut(width.max(1)).zip(positions) {
+            row.copy_from_slice(&grad_x[position * width..][..width]);
+        }
+        product(&mut some);
+        for (row, &position) in some.chunks_exact(width.max(1)).zip(positions) {
+            grad_x[position * width..][..width].copy_from_slice(row);
+        }
+    }
+
+    /// d_W += d_a^T a, for the columns of a packed weight with `k` inputs. Row r of `a`, `pad(k)` long, is that of
+    /// `positions[r]`, or r where there are none.
+    fn add_to_weight(
+        &self,
+        cpu: &Cpu,
+        columns: Columns,
+        a: &[E],
+        positions: Option<&[usize]>,
+        k: usize,
+        grad: &mut [E],
+    ) {
+        let w = WeightGrad {
+            sum_rows: self.rows,
+            a,
+            lda: pad(k),
+            positions,
+            k,
+            b: self.gates,
+            panel_stride: self.d.rows() * PANEL,
+            ldb: PANEL,
+            columns,
+            outputs: self.d.panels() * columns.width,
+        };
+        gemm::tn(cpu, &w, grad);
+    }
+
+    /// Adds the sum over the rows of d_a, in rising row, to each bias in its columns.
+    fn add_to_biases(&self, biases: &mut [(&mut [E], &[Option<Columns>])]) {
+        if self.rows == 0 {
+            return;
+        }
+        for (p, panel) in self.panels().enumerate() {
+            let mut sums = [E::ZERO; PANEL];
+            for row in panel.chunks_exact(PANEL) {
+                for (sum, &g) in sums.iter_mut().zip(row) {
+                    *sum += g;
+                }
+            }
+            for (bias, columns) in biases.iter_mut() {
+                for &Columns { first, width } in columns.iter().flatten() {
+                    let bias = &mut bias[p * PANEL + first..][..width];
+                    bias.iter_mut().zip(&sums[first..]).for_each(|(bias, &sum)| *bias += sum);
+                }
+            }
+        }
+    }
+
+    /// Some columns of every panel side by side, as rows `[rows, pad(H)]`. Allocates them.
+    fn columns(&self, cpu: &Cpu, columns: Columns) -> Buffer<E> {
+        let width = self.d.panels() * columns.width;
+        let mut all = Buffer::zeros(self.rows * width);
+        cpu.fill(&mut all, width, 1, |start, rows| {
+            for (i, row) in rows.chunks_exact_mut(width).enumerate() {
+                let at = (start / width + i) * PANEL + columns.first;
+                for (p, to) in row.chunks_exact_mut(columns.width).enumerate() {
+                    to.copy_from_slice(&self.gates[p * self.d.rows() * PANEL + at..][..columns.width]);
+                }
+            }
+        });
+        all
+    }
+
+    /// d_W_ih of one-hot input: the gradient of a row goes to the weight row of its token, in rising row.
+    fn scatter(&self, cpu: &Cpu, tokens: &[u32], columns: Columns, grad: &mut [E]) {
+        let d = self.d;
+        let grad = Shared::new(grad);
+        let columns = columns.first..columns.first + columns.width;
+        let token = |row: usize| tokens[self.positions.as_ref().map_or(row, |positions| positions[row])] as usize;
+        cpu.split(d.panels(), 1, saturating_product(&[self.rows, d.panels(), PANEL]), |panels| {
+            for (p, panel) in self.panels().enumerate().skip(panels.start).take(panels.len()) {
+                let len = d.input_size * PANEL;
+                // SAFETY: panel p lies within the gradient and belongs to this part alone.
+                let grad = unsafe { std::slice::from_raw_parts_mut(grad.get().add(p * len), len) };
+                for (r, row) in panel.chunks_exact(PANEL).enumerate() {
+                    let sums = &mut grad[token(r) * PANEL..][..PANEL][columns.clone()];
+                    for (sum, &g) in sums.iter_mut().zip(&row[columns.clone()]) {
+                        *sum += g;
+                    }
+                }
+            }
+        });
+    }
+}
