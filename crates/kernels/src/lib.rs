@@ -27,6 +27,7 @@ mod lstm;
 pub mod mask;
 pub mod math;
 pub mod norm;
+pub mod peak;
 pub mod recurrent;
 pub mod reference;
 mod rnn;

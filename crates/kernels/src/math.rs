@@ -65,7 +65,7 @@ const fn factorial(n: usize) -> f64 {
     product
 }
 
-/// e^x, at most 2 units in the last place off; subnormal results are rounded, NaN stays NaN.
+/// e^x, at most 1 unit in the last place off; subnormal results are rounded, NaN stays NaN.
 #[inline(always)]
 pub(crate) fn exp<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
     let (low, high) = E::RANGE;
@@ -78,14 +78,14 @@ pub(crate) fn exp<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
     s.mul(s.mul(y, s.pow2(half)), s.pow2(s.sub(n, half)))
 }
 
-/// 1 / (1 + e^-x), at most 4 units in the last place off where the result is normal.
+/// 1 / (1 + e^-x), at most 2 units in the last place off where the result is normal.
 #[inline(always)]
 pub(crate) fn sigmoid<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
     let one = s.splat(E::ONE);
     s.div(one, s.add(one, exp(s, s.sub(s.splat(E::ZERO), x))))
 }
 
-/// tanh x = (e^2|x| - 1) / (e^2|x| + 1) with the sign of x, at most 4 units in the last place off.
+/// tanh x = (e^2|x| - 1) / (e^2|x| + 1) with the sign of x, at most 2 units in the last place off.
 #[inline(always)]
 pub(crate) fn tanh<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
     let size = s.min(s.splat(E::from_f64(TANH_END)), s.abs(x));
@@ -174,12 +174,15 @@ mod tests {
     fn errors_stay_within_the_stated_bounds() {
         let sigmoid = |x: f64| 1.0 / (1.0 + libm::exp(-x));
         let (f32_tiny, f64_tiny) = (f32::MIN_POSITIVE as f64, f64::MIN_POSITIVE);
-        assert!(worst::<f32>(Function::Exp, libm::exp, f32_tiny) <= 2.0);
-        assert!(worst::<f64>(Function::Exp, libm::exp, f64_tiny) <= 2.0);
-        assert!(worst::<f32>(Function::Sigmoid, sigmoid, f32_tiny) <= 4.0);
-        assert!(worst::<f64>(Function::Sigmoid, sigmoid, f64_tiny) <= 4.0);
-        assert!(worst::<f32>(Function::Tanh, libm::tanh, f32_tiny) <= 4.0);
-        assert!(worst::<f64>(Function::Tanh, libm::tanh, f64_tiny) <= 4.0);
+        // The bounds are what is reached, rounded up: a polynomial of one degree less is beyond them. In f64 the truth is
+        // itself up to one unit off.
+        let within = |worst: f64, bound: f64| assert!(worst <= bound, "off by {worst}, {bound} allowed");
+        within(worst::<f32>(Function::Exp, libm::exp, f32_tiny), 0.75);
+        within(worst::<f64>(Function::Exp, libm::exp, f64_tiny), 1.0);
+        within(worst::<f32>(Function::Sigmoid, sigmoid, f32_tiny), 1.2);
+        within(worst::<f64>(Function::Sigmoid, sigmoid, f64_tiny), 1.8);
+        within(worst::<f32>(Function::Tanh, libm::tanh, f32_tiny), 1.1);
+        within(worst::<f64>(Function::Tanh, libm::tanh, f64_tiny), 2.0);
     }
 
     #[test]
