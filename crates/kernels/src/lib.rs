@@ -13,6 +13,7 @@
 
 mod buffer;
 mod cpu;
+mod crew;
 pub mod descent;
 mod element;
 pub mod elementwise;
@@ -25,6 +26,7 @@ pub mod linear;
 mod lstm;
 pub mod mask;
 pub mod math;
+mod matvec;
 pub mod norm;
 pub mod recurrent;
 pub mod reference;

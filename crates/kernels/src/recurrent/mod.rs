@@ -12,6 +12,7 @@
 
 mod backward;
 mod forward;
+pub mod step;
 
 use crate::error::{check_len, check_tokens};
 use crate::gemm::Columns;
@@ -58,6 +59,8 @@ macro_rules! with_equations {
         }
     };
 }
+
+use with_equations;
 
 /// One step of some units of one row, as pointers to where they lie. `units` is a multiple of 16. `gates` starts the
 /// panel's row of 64; the others start at the panel's first unit, before and after the step.
