@@ -16,6 +16,7 @@ mod settings;
 mod signals;
 mod terminal;
 mod train;
+mod weights;
 
 use std::process::ExitCode;
 

@@ -130,6 +130,11 @@ impl Recurrent {
         Recurrent { hidden_size, dropout, layers: layers.collect() }
     }
 
+    /// Every layer's equations and parameters.
+    pub(crate) fn layers(&self) -> &[LayerIds] {
+        &self.layers
+    }
+
     /// A zero state for `batch` rows.
     pub fn zero_state<E: Element>(&self, batch: usize) -> State<E> {
         let hidden_size = self.hidden_size;

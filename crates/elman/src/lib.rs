@@ -53,7 +53,7 @@ pub use elman_kernels::{Cpu, Element};
 pub use error::Error;
 pub use model::LanguageModel;
 pub use run_dir::RunDir;
-pub use sample::Settings;
+pub use sample::{Precision, Settings};
 pub use train::Trainer;
 pub use train_state::text_of;
 

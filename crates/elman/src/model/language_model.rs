@@ -1,6 +1,8 @@
 //! Holds the language model: tokens (one-hot or embedded), stacked recurrent layers, affine head, cross-entropy.
 //! Refuses text and optimizers: it sees token ids and leaves gradients.
 
+mod stepper;
+
 use elman_kernels::layout::Layout;
 use elman_kernels::{Element, linear, pad, softmax};
 use rand_chacha::ChaCha8Rng;
