@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub mod atomic_file;
+pub mod bench;
 pub mod checkpoint;
 pub mod config;
 pub mod data;

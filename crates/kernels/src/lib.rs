@@ -28,6 +28,7 @@ pub mod mask;
 pub mod math;
 mod matvec;
 pub mod norm;
+pub mod peak;
 pub mod recurrent;
 pub mod reference;
 mod rnn;

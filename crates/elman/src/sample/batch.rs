@@ -34,7 +34,7 @@ pub struct Batch<'a> {
     vocab: &'a Vocab,
     settings: Settings,
     rows: Vec<Row>,
-    network: Network<'a>,
+    network: Network<&'a LanguageModel<f32>>,
     /// `[B, V]` after the last step.
     logits: Vec<f32>,
     inputs: Vec<u32>,

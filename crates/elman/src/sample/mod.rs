@@ -4,7 +4,7 @@
 mod batch;
 mod choose;
 mod ending;
-mod network;
+pub(crate) mod network;
 
 pub use batch::{Batch, Generator, Start};
 pub use choose::{REPETITION_WINDOW, Settings, choose, penalise};
