@@ -4,13 +4,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use elman::evaluate::{Evaluation, Line, evaluate, evaluate_lines};
+use elman::evaluate::{Evaluation, Line, evaluate, evaluate_lines, evaluate_with};
 use elman::tape::Tape;
 use elman::{Cpu, ModelFile, Vocab};
 
 use crate::corpus;
 use crate::progress::wait_for;
 use crate::terminal::{self, counted, row};
+use crate::weights::Weights;
 
 /// Measure a trained model on a text
 #[derive(clap::Args)]
@@ -24,16 +25,38 @@ pub struct Args {
     /// Score each line by itself: its log-probability in nats and its tokens; with --json, an object a line
     #[arg(long)]
     per_line: bool,
+    /// Measure with narrower weights too, and say the difference
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with = "per_line")]
+    weights: Option<Weights>,
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
+}
+
+/// The same text with narrower weights.
+#[derive(serde::Serialize)]
+struct Narrow {
+    weights: &'static str,
+    loss: f64,
+    /// Loss with these weights minus that with the full ones, nats per token.
+    difference: f64,
+}
+
+/// What `--json` prints.
+#[derive(serde::Serialize)]
+struct Figures<'a> {
+    #[serde(flatten)]
+    full: &'a Evaluation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    narrow: Option<&'a Narrow>,
 }
 
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let file = ModelFile::load(&args.run)?;
     let corpus = corpus::read(&args.text, file.config.tokenizer)?;
-    let mut tape = Tape::new(&Cpu::new(None)?);
+    let cpu = Cpu::new(None)?;
+    let mut tape = Tape::new(&cpu);
     let (model, vocab, text) = (&file.model, &file.vocab, corpus.bytes());
     if args.per_line {
         let lines = wait_for("reading the text", || evaluate_lines(model, vocab, text, &mut tape))?;
@@ -47,10 +70,22 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let figures = wait_for("reading the text", || evaluate(model, vocab, text, &mut tape))?;
+    let narrow = match args.weights {
+        None => None,
+        Some(weights) => {
+            let read = || evaluate_with(model, vocab, text, weights.precision(), &cpu);
+            let Evaluation { loss, .. } = wait_for("reading the text again", read)?;
+            Some(Narrow { weights: weights.name(), loss, difference: loss - figures.loss })
+        }
+    };
     if args.json {
-        terminal::print_json(&figures)?;
+        terminal::print_json(&Figures { full: &figures, narrow: narrow.as_ref() })?;
     } else {
-        terminal::print(&table(corpus.name(), unit(vocab), &figures))?;
+        let mut lines = table(corpus.name(), unit(vocab), &figures);
+        if let Some(Narrow { weights, loss, difference }) = &narrow {
+            lines += &format!("\n{}", row(weights, &format!("{loss:.4} nats per {}, {difference:+.4}", unit(vocab))));
+        }
+        terminal::print(&lines)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 //! Refuses to do the work itself (that is the library's) and to let a failure pass without a sentence.
 
 mod arguments;
+mod bench;
 mod completions;
 mod corpus;
 mod curves;
@@ -16,6 +17,7 @@ mod settings;
 mod signals;
 mod terminal;
 mod train;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -45,6 +47,7 @@ enum Verb {
     Eval(eval::Args),
     Gradcheck(gradcheck::Args),
     Info(info::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(args),
         Verb::Gradcheck(args) => gradcheck::run(args),
         Verb::Info(args) => info::run(args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Completions(args) => completions::run(&args, &mut arguments::command::<Cli>()),
         Verb::Man(args) => man::run(&args, arguments::command::<Cli>()),
     };

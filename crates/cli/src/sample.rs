@@ -13,6 +13,7 @@ use elman::{Cpu, ModelFile, Settings};
 
 use crate::failure;
 use crate::terminal::{NO_STDOUT, dim, say};
+use crate::weights::Weights;
 
 /// Let a trained model write
 #[derive(clap::Args)]
@@ -38,6 +39,9 @@ pub struct Args {
     /// Read a line of standard input, go on from it, and so on; what went before is remembered
     #[arg(long, short = 'i', conflicts_with_all = ["random_start", "num_samples"])]
     interactive: bool,
+    /// Precision of the weights; `elman eval --weights` says what the narrow ones cost
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Weights::F32)]
+    weights: Weights,
     /// Seed: the same seed writes the same text [default: a new one each time, told on stderr]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -73,7 +77,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let file = ModelFile::load(&args.run)?;
     let cpu = Cpu::new(None)?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
-    let open = |starts: &[Start]| file.batch(starts, args.num_samples, settings, seed, &cpu);
+    let open = |starts: &[Start]| file.batch(starts, args.num_samples, settings, seed, args.weights.precision(), &cpu);
     let tell_seed = || {
         if args.seed.is_none() && (settings.temperature > 0.0 || args.random_start) {
             say!("{}", dim(&format!("seed {seed}")));

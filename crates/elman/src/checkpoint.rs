@@ -14,7 +14,7 @@ use crate::{
     model::LanguageModel,
     params::Params,
     rng::{Purpose, generator},
-    sample::{Batch, Generator, Settings, Start},
+    sample::{Batch, Generator, Precision, Settings, Start},
     tensor_file::{self, Named, TensorFile, Tensors},
 };
 
@@ -129,19 +129,20 @@ impl ModelFile {
     /// `samples` streams for each of `starts`, start by start, all in one batch. The generator of sample i of a start is
     /// stream i of `seed`, whatever the other starts are: the first is what [`ModelFile::generate`] gives.
     ///
-    /// Errors: as [`Batch::new`].
+    /// `precision` is that of the weights. Errors: as [`Batch::new`].
     pub fn batch(
         &self,
         starts: &[Start<'_>],
         samples: usize,
         settings: Settings,
         seed: u64,
+        precision: Precision,
         cpu: &Cpu,
     ) -> Result<Batch<'_>, Error> {
         let rows = starts
             .iter()
             .flat_map(|&start| (0..samples).map(move |i| (start, generator(seed, Purpose::Sample, i as u64))));
-        Batch::new(&self.model, &self.vocab, rows, settings, cpu)
+        Batch::with_precision(&self.model, &self.vocab, rows, settings, precision, cpu)
     }
 }
 

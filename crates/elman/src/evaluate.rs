@@ -1,9 +1,9 @@
 //! Holds the measures of a model on a text: its loss over the whole text, read as one stream, and each line's by itself.
 //! Refuses a text without a prediction in it, and characters the model does not know.
 
-use elman_kernels::Element;
+use elman_kernels::{Cpu, Element, pad, softmax};
 
-use crate::{data::Vocab, error::Error, model::LanguageModel, tape::Tape};
+use crate::{data::Vocab, error::Error, model::LanguageModel, sample::Precision, tape::Tape};
 
 /// Steps handed to the model at once. Fixed: a figure must not depend on anything but model and text.
 const CHUNK: usize = 1024;
@@ -32,13 +32,43 @@ pub fn evaluate<E: Element>(
     text: impl AsRef<[u8]>,
     tape: &mut Tape<E>,
 ) -> Result<Evaluation, Error> {
-    let text = text.as_ref();
+    let (ids, bytes) = encode(vocab, text.as_ref())?;
+    evaluate_ids(model, &ids, bytes, tape)
+}
+
+/// As [`evaluate`], with the model's weights in `precision`, one step after another, as sampling has them. With full ones
+/// the loss has the bits of [`evaluate`]'s.
+pub fn evaluate_with(
+    model: &LanguageModel<f32>,
+    vocab: &Vocab,
+    text: impl AsRef<[u8]>,
+    precision: Precision,
+    cpu: &Cpu,
+) -> Result<Evaluation, Error> {
+    let (ids, bytes) = encode(vocab, text.as_ref())?;
+    let mut stepper = model.stepper_with(cpu, precision)?;
+    let mut state = model.stepper_state(&stepper);
+    let (mut logits, mut losses) = (Vec::new(), Vec::new());
+    measure(&ids, bytes, |inputs, targets| {
+        let row = pad(model.vocab_size());
+        logits.resize(inputs.len() * row, 0.0);
+        losses.resize(inputs.len(), 0.0);
+        for (&token, logits) in inputs.iter().zip(logits.chunks_exact_mut(row)) {
+            stepper.step(token, &mut state, logits)?;
+        }
+        softmax::cross_entropy(cpu, model.vocab_size(), targets, 1.0, &mut logits, &mut losses)?;
+        Ok(losses.iter().map(|&loss| f64::from(loss)).sum())
+    })
+}
+
+/// The ids of a text, and the bytes of its predicted part.
+fn encode(vocab: &Vocab, text: &[u8]) -> Result<(Vec<u32>, usize), Error> {
     let ids = vocab.encode_bytes("the text", text)?;
     if ids.len() < 2 {
         let (name, got, unit) = ("the text".into(), ids.len(), vocab.unit(ids.len()));
         return Err(Error::ShortText { name, got, unit, expected: "2".into() });
     }
-    evaluate_ids(model, &ids, vocab.predicted_bytes(text), tape)
+    Ok((ids, vocab.predicted_bytes(text)))
 }
 
 /// What a model thinks of a line.
@@ -84,6 +114,16 @@ pub(crate) fn evaluate_ids<E: Element>(
     bytes: usize,
     tape: &mut Tape<E>,
 ) -> Result<Evaluation, Error> {
+    let mut state = model.initial_state(1);
+    measure(ids, bytes, |inputs, targets| model.loss_sum(tape, inputs, targets, &mut state))
+}
+
+/// Chunk by chunk: `nats` is the sum of the losses of a chunk's predictions.
+fn measure(
+    ids: &[u32],
+    bytes: usize,
+    mut nats_of: impl FnMut(&[u32], &[u32]) -> Result<f64, Error>,
+) -> Result<Evaluation, Error> {
     let predictions = ids.len().saturating_sub(1);
     if predictions == 0 {
         return Err(Error::ShortText {
@@ -93,9 +133,9 @@ pub(crate) fn evaluate_ids<E: Element>(
             expected: "2".into(),
         });
     }
-    let (mut state, mut nats) = (model.initial_state(1), 0.0);
+    let mut nats = 0.0;
     for (inputs, targets) in ids[..predictions].chunks(CHUNK).zip(ids[1..].chunks(CHUNK)) {
-        nats += model.loss_sum(tape, inputs, targets, &mut state)?;
+        nats += nats_of(inputs, targets)?;
     }
     let loss = nats / predictions as f64;
     Ok(Evaluation {
@@ -109,10 +149,8 @@ pub(crate) fn evaluate_ids<E: Element>(
 
 #[cfg(test)]
 mod tests {
-    use elman_kernels::Cpu;
-
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Cell, Config};
 
     #[test]
     fn one_stream_equals_one_step_at_a_time() {
@@ -139,6 +177,31 @@ mod tests {
         assert!((got.bpc - got.loss / 2.0_f64.ln()).abs() < 1e-12);
         let bytes = (text.len() - 1) as f64;
         assert!((got.bits_per_byte - got.bpc * n as f64 / bytes).abs() < 1e-12);
+    }
+
+    #[test]
+    fn steps_have_the_bits_of_the_whole_and_narrow_weights_come_near() {
+        let text = "the sea\nbird. ".repeat(120);
+        let vocab = Vocab::fit(&text, "");
+        let cpu = Cpu::new(Some(2)).unwrap();
+        for (cell, embed) in [(Cell::Lstm, 0), (Cell::Gru, 7), (Cell::RnnTanh, 0)] {
+            let config = Config { cell, embed, hidden_size: 40, ..Config::default() };
+            let model: LanguageModel<f32> = LanguageModel::new(&config, vocab.len()).unwrap();
+            let full = evaluate(&model, &vocab, &text, &mut Tape::new(&cpu)).unwrap();
+            let with = |precision| evaluate_with(&model, &vocab, &text, precision, &cpu).unwrap();
+            assert_eq!(with(Precision::Full), full, "{cell:?}");
+            for precision in [Precision::Bf16, Precision::Int8] {
+                // Weights of 1/sqrt(40) and below move by a 256th at most, logits by a hundredth or so.
+                let difference = (with(precision).loss - full.loss).abs();
+                assert!(difference > 0.0 && difference < 0.01, "{cell:?} {precision:?}: {difference}");
+            }
+        }
+        let error = |text| evaluate_with(&zeros(&vocab), &vocab, text, Precision::Int8, &cpu).unwrap_err().to_string();
+        assert_eq!(error("t"), "the text has 1 character, expected at least 2");
+    }
+
+    fn zeros(vocab: &Vocab) -> LanguageModel<f32> {
+        LanguageModel::zeros(&Config::default(), vocab.len()).unwrap()
     }
 
     #[test]

@@ -161,6 +161,11 @@ impl Recurrent {
         Ok(begun)
     }
 
+    /// Every layer's equations and parameters; of a layer that runs both ways, each direction's.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = LayerIds> {
+        self.directions.iter().map(|direction| direction.ids)
+    }
+
     /// Runs all layers over `x`: y `[T*B, ways * H]` of the last layer and the state after the last step (of a reverse
     /// direction: after the first). `present` `[T*B]`: the positions that are read, where not all are; see
     /// [`Tape::recurrent`]. `dropout`: the generator of this pass's masks; `None` turns dropout off.

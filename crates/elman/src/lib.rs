@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub mod atomic_file;
+pub mod bench;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
@@ -54,7 +55,7 @@ pub use elman_kernels::{Cpu, Element};
 pub use error::Error;
 pub use model::LanguageModel;
 pub use run_dir::RunDir;
-pub use sample::Settings;
+pub use sample::{Precision, Settings};
 pub use train::Trainer;
 pub use train_state::text_of;
 

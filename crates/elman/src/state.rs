@@ -82,6 +82,11 @@ impl<E: Element> State<E> {
         }
     }
 
+    /// Every part, padded, and whether it is the c that belongs to the h before it.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (bool, &[E])> {
+        self.parts.iter().map(|part| (part.is_cell, &part.values[..]))
+    }
+
     /// Every part by name, row-major: `h_l0` `[B, H]`, `c_l0`, `h_l0_reverse`, ... Allocates.
     pub fn tensors(&self) -> Vec<(String, [usize; 2], Vec<E>)> {
         let tensor = |part: &Part<E>| {

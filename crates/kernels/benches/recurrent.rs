@@ -3,7 +3,7 @@
 //! the same process, right before each layer: chains of fused multiply-adds in registers, on as many threads. With words
 //! after `--`, only the lines that hold them all: `cargo bench -p elman-kernels -- lstm avx512 H256`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use elman_kernels::recurrent::{self, Cell, Dims, Input, Inputs, Sequence, WeightGrads, Weights};
 use elman_kernels::{Backend, Buffer, Cpu, pad, peak};
@@ -121,14 +121,9 @@ fn main() {
     }
 }
 
-/// The most floating-point operations a second, in 1e9: the best of a few runs of some 10 ms.
+/// Floating-point operations a second at most, in 1e9.
 fn peak(cpu: &Cpu) -> f64 {
-    let run = || {
-        let start = Instant::now();
-        let done = peak::fused_multiply_adds::<f32>(cpu, 2_000_000);
-        2.0 * done as f64 / start.elapsed().as_secs_f64() / 1e9
-    };
-    (0..5).map(|_| run()).fold(0.0, f64::max)
+    peak::multiply_adds(cpu.backend(), cpu.threads(), Duration::from_millis(50)) / 1e9
 }
 
 /// Times one layer, if its line is asked for.

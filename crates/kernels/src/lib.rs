@@ -13,6 +13,7 @@
 
 mod buffer;
 mod cpu;
+mod crew;
 pub mod descent;
 mod element;
 pub mod elementwise;
@@ -26,6 +27,7 @@ pub mod linear;
 mod lstm;
 pub mod mask;
 pub mod math;
+mod matvec;
 pub mod norm;
 pub mod peak;
 pub mod recurrent;

@@ -1,73 +1,111 @@
-//! Holds the measure of speed: fused multiply-adds in registers alone, as many at a time as the processor can have under
-//! way. What a layer reaches is told as a share of it. Refuses clocks: the caller has one.
+//! Holds what this processor can do at best, measured: multiply-adds on registers, and reading of memory. Refuses to be
+//! part of any result: it is what timings are compared with.
 
 use std::hint::black_box;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
 
 use crate::simd::{Kernel, Simd};
-use crate::{Cpu, Element};
+use crate::{Backend, Buffer, Element};
 
-/// Chains a thread has under way: more than any processor's latency times its units.
+/// Chains of multiply-adds: enough to hide their latency, few enough for 16 registers.
 const CHAINS: usize = 12;
+/// Multiply-adds of each chain between two looks at the clock.
+const TURNS: usize = 1 << 14;
 
-/// Runs `rounds` rounds of independent chains on every thread of `cpu`, with its widest vectors. Returns the number of
-/// fused multiply-adds that were done in all.
-pub fn fused_multiply_adds<E: Element>(cpu: &Cpu, rounds: usize) -> usize {
-    cpu.split(cpu.threads(), 1, usize::MAX, |threads| {
-        for _ in threads {
-            black_box(cpu.run::<E, _>(Chains(rounds)));
-        }
-    });
-    cpu.threads() * rounds * cpu.run::<E, _>(Width)
-}
+struct Chains;
 
-struct Chains(usize);
-
-impl<E: Element> Kernel<E> for Chains {
-    type Output = E;
+impl Kernel<f32> for Chains {
+    type Output = usize;
+    /// Floating-point operations done.
     #[inline(always)]
-    fn run<S: Simd<E>>(self, s: S) -> E {
-        // x = x a + b stays near 1 and is never a subnormal number.
-        let (a, b) = black_box((E::from_f64(0.5), E::from_f64(0.5)));
-        let (a, b) = (s.splat(a), s.splat(b));
-        let mut chains = [s.splat(E::ONE); CHAINS];
-        for _ in 0..self.0 {
-            for x in &mut chains {
-                *x = s.fma(*x, a, b);
+    fn run<S: Simd<f32>>(self, s: S) -> usize {
+        let (a, b) = (s.splat(black_box(0.5)), s.splat(black_box(0.5)));
+        let mut sums: [S::V; CHAINS] = std::array::from_fn(|i| s.splat(black_box(i as f32)));
+        for _ in 0..TURNS {
+            for sum in &mut sums {
+                *sum = s.fma(*sum, a, b);
             }
         }
-        let mut lanes = [E::ZERO; 16];
-        let sum = chains.into_iter().fold(s.splat(E::ZERO), |sum, x| s.add(sum, x));
-        // SAFETY: `lanes` has 16 elements and LANES is at most that.
-        unsafe { s.store(lanes.as_mut_ptr(), sum) };
-        lanes[0]
+        let mut lanes = [0.0f32; 16];
+        for sum in sums {
+            // SAFETY: LANES divides 16.
+            unsafe { s.store(lanes.as_mut_ptr(), sum) };
+            black_box(&mut lanes);
+        }
+        2 * TURNS * CHAINS * S::LANES
     }
 }
 
-/// Multiply-adds of a round.
-struct Width;
+struct Read<'a>(&'a [f32]);
 
-impl<E: Element> Kernel<E> for Width {
-    type Output = usize;
+impl Kernel<f32> for Read<'_> {
+    type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, _: S) -> usize {
-        CHAINS * S::LANES
+    fn run<S: Simd<f32>>(self, s: S) {
+        let mut sums = [s.splat(0.0); 8];
+        for chunk in self.0.chunks_exact(8 * S::LANES) {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: a chunk has eight vectors.
+                *sum = s.add(*sum, unsafe { s.load(chunk.as_ptr().add(i * S::LANES)) });
+            }
+        }
+        let mut lanes = [0.0f32; 16];
+        for sum in sums {
+            // SAFETY: LANES divides 16.
+            unsafe { s.store(lanes.as_mut_ptr(), sum) };
+            black_box(&mut lanes);
+        }
     }
+}
+
+/// Runs `work` on `threads` threads at once, each over and over for `time`; the sum over the threads of what it returns,
+/// a second.
+fn rate(threads: usize, time: Duration, work: impl Fn(usize) -> usize + Sync) -> f64 {
+    let start = Barrier::new(threads);
+    let one = &|thread: usize| {
+        work(thread);
+        start.wait();
+        let (begin, mut done) = (Instant::now(), 0);
+        while begin.elapsed() < time {
+            done += work(thread);
+        }
+        done as f64 / begin.elapsed().as_secs_f64()
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|thread| scope.spawn(move || one(thread))).collect();
+        one(0) + others.into_iter().map(|other| other.join().expect("a measuring thread")).sum::<f64>()
+    })
+}
+
+/// Floating-point operations a second in f32, two for a multiply-add, on `threads` threads for `time`.
+pub fn multiply_adds(backend: Backend, threads: usize, time: Duration) -> f64 {
+    rate(threads.max(1), time, |_| f32::run(backend, Chains))
+}
+
+/// Bytes read a second, over and over from a memory of `bytes` that `threads` threads share, for `time`.
+pub fn reading(backend: Backend, threads: usize, bytes: usize, time: Duration) -> f64 {
+    let threads = threads.max(1);
+    let len = (bytes / size_of::<f32>()).div_ceil(128 * threads) * 128;
+    let mut parts: Vec<Buffer<f32>> = (0..threads).map(|_| Buffer::zeros(len)).collect();
+    parts.iter_mut().for_each(|part| part.fill(1.0));
+    rate(threads, time, |thread| {
+        f32::run(backend, Read(&parts[thread]));
+        size_of_val(&parts[thread][..])
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Backend;
 
     #[test]
-    fn what_is_done_is_counted() {
-        for backend in Backend::available() {
-            let cpu = Cpu::with_backend(backend, 2).unwrap();
-            let (f32s, f64s) = (fused_multiply_adds::<f32>(&cpu, 10), fused_multiply_adds::<f64>(&cpu, 10));
-            assert_eq!(f32s, 2 * f64s, "a vector holds twice as many f32");
-            assert_eq!(f32s % (2 * 10 * CHAINS), 0);
-            // Every chain ends at its fixed point, 1.
-            assert_eq!(cpu.run::<f32, _>(Chains(10)), CHAINS as f32);
+    fn more_than_a_toy_and_less_than_any_processor() {
+        let time = Duration::from_millis(5);
+        for backend in Backend::available().into_iter().filter(|backend| !backend.is_plain()) {
+            let (flops, bytes) = (multiply_adds(backend, 1, time), reading(backend, 1, 1 << 16, time));
+            assert!((1e8..1e13).contains(&flops), "{backend:?} {flops:e}");
+            assert!((1e8..1e13).contains(&bytes), "{backend:?} {bytes:e}");
         }
     }
 }

@@ -2,6 +2,8 @@
 //! embedding's), cross-entropy.
 //! Refuses text and optimizers: it sees token ids and leaves gradients.
 
+mod stepper;
+
 use elman_kernels::layout::Layout;
 use elman_kernels::{Element, linear, pad, softmax};
 use rand_chacha::ChaCha8Rng;

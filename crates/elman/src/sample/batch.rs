@@ -7,13 +7,12 @@ use std::collections::VecDeque;
 use elman_kernels::Cpu;
 use rand_chacha::ChaCha8Rng;
 
+use super::network::{Network, Precision};
 use super::{Ending, REPETITION_WINDOW, Settings, choose, penalise};
 use crate::{
     data::{Utf8Stream, Vocab},
     error::Error,
-    layer::State,
     model::LanguageModel,
-    tape::Tape,
 };
 
 /// The most rows of a batch: beyond it the logits alone would fill a small machine.
@@ -31,12 +30,11 @@ pub enum Start<'p> {
 
 /// Streams of text from a model, in lockstep: some may still read their prompts while others write.
 pub struct Batch<'a> {
-    model: &'a LanguageModel<f32>,
+    vocab_size: usize,
     vocab: &'a Vocab,
     settings: Settings,
     rows: Vec<Row>,
-    tape: Tape<f32>,
-    state: State<f32>,
+    network: Network<&'a LanguageModel<f32>>,
     /// `[B, V]` after the last step.
     logits: Vec<f32>,
     inputs: Vec<u32>,
@@ -98,6 +96,18 @@ impl<'a> Batch<'a> {
         settings: Settings,
         cpu: &Cpu,
     ) -> Result<Batch<'a>, Error> {
+        Batch::with_precision(model, vocab, starts, settings, Precision::Full, cpu)
+    }
+
+    /// As [`Batch::new`], with weights of another precision.
+    pub fn with_precision<'p>(
+        model: &'a LanguageModel<f32>,
+        vocab: &'a Vocab,
+        starts: impl IntoIterator<Item = (Start<'p>, ChaCha8Rng)>,
+        settings: Settings,
+        precision: Precision,
+        cpu: &Cpu,
+    ) -> Result<Batch<'a>, Error> {
         settings.check()?;
         let mut rows = Vec::new();
         for (start, rng) in starts {
@@ -121,13 +131,13 @@ impl<'a> Batch<'a> {
             let got = if rows.is_empty() { "0".into() } else { format!("more than {MAX_ROWS}") };
             return Err(Error::Setting { name: "the number of samples", got, expected: format!("1 to {MAX_ROWS}") });
         }
-        let state = model.initial_state(rows.len());
-        Ok(Batch { model, vocab, settings, rows, tape: Tape::new(cpu), state, logits: vec![], inputs: vec![] })
+        let network = Network::new(model, precision, rows.len(), cpu)?;
+        Ok(Batch { vocab_size: model.vocab_size(), vocab, settings, rows, network, logits: vec![], inputs: vec![] })
     }
 
     /// One step: each row reads a token of its prompt or, where that is read, chooses, writes and reads one.
     pub fn advance(&mut self) {
-        let vocab_size = self.model.vocab_size();
+        let vocab_size = self.vocab_size;
         self.inputs.clear();
         for (at, row) in self.rows.iter_mut().enumerate() {
             // No row can come to its logits before the first step has made them: each has a token unread.
@@ -142,8 +152,7 @@ impl<'a> Batch<'a> {
             });
             self.inputs.push(id);
         }
-        let (tape, state, logits) = (&mut self.tape, &mut self.state, &mut self.logits);
-        self.model.step(tape, &self.inputs, state, logits).expect("the model takes each of its own ids");
+        self.network.step(&self.inputs, &mut self.logits).expect("the model takes each of its own ids");
     }
 
     /// The next character that `row` has written, if nobody has taken it yet.
@@ -224,6 +233,7 @@ impl Iterator for Generator<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tape::Tape;
     use crate::{
         config::Config,
         rng::{Purpose, generator},

@@ -72,12 +72,12 @@ pub fn choose(logits: &[f32], settings: &Settings, rng: &mut ChaCha8Rng) -> usiz
     let logit = |id: usize| {
         if logits[id].is_nan() { f64::NEG_INFINITY } else { f64::from(logits[id]) }
     };
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|&a, &b| logit(b).total_cmp(&logit(a)).then(a.cmp(&b)));
-    let best = order[0];
+    let best = (1..logits.len()).fold(0, |best, id| if logit(id).total_cmp(&logit(best)).is_gt() { id } else { best });
     if settings.temperature == 0.0 {
         return best;
     }
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_unstable_by(|&a, &b| logit(b).total_cmp(&logit(a)).then(a.cmp(&b)));
     if settings.top_k > 0 {
         order.truncate(settings.top_k);
     }

@@ -4,7 +4,9 @@
 mod batch;
 mod choose;
 mod ending;
+pub(crate) mod network;
 
 pub use batch::{Batch, Generator, Start};
 pub use choose::{REPETITION_WINDOW, Settings, choose, penalise};
 pub use ending::Ending;
+pub use network::Precision;

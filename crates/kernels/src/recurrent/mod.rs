@@ -16,15 +16,12 @@ mod backward;
 mod forward;
 mod present;
 mod products;
+pub mod step;
 
 use crate::cpu::saturating_product;
 use crate::error::{check_len, check_tokens, product};
 use crate::gemm::{Columns, Left};
-use crate::gru::Gru;
-use crate::gru_reset_before::GruResetBefore;
 use crate::layout::{Layout, PANEL};
-use crate::lstm::Lstm;
-use crate::rnn::{Relu, Rnn, Tanh};
 use crate::simd::Simd;
 use crate::{Buffer, Cpu, Element, Error, pad};
 use present::Present;
@@ -66,16 +63,18 @@ macro_rules! cells {
 
 cells! { $
     /// Long short-term memory, gates i, f, g, o.
-    Lstm "lstm" Lstm;
+    Lstm "lstm" crate::lstm::Lstm;
     /// Gated recurrent unit, gates r, z, n, reset after the product: PyTorch's.
-    Gru "gru" Gru;
+    Gru "gru" crate::gru::Gru;
     /// Elman's network with tanh.
-    RnnTanh "rnn" Rnn<Tanh>;
+    RnnTanh "rnn" crate::rnn::Rnn<crate::rnn::Tanh>;
     /// Elman's network with relu.
-    RnnRelu "rnn-relu" Rnn<Relu>;
+    RnnRelu "rnn-relu" crate::rnn::Rnn<crate::rnn::Relu>;
     /// Gated recurrent unit, gates r, z, n, reset before the product: Cho et al. 2014.
-    GruResetBefore "gru-reset-before" GruResetBefore;
+    GruResetBefore "gru-reset-before" crate::gru_reset_before::GruResetBefore;
 }
+
+use with_equations;
 
 /// One step of some units of one row, as pointers to where they lie. `units` is a multiple of 16. `gates` starts the
 /// panel's row of 64; the others start at the panel's first unit, before and after the step.

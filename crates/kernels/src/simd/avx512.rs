@@ -1,19 +1,19 @@
-//! Holds the AVX-512 F and DQ operations: one intrinsic each. Refuses loops and policy.
+//! Holds the AVX-512 F, DQ and BW operations: one intrinsic each. Refuses loops and policy.
 
 use std::arch::x86_64::*;
 
 use super::x86::intrinsics;
 use super::{Kernel, Simd};
 
-/// Proof that this machine has AVX-512 F and DQ.
+/// Proof that this machine has AVX-512 F, DQ and BW.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx512(());
 
 impl Avx512 {
     /// The proof, if the processor has the instructions.
     pub fn detect() -> Option<Avx512> {
-        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("fma"))
-            .then_some(Avx512(()))
+        let has = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq");
+        (has && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("fma")).then_some(Avx512(()))
     }
 }
 

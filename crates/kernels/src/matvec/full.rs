@@ -1,0 +1,105 @@
+//! Holds the product of a full weight with a vector. Refuses narrower ones.
+
+use std::ops::Range;
+
+use super::{Product, Shape, Source, shapes, tiles};
+use crate::layout::PANEL;
+use crate::simd::{Backend, Kernel, Simd};
+use crate::{Buffer, Element, pad};
+
+/// The weight as it is, `[P][K][width]`.
+pub(crate) struct Full<E> {
+    shape: Shape,
+    weights: Buffer<E>,
+}
+
+impl<E: Element> Full<E> {
+    pub fn new(source: &Source<'_, E>) -> Full<E> {
+        let shape = source.shape();
+        let mut weights = Buffer::zeros(shape.inputs * shape.outputs);
+        shape.fill(shape.inputs, &mut weights, |n, k| source.at(n, k));
+        Full { shape, weights }
+    }
+}
+
+impl<E: Element> Product<E> for Full<E> {
+    fn panels(&self) -> usize {
+        self.shape.panels()
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&self.weights[..])
+    }
+
+    unsafe fn add(&self, backend: Backend, panels: Range<usize>, x: &[E], _: &mut [f32], to: *mut E) {
+        assert!(x.len() == pad(self.shape.inputs) && panels.end <= self.panels());
+        E::run(backend, Panels { shape: &self.shape, weights: &self.weights, panels, x, to });
+    }
+}
+
+struct Panels<'a, E> {
+    shape: &'a Shape,
+    weights: &'a [E],
+    panels: Range<usize>,
+    x: &'a [E],
+    to: *mut E,
+}
+
+impl<E: Element> Kernel<E> for Panels<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, s: S) {
+        let (shape, k) = (self.shape, self.shape.inputs);
+        tiles(shape, self.panels, S::LANES, |panels, p, column, vectors| {
+            macro_rules! run {
+                ($np:literal, $nv:literal) => {{
+                    // SAFETY: `add` checked the panels; the columns lie within them, in `weights` and in `to`.
+                    let (weights, to) = unsafe {
+                        let weights = self.weights.as_ptr().add(p * k * shape.width + column);
+                        let to = self.to.add(p * PANEL + column);
+                        (
+                            std::array::from_fn(|i| weights.add(i * k * shape.width)),
+                            std::array::from_fn(|i| to.add(i * PANEL)),
+                        )
+                    };
+                    s.vectorize(Tile::<E, $np, $nv> { weights, stride: shape.width_of(p), x: &self.x[..k], to })
+                }};
+            }
+            shapes!(panels, vectors, run)
+        });
+    }
+}
+
+struct Tile<'a, E, const NP: usize, const NV: usize> {
+    weights: [*const E; NP],
+    stride: usize,
+    x: &'a [E],
+    to: [*mut E; NP],
+}
+
+impl<E: Element, const NP: usize, const NV: usize> Kernel<E> for Tile<'_, E, NP, NV> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, s: S) {
+        let Tile { mut weights, stride, x, to } = self;
+        // SAFETY: `Panels` gives pointers to NV vectors in each of NP panels, K rows of them in `weights`.
+        unsafe {
+            let mut sums: [[S::V; NV]; NP] =
+                std::array::from_fn(|i| std::array::from_fn(|j| s.load(to[i].add(j * S::LANES))));
+            for &x in x {
+                let x = s.splat(x);
+                for (from, sums) in weights.iter_mut().zip(&mut sums) {
+                    for (j, sum) in sums.iter_mut().enumerate() {
+                        *sum = s.fma(x, s.load(from.add(j * S::LANES)), *sum);
+                    }
+                    *from = from.add(stride);
+                }
+            }
+            for (to, sums) in to.iter().zip(sums) {
+                for (j, sum) in sums.into_iter().enumerate() {
+                    s.store(to.add(j * S::LANES), sum);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Holds the product of a weight with one vector, in three forms of the weight: full, bfloat16, and 8-bit integers. All
+//! weights of a step come by once, so it runs at the speed of memory: a panel's columns lie together, in order, and
+//! nothing that is padding is read but the last panel's. Refuses batches (`gemm`) and activations (`step.rs`).
+//!
+//! Full and bfloat16: every output is one chain of fused multiply-adds in rising k, as in `gemm`, so that full weights
+//! give the bits of a whole sequence's forward, and bfloat16 ones those of full weights rounded to bfloat16.
+//!
+//! Integers: weight n, k is `scale[n] q[n][k]` with q of -127 to 127. The vector becomes `scale_x x[k]`, the integers x
+//! as large as the sum allows, 16 bits at most. The sum of the `q x` is exact, so its order is free.
+
+mod bf16;
+mod full;
+mod int8;
+
+use std::ops::Range;
+
+use crate::gemm::Columns;
+use crate::layout::PANEL;
+use crate::simd::Backend;
+use crate::{Element, pad};
+
+pub(crate) use bf16::Bf16;
+pub use bf16::rounded_to_bfloat16;
+pub(crate) use full::Full;
+pub(crate) use int8::Int8;
+
+/// A weight ready to be multiplied with one vector.
+pub(crate) trait Product<E>: Send + Sync {
+    /// Number of panels.
+    fn panels(&self) -> usize;
+    /// Bytes that one product reads.
+    fn bytes(&self) -> usize;
+    /// Adds `W x` to the columns of the given panels. x is `[pad(K)]`, its padding 0; `scratch` has [`scratch_len`]
+    /// elements, and holds the vector's integers where the weight has such. Panics if a length is wrong.
+    ///
+    /// # Safety
+    /// Column j of panel p is `to[64 p + j]`: for the columns of `panels`, writable and touched by nothing else.
+    unsafe fn add(&self, backend: Backend, panels: Range<usize>, x: &[E], scratch: &mut [f32], to: *mut E);
+}
+
+/// Elements of scratch that a vector of `inputs` numbers takes.
+pub(crate) fn scratch_len(inputs: usize) -> usize {
+    pad(inputs)
+}
+
+/// The columns of a weight: of P panels, all but the last `width` wide.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    inputs: usize,
+    /// A multiple of 16, at most 64.
+    width: usize,
+    /// All columns; a multiple of 16.
+    outputs: usize,
+}
+
+impl Shape {
+    fn panels(&self) -> usize {
+        self.outputs.div_ceil(self.width)
+    }
+
+    /// Columns of panel `p`.
+    fn width_of(&self, p: usize) -> usize {
+        (self.outputs - p * self.width).min(self.width)
+    }
+
+    /// `value(n, row)` for every column in the order of memory: panels, then `rows` of it, then columns. n counts the
+    /// columns of all panels.
+    fn fill<T>(&self, rows: usize, memory: &mut [T], value: impl Fn(usize, usize) -> T) {
+        assert_eq!(memory.len(), rows * self.outputs);
+        let mut memory = memory.iter_mut();
+        for p in 0..self.panels() {
+            for row in 0..rows {
+                for (j, to) in (0..self.width_of(p)).zip(&mut memory) {
+                    *to = value(p * self.width + j, row);
+                }
+            }
+        }
+    }
+}
+
+/// Where a weight comes from: packed as `layout.rs` has it, of which some columns of each panel count.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a, E> {
+    pub packed: &'a [E],
+    pub inputs: usize,
+    pub columns: Columns,
+    /// Columns that count, of all panels; a multiple of 16.
+    pub outputs: usize,
+}
+
+impl<E: Element> Source<'_, E> {
+    fn shape(&self) -> Shape {
+        Shape { inputs: self.inputs, width: self.columns.width, outputs: self.outputs }
+    }
+
+    /// Element k of column n.
+    fn at(&self, n: usize, k: usize) -> E {
+        let Columns { first, width } = self.columns;
+        self.packed[(n / width * self.inputs + k) * PANEL + first + n % width]
+    }
+}
+
+/// Visits the columns of `panels` in tiles of at most eight vectors: so many chains hide the latency of a multiply-add.
+/// `visit` is given the tile's panels, its first panel and column, and its vectors.
+#[inline(always)]
+fn tiles(shape: &Shape, panels: Range<usize>, lanes: usize, mut visit: impl FnMut(usize, usize, usize, usize)) {
+    let mut p = panels.start;
+    while p < panels.end {
+        let vectors = shape.width_of(p) / lanes;
+        let pair = vectors <= 4 && p + 1 < panels.end && shape.width_of(p + 1) == shape.width_of(p);
+        let together = if pair { 2 } else { 1 };
+        for first in (0..vectors).step_by(8) {
+            visit(together, p, first * lanes, (vectors - first).min(8));
+        }
+        p += together;
+    }
+}
+
+/// Calls `$run` with the tile's numbers of panels and vectors as constants.
+macro_rules! shapes {
+    ($panels:expr, $vectors:expr, $run:ident) => {
+        match ($panels, $vectors) {
+            (1, 1) => $run!(1, 1),
+            (1, 2) => $run!(1, 2),
+            (1, 3) => $run!(1, 3),
+            (1, 4) => $run!(1, 4),
+            (1, 5) => $run!(1, 5),
+            (1, 6) => $run!(1, 6),
+            (1, 7) => $run!(1, 7),
+            (1, 8) => $run!(1, 8),
+            (2, 1) => $run!(2, 1),
+            (2, 2) => $run!(2, 2),
+            (2, 3) => $run!(2, 3),
+            (2, 4) => $run!(2, 4),
+            (panels, vectors) => unreachable!("a tile of {panels} panels and {vectors} vectors"),
+        }
+    };
+}
+use shapes;

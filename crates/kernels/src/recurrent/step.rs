@@ -1,0 +1,495 @@
+//! Holds one step of a whole network for one row: tokens in, logits out, as sampling one text needs it. The weights are
+//! laid out anew for products with one vector, full or narrow. Refuses batches and gradients: those are the layers'.
+//!
+//! With full weights a step gives the bits of [`super::forward`] over a sequence and of [`crate::linear::forward`] after
+//! it: the sums run in the same order. What stands in between (bias plus the row of a one-hot token) is added once, when
+//! the weights are laid out; it stays full whatever the weights are.
+//!
+//! Threads share the panels of each layer and meet after it.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::{Cell, Dims, Equations, Step, Weights, with_equations};
+use crate::cpu::Shared;
+use crate::crew::{Crew, Member};
+use crate::error::{check_len, check_tokens};
+use crate::gemm::Columns;
+use crate::layout::PANEL;
+use crate::matvec::{Bf16, Full, Int8, Product, Source, scratch_len};
+use crate::simd::{Backend, Kernel, Simd};
+use crate::{Buffer, Cpu, Element, Error, linear, pad};
+
+pub use crate::matvec::rounded_to_bfloat16;
+
+/// Bytes of weights below which another thread costs more than it brings: `cargo bench -p elman-kernels --bench step`
+/// measures it.
+const BYTES_PER_THREAD: usize = 1 << 16;
+
+/// What the weights become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// What they are.
+    Full,
+    /// bfloat16, rounded to nearest.
+    Bf16,
+    /// 8-bit integers with a scale for each output; the vectors they meet become integers of up to 16 bits.
+    Int8,
+}
+
+/// A network in packed weights, as training has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Network<'a, E> {
+    /// V.
+    pub vocab_size: usize,
+    /// Width and table `[V, pad(width)]` of the embedding; without one, tokens are one-hot.
+    pub embedding: Option<(usize, &'a [E])>,
+    /// Sizes and weights of each layer; `seq_len`, `batch` and `reverse` do not count.
+    pub layers: &'a [(Dims, Weights<'a, E>)],
+    /// Weight of the head, packed by [`linear::Dims::weight`], `[V, H]`.
+    pub head_weight: &'a [E],
+    /// Its bias `[V]`.
+    pub head_bias: &'a [E],
+}
+
+type BoxedProduct<E> = Box<dyn Product<E>>;
+
+/// What a layer's gates hold before the recurrent product.
+enum Reads<E> {
+    /// Bias and one-hot row of every token, `[V][P][64]`.
+    Rows(Buffer<E>),
+    /// A product with the embedding's row, of `[V, pad(width)]`.
+    Embedded { width: usize, table: Buffer<E>, bias: Buffer<E>, product: BoxedProduct<E> },
+    /// A product with the h of the layer below.
+    Below { bias: Buffer<E>, product: BoxedProduct<E> },
+}
+
+struct Layer<E> {
+    /// Of one row and one step.
+    d: Dims,
+    reads: Reads<E>,
+    recurrent: BoxedProduct<E>,
+}
+
+/// Whether a cell's step is one product with h: a [`Stepper`] has no second one within it.
+pub fn is_built_for(cell: Cell) -> bool {
+    with_equations!(cell, Q => Q::INNER.is_none())
+}
+
+/// A network ready to be run step by step.
+pub struct Stepper<E> {
+    backend: Backend,
+    vocab_size: usize,
+    layers: Vec<Layer<E>>,
+    sizes: Sizes,
+    head: BoxedProduct<E>,
+    head_bias: Buffer<E>,
+    crew: Crew,
+    /// `[P][64]` of the largest layer.
+    gates: Buffer<E>,
+    /// Integers of a vector, by thread.
+    scratch: Buffer<f32>,
+}
+
+/// h, and c where the cell has one, of every layer, for one row.
+#[derive(Clone, Debug)]
+pub struct State<E> {
+    /// The h of all layers twice, before and after a step in turns, then the c of all layers; each `[pad(H)]`.
+    values: Buffer<E>,
+    sizes: Sizes,
+    /// Which of the two h is the current one.
+    current: usize,
+}
+
+/// Where the parts of a state lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sizes {
+    /// By layer: where its h begins among the first, its H, and whether it has a c.
+    layers: Vec<(usize, usize, bool)>,
+    /// Length of all h together.
+    total: usize,
+}
+
+impl Sizes {
+    fn hidden(&self, slot: usize, l: usize) -> Range<usize> {
+        let (start, width, _) = self.layers[l];
+        slot * self.total + start..slot * self.total + start + pad(width)
+    }
+    fn cell(&self, l: usize) -> Range<usize> {
+        let Range { start, end } = self.hidden(2, l);
+        if self.layers[l].2 { start..end } else { start..start }
+    }
+}
+
+impl<E: Element> State<E> {
+    /// h of layer `l`, `[pad(H)]`.
+    pub fn hidden(&self, l: usize) -> &[E] {
+        &self.values[self.sizes.hidden(self.current, l)]
+    }
+    /// h of layer `l`, `[pad(H)]`; its padding is 0 and must stay so.
+    pub fn hidden_mut(&mut self, l: usize) -> &mut [E] {
+        &mut self.values[self.sizes.hidden(self.current, l)]
+    }
+    /// c of layer `l`, `[pad(H)]`; empty where the cell has none.
+    pub fn cell(&self, l: usize) -> &[E] {
+        &self.values[self.sizes.cell(l)]
+    }
+    /// c of layer `l`, `[pad(H)]`; its padding is 0 and must stay so.
+    pub fn cell_mut(&mut self, l: usize) -> &mut [E] {
+        &mut self.values[self.sizes.cell(l)]
+    }
+}
+
+impl<E: Element> Stepper<E> {
+    /// Lays the weights of `network` out anew, as they are. Runs on the instructions of `cpu` and on as many of its
+    /// threads as pay.
+    ///
+    /// Allocates: the weights once more, and the gates of every token where those are one-hot.
+    /// Errors: no layer; sizes that do not fit each other; a length that differs from its shape; no threads.
+    pub fn new(cpu: &Cpu, network: &Network<'_, E>) -> Result<Stepper<E>, Error> {
+        Stepper::build(cpu, network, |source| Box::new(Full::new(source)))
+    }
+
+    fn build(
+        cpu: &Cpu,
+        network: &Network<'_, E>,
+        product: impl Fn(&Source<'_, E>) -> BoxedProduct<E>,
+    ) -> Result<Stepper<E>, Error> {
+        network.check()?;
+        let vocab_size = network.vocab_size;
+        let mut layers: Vec<Layer<E>> = Vec::new();
+        for (l, (d, w)) in network.layers.iter().enumerate() {
+            let d = Dims { seq_len: 1, batch: 1, reverse: false, ..*d };
+            let bias = sum(w.bias_ih, w.bias_hh);
+            let (input, recurrent) = with_equations!(d.cell, Q => (Q::INPUT, Q::RECURRENT));
+            let input = || product(&source(&d, w.weight_ih, d.input_size, input));
+            let reads = match (l, network.embedding) {
+                (0, None) => Reads::Rows(rows(&d, w.weight_ih, &bias)),
+                (0, Some((width, table))) => Reads::Embedded { width, table: copy(table), bias, product: input() },
+                _ => Reads::Below { bias, product: input() },
+            };
+            layers.push(Layer { d, reads, recurrent: product(&source(&d, w.weight_hh, d.hidden_size, recurrent)) });
+        }
+        let hidden_size = layers.last().map_or(0, |layer| layer.d.hidden_size);
+        let outputs = pad(vocab_size);
+        let head = Source { packed: network.head_weight, inputs: hidden_size, columns: Columns::ALL, outputs };
+        let head = product(&head);
+        let bytes = layers.iter().map(Layer::bytes).sum::<usize>() + head.bytes();
+        let crew = Crew::new(cpu.threads().min((bytes / BYTES_PER_THREAD).max(1)))?;
+        let gates = layers.iter().map(|layer| layer.d.gates_len()).max().unwrap_or_default();
+        let mut sizes = Sizes { layers: Vec::new(), total: 0 };
+        for Layer { d, .. } in &layers {
+            sizes.layers.push((sizes.total, d.hidden_size, d.cell.has_cell()));
+            sizes.total += pad(d.hidden_size);
+        }
+        let widest = layers.iter().map(|layer| layer.d.hidden_size.max(layer.reads.width())).max().unwrap_or_default();
+        Ok(Stepper {
+            backend: cpu.backend(),
+            vocab_size,
+            layers,
+            sizes,
+            head,
+            head_bias: copy(network.head_bias),
+            gates: Buffer::zeros(gates),
+            scratch: Buffer::zeros(crew.count() * scratch_len(widest)),
+            crew,
+        })
+    }
+
+    /// Bytes of weights that a step reads: what it takes is close to what the memory needs to give them.
+    pub fn bytes(&self) -> usize {
+        self.layers.iter().map(Layer::bytes).sum::<usize>() + self.head.bytes()
+    }
+
+    /// Threads that a step runs on.
+    pub fn threads(&self) -> usize {
+        self.crew.count()
+    }
+
+    /// The same on exactly `threads` threads, to measure or to test. Errors: none, or more than the system gives.
+    pub fn with_threads(self, threads: usize) -> Result<Stepper<E>, Error> {
+        if threads == 0 {
+            return Err(Error::Threads { got: 0, expected: "at least 1".into() });
+        }
+        let scratch = Buffer::zeros(threads * (self.scratch.len() / self.crew.count()));
+        Ok(Stepper { crew: Crew::new(threads)?, scratch, ..self })
+    }
+
+    /// V.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// L.
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// A state of zeros.
+    pub fn zero_state(&self) -> State<E> {
+        State { values: Buffer::zeros(3 * self.sizes.total), sizes: self.sizes.clone(), current: 0 }
+    }
+
+    /// Reads a token: `state` is advanced, `logits` `[pad(V)]` overwritten, its padding 0. Allocates nothing.
+    ///
+    /// Errors: a token out of range; a state of another network; logits of another length.
+    pub fn step(&mut self, token: u32, state: &mut State<E>, logits: &mut [E]) -> Result<(), Error> {
+        check_tokens(&[token], None, self.vocab_size)?;
+        check_len("logits", logits.len(), "pad(V)", &[pad(self.vocab_size)])?;
+        if state.sizes != self.sizes {
+            return Err(Error::Length {
+                name: "state of another network",
+                got: state.values.len(),
+                shape: "3 * sum of pad(H), and the same layers",
+                expected: 3 * self.sizes.total,
+            });
+        }
+        let before = state.current;
+        state.current = 1 - before;
+        let job = Job {
+            backend: self.backend,
+            token: token as usize,
+            layers: &self.layers,
+            head: &*self.head,
+            head_bias: &self.head_bias,
+            outputs: pad(self.vocab_size),
+            sizes: &self.sizes,
+            before,
+            state: Shared::new(&mut state.values),
+            gates: Shared::new(&mut self.gates),
+            logits: Shared::new(logits),
+            scratch_len: self.scratch.len() / self.crew.count(),
+            scratch: Shared::new(&mut self.scratch),
+        };
+        self.crew.run(move |member| job.run(member));
+        Ok(())
+    }
+}
+
+impl Stepper<f32> {
+    /// As [`Stepper::new`], with the weights of every product in `precision`. Biases and rows that tokens pick stay full.
+    pub fn with_precision(cpu: &Cpu, network: &Network<'_, f32>, precision: Precision) -> Result<Stepper<f32>, Error> {
+        Stepper::build(cpu, network, |source| match precision {
+            Precision::Full => Box::new(Full::new(source)),
+            Precision::Bf16 => Box::new(Bf16::new(source)),
+            Precision::Int8 => Box::new(Int8::new(source)),
+        })
+    }
+}
+
+impl<E: Element> Network<'_, E> {
+    fn check(&self) -> Result<(), Error> {
+        check_len("layers", self.layers.len().min(1), "at least 1", &[1])?;
+        let built = self.layers.iter().filter(|(d, _)| is_built_for(d.cell)).count();
+        check_len("layers of a cell with one recurrent product", built, "L", &[self.layers.len()])?;
+        let mut width = self.vocab_size;
+        if let Some((columns, table)) = self.embedding {
+            check_len("embedding", table.len(), "V * pad(width)", &[self.vocab_size, pad(columns)])?;
+            width = columns;
+        }
+        for (d, w) in self.layers {
+            check_len("input_size of a layer", d.input_size, "what comes from below", &[width])?;
+            check_len("weight_ih", w.weight_ih.len(), "P * I * 64", &d.weight_ih().factors())?;
+            check_len("weight_hh", w.weight_hh.len(), "P * H * 64", &d.weight_hh().factors())?;
+            check_len("bias_ih", w.bias_ih.len(), "P * 64", &d.bias_ih().factors())?;
+            check_len("bias_hh", w.bias_hh.len(), "P * 64", &d.bias_hh().factors())?;
+            width = d.hidden_size;
+        }
+        let head = linear::Dims { rows: 1, inputs: width, outputs: self.vocab_size };
+        check_len("head weight", self.head_weight.len(), "P * H * 64", &head.weight().factors())?;
+        check_len("head bias", self.head_bias.len(), "P * 64", &head.bias().factors())
+    }
+}
+
+fn copy<E: Element>(values: &[E]) -> Buffer<E> {
+    let mut copy = Buffer::zeros(values.len());
+    copy.copy_from_slice(values);
+    copy
+}
+
+fn sum<E: Element>(a: &[E], b: &[E]) -> Buffer<E> {
+    let mut sums = copy(a);
+    sums.iter_mut().zip(b).for_each(|(sum, &b)| *sum += b);
+    sums
+}
+
+/// The columns of a layer's weight with `inputs` rows a panel.
+fn source<'a, E: Element>(d: &Dims, packed: &'a [E], inputs: usize, columns: Columns) -> Source<'a, E> {
+    // Gated cells fill every panel; an RNN's last one may be narrow.
+    let outputs = if d.units() == PANEL { pad(d.hidden_size) } else { d.panels() * columns.width };
+    Source { packed, inputs, columns, outputs }
+}
+
+/// Bias and row of every token, `[V][P][64]`.
+fn rows<E: Element>(d: &Dims, weight_ih: &[E], bias: &[E]) -> Buffer<E> {
+    let mut rows = Buffer::zeros(d.input_size * d.panels() * PANEL);
+    for (token, gates) in rows.chunks_exact_mut((d.panels() * PANEL).max(1)).enumerate() {
+        for (p, gates) in gates.chunks_exact_mut(PANEL).enumerate() {
+            let row = &weight_ih[(p * d.input_size + token) * PANEL..][..PANEL];
+            for (gate, (&b, &w)) in gates.iter_mut().zip(bias[p * PANEL..].iter().zip(row)) {
+                *gate = b + w;
+            }
+        }
+    }
+    rows
+}
+
+impl<E: Element> Reads<E> {
+    /// Width of the vector that the product meets.
+    fn width(&self) -> usize {
+        if let Reads::Embedded { width, .. } = self { *width } else { 0 }
+    }
+}
+
+impl<E: Element> Layer<E> {
+    fn bytes(&self) -> usize {
+        let input = match &self.reads {
+            Reads::Rows(_) => self.d.gates_len() * size_of::<E>(),
+            Reads::Embedded { product, .. } | Reads::Below { product, .. } => product.bytes(),
+        };
+        input + self.recurrent.bytes()
+    }
+}
+
+/// A step, as every thread of the crew sees it.
+struct Job<'a, E> {
+    backend: Backend,
+    token: usize,
+    layers: &'a [Layer<E>],
+    head: &'a dyn Product<E>,
+    head_bias: &'a [E],
+    /// pad(V).
+    outputs: usize,
+    sizes: &'a Sizes,
+    /// The slot of the h before the step.
+    before: usize,
+    state: Shared<E>,
+    gates: Shared<E>,
+    logits: Shared<E>,
+    scratch: Shared<f32>,
+    /// Of one thread.
+    scratch_len: usize,
+}
+
+impl<E: Element> Job<'_, E> {
+    /// One thread's share of the step.
+    fn run(&self, member: &Member<'_>) {
+        // SAFETY: there is a scratch for every thread, and this one is this thread's.
+        let scratch = unsafe {
+            std::slice::from_raw_parts_mut(self.scratch.get().add(member.index() * self.scratch_len), self.scratch_len)
+        };
+        for (l, layer) in self.layers.iter().enumerate() {
+            let panels = member.share(layer.d.panels());
+            if !panels.is_empty() {
+                with_equations!(layer.d.cell, Q => self.layer::<Q>(l, layer, panels, scratch));
+            }
+            member.meet();
+        }
+        let panels = member.share(self.head.panels());
+        if panels.is_empty() {
+            return;
+        }
+        let columns = panels.start * PANEL..(panels.end * PANEL).min(self.outputs);
+        // SAFETY: the last h was written before the last meeting and is only read now; these panels of the logits are
+        // this thread's.
+        unsafe {
+            let h = self.hidden(1 - self.before, self.layers.len() - 1);
+            self.write(self.logits, columns, self.head_bias);
+            self.head.add(self.backend, panels, h, &mut scratch[..h.len()], self.logits.get());
+        }
+    }
+
+    /// Some panels of a layer.
+    fn layer<Q: Equations>(&self, l: usize, layer: &Layer<E>, panels: Range<usize>, scratch: &mut [f32]) {
+        let (d, gates) = (&layer.d, self.gates.get());
+        let columns = panels.start * PANEL..panels.end * PANEL;
+        // SAFETY: the gates and states of `panels` are written by this thread alone until the next meeting; the h before
+        // the step, and that of the layer below after it, are written by none.
+        unsafe {
+            let add = |product: &dyn Product<E>, x: &[E], columns: Columns, scratch: &mut [f32]| {
+                product.add(self.backend, panels.clone(), x, &mut scratch[..x.len()], gates.add(columns.first));
+            };
+            match &layer.reads {
+                Reads::Rows(rows) => self.write(self.gates, columns, &rows[self.token * d.gates_len()..]),
+                Reads::Embedded { width, table, bias, product } => {
+                    self.write(self.gates, columns, bias);
+                    let x = &table[self.token * pad(*width)..][..pad(*width)];
+                    add(&**product, x, Q::INPUT, scratch);
+                }
+                Reads::Below { bias, product } => {
+                    self.write(self.gates, columns, bias);
+                    add(&**product, self.hidden(1 - self.before, l - 1), Q::INPUT, scratch);
+                }
+            }
+            add(&*layer.recurrent, self.hidden(self.before, l), Q::RECURRENT, scratch);
+            let at = |range: Range<usize>| self.state.get().add(range.start);
+            let (before, after) = (at(self.sizes.hidden(self.before, l)), at(self.sizes.hidden(1 - self.before, l)));
+            let cell = at(self.sizes.cell(l));
+            E::run(self.backend, Activate::<E, Q> { d, panels, gates, before, after, cell, equations: PhantomData });
+        }
+    }
+
+    /// h of layer `l` in a slot.
+    ///
+    /// # Safety
+    /// Nothing writes it while it is borrowed.
+    unsafe fn hidden(&self, slot: usize, l: usize) -> &[E] {
+        let range = self.sizes.hidden(slot, l);
+        // SAFETY: the sizes are the state's own; the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.state.get().add(range.start), range.len()) }
+    }
+
+    /// Copies `columns` of `from` to `to`; where `from` ends earlier, the rest is left.
+    ///
+    /// # Safety
+    /// `columns` of `to` are this thread's alone.
+    unsafe fn write(&self, to: Shared<E>, columns: Range<usize>, from: &[E]) {
+        let from = &from[columns.clone()];
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(to.get().add(columns.start), from.len()) }.copy_from_slice(from);
+    }
+}
+
+/// The equations of some panels, in place.
+struct Activate<'a, E, Q> {
+    d: &'a Dims,
+    panels: Range<usize>,
+    gates: *mut E,
+    before: *mut E,
+    after: *mut E,
+    cell: *mut E,
+    equations: PhantomData<Q>,
+}
+
+impl<E: Element, Q: Equations> Kernel<E> for Activate<'_, E, Q> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, s: S) {
+        for p in self.panels {
+            // SAFETY: `Job::layer` owns these panels' gates and states after the step; a c is its own predecessor, and
+            // each unit's is read before it is written. Without a c, nothing touches the pointer.
+            unsafe {
+                let units = p * Q::UNITS;
+                let cell = if Q::HAS_CELL { self.cell.add(units) } else { self.cell };
+                let step = Step {
+                    units: self.d.units_of(p),
+                    gates: self.gates.add(p * PANEL),
+                    hidden_before: self.before.add(units),
+                    hidden_after: self.after.add(units),
+                    cell_before: cell,
+                    cell_after: cell,
+                    grad_before: std::ptr::null_mut(),
+                    grad_after: std::ptr::null(),
+                    grad_cell: std::ptr::null_mut(),
+                };
+                Q::forward(s, step);
+            }
+        }
+    }
+}
+
+impl<E> std::fmt::Debug for Stepper<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stepper").field("layers", &self.layers.len()).field("crew", &self.crew).finish_non_exhaustive()
+    }
+}
