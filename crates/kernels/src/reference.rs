@@ -252,8 +252,8 @@ impl<E: Element> Layer<E> {
             }
         }
         for n in 0..d_x.len() {
-            for k in 0..i_size {
-                d.weights.weight_ih[n * i_size + k] += d_x[n] * x[k];
+            for (k, &x) in x.iter().enumerate() {
+                d.weights.weight_ih[n * i_size + k] += d_x[n] * x;
                 d.x[row * i_size + k] += d_x[n] * self.weight_ih[n * i_size + k];
             }
             for k in 0..h_size {

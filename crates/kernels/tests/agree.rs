@@ -35,7 +35,7 @@ fn some(d: &Dims) -> Option<Vec<bool>> {
 
 /// Both directions, kinds of input and number types, with and without a mask: each meets every size of a layer.
 fn variants(d: Dims) {
-    let reverse = (d.seq_len + d.batch + d.hidden_size + d.input_size) % 2 == 0;
+    let reverse = (d.seq_len + d.batch + d.hidden_size + d.input_size).is_multiple_of(2);
     let d = |reverse| Dims { reverse, ..d };
     everywhere(&Case::<f32>::new(d(reverse), false, None));
     everywhere(&Case::<f64>::new(d(!reverse), false, some(&d(reverse))));
