@@ -79,7 +79,7 @@ pub fn rows() -> Vec<Row> {
     let adam = (OptimizerKind::Adam, 1e-3);
     let (lstm, gru, rnn) = (Cell::Lstm, Cell::Gru, Cell::RnnTanh);
     let mut rows = vec![
-        train(sizes(rnn, 1, 100, 0, 65), 1, 50, OptimizerKind::Adagrad, 0.1),
+        train(sizes(rnn, 1, 100, 0, 65), 1, 50, OptimizerKind::Adagrad, 0.01),
         train(sizes(lstm, 2, 256, 0, 59), 64, 24, adam.0, adam.1),
         train(sizes(rnn, 1, 256, 0, 77), 32, 64, OptimizerKind::Sgd, 0.1),
         train(sizes(lstm, 2, 128, 0, 65), 50, 50, adam.0, adam.1),

@@ -1,0 +1,41 @@
+//! Holds what the verb `bench` promises: rows by their names, figures that fit each other, refusals.
+
+mod place;
+
+use place::{Place, json, stdout};
+
+#[test]
+fn figures_of_a_row_fit_each_other() {
+    let place = Place::new();
+    let args = ["bench", "--rows", "rnn 1x100,2x128 int8 x1", "--seconds", "0.05", "--threads", "1"];
+    let told = json(&place.done(&[&args[..], &["--json"]].concat()));
+    let [one, all] = [0, 1].map(|i| told["machine"]["peak_gflops"][i].as_f64().unwrap());
+    assert!(one > 0.1 && all > 0.1);
+    let rows = told["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    let number = |row: usize, key: &str| rows[row][key].as_f64().unwrap();
+    assert_eq!(rows[0]["row"], "rnn 1x100 B1 T50");
+    assert_eq!(rows[0]["losses"].as_array().unwrap().len(), 6);
+    assert!(rows[0].get("bandwidth_share").is_none());
+    // 50 tokens of 3 * 2 * (100 * 100 + 100 * 65) operations.
+    let seconds = number(0, "ms_median") / 1e3;
+    assert!((number(0, "tokens_per_sec") * seconds / 50.0 - 1.0).abs() < 1e-9);
+    assert!((number(0, "gflops") * seconds / (50.0 * 6.0 * 16_500.0 / 1e9) - 1.0).abs() < 1e-9);
+    assert!(number(0, "gflops_with_one_hot") > number(0, "gflops") && number(0, "ms_min") <= number(0, "ms_median"));
+    assert!((number(0, "peak_share") - number(0, "gflops") / all).abs() < 1e-9);
+    assert_eq!(rows[1]["row"], "sample lstm 2x128 int8 x1");
+    assert!(number(1, "bandwidth_share") > 0.0 && number(1, "weights_gb_per_sec") > 0.0);
+    // A quarter of the full weights' bytes, and the row of a token in full.
+    let bytes = number(1, "weights_gb_per_sec") * 1e9 * number(1, "ms_median") / 1e3;
+    assert!((bytes - (3.0 * 4.0 * 128.0 * 128.0 + 80.0 * 128.0 + 4.0 * 512.0)).abs() < 1.0, "{bytes}");
+    let table = stdout(&place.done(&args));
+    assert!(table.contains("peak") && table.lines().count() == 5, "{table}");
+}
+
+#[test]
+fn what_cannot_be_timed_is_refused() {
+    let place = Place::new();
+    place.refused(1, "no row's name holds lstm 9x9", &["bench", "--rows", "lstm 9x9"]);
+    place.refused(1, "--seconds is 0, expected a finite number above 0", &["bench", "--seconds", "0"]);
+    place.refused(1, "threads is 0, expected 1 to 1024", &["bench", "--threads", "0", "--rows", "rnn"]);
+}
