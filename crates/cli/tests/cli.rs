@@ -29,6 +29,7 @@ fn training_says_what_it_does_and_what_comes_next() {
     assert!(said.contains("validation loss") && said.trim_end().ends_with("elman sample runs/text"), "{said}");
     assert!(!said.contains('\x1b'), "no colours off a terminal: {said}");
     let expected = [
+        ".lock",
         "best.safetensors",
         "config.toml",
         "log.jsonl",

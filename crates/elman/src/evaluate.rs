@@ -38,7 +38,8 @@ pub fn evaluate<E: Element>(
         let (name, got, unit) = ("the text".into(), ids.len(), vocab.unit(ids.len()));
         return Err(Error::ShortText { name, got, unit, expected: "2".into() });
     }
-    evaluate_ids(model, &ids, vocab.predicted_bytes(text), tape)
+    let whole = evaluate_ids(model, &ids, vocab.predicted_bytes(text), tape, &mut || true)?;
+    Ok(whole.expect("nobody ends it"))
 }
 
 /// What a model thinks of a line.
@@ -77,13 +78,15 @@ pub fn evaluate_lines<E: Element>(
     Ok(lines)
 }
 
-/// The same for tokens; `bytes` is how long the predicted part of their text is.
+/// The same for tokens; `bytes` is how long the predicted part of their text is. None as soon as `goes_on`, asked again
+/// and again, says no.
 pub(crate) fn evaluate_ids<E: Element>(
     model: &LanguageModel<E>,
     ids: &[u32],
     bytes: usize,
     tape: &mut Tape<E>,
-) -> Result<Evaluation, Error> {
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Result<Option<Evaluation>, Error> {
     let predictions = ids.len().saturating_sub(1);
     if predictions == 0 {
         return Err(Error::ShortText {
@@ -95,16 +98,19 @@ pub(crate) fn evaluate_ids<E: Element>(
     }
     let (mut state, mut nats) = (model.zero_state(1), 0.0);
     for (inputs, targets) in ids[..predictions].chunks(CHUNK).zip(ids[1..].chunks(CHUNK)) {
+        if !goes_on() {
+            return Ok(None);
+        }
         nats += model.loss_sum(tape, inputs, targets, &mut state)?;
     }
     let loss = nats / predictions as f64;
-    Ok(Evaluation {
+    Ok(Some(Evaluation {
         loss,
         ppl: libm::exp(loss),
         bpc: loss / std::f64::consts::LN_2,
         bits_per_byte: nats / std::f64::consts::LN_2 / bytes as f64,
         tokens: ids.len(),
-    })
+    }))
 }
 
 #[cfg(test)]

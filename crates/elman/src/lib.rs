@@ -28,6 +28,7 @@ pub mod atomic_file;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
+pub mod disk;
 pub mod error;
 pub mod evaluate;
 pub mod gradcheck;
