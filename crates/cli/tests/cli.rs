@@ -98,6 +98,7 @@ fn train_json_is_one_object() {
         "tokens_per_sec",
         "parameters",
         "peak_memory_bytes",
+        "estimated_memory_bytes",
     ];
     expected.sort_unstable();
     assert_eq!(keys, expected);

@@ -14,41 +14,78 @@ const PANEL: usize = 64;
 /// Rows that an evaluation hands to the model at once.
 const EVALUATION_ROWS: usize = 1024;
 
-/// Bytes that a run of `config` on `vocab_size` tokens takes at most, beside the program and the text. Saturates.
+/// Bytes that a run of `config` on `vocab_size` tokens takes at most, validating on `validation` more of them, beside the
+/// program and the text. Saturates.
 ///
-/// Parameters, gradients and moments; a step's gates, states, masks and logits; an evaluation's; a save's bytes.
-pub(crate) fn training_bytes(config: &Config, vocab_size: usize) -> usize {
-    let (packed, logical, largest) = parameters(config, vocab_size);
+/// Parameters, gradients and moments; the buffers of a step and of a validation, which are kept; and the larger of what
+/// comes and goes with a step and with a save.
+pub(crate) fn training_bytes(config: &Config, vocab_size: usize, validation: usize) -> usize {
+    let parameters = parameters(config, vocab_size);
     let moments = match config.optimizer {
         OptimizerKind::Sgd => 0,
         OptimizerKind::Momentum | OptimizerKind::Nesterov | OptimizerKind::RmsProp | OptimizerKind::Adagrad => 1,
         OptimizerKind::Adam | OptimizerKind::AdamW => 2,
     };
-    let held = packed.saturating_mul(2 + moments);
-    let saved = logical.saturating_mul(1 + moments).saturating_add(largest.saturating_mul(2));
+    let held = parameters.packed.saturating_mul(2 + moments);
+    // The file, and a tensor on its way into it: as numbers, as bytes.
+    let saved = parameters.logical.saturating_mul(1 + moments).saturating_add(parameters.largest.saturating_mul(2));
     let rows = config.seq_len.saturating_mul(config.batch);
-    let step = rows.saturating_mul(row(config, vocab_size, true));
-    let evaluation = EVALUATION_ROWS.saturating_mul(row(config, vocab_size, false));
-    let numbers = held.saturating_add(saved).saturating_add(step).saturating_add(evaluation);
-    numbers.saturating_mul(size_of::<f32>())
+    let step = rows.saturating_mul(step_row(config, vocab_size));
+    let draws = rows.saturating_mul(dropouts(config).saturating_mul(pad(config.hidden_size)) / 2);
+    // Pieces of one length, and a last one of another.
+    let (predictions, whole) = (validation.saturating_sub(1), EVALUATION_ROWS);
+    let evaluated = if predictions > whole { whole + predictions % whole } else { predictions };
+    let evaluation = evaluated.saturating_mul(evaluation_row(config, vocab_size));
+    let kept = held.saturating_add(step).saturating_add(evaluation);
+    // A step's weights stand across for its way back.
+    let passing = saved.max(draws.saturating_add(parameters.largest.saturating_mul(2)));
+    kept.saturating_add(passing).saturating_mul(size_of::<f32>())
 }
 
-/// Numbers that a position of a batch takes, forward and, where it is `trained` on, backward.
-fn row(config: &Config, vocab_size: usize, trained: bool) -> usize {
+/// How many of the layers' outputs go through dropout.
+fn dropouts(config: &Config) -> usize {
+    let between = if config.dropout > 0.0 { config.num_layers.saturating_sub(1) } else { 0 };
+    between + usize::from(config.output_dropout > 0.0)
+}
+
+/// Numbers of a layer's gates at one position.
+fn gates(config: &Config) -> usize {
+    match config.equations().gates() {
+        1 => config.hidden_size.next_multiple_of(PANEL),
+        _ => 4 * pad(config.hidden_size),
+    }
+}
+
+/// Numbers that a position of a batch takes in a step, forward and backward.
+fn step_row(config: &Config, vocab_size: usize) -> usize {
     let hidden = pad(config.hidden_size);
-    let equations = config.equations();
-    let gates = if equations.gates() == 1 { config.hidden_size.next_multiple_of(PANEL) } else { 4 * hidden };
-    let states = hidden * (1 + usize::from(equations.has_cell()) + usize::from(trained));
-    // What is left of a layer's output, its gradient, and the draws, of half the width.
-    let dropped = |p: f64| if trained && p > 0.0 { 2 * hidden + hidden / 2 } else { 0 };
-    let layers = config.num_layers.saturating_mul(gates + states);
-    let between = config.num_layers.saturating_sub(1).saturating_mul(dropped(config.dropout));
-    let embedded = pad(config.embed) * (1 + usize::from(trained));
-    layers.saturating_add(between).saturating_add(dropped(config.output_dropout) + embedded + pad(vocab_size))
+    let states = 1 + usize::from(config.equations().has_cell());
+    let layers = config.num_layers.saturating_mul(gates(config) + states * hidden);
+    // Gradients are handed down: of a layer's output and of what dropout left of the one below, or of two outputs.
+    let gradients = if dropouts(config) > 0 || config.num_layers > 1 { 2 } else { 1 };
+    let outputs = dropouts(config).saturating_add(gradients).saturating_mul(hidden);
+    layers.saturating_add(outputs).saturating_add(2 * pad(config.embed) + pad(vocab_size))
 }
 
-/// Numbers in the parameters: as they lie in memory, as they lie in a file, and in the largest tensor of the file.
-fn parameters(config: &Config, vocab_size: usize) -> (usize, usize, usize) {
+/// Numbers that a position takes in an evaluation, where a layer's gates and cells give way to the next one's.
+fn evaluation_row(config: &Config, vocab_size: usize) -> usize {
+    let hidden = pad(config.hidden_size);
+    let cells = usize::from(config.equations().has_cell());
+    let outputs = config.num_layers.saturating_add(cells).saturating_mul(hidden);
+    outputs.saturating_add(gates(config) + pad(config.embed) + pad(vocab_size))
+}
+
+/// Numbers in the parameters.
+struct Parameters {
+    /// As they lie in memory.
+    packed: usize,
+    /// As they lie in a file.
+    logical: usize,
+    /// In the largest tensor of a file, about.
+    largest: usize,
+}
+
+fn parameters(config: &Config, vocab_size: usize) -> Parameters {
     let (hidden, gates) = (config.hidden_size, config.equations().gates());
     let panels = if gates == 1 { hidden.div_ceil(PANEL) } else { hidden.div_ceil(UNITS) };
     let (mut packed, mut logical, mut largest) = (0_usize, 0_usize, 0_usize);
@@ -71,12 +108,12 @@ fn parameters(config: &Config, vocab_size: usize) -> (usize, usize, usize) {
         add(gates * hidden, panels * PANEL, hidden + 2);
     }
     add(vocab_size, vocab_size.next_multiple_of(PANEL), hidden + 1);
-    (packed, logical, largest)
+    Parameters { packed, logical, largest }
 }
 
 /// Errors: a run of `config` takes more memory than the machine, or the limit it runs under, has left.
-pub(crate) fn check(config: &Config, vocab_size: usize) -> Result<(), Error> {
-    needs(training_bytes(config, vocab_size))
+pub(crate) fn check(config: &Config, vocab_size: usize, validation: usize) -> Result<(), Error> {
+    needs(training_bytes(config, vocab_size, validation))
 }
 
 /// Errors: `bytes` are more than there is, as far as the system tells.
@@ -149,13 +186,14 @@ mod tests {
 
     #[test]
     fn the_estimate_grows_with_every_size_and_never_wraps() {
-        let base = training_bytes(&Config::default(), 65);
-        // Two layers of 256 over 64 x 64: 14 MB of parameters, 10 of a save, 96 MB of activations.
-        assert!((100_000_000..150_000_000).contains(&base), "{base}");
+        let base = training_bytes(&Config::default(), 65, 8000);
+        // Two layers of 256 over 64 x 64: 14 MB of parameters, 12 of a save, 68 of a step, 14 of a validation.
+        assert!((100_000_000..115_000_000).contains(&base), "{base}");
+        assert!(training_bytes(&Config::default(), 65, 0) < base - 10_000_000);
         let more = |change: fn(&mut Config)| {
             let mut config = Config::default();
             change(&mut config);
-            training_bytes(&config, 65)
+            training_bytes(&config, 65, 8000)
         };
         assert!(more(|c| c.seq_len *= 2) > base);
         assert!(more(|c| c.batch *= 2) > base);
@@ -165,8 +203,8 @@ mod tests {
         assert!(more(|c| (c.dropout, c.output_dropout) = (0.0, 0.0)) < base);
         let huge =
             Config { seq_len: 1 << 24, batch: 1 << 20, num_layers: 64, hidden_size: 1 << 16, ..Config::default() };
-        assert!(training_bytes(&huge, usize::MAX / 2) == usize::MAX);
-        assert!(matches!(check(&huge, 65), Err(Error::Memory { .. })));
+        assert!(training_bytes(&huge, usize::MAX / 2, usize::MAX) == usize::MAX);
+        assert!(matches!(check(&huge, 65, 9), Err(Error::Memory { .. })));
     }
 
     #[test]
@@ -175,7 +213,7 @@ mod tests {
             for (embed, hidden_size) in [(0, 20), (9, 64), (16, 100)] {
                 let config = Config { cell, embed, hidden_size, num_layers: 3, ..Config::default() };
                 let model: LanguageModel<f32> = LanguageModel::new(&config, 70).unwrap();
-                let (packed, logical, largest) = parameters(&config, 70);
+                let Parameters { packed, logical, largest } = parameters(&config, 70);
                 assert_eq!((packed, logical), (model.params().values().len(), model.params().count()), "{config:?}");
                 let names: Vec<&str> = model.params().names().collect();
                 let lengths = names.iter().filter_map(|name| Some(model.params().get(name)?.len()));

@@ -74,7 +74,7 @@ impl Trainer {
     fn assemble(mut config: Config, text: TextMark, data: Data, cpu: &Cpu) -> Result<Trainer, Error> {
         config.resolve(data.batches.batch(), data.batches.windows(), !data.validation.ids.is_empty());
         needs_validation(&config, &data.validation)?;
-        memory::check(&config, data.vocab.len())?;
+        memory::check(&config, data.vocab.len(), data.validation.ids.len())?;
         let model = LanguageModel::new(&config, data.vocab.len())?;
         let plan = Plan {
             text: text.name.clone(),
@@ -87,7 +87,7 @@ impl Trainer {
             steps: config.steps.unwrap_or_default(),
             steps_done: 0,
             steps_per_epoch: data.batches.windows(),
-            memory_bytes: memory::training_bytes(&config, data.vocab.len()),
+            memory_bytes: memory::training_bytes(&config, data.vocab.len(), data.validation.ids.len()),
             notes: data.notes,
         };
         Ok(Trainer {
