@@ -64,8 +64,16 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         Error::NoText { .. } => "name the files themselves, whatever their names end in",
         Error::UnknownCharacter { .. } => "a model reads the characters of its training text and no others",
         Error::UnknownPrompt { .. } => "use characters of the training text; 'elman info RUN' lists them",
-        Error::AnotherText { .. } => "a run goes on with the very text it began with; a changed text needs a new run",
-        Error::Diverged { .. } => "a smaller --lr, or a --clip of 1, keeps training steady",
+        Error::AnotherText { .. } => {
+            "a run goes on with the very text it began with; a changed text needs a new run, or --force"
+        }
+        Error::Changed { .. } => "leave the settings out, start a new run, or give --force for one that is neither",
+        Error::Diverged { .. } => {
+            "a smaller --lr, or a --clip of 1, keeps training steady; --on-nan skip or rollback gets over a bad step"
+        }
+        Error::InUse { .. } => "wait for it, stop it, or start a run of your own with --out",
+        Error::Room { .. } => "make room and go on with --resume",
+        Error::Memory { .. } => "a smaller --hidden, --batch or --seq-len takes less",
         _ => return None,
     };
     Some(advice.to_string())

@@ -67,6 +67,18 @@ impl Progress {
         self.words(&format!("step {}/{}  loss {loss:.4}  {bits}{validation}{pace}", report.step, self.steps));
     }
 
+    /// Model and state are on the disk: a line where there is no bar.
+    pub fn saved(&self, step: u64) {
+        if self.bar.is_none() {
+            self.words(&format!("step {step}/{}  saved", self.steps));
+        }
+    }
+
+    /// A step went bad.
+    pub fn bad(&self, words: &str) {
+        self.words(&format!("warning: {words}"));
+    }
+
     /// The model wrote something.
     pub fn sample(&self, step: u64, text: &str) {
         let mut lines = vec![String::new(), dim(&format!("┌─ it writes, after step {step}"))];

@@ -12,8 +12,6 @@ use elman::{Config, RunDir};
 use serde::Serialize;
 use toml::{Table, Value};
 
-use crate::failure::Refusal;
-
 /// Settings given on the command line; what is not given is `None`.
 #[derive(clap::Args, Serialize, Default)]
 pub struct Settings {
@@ -157,6 +155,17 @@ pub struct Settings {
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
     save_every: Option<u64>,
 
+    /// Saved models that stay: with 2 or more, the last ones as model-STEP.safetensors beside the latest
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
+    keep: Option<u64>,
+    /// What to do about a step whose loss, gradient or weights are not finite, or whose gradient jumps (--spike): stop;
+    /// skip it; or go back to the last save and halve the learning rate
+    #[arg(long, value_parser = ["stop", "skip", "rollback"], help_heading = "Training")]
+    on_nan: Option<String>,
+    /// Treat a gradient norm of more than X times the mean of the last ones as --on-nan says; 0 lets all pass
+    #[arg(long, value_name = "X", help_heading = "Training")]
+    spike: Option<f64>,
+
     /// A recipe: settings in TOML, which flags override
     #[arg(long, value_name = "FILE.toml")]
     #[serde(skip)]
@@ -181,29 +190,20 @@ impl Settings {
         Ok(config)
     }
 
-    /// Errors: a setting is given that differs from that of the run to resume.
-    pub fn check_resume(&self, run: &RunDir) -> anyhow::Result<()> {
+    /// The settings to go on with, where any are given: the run's, overridden by them.
+    pub fn of_resume(&self, run: &RunDir) -> anyhow::Result<Option<Config>> {
         let given = self.given()?;
         if given.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let config = config_of(run)?;
-        let (wanted, has) = (table(&overlay(&config, given)?)?, table(&config)?);
+        let (config, by_epochs) = (config_of(run)?, given.contains_key("epochs") && !given.contains_key("steps"));
+        let mut wanted = overlay(&config, given)?;
         // A small text has shrunk the batch it was given, and would again.
-        let shrinks =
-            |key: &str, value: &Value| key == "batch" && value.as_integer() > has.get(key).and_then(Value::as_integer);
-        let differs = |(key, value): &(&String, &Value)| has.get(*key) != Some(value) && !shrinks(key, value);
-        let Some((key, _)) = wanted.iter().find(differs) else {
-            return Ok(());
-        };
-        let shown = |table: &Table| table.get(key).map_or("not set".to_string(), |value| value.to_string());
-        let message = format!(
-            "{key} is {} here, but {} was started with {}; a resumed run keeps its settings",
-            shown(&wanted),
-            run.path().display(),
-            shown(&has)
-        );
-        Err(Refusal::new(message).hint("leave the settings out, or start a new run").into())
+        wanted.batch = if wanted.batch > config.batch { config.batch } else { wanted.batch };
+        if by_epochs {
+            wanted.steps = None;
+        }
+        Ok(Some(wanted))
     }
 
     /// What was given: the recipe's keys under the flags'.

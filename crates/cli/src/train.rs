@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::builder::RangedU64ValueParser;
 use elman::config::TokenizerKind;
 use elman::data::TextMark;
-use elman::train::{Control, Event, Outcome, Plan, Report};
+use elman::train::{Changes, Control, Event, Outcome, Plan, Report};
 use elman::{Config, Cpu, Error, RunDir, Trainer, text_of};
 use serde::Serialize;
 
@@ -36,6 +36,10 @@ pub struct Args {
     /// Go on with a stopped run, exactly where it was
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
+    /// With --resume: go on with another text of the same vocabulary, or with other settings, as a run that is no longer
+    /// the one that was started
+    #[arg(long, requires = "resume")]
+    force: bool,
     /// Threads [default: one for each core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     threads: Option<usize>,
@@ -76,6 +80,8 @@ struct Summary {
     tokens_per_sec: f64,
     parameters: usize,
     peak_memory_bytes: Option<u64>,
+    /// The estimate that was held against what the machine has, without the program and the text.
+    estimated_memory_bytes: usize,
 }
 
 /// Runs the verb.
@@ -90,6 +96,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let title = format!("{}, {}", plan.text, shape(trainer.config()));
     let mut reports = if plan.steps_done > 0 { run.reports()? } else { Vec::new() };
     reports.retain(|report| report.step <= plan.steps_done);
+    let was_over = trainer.is_over();
     let signals = Signals::listen()?;
     let mut progress = Progress::start(&plan, args.quiet);
     let outcome = trainer.run(Some(&run), &mut |event| {
@@ -100,7 +107,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 progress.report(report);
             }
             Event::Sample { step, text } => progress.sample(step, text),
-            Event::Saved { .. } => draw(&reports, &run, &title, &progress),
+            Event::Saved { step, .. } => {
+                progress.saved(step);
+                draw(&reports, &run, &title, &progress);
+            }
+            Event::Bad { words, goes_on_after, .. } => {
+                reports.retain(|report| report.step <= goes_on_after);
+                progress.bad(words);
+            }
+            Event::Working { .. } => {}
         }
         let is_time_up = args.minutes.is_some_and(|limit| started.elapsed() >= limit);
         if is_time_up || signals.exit_code().is_some() { Control::Stop } else { Control::Continue }
@@ -114,10 +129,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if stopped.is_some() || (outcome.stopped && !args.quiet) {
         say_how_to_resume(args, &outcome, &plan, &run);
     } else if !args.quiet {
-        conclude(&outcome, test_loss, trainer.config(), &run);
+        conclude(&outcome, was_over, test_loss, trainer.config(), &run);
     }
     if args.json {
-        terminal::print_json(&summary(&outcome, test_loss, &run))?;
+        terminal::print_json(&summary(&outcome, &plan, test_loss, &run))?;
     }
     Ok(stopped.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
@@ -126,7 +141,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn prepare(args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer, RunDir)> {
     if let Some(path) = &args.resume {
         let run = RunDir::open(path)?;
-        args.settings.check_resume(&run)?;
+        let config = args.settings.of_resume(&run)?;
         // Bytes will do where the settings are gone: the state has its own, and refuses a text that is not theirs.
         let kind = settings::config_of(&run).map_or(TokenizerKind::Byte, |config| config.tokenizer);
         let mark = text_of(&run)?;
@@ -140,7 +155,8 @@ fn prepare(args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer, RunDir)> {
         };
         let (validation, test) = (place(&args.val_file, &mark.validation), place(&args.test_file, &mark.test));
         let corpus = corpus::with_held_out(corpus, &validation, &test, kind)?;
-        return Ok((Trainer::resume(&run, &corpus, cpu)?, run));
+        let changes = Changes { config, force: args.force };
+        return Ok((Trainer::resume_with(&run, &corpus, cpu, changes)?, run));
     }
     let config = args.settings.resolve()?;
     if let Some(path) = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
@@ -225,22 +241,17 @@ fn unit(config: &Config) -> &'static str {
     }
 }
 
-fn conclude(outcome: &Outcome, test_loss: Option<f64>, config: &Config, run: &RunDir) {
+fn conclude(outcome: &Outcome, was_over: bool, test_loss: Option<f64>, config: &Config, run: &RunDir) {
     let unit = unit(config);
     say!("");
     let memory = peak_memory().map(|bytes| format!(", {} MB of memory at most", bytes / 1_000_000)).unwrap_or_default();
     let time = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
-    say!(
-        "{}",
-        fact(
-            "done",
-            &format!(
-                "{} in {time}, {} tokens/s between evaluations{memory}",
-                counted(outcome.steps, "step"),
-                short(outcome.tokens_per_sec)
-            )
-        )
-    );
+    let steps = counted(outcome.steps, "step");
+    let done = match was_over {
+        true => format!("{steps} in {time}, all of them before this start: there was nothing left to do"),
+        false => format!("{steps} in {time}, {} tokens/s between evaluations{memory}", short(outcome.tokens_per_sec)),
+    };
+    say!("{}", fact("done", &done));
     if outcome.out_of_patience {
         let barren = counted(config.patience, "validation");
         say!("{}", fact("early", &format!("{barren} brought no lower loss: training ended")));
@@ -274,7 +285,7 @@ fn path_word(run: &RunDir) -> String {
     shell_word(&run.path().display().to_string())
 }
 
-fn summary(outcome: &Outcome, test_loss: Option<f64>, run: &RunDir) -> Summary {
+fn summary(outcome: &Outcome, plan: &Plan, test_loss: Option<f64>, run: &RunDir) -> Summary {
     Summary {
         run: run.path().display().to_string(),
         steps: outcome.steps,
@@ -286,6 +297,7 @@ fn summary(outcome: &Outcome, test_loss: Option<f64>, run: &RunDir) -> Summary {
         tokens_per_sec: outcome.tokens_per_sec,
         parameters: outcome.parameters,
         peak_memory_bytes: peak_memory(),
+        estimated_memory_bytes: plan.memory_bytes,
     }
 }
 

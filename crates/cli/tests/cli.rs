@@ -30,6 +30,7 @@ fn training_says_what_it_does_and_what_comes_next() {
     assert!(said.contains("validation loss") && said.trim_end().ends_with("elman sample runs/text"), "{said}");
     assert!(!said.contains('\x1b'), "no colours off a terminal: {said}");
     let expected = [
+        ".lock",
         "best.safetensors",
         "config.toml",
         "log.jsonl",
@@ -98,6 +99,7 @@ fn train_json_is_one_object() {
         "tokens_per_sec",
         "parameters",
         "peak_memory_bytes",
+        "estimated_memory_bytes",
     ];
     expected.sort_unstable();
     assert_eq!(keys, expected);

@@ -84,7 +84,9 @@ fn bad_settings() {
     let two = ["--schedule", "cosine", "--lr-decay", "0.9"];
     place.refused(1, "lr_decay is 0.9, expected it with schedule = decay, not cosine", &train(&two));
     place.refused(1, "patience is 2, expected a validation split", &train(&["--patience", "2", "--val-frac", "0"]));
-    place.refused(1, "more than the system gives", &train(&["--hidden", "60000", "--layers", "60"]));
+    place.refused(1, "bytes of memory, but", &train(&["--hidden", "60000", "--layers", "60"]));
+    place.refused(1, "spike is 0.5", &train(&["--spike", "0.5"]));
+    place.refused(1, "keep is 0", &train(&["--keep", "0"]));
 }
 
 #[test]
@@ -160,12 +162,15 @@ fn bad_models() {
     place.write("cut.safetensors", &model[..model.len() - 10]);
     place.write("header.safetensors", &model[..5]);
     place.write("other.safetensors", b"\x13\0\0\0\0\0\0\0{\"__metadata__\":{}} ");
-    place.write("wrong.safetensors", replaced(&model, b"\\\"hidden_size\\\":8", b"\\\"hidden_size\\\":9"));
+    let wrong = replaced(&model, b"\\\"hidden_size\\\":8", b"\\\"hidden_size\\\":9");
+    place.write("damaged.safetensors", &wrong);
+    place.write("wrong.safetensors", without_checksum(&wrong));
     place.write("folder/readme.txt", "not a run");
     for (words, model) in [
         ("cut.safetensors", "cut.safetensors"),
         ("header.safetensors", "header.safetensors"),
         ("other.safetensors", "other.safetensors"),
+        ("damaged: the checksum", "damaged.safetensors"),
         ("has shape", "wrong.safetensors"),
         ("text.txt", "text.txt"),
         ("folder", "folder"),
@@ -176,6 +181,15 @@ fn bad_models() {
         place.refused(1, words, &["info", model]);
         place.refused(1, words, &["eval", model, "text.txt"]);
     }
+}
+
+/// The model with spaces in the place of its checksum.
+fn without_checksum(model: &[u8]) -> Vec<u8> {
+    let begin = br#"{\"checksum\":\""#;
+    let at = model.windows(begin.len()).position(|window| window == begin).expect("a checksum comes first");
+    let mut model = model.to_vec();
+    model[at + 1..at + begin.len() + 64 + br#"\","#.len()].fill(b' ');
+    model
 }
 
 /// The bytes with `old`, which must be there, replaced by `new` of the same length.
@@ -192,7 +206,7 @@ fn bad_sampling() {
         ("temperature is -1", ["--temperature", "-1"]),
         ("temperature is NaN", ["--temperature", "nan"]),
         ("top_p is 2", ["--top-p", "2"]),
-        ("top_p is 0", ["--top-p", "0"]),
+        ("top_p is -1", ["--top-p", "-1"]),
         ("'☃' (U+2603)", ["--prompt", "the ☃"]),
     ] {
         place.refused(1, words, &[&["sample", "run"][..], &flags].concat());

@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::{Config, InitialState, TokenizerKind},
     data::Vocab,
+    disk::Disk,
     error::Error,
     model::LanguageModel,
     params::Params,
     rng::{Purpose, generator},
     sample::{Batch, Generator, Precision, Settings, Start},
-    tensor_file::{self, Named, TensorFile, Tensors},
+    tensor_file::{self, Tensor, TensorFile, Tensors},
 };
 
 /// The metadata key that makes a safetensors file a model of ours.
@@ -81,18 +82,27 @@ impl ModelFile {
     pub fn load(path: impl AsRef<Path>) -> Result<ModelFile, Error> {
         let given = path.as_ref();
         let path = if given.is_dir() { given.join("model.safetensors") } else { given.to_path_buf() };
-        let file = TensorFile::read(&path)?;
+        ModelFile::of(TensorFile::read(&path)?, &path)
+    }
+
+    /// A model file that is in memory; `path` is what messages call it. Errors: as [`ModelFile::load`].
+    pub fn from_bytes(bytes: Vec<u8>, path: impl AsRef<Path>) -> Result<ModelFile, Error> {
+        ModelFile::of(TensorFile::of(path.as_ref(), bytes), path.as_ref())
+    }
+
+    /// Takes no more than the file's size beside the model, which is made last, when every tensor has its right shape.
+    fn of(file: TensorFile, path: &Path) -> Result<ModelFile, Error> {
         let tensors = file.parse()?;
         let meta: Meta = tensors.meta(KEY, "a model of elman", FORMAT)?;
-        check_config(&meta.config, &path)?;
+        check_config(&meta.config, path)?;
         if meta.tokenizer.kind != meta.config.tokenizer {
             let problem = format!(
                 "tokenizer.kind is {:?}, expected that of the configuration, {:?}",
                 meta.tokenizer.kind, meta.config.tokenizer
             );
-            return Err(Error::file(&path, problem));
+            return Err(Error::file(path, problem));
         }
-        let vocab = Vocab::from_list(meta.tokenizer.kind, meta.tokenizer.vocab, &path)?;
+        let vocab = Vocab::from_list(meta.tokenizer.kind, meta.tokenizer.vocab, path)?;
         let outputs = tensors.shape("decoder.bias").and_then(|shape| shape.first().copied());
         if outputs.is_some_and(|outputs| outputs != vocab.len()) {
             let (listed, outputs) = (vocab.len(), outputs.unwrap_or_default());
@@ -102,11 +112,11 @@ impl ModelFile {
                 }
                 TokenizerKind::Byte => format!("decoder.bias has {outputs} values, expected {listed} for bytes"),
             };
-            return Err(Error::file(&path, problem));
+            return Err(Error::file(path, problem));
         }
         let expected = check_tensors(&tensors, "", &meta.config, vocab.len())?;
         if let Some(name) = tensors.names().into_iter().find(|name| expected.iter().all(|e| e.name != *name)) {
-            return Err(Error::file(&path, format!("{name} is not a tensor of this model")));
+            return Err(Error::file(path, format!("{name} is not a tensor of this model")));
         }
         let mut model = LanguageModel::zeros(&meta.config, vocab.len())?;
         set_params(&tensors, "", model.params_mut())?;
@@ -115,7 +125,7 @@ impl ModelFile {
 
     /// Writes the file, whole or not at all. Errors: it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        save_model(path.as_ref(), &self.config, &self.vocab, &self.results, &self.model)
+        save_model(&Disk::default(), path.as_ref(), &self.config, &self.vocab, &self.results, &self.model)
     }
 
     /// A stream of text that goes on from `prompt`; equal seeds give equal text.
@@ -148,6 +158,7 @@ impl ModelFile {
 
 /// [`ModelFile::save`] for parts that belong to a trainer.
 pub(crate) fn save_model(
+    disk: &Disk,
     path: &Path,
     config: &Config,
     vocab: &Vocab,
@@ -160,7 +171,7 @@ pub(crate) fn save_model(
         results: results.clone(),
         tokenizer: Tokenizer { kind: config.tokenizer, vocab: vocab.list() },
     };
-    tensor_file::write(path, KEY, &meta, named("", model.params()))
+    tensor_file::write(disk, path, KEY, &meta, named("", model.params()))
 }
 
 /// A configuration out of a file is checked like a user's, and blamed on the file.
@@ -169,9 +180,12 @@ pub(crate) fn check_config(config: &Config, path: &Path) -> Result<(), Error> {
 }
 
 /// All parameters under `prefix` + their names, in PyTorch's layout.
-pub(crate) fn named(prefix: &str, params: &Params<f32>) -> Vec<Named> {
-    let entry = |name: &str| Some((format!("{prefix}{name}"), params.shape(name)?.to_vec(), params.get(name)?));
-    params.names().filter_map(entry).collect()
+pub(crate) fn named<'a>(prefix: &str, params: &'a Params<f32>) -> Vec<Tensor<'a>> {
+    let tensor = |name: &'a str| {
+        let shape = params.shape(name).unwrap_or_default().to_vec();
+        Tensor::new(format!("{prefix}{name}"), shape, move || params.get(name).unwrap_or_default())
+    };
+    params.names().map(tensor).collect()
 }
 
 /// Sets all parameters from the tensors under `prefix` + their names.
@@ -270,7 +284,7 @@ mod tests {
     }
 
     /// Saves a small model with some tensors and metadata changed; the error of loading it.
-    fn spoilt(tensors: impl FnOnce(&mut Vec<Named>), meta: impl FnOnce(&mut serde_json::Value)) -> String {
+    fn spoilt(tensors: impl FnOnce(&mut Vec<Tensor>), meta: impl FnOnce(&mut serde_json::Value)) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");
         let file = small(0);
@@ -284,7 +298,7 @@ mod tests {
         })
         .unwrap();
         meta(&mut value);
-        tensor_file::write(&path, KEY, &value, named).unwrap();
+        tensor_file::write(&Disk::default(), &path, KEY, &value, named).unwrap();
         let error = ModelFile::load(&path).map(|_| ()).unwrap_err().to_string();
         error.replace(&path.display().to_string(), "FILE")
     }
@@ -299,7 +313,7 @@ mod tests {
             file.model = LanguageModel::new(&file.config, file.vocab.len()).unwrap();
             let got: Vec<_> =
                 expected_tensors(&file.config, file.vocab.len()).into_iter().map(|e| (e.name, e.shape)).collect();
-            let want: Vec<_> = named("", file.model.params()).into_iter().map(|(n, s, _)| (n, s)).collect();
+            let want: Vec<_> = named("", file.model.params()).into_iter().map(|t| (t.name, t.shape)).collect();
             assert_eq!(got, want);
         }
     }
@@ -330,7 +344,7 @@ mod tests {
         let loaded = ModelFile::load(dir.path()).unwrap();
         assert_eq!((&loaded.config, &loaded.results), (&file.config, &file.results));
         assert_eq!(loaded.vocab, file.vocab);
-        assert_eq!(named("", loaded.model.params()), named("", file.model.params()));
+        assert_eq!(loaded.model.params().values(), file.model.params().values());
         loaded.save(&two).unwrap();
         assert_eq!(fs::read(one).unwrap(), fs::read(two).unwrap());
     }
@@ -350,21 +364,21 @@ mod tests {
         let keep = |_: &mut serde_json::Value| {};
         let shape = spoilt(
             |t| {
-                let hh = t.iter_mut().find(|t| t.0 == "rnn.weight_hh_l1").unwrap();
-                *hh = (hh.0.clone(), vec![12, 2], vec![0.0; 24]);
+                let hh = t.iter_mut().find(|t| t.name == "rnn.weight_hh_l1").unwrap();
+                *hh = Tensor::new(hh.name.clone(), vec![12, 2], || vec![0.0; 24]);
             },
             keep,
         );
         assert_eq!(shape, "rnn.weight_hh_l1 has shape [12, 2], expected [4*hidden_size, hidden_size] = [12, 3] (FILE)");
-        let missing = spoilt(|t| t.retain(|t| t.0 != "rnn.bias_hh_l0"), keep);
+        let missing = spoilt(|t| t.retain(|t| t.name != "rnn.bias_hh_l0"), keep);
         assert_eq!(missing, "rnn.bias_hh_l0 is missing (FILE)");
-        let extra = spoilt(|t| t.push(("extra".into(), vec![1], vec![0.0])), keep);
+        let extra = spoilt(|t| t.push(Tensor::new("extra".into(), vec![1], || vec![0.0])), keep);
         assert_eq!(extra, "extra is not a tensor of this model (FILE)");
     }
 
     #[test]
     fn wrong_metadata_is_named_before_anything_large_is_made() {
-        let keep = |_: &mut Vec<Named>| {};
+        let keep = |_: &mut Vec<Tensor>| {};
         let vocab = spoilt(keep, |m| m["tokenizer"]["vocab"].as_array_mut().unwrap().truncate(4));
         assert_eq!(vocab, "tokenizer.vocab lists 4 characters, expected decoder.bias's 11 (FILE)");
         let huge = spoilt(keep, |m| m["config"]["hidden_size"] = 65_536.into());
@@ -390,7 +404,7 @@ mod tests {
         assert!(!String::from_utf8_lossy(&fs::read(&path).unwrap()).contains("vocab\\\""));
         assert_eq!(ModelFile::load(&path).unwrap().vocab, Vocab::bytes());
         let short = LanguageModel::new(&config, 255).unwrap();
-        save_model(&path, &config, &Vocab::bytes(), &results, &short).unwrap();
+        save_model(&Disk::default(), &path, &config, &Vocab::bytes(), &results, &short).unwrap();
         let error = ModelFile::load(&path).map(|_| ()).unwrap_err().to_string();
         assert!(error.starts_with("decoder.bias has 255 values, expected 256 for bytes"), "{error}");
         let kind = spoilt(|_| {}, |m| m["tokenizer"]["kind"] = "byte".into());
@@ -401,7 +415,7 @@ mod tests {
     fn files_of_another_kind_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("other");
-        tensor_file::write(&path, "pt", &(), vec![]).unwrap();
+        tensor_file::write(&Disk::default(), &path, "pt", &(), vec![]).unwrap();
         let error = ModelFile::load(&path).unwrap_err().to_string();
         assert!(error.starts_with("not a model of elman: its metadata has no key `elman`"), "{error}");
         assert!(matches!(ModelFile::load(dir.path()), Err(Error::Io { action: "read", .. })));

@@ -89,6 +89,18 @@ pub enum OptimizerKind {
     AdamW,
 }
 
+/// What becomes of a step whose loss, gradient or parameters are not finite, or whose gradient jumps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnNan {
+    /// The run ends with an error; the last save stays.
+    Stop,
+    /// The step changes nothing, and the next is taken.
+    Skip,
+    /// The run goes back to its last save, with half the learning rate.
+    Rollback,
+}
+
 /// How the learning rate changes over the run (after the warm-up).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -221,6 +233,12 @@ pub struct Config {
     /// None: as often as evaluations, or ten times over the run where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_every: Option<u64>,
+    /// How many saved models stay: the latest, and where it is not alone the last ones under the names of their steps.
+    pub keep: u64,
+    /// What becomes of a bad step.
+    pub on_nan: OnNan,
+    /// A gradient norm more than this many times the mean of the last ones makes a step bad; 0 lets all pass.
+    pub spike: f64,
 }
 
 impl Default for Config {
@@ -270,6 +288,9 @@ impl Default for Config {
             sample_every: None,
             sample_length: 200,
             save_every: None,
+            keep: 1,
+            on_nan: OnNan::Stop,
+            spike: 0.0,
         }
     }
 }
@@ -352,6 +373,8 @@ impl Config {
         whole("sample_length", self.sample_length as u64, 0, 1 << 32)?;
         real("lr_decay", self.lr_decay(), "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
         self.check_schedule()?;
+        real("spike", self.spike, "0, or a finite number above 1", |x| x == 0.0 || x > 1.0)?;
+        whole("keep", self.keep, 1, MAX_INTEGER)?;
         whole("warmup", self.warmup, 0, MAX_INTEGER)?;
         whole("seed", self.seed, 0, MAX_INTEGER)?;
         for (name, value, least) in [
@@ -418,11 +441,13 @@ mod tests {
     #[test]
     fn each_bad_field_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 38] = [
+        let cases: [(&str, Spoil); 40] = [
             ("num_layers is 2, expected 3, the number of hidden_sizes", |c| c.hidden_sizes = Some(vec![4, 5, 256])),
             ("hidden_sizes is 0, expected 1 to 65536", |c| c.hidden_sizes = Some(vec![0, 256])),
             ("hidden_size is 256, expected 5, the last of hidden_sizes", |c| c.hidden_sizes = Some(vec![4, 5])),
             ("embed is 0, expected hidden_size = 256 with tied", |c| c.tied = true),
+            ("spike is 1, expected 0, or a finite number above 1", |c| c.spike = 1.0),
+            ("keep is 0, expected 1 to", |c| c.keep = 0),
             ("hidden_size is 0, expected 1 to 65536", |c| c.hidden_size = 0),
             ("num_layers is 0", |c| c.num_layers = 0),
             ("embed is 65537", |c| c.embed = 65_537),

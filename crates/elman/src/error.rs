@@ -60,10 +60,15 @@ pub enum Error {
         path: PathBuf,
     },
     /// A model, or training it, does not fit into memory.
-    #[error("this takes {bytes} bytes of memory, more than the system gives")]
+    #[error("this takes {bytes} bytes of memory, {}", match left {
+        Some(left) => format!("but {left} are left"),
+        None => "more than the system gives".to_string(),
+    })]
     Memory {
         /// What they take.
         bytes: usize,
+        /// What there is, where the system tells.
+        left: Option<u64>,
     },
     /// A node is given a value that its tape does not hold.
     #[error("a value {problem}, expected one that this tape holds (in a scan: what the step is handed or computes)")]
@@ -93,6 +98,34 @@ pub enum Error {
     Exists {
         /// The directory.
         path: PathBuf,
+    },
+    /// Another process, or another trainer of this one, trains into a run.
+    #[error(
+        "{} is being trained into by {}, expected one that nobody trains",
+        path.display(),
+        holder.map_or("another process".to_string(), |number| format!("process {number}"))
+    )]
+    InUse {
+        /// The run.
+        path: PathBuf,
+        /// Its number, where it left one.
+        holder: Option<u32>,
+    },
+    /// The disk has too little room for a save.
+    #[error("a save takes {needed} bytes, but {room} are free on the disk of {}", path.display())]
+    Room {
+        /// The run.
+        path: PathBuf,
+        /// Bytes the save takes, the old files still in place.
+        needed: u64,
+        /// Bytes that are free.
+        room: u64,
+    },
+    /// A run is asked to go on with other settings than it was started with.
+    #[error("{}; a resumed run keeps its settings", changes.join("; "))]
+    Changed {
+        /// What is different, a clause each.
+        changes: Vec<String>,
     },
     /// A text is not UTF-8.
     #[error("{name} is not UTF-8: invalid bytes at byte offset {offset}")]
@@ -155,8 +188,8 @@ pub enum Error {
         /// Its length.
         expected_characters: usize,
     },
-    /// Loss or gradient left the finite numbers. The parameters are as they were before the step.
-    #[error("step {step} diverged: loss {loss}, gradient norm {norm}, learning rate {lr}; expected finite numbers")]
+    /// Loss, gradient or parameters left the finite numbers, or a gradient jumped; the last save is as it was.
+    #[error("step {step} diverged: loss {loss}, gradient norm {norm}, learning rate {lr}; {problem}")]
     Diverged {
         /// The step that was not taken, from 1.
         step: u64,
@@ -166,6 +199,8 @@ pub enum Error {
         norm: f64,
         /// Its learning rate.
         lr: f64,
+        /// The first thing that went bad, or why going on is of no use.
+        problem: String,
     },
     /// The kernels refused.
     #[error(transparent)]

@@ -33,7 +33,8 @@ pub fn evaluate<E: Element>(
     tape: &mut Tape<E>,
 ) -> Result<Evaluation, Error> {
     let (ids, bytes) = encode(vocab, text.as_ref())?;
-    evaluate_ids(model, &ids, bytes, tape)
+    let whole = evaluate_ids(model, &ids, bytes, tape, &mut || true)?;
+    Ok(whole.expect("nobody ends it"))
 }
 
 /// As [`evaluate`], with the model's weights in `precision`, one step after another, as sampling has them. With full ones
@@ -49,7 +50,7 @@ pub fn evaluate_with(
     let mut stepper = model.stepper_with(cpu, precision)?;
     let mut state = model.stepper_state(&stepper);
     let (mut logits, mut losses) = (Vec::new(), Vec::new());
-    measure(&ids, bytes, |inputs, targets| {
+    let whole = measure(&ids, bytes, &mut || true, |inputs, targets| {
         let row = pad(model.vocab_size());
         logits.resize(inputs.len() * row, 0.0);
         losses.resize(inputs.len(), 0.0);
@@ -58,7 +59,8 @@ pub fn evaluate_with(
         }
         softmax::cross_entropy(cpu, model.vocab_size(), targets, 1.0, &mut logits, &mut losses)?;
         Ok(losses.iter().map(|&loss| f64::from(loss)).sum())
-    })
+    })?;
+    Ok(whole.expect("nobody ends it"))
 }
 
 /// The ids of a text, and the bytes of its predicted part.
@@ -107,23 +109,26 @@ pub fn evaluate_lines<E: Element>(
     Ok(lines)
 }
 
-/// The same for tokens; `bytes` is how long the predicted part of their text is.
+/// The same for tokens; `bytes` is how long the predicted part of their text is. None as soon as `goes_on`, asked again
+/// and again, says no.
 pub(crate) fn evaluate_ids<E: Element>(
     model: &LanguageModel<E>,
     ids: &[u32],
     bytes: usize,
     tape: &mut Tape<E>,
-) -> Result<Evaluation, Error> {
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Result<Option<Evaluation>, Error> {
     let mut state = model.initial_state(1);
-    measure(ids, bytes, |inputs, targets| model.loss_sum(tape, inputs, targets, &mut state))
+    measure(ids, bytes, goes_on, |inputs, targets| model.loss_sum(tape, inputs, targets, &mut state))
 }
 
-/// Chunk by chunk: `nats` is the sum of the losses of a chunk's predictions.
+/// Chunk by chunk: `nats` is the sum of the losses of a chunk's predictions. None where `goes_on` says no before the end.
 fn measure(
     ids: &[u32],
     bytes: usize,
+    goes_on: &mut dyn FnMut() -> bool,
     mut nats_of: impl FnMut(&[u32], &[u32]) -> Result<f64, Error>,
-) -> Result<Evaluation, Error> {
+) -> Result<Option<Evaluation>, Error> {
     let predictions = ids.len().saturating_sub(1);
     if predictions == 0 {
         return Err(Error::ShortText {
@@ -135,16 +140,19 @@ fn measure(
     }
     let mut nats = 0.0;
     for (inputs, targets) in ids[..predictions].chunks(CHUNK).zip(ids[1..].chunks(CHUNK)) {
+        if !goes_on() {
+            return Ok(None);
+        }
         nats += nats_of(inputs, targets)?;
     }
     let loss = nats / predictions as f64;
-    Ok(Evaluation {
+    Ok(Some(Evaluation {
         loss,
         ppl: libm::exp(loss),
         bpc: loss / std::f64::consts::LN_2,
         bits_per_byte: nats / std::f64::consts::LN_2 / bytes as f64,
         tokens: ids.len(),
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub mod bench;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
+pub mod disk;
 pub mod error;
 pub mod evaluate;
 pub mod gradcheck;

@@ -71,7 +71,8 @@ impl Declaration {
     /// Makes the memory, all zero. Errors: the system does not have it.
     pub fn zeros<E: Element>(self) -> Result<Params<E>, Error> {
         let len = self.entries.last().map_or(0, |e| e.range.end);
-        let values = Buffer::try_zeros(len).ok_or(Error::Memory { bytes: len.saturating_mul(size_of::<E>()) })?;
+        let values =
+            Buffer::try_zeros(len).ok_or(Error::Memory { bytes: len.saturating_mul(size_of::<E>()), left: None })?;
         Ok(Params { entries: Arc::new(self.entries), values })
     }
 }

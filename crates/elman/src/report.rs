@@ -29,6 +29,9 @@ pub struct Report {
     pub tokens_per_sec: f64,
     /// Seconds since the run began, pauses between resumes left out.
     pub seconds: f64,
+    /// What went bad in the steps since the last report, and what was done about it; mostly nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad: Option<String>,
 }
 
 /// JSON has no infinity: the perplexity of an enormous loss is written as null.
@@ -48,6 +51,20 @@ pub enum Event<'a> {
         /// Training tokens per second of training in this session.
         tokens_per_sec: f64,
     },
+    /// A step went bad, and the run goes on all the same.
+    Bad {
+        /// Which, from 1.
+        step: u64,
+        /// What went bad and what was done about it.
+        words: &'a str,
+        /// The last step that still counts.
+        goes_on_after: u64,
+    },
+    /// An evaluation or a sample is under way. [`Control::Stop`] leaves it to the resume.
+    Working {
+        /// After which step.
+        step: u64,
+    },
     /// A report was made (and logged, where there is a run directory).
     Report(&'a Report),
     /// The model wrote something.
@@ -57,7 +74,7 @@ pub enum Event<'a> {
         /// What.
         text: &'a str,
     },
-    /// Model and state are on disk.
+    /// Model and state are on the disk: they would survive a power cut.
     Saved {
         /// After which step.
         step: u64,
@@ -98,6 +115,8 @@ pub struct Plan {
     pub steps_done: u64,
     /// Steps in a pass over the training split.
     pub steps_per_epoch: u64,
+    /// Bytes of memory it takes at most, beside the program and the text, as estimated before it was made.
+    pub memory_bytes: usize,
     /// What was changed from what was asked, a sentence each.
     pub notes: Vec<String>,
 }
@@ -123,7 +142,7 @@ pub struct Outcome {
     pub parameters: usize,
     /// Whether its patience ended it: so many validations without improvement.
     pub out_of_patience: bool,
-    /// Whether the observer ended it before its last step.
+    /// Whether the observer ended it before everything was done.
     pub stopped: bool,
 }
 

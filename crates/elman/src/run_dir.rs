@@ -1,19 +1,57 @@
 //! Holds the layout of a run directory and every write into it.
-//! Refuses to reuse a directory that exists, and to leave half a file: files appear whole or not at all. The two
-//! files that grow, `log.jsonl` and `samples.txt`, are cut back to the last save by a resume.
+//! Refuses to reuse a directory that exists, to be trained into by two at once, and to leave half a file: files appear
+//! whole or not at all. The two files that grow, `log.jsonl` and `samples.txt`, are cut back to the last save by a resume.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{ErrorKind, Write},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{ErrorKind, Read, Seek, Write},
     path::{Path, PathBuf},
+    process,
 };
 
-use crate::{atomic_file::write_atomic, config::Config, error::Error, report::Report};
+use crate::{
+    atomic_file::{is_unfinished, write_whole},
+    config::Config,
+    disk::Disk,
+    error::Error,
+    report::Report,
+};
+
+/// The files of a run that appear whole; earlier models, of which [`step_of`] knows the names, are others.
+const WHOLE: [&str; 6] =
+    ["model.safetensors", "best.safetensors", "state.safetensors", "rollback.safetensors", "config.toml", "loss.svg"];
 
 /// One training run's directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RunDir {
     path: PathBuf,
+    disk: Disk,
+}
+
+/// Two are the same where they are the same directory.
+impl PartialEq for RunDir {
+    fn eq(&self, other: &RunDir) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for RunDir {}
+
+/// The right to train into a run; given back when it is dropped, or by the system when the process ends in any way.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    pub run: RunDir,
+    /// Whether its files agree with the trainer that has it.
+    pub is_in_order: bool,
+    /// Holds the number of this process while it is locked; None where the file system knows no locks.
+    file: Option<File>,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file gives the lock back, with or without this.
+        let _ = self.file.as_ref().map(|file| file.set_len(0));
+    }
 }
 
 impl RunDir {
@@ -24,7 +62,7 @@ impl RunDir {
             fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         }
         match fs::create_dir(&path) {
-            Ok(()) => Ok(RunDir { path }),
+            Ok(()) => Ok(RunDir { path, disk: Disk::default() }),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Error::Exists { path }),
             Err(error) => Err(Error::io("create", &path)(error)),
         }
@@ -44,7 +82,7 @@ impl RunDir {
 
     /// Opens an existing run. Errors: not a directory, or one without `state.safetensors`.
     pub fn open(path: impl Into<PathBuf>) -> Result<RunDir, Error> {
-        let run = RunDir { path: path.into() };
+        let run = RunDir { path: path.into(), disk: Disk::default() };
         let kind = fs::metadata(&run.path).map_err(Error::io("read", &run.path))?;
         if !kind.is_dir() {
             return Err(Error::file(&run.path, "a file, expected a run directory"));
@@ -60,6 +98,64 @@ impl RunDir {
         Ok(run)
     }
 
+    /// The same directory, written to through `disk`.
+    pub fn with_disk(self, disk: Disk) -> RunDir {
+        RunDir { disk, ..self }
+    }
+
+    /// What it is written to through.
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Takes the right to train into it and removes what interrupted writes have left. Errors: another process, or
+    /// another trainer of this one, has that right.
+    pub(crate) fn lock(&self) -> Result<Lock, Error> {
+        let path = self.path.join(".lock");
+        let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+        let mut file = open.map_err(Error::io("lock", &self.path))?;
+        let file = match file.try_lock() {
+            Ok(()) => {
+                // For the message below, of others; a lock without a number is a lock.
+                let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", process::id()));
+                Some(file)
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                return Err(Error::InUse { path: self.path.clone(), holder: holder.trim().parse().ok() });
+            }
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => None,
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", &self.path)(error)),
+        };
+        self.remove_where(|name| is_unfinished(name, |name| WHOLE.contains(&name) || step_of(name).is_some()))?;
+        Ok(Lock { run: self.clone(), is_in_order: false, file })
+    }
+
+    /// Removes the files whose names `is_stray` knows.
+    fn remove_where(&self, is_stray: impl Fn(&str) -> bool) -> Result<(), Error> {
+        for entry in fs::read_dir(&self.path).map_err(Error::io("read", &self.path))? {
+            let entry = entry.map_err(Error::io("read", &self.path))?;
+            if entry.file_name().to_str().is_some_and(&is_stray) {
+                let path = entry.path();
+                self.disk.remove(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes earlier models but for the `keep` latest, and those of steps after `step`, which a resume makes again.
+    pub(crate) fn prune(&self, step: u64, keep: u64) -> Result<(), Error> {
+        let mut steps: Vec<u64> = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(Error::io("read", &self.path))? {
+            let entry = entry.map_err(Error::io("read", &self.path))?;
+            steps.extend(entry.file_name().to_str().and_then(step_of).filter(|&of| of <= step));
+        }
+        steps.sort_unstable_by(|a, b| b.cmp(a));
+        steps.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
+        self.remove_where(|name| step_of(name).is_some_and(|step| !steps.contains(&step)))
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
@@ -73,6 +169,16 @@ impl RunDir {
     /// `best.safetensors`, the model of the best validation loss; absent where nothing was validated.
     pub fn best(&self) -> PathBuf {
         self.path.join("best.safetensors")
+    }
+
+    /// `model-STEP.safetensors`, the model saved after a step, where more than the latest are kept.
+    pub fn model_of(&self, step: u64) -> PathBuf {
+        self.path.join(format!("model-{step}.safetensors"))
+    }
+
+    /// `rollback.safetensors`, what a bad step goes back to, where it goes back at all.
+    pub fn rollback(&self) -> PathBuf {
+        self.path.join("rollback.safetensors")
     }
 
     /// `state.safetensors`, all that a resume needs.
@@ -116,21 +222,34 @@ impl RunDir {
 
     /// Writes `config.toml`.
     pub fn write_config(&self, config: &Config) -> Result<(), Error> {
-        write_atomic(&self.config(), config.to_toml()?.as_bytes())
+        write_whole(&self.disk, &self.config(), config.to_toml()?.as_bytes())
     }
 
     /// Adds a line to `log.jsonl`.
     pub(crate) fn append_report(&self, report: &Report) -> Result<(), Error> {
         let path = self.log();
         let line = serde_json::to_string(report).map_err(|error| Error::file(&path, error.to_string()))?;
-        append(&path, &(line + "\n"))
+        self.append(&path, &(line + "\n"))
     }
 
     /// Adds a sample to `samples.txt`, under a line that says when. Returns the bytes written.
     pub(crate) fn append_sample(&self, step: u64, text: &str) -> Result<u64, Error> {
         let entry = format!("=== step {step}\n{text}\n\n");
-        append(&self.samples(), &entry)?;
+        self.append(&self.samples(), &entry)?;
         Ok(entry.len() as u64)
+    }
+
+    /// Adds to the end of a file. Where that fails half way a resume cuts off what came to be written.
+    fn append(&self, path: &Path, text: &str) -> Result<(), Error> {
+        self.disk.append(path, text.as_bytes()).map_err(Error::io("write", path))
+    }
+
+    /// Brings `log.jsonl` and `samples.txt` to the disk: a state that counts their lines must not outlive them.
+    pub(crate) fn flush_log(&self) -> Result<(), Error> {
+        for path in [self.log(), self.samples()] {
+            self.disk.flush_appended(&path).map_err(Error::io("write", &path))?;
+        }
+        Ok(())
     }
 
     /// Cuts `log.jsonl` and `samples.txt` back to what they held at a save. A file that holds less is left alone.
@@ -139,28 +258,34 @@ impl RunDir {
         if log.exists() {
             let bytes = fs::read(&log).map_err(Error::io("read", &log))?;
             let lines = bytes.split_inclusive(|&byte| byte == b'\n').take(log_lines as usize);
-            shorten(&log, lines.map(|line| line.len() as u64).sum())?;
+            self.shorten(&log, lines.map(|line| line.len() as u64).sum())?;
         }
-        shorten(&self.samples(), sample_bytes)
+        self.shorten(&self.samples(), sample_bytes)
+    }
+
+    /// Cuts a file that is longer than `bytes`.
+    fn shorten(&self, path: &Path, bytes: u64) -> Result<(), Error> {
+        let length = match fs::metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            known => known.map_err(Error::io("read", path))?.len(),
+        };
+        if length > bytes {
+            self.disk.shorten(path, bytes).map_err(Error::io("write", path))?;
+        }
+        Ok(())
+    }
+
+    /// Errors: there is less room than `bytes` on the disk.
+    pub(crate) fn check_room(&self, bytes: u64) -> Result<(), Error> {
+        let room = self.disk.room(&self.state()).map_err(Error::io("read", &self.path))?;
+        if room < bytes { Err(Error::Room { path: self.path.clone(), needed: bytes, room }) } else { Ok(()) }
     }
 }
 
-fn append(path: &Path, text: &str) -> Result<(), Error> {
-    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(Error::io("write", path))?;
-    file.write_all(text.as_bytes()).map_err(Error::io("write", path))
-}
-
-/// Cuts a file that is longer than `bytes`.
-fn shorten(path: &Path, bytes: u64) -> Result<(), Error> {
-    let length = match fs::metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        known => known.map_err(Error::io("read", path))?.len(),
-    };
-    if length > bytes {
-        let file = OpenOptions::new().write(true).open(path).map_err(Error::io("write", path))?;
-        file.set_len(bytes).map_err(Error::io("write", path))?;
-    }
-    Ok(())
+/// The step in the name of an earlier model.
+fn step_of(name: &str) -> Option<u64> {
+    let step = name.strip_prefix("model-")?.strip_suffix(".safetensors")?;
+    step.bytes().all(|byte| byte.is_ascii_digit()).then(|| step.parse().ok())?
 }
 
 #[cfg(test)]
@@ -179,6 +304,7 @@ mod tests {
             grad_norm: 0.5,
             tokens_per_sec: 1e5,
             seconds: 1.5,
+            bad: None,
         }
     }
 
@@ -198,6 +324,52 @@ mod tests {
         assert!(RunDir::open(run.state()).unwrap_err().to_string().starts_with("a file, expected a run directory"));
         let under_a_file = RunDir::create(run.state().join("x")).unwrap_err();
         assert!(matches!(under_a_file, Error::Io { action: "create", .. }));
+    }
+
+    #[test]
+    fn one_trains_at_a_time_and_what_was_left_unfinished_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::create(dir.path().join("run")).unwrap();
+        let strays = ["model.safetensors.tmp", "state.safetensors.7-1.tmp", "model-3.safetensors.7-2.tmp"];
+        let others = ["notes.tmp", "model-3.safetensors", "model-x.safetensors.7-2.tmp"];
+        for name in strays.iter().chain(&others) {
+            fs::write(run.path().join(name), "").unwrap();
+        }
+        let lock = run.lock().unwrap();
+        assert!(strays.iter().all(|name| !run.path().join(name).exists()));
+        assert!(others.iter().all(|name| run.path().join(name).exists()));
+        let refused = run.lock().unwrap_err().to_string();
+        let want = format!("run is being trained into by process {}, expected one that nobody trains", process::id());
+        assert!(refused.ends_with(&want), "{refused}");
+        drop(lock);
+        assert_eq!(run.lock().unwrap().run, run);
+    }
+
+    #[test]
+    fn earlier_models_are_kept_as_long_as_they_should() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::create(dir.path().join("run")).unwrap();
+        let others = [run.model(), run.best(), run.path().join("model-7.txt"), run.path().join("model-.safetensors")];
+        for path in others.iter().cloned().chain([2, 9, 10, 30].map(|step| run.model_of(step))) {
+            fs::write(path, "").unwrap();
+        }
+        run.prune(10, 2).unwrap();
+        assert_eq!([2, 9, 10, 30].map(|step| run.model_of(step).exists()), [false, true, true, false]);
+        assert!(others.iter().all(|path| path.exists()));
+    }
+
+    #[test]
+    fn too_little_room_is_told_in_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::gated(|operation, _| {
+            (operation == crate::disk::Operation::AskRoom).then_some(crate::disk::Fault::Short(99))
+        });
+        let run = RunDir::create(dir.path().join("run")).unwrap();
+        assert!(run.check_room(1).is_ok(), "the disk itself has a byte");
+        let run = run.with_disk(disk);
+        assert!(run.check_room(99).is_ok());
+        let error = run.check_room(100).unwrap_err().to_string();
+        assert!(error.starts_with("a save takes 100 bytes, but 99 are free on the disk of "), "{error}");
     }
 
     #[test]

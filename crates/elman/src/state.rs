@@ -61,6 +61,11 @@ impl<E: Element> State<E> {
         }
     }
 
+    /// Zero everywhere, padding too.
+    pub(crate) fn clear(&mut self) {
+        self.restart(std::iter::repeat(None));
+    }
+
     /// Puts the state on a tape as leaves; their gradients are kept if they are wanted.
     pub fn to_tape(&self, tape: &mut Tape<E>, wants_grad: bool) -> TapeState {
         let mut state: TapeState = Vec::with_capacity(self.parts.len());

@@ -1,6 +1,6 @@
-//! Holds the reading and writing of safetensors files with one metadata key: a JSON object with sorted keys.
-//! Refuses, by name and in words, files that are cut short, of another kind, of another element type or shape; only
-//! f32 is written. Knows nothing about models or runs.
+//! Holds the reading and writing of safetensors files with one metadata key: a JSON object with sorted keys, of which a
+//! checksum over the whole contents is the first. Refuses, by name and in words, files that are damaged, cut short, of
+//! another kind, of another element type or shape; only f32 is written. Knows nothing about models or runs.
 
 use std::{
     borrow::Cow,
@@ -10,21 +10,47 @@ use std::{
 };
 
 use safetensors::{Dtype, SafeTensors, View};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::{atomic_file::write_atomic, error::Error};
+use crate::{atomic_file::write_whole, disk::Disk, error::Error};
 
-/// A named tensor: name, shape, values row by row.
-pub(crate) type Named = (String, Vec<usize>, Vec<f32>);
+/// The longest header that is read: a vocabulary of every character there is fits.
+const MAX_HEADER: usize = 16 << 20;
+/// What the metadata of a file of ours begins with: its keys are in order, and this is the first. After it come 64
+/// hexadecimal digits, the SHA-256 of the metadata without this entry and of every tensor's name, type, shape and bytes.
+const CHECKSUM: &str = "{\"checksum\":\"";
+/// Hexadecimal digits of the checksum.
+const DIGITS: usize = 64;
 
-/// What a safetensors file can be asked for; the bytes are little-endian f32.
-struct Little {
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
+/// A tensor to be written: its values are made when they are asked for, so that a file needs its size in memory once.
+pub(crate) struct Tensor<'a> {
+    /// Its name in the file.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    values: Box<dyn Fn() -> Vec<f32> + 'a>,
 }
 
-impl View for Little {
+impl<'a> Tensor<'a> {
+    /// A tensor whose `values`, row by row, are as many as its shape says.
+    pub(crate) fn new(name: String, shape: Vec<usize>, values: impl Fn() -> Vec<f32> + 'a) -> Tensor<'a> {
+        Tensor { name, shape, values: Box::new(values) }
+    }
+
+    /// The values, row by row. Allocates.
+    pub(crate) fn values(&self) -> Vec<f32> {
+        (self.values)()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.values().iter().flat_map(|x| x.to_le_bytes()).collect()
+    }
+}
+
+/// What a safetensors file is made of: little-endian f32.
+impl View for &Tensor<'_> {
     fn dtype(&self) -> Dtype {
         Dtype::F32
     }
@@ -32,30 +58,93 @@ impl View for Little {
         &self.shape
     }
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
+        Cow::Owned(self.bytes())
     }
     fn data_len(&self) -> usize {
-        self.bytes.len()
+        self.shape.iter().product::<usize>() * size_of::<f32>()
     }
 }
 
-/// Writes a file, whole or not at all, with `meta` under the one key `key`. Equal contents give equal bytes.
-pub(crate) fn write(path: &Path, key: &str, meta: &impl Serialize, tensors: Vec<Named>) -> Result<(), Error> {
-    let meta = serde_json::to_value(meta).map(sorted);
+/// The bytes of a file with `meta`, a JSON object, under the one key `key`, and its checksum in it. Equal contents give
+/// equal bytes. Errors: a number that is not finite, by the name of its tensor; `path` is the file that is meant.
+pub(crate) fn serialize(
+    path: &Path,
+    key: &str,
+    meta: &impl Serialize,
+    mut tensors: Vec<Tensor<'_>>,
+) -> Result<Vec<u8>, Error> {
+    let meta = serde_json::to_value(meta).map(|meta| sorted(meta).to_string());
     let meta = meta.map_err(|error| Error::file(path, format!("{key} cannot be written as JSON: {error}")))?;
-    for (name, _, values) in &tensors {
-        if let Some(x) = values.iter().find(|x| !x.is_finite()) {
-            return Err(Error::file(path, format!("{name} holds {x}, expected finite numbers; nothing was written")));
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut sum = Checksum::of(&meta);
+    for tensor in &tensors {
+        let bytes = tensor.bytes();
+        if let Some(x) = finite(&numbers(&bytes)) {
+            let problem = format!("{} holds {x}, expected finite numbers; nothing was written", tensor.name);
+            return Err(Error::file(path, problem));
         }
+        sum.add(&tensor.name, Dtype::F32, &tensor.shape, &bytes);
     }
-    let little = tensors.into_iter().map(|(name, shape, values)| {
-        let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-        (name, Little { shape, bytes })
-    });
-    let meta = HashMap::from([(key.to_string(), meta.to_string())]);
-    let bytes = safetensors::serialize(little, Some(meta))
-        .map_err(|error| Error::file(path, format!("the tensors do not make a file: {error}")))?;
-    write_atomic(path, &bytes)
+    let meta = match meta.strip_prefix('{') {
+        Some(rest) if rest.len() > 1 => format!("{CHECKSUM}{}\",{rest}", sum.digits()),
+        _ => meta,
+    };
+    let meta = HashMap::from([(key.to_string(), meta)]);
+    safetensors::serialize(tensors.iter().map(|tensor| (&tensor.name, tensor)), Some(meta))
+        .map_err(|error| Error::file(path, format!("the tensors do not make a file: {error}")))
+}
+
+/// Writes [`serialize`]'s bytes, whole or not at all.
+pub(crate) fn write(
+    disk: &Disk,
+    path: &Path,
+    key: &str,
+    meta: &impl Serialize,
+    tensors: Vec<Tensor<'_>>,
+) -> Result<(), Error> {
+    write_whole(disk, path, &serialize(path, key, meta, tensors)?)
+}
+
+/// The first of `values` that is not finite.
+fn finite(values: &[f32]) -> Option<f32> {
+    values.iter().copied().find(|x| !x.is_finite())
+}
+
+/// Little-endian bytes as numbers, where they lie if that can be.
+fn numbers(bytes: &[u8]) -> Cow<'_, [f32]> {
+    match bytemuck::try_cast_slice(bytes) {
+        Ok(values) if cfg!(target_endian = "little") => Cow::Borrowed(values),
+        _ => Cow::Owned(bytes.as_chunks::<4>().0.iter().map(|quad| f32::from_le_bytes(*quad)).collect()),
+    }
+}
+
+/// A checksum on its way over a file's contents.
+struct Checksum(Sha256);
+
+impl Checksum {
+    /// Begins with the metadata.
+    fn of(meta: &str) -> Checksum {
+        let mut sum = Checksum(Sha256::new());
+        sum.text(meta);
+        sum
+    }
+
+    /// Adds a tensor; they come by rising name.
+    fn add(&mut self, name: &str, dtype: Dtype, shape: &[usize], bytes: &[u8]) {
+        self.text(name);
+        self.text(&format!("{dtype} {shape:?}"));
+        self.0.update(bytes);
+    }
+
+    /// Adds words, which end where their length says.
+    fn text(&mut self, words: &str) {
+        self.0.update((words.len() as u64).to_le_bytes());
+        self.0.update(words);
+    }
+
+    fn digits(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// The same value with the keys of all objects in order, whatever map serde_json was built with.
@@ -80,13 +169,23 @@ pub(crate) struct TensorFile {
 impl TensorFile {
     /// Reads a file. Errors: it cannot be read.
     pub(crate) fn read(path: &Path) -> Result<TensorFile, Error> {
-        Ok(TensorFile { bytes: fs::read(path).map_err(Error::io("read", path))?, path: path.to_path_buf() })
+        Ok(TensorFile::of(path, fs::read(path).map_err(Error::io("read", path))?))
     }
 
-    /// Its tensors. Errors: it is cut short, or no safetensors file.
+    /// A file that is in memory; `path` is what it is called.
+    pub(crate) fn of(path: &Path, bytes: Vec<u8>) -> TensorFile {
+        TensorFile { bytes, path: path.to_path_buf() }
+    }
+
+    /// Its tensors. Errors: it is cut short, has an enormous header, or is no safetensors file.
     pub(crate) fn parse(&self) -> Result<Tensors<'_>, Error> {
         let refuse = |problem: String| Error::file(&self.path, problem);
-        if let Some(needed) = needed_length(&self.bytes).filter(|&n| n > self.bytes.len()) {
+        let header = header_length(&self.bytes);
+        if let Some(length) = header.filter(|&length| length > MAX_HEADER) {
+            return Err(refuse(format!("its header takes {length} bytes, expected at most {MAX_HEADER}")));
+        }
+        let needed = header.and_then(|length| needed_length(&self.bytes, length));
+        if let Some(needed) = needed.filter(|&needed| needed > self.bytes.len()) {
             return Err(refuse(format!("cut short: {} bytes, expected {needed}", self.bytes.len())));
         }
         let tensors = SafeTensors::deserialize(&self.bytes)
@@ -97,20 +196,28 @@ impl TensorFile {
     }
 }
 
-/// How long a safetensors file with this beginning must be, as far as the beginning tells.
-fn needed_length(bytes: &[u8]) -> Option<usize> {
+/// How long the header of what may be a safetensors file is. The format asks for an opening brace and allows headers up
+/// to 100 MB; anything else is another kind of file.
+fn header_length(bytes: &[u8]) -> Option<usize> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
-    // The format asks for an opening brace and allows headers up to 100 MB; anything else is another kind of file.
-    if rest.first() != Some(&b'{') || length > 100_000_000 {
-        return None;
+    (rest.first() == Some(&b'{') && length <= 100_000_000).then_some(length)
+}
+
+/// How long a safetensors file with this beginning must be, as far as the beginning tells.
+fn needed_length(bytes: &[u8], header: usize) -> Option<usize> {
+    /// Of an entry of the header, all that is kept: the rest may be of any size.
+    #[derive(Deserialize)]
+    struct Entry {
+        #[serde(default)]
+        data_offsets: Option<(u64, u64)>,
     }
-    let Some(header) = rest.get(..length) else {
-        return Some(8 + length);
+    let Some(text) = bytes.get(8..8 + header) else {
+        return Some(8 + header);
     };
-    let header: HashMap<String, Value> = serde_json::from_slice(header).ok()?;
-    let ends = header.values().filter_map(|tensor| tensor.get("data_offsets")?.get(1)?.as_u64());
-    usize::try_from(ends.max()?).ok()?.checked_add(8 + length)
+    let entries: HashMap<String, Entry> = serde_json::from_slice(text).ok()?;
+    let ends = entries.values().filter_map(|entry| Some(entry.data_offsets?.1));
+    usize::try_from(ends.max()?).ok()?.checked_add(8 + header)
 }
 
 /// The tensors and metadata of a file.
@@ -120,7 +227,7 @@ pub(crate) struct Tensors<'a> {
     metadata: HashMap<String, String>,
 }
 
-impl Tensors<'_> {
+impl<'a> Tensors<'a> {
     /// How many tensors.
     pub(crate) fn len(&self) -> usize {
         self.tensors.len()
@@ -133,20 +240,50 @@ impl Tensors<'_> {
         names
     }
 
-    /// The metadata under `key`. Errors: no such key (`kind` says what the file should have been), a `format` other
-    /// than `format`, contents that do not fit.
+    /// The metadata under `key`. Errors: no such key (`kind` says what the file should have been), a checksum that the
+    /// contents do not have, a `format` other than `format`, contents that do not fit. A file without a checksum, such as
+    /// one made by another program, is believed.
     pub(crate) fn meta<M: DeserializeOwned>(&self, key: &str, kind: &str, format: u64) -> Result<M, Error> {
+        /// Of the metadata, all that is kept at first: the rest may be of any kind.
+        #[derive(Deserialize)]
+        struct Version {
+            format: Option<Value>,
+        }
         let refuse = |problem: String| Error::file(self.path, problem);
         let Some(json) = self.metadata.get(key) else {
             return Err(refuse(format!("not {kind}: its metadata has no key `{key}`")));
         };
-        let bad = |error| refuse(format!("metadata `{key}` does not fit: {error}"));
-        let value: Value = serde_json::from_str(json).map_err(bad)?;
-        match value.get("format").and_then(Value::as_u64) {
-            Some(got) if got == format => serde_json::from_value(value).map_err(bad),
-            Some(got) => Err(refuse(format!("format version is {got}, expected {format}"))),
+        let stripped = self.without_checksum(json)?;
+        let json = stripped.as_deref().unwrap_or(json);
+        let version = serde_json::from_str(json).map(|version: Version| version.format);
+        match version.unwrap_or(None).and_then(|version| version.as_u64()) {
+            Some(version) if version == format => {
+                serde_json::from_str(json).map_err(|error| refuse(format!("metadata `{key}` does not fit: {error}")))
+            }
+            Some(version) => Err(refuse(format!("format version is {version}, expected {format}"))),
             None => Err(refuse(format!("metadata `{key}` has no format version, expected {format}"))),
         }
+    }
+
+    /// The metadata without its checksum; None where it has none. Errors: the contents have another checksum.
+    fn without_checksum(&self, json: &str) -> Result<Option<String>, Error> {
+        let Some((digits, rest)) = json.strip_prefix(CHECKSUM).and_then(|rest| rest.split_at_checked(DIGITS)) else {
+            return Ok(None);
+        };
+        let Some(rest) = rest.strip_prefix("\",") else { return Ok(None) };
+        let meta = format!("{{{rest}");
+        let mut sum = Checksum::of(&meta);
+        for name in self.names() {
+            if let Ok(tensor) = self.tensors.tensor(name) {
+                sum.add(name, tensor.dtype(), tensor.shape(), tensor.data());
+            }
+        }
+        let got = sum.digits();
+        if got != digits {
+            let problem = format!("damaged: the checksum of its contents is {got}, expected {digits}");
+            return Err(Error::file(self.path, problem));
+        }
+        Ok(Some(meta))
     }
 
     /// Checks that a tensor is there, is f32 and has this shape, which `formula` puts in words.
@@ -176,13 +313,12 @@ impl Tensors<'_> {
     }
 
     /// The values of a tensor of this shape. Errors: as [`Tensors::check`]; a number that is not finite.
-    pub(crate) fn values(&self, name: &str, formula: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+    pub(crate) fn values(&self, name: &str, formula: &str, shape: &[usize]) -> Result<Cow<'a, [f32]>, Error> {
         self.check(name, formula, shape)?;
         let tensor = self.tensors.tensor(name);
         let tensor = tensor.map_err(|error| Error::file(self.path, error.to_string()))?;
-        let (quads, _) = tensor.data().as_chunks::<4>();
-        let values: Vec<f32> = quads.iter().map(|quad| f32::from_le_bytes(*quad)).collect();
-        match values.iter().find(|x| !x.is_finite()) {
+        let values = numbers(tensor.data());
+        match finite(&values) {
             None => Ok(values),
             Some(x) => Err(Error::file(self.path, format!("{name} holds {x}, expected finite numbers"))),
         }
@@ -207,11 +343,13 @@ mod tests {
         let path = dir.path().join("f");
         let values = vec![1.5, -0.0, f32::MIN_POSITIVE];
         let meta = serde_json::json!({"z": 1, "format": 3, "a": {"y": [{"q": 0, "p": 0}], "x": 2}});
-        write(&path, "k", &meta, vec![("t".into(), vec![3, 1], values.clone())]).unwrap();
+        let tensor = Tensor::new("t".into(), vec![3, 1], || values.clone());
+        write(&Disk::default(), &path, "k", &meta, vec![tensor]).unwrap();
         let file = TensorFile::read(&path).unwrap();
         let tensors = file.parse().unwrap();
-        assert_eq!(tensors.values("t", "[3, 1]", &[3, 1]).unwrap(), values);
-        assert_eq!(tensors.metadata["k"], r#"{"a":{"x":2,"y":[{"p":0,"q":0}]},"format":3,"z":1}"#);
+        assert_eq!(tensors.values("t", "[3, 1]", &[3, 1]).unwrap(), &values[..]);
+        let sum = tensors.metadata["k"].strip_suffix(r#"","a":{"x":2,"y":[{"p":0,"q":0}]},"format":3,"z":1}"#).unwrap();
+        assert!(sum.strip_prefix(CHECKSUM).is_some_and(|sum| sum.len() == DIGITS), "{sum}");
         assert_eq!(tensors.meta::<Value>("k", "a test", 3).unwrap(), meta);
         let version = tensors.meta::<Value>("k", "a test", 4).unwrap_err().to_string();
         assert_eq!(version, format!("format version is 3, expected 4 ({})", path.display()));
@@ -234,8 +372,8 @@ mod tests {
     fn tensors_are_checked_one_by_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m");
-        let entry = [("t", Little { shape: vec![1], bytes: vec![0; 4] })];
-        fs::write(&path, safetensors::serialize(entry, None).unwrap()).unwrap();
+        let tensor = Tensor::new("t".into(), vec![1], || vec![0.0]);
+        fs::write(&path, safetensors::serialize([("t", &tensor)], None).unwrap()).unwrap();
         let file = TensorFile::read(&path).unwrap();
         let tensors = file.parse().unwrap();
         assert!(tensors.check("t", "[1]", &[1]).is_ok());

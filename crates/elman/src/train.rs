@@ -1,13 +1,15 @@
 //! Holds the policy of a training run, readable top to bottom: batch, forward and backward, clip, step, evaluate,
-//! report, sample, save. Refuses to go on once loss or gradient is not finite; never prints: an observer is told.
+//! report, sample, save. Its files are written in `files.rs`, bad steps dealt with in `guard.rs`, stopped runs taken up
+//! in `resume.rs`. Refuses to let a bad step change the model; never prints: an observer is told.
 
-use std::path::Path;
+mod files;
+mod guard;
+mod resume;
 
 use elman_kernels::Cpu;
 
 use crate::{
-    checkpoint::{Results, save_model},
-    config::Config,
+    config::{Config, OnNan},
     data::{Batch, Batches, Corpus, Held, Split, TextMark, Vocab},
     error::Error,
     evaluate::{Evaluation, evaluate_ids},
@@ -18,13 +20,17 @@ use crate::{
     params::Params,
     report::Clock,
     rng::{Purpose, generator},
-    run_dir::RunDir,
+    run_dir::{Lock, RunDir},
     sample::{Generator, Settings},
     tape::Tape,
-    train_state::{self, Progress, StateFile},
+    train_state::{Pending, Progress},
 };
 
 pub use crate::report::{Control, Event, Outcome, Plan, Report};
+pub use resume::Changes;
+
+/// Characters of a sample between two looks at whether the run is to stop.
+const SAMPLE_PIECE: usize = 64;
 
 /// A run: its model, its data, and how far it has come.
 pub struct Trainer {
@@ -33,6 +39,8 @@ pub struct Trainer {
     cpu: Cpu,
     text: TextMark,
     vocab: Vocab,
+    /// Whether the vocabulary is not the text's own.
+    vocab_is_given: bool,
     batches: Batches,
     validation: Held,
     test: Held,
@@ -42,41 +50,32 @@ pub struct Trainer {
     optimizer: Optimizer,
     carry: State<f32>,
     progress: Progress,
+    /// Seconds of training before this session.
+    seconds_before: f64,
+    lock: Option<Lock>,
+}
+
+/// What a step came to.
+enum Taken {
+    Well { loss: f64, lr: f64, norm: f64 },
+    Badly { loss: f64, lr: f64, norm: f64, problem: String },
 }
 
 impl Trainer {
     /// A new run of `config` on `corpus`, with nothing computed yet.
     ///
-    /// Errors: a setting out of range; a training split shorter than one window.
+    /// Errors: a setting out of range; a training split shorter than one window; more memory than there is.
     pub fn new(config: Config, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer, Error> {
         config.check()?;
-        let data = Data::prepare(&config, corpus)?;
+        let data = Data::prepare(&config, corpus, None)?;
         Trainer::assemble(config, corpus.mark(), data, cpu)
-    }
-
-    /// A run as its directory has it: what follows equals, byte for byte, a run that never stopped. Its log and samples
-    /// are cut back to the last save.
-    ///
-    /// Errors: a state that cannot be read or does not fit itself; another text than the run's.
-    pub fn resume(run: &RunDir, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer, Error> {
-        let saved = StateFile::read(&run.state())?;
-        let text = corpus.mark();
-        text.check(&saved.meta.text)?;
-        let data = Data::prepare(&saved.meta.config, corpus)?;
-        saved.check(data.vocab.len())?;
-        let mut trainer = Trainer::assemble(saved.meta.config.clone(), text, data, cpu)?;
-        saved.restore(&mut trainer.model, &mut trainer.optimizer, &mut trainer.carry)?;
-        trainer.progress = saved.meta.progress;
-        trainer.plan.steps_done = trainer.progress.step;
-        run.cut_back(trainer.progress.log_lines, trainer.progress.sample_bytes)?;
-        Ok(trainer)
     }
 
     fn assemble(mut config: Config, text: TextMark, data: Data, cpu: &Cpu) -> Result<Trainer, Error> {
         config.resolve(data.batches.batch(), data.batches.windows(), !data.validation.ids.is_empty());
         needs_validation(&config, &data.validation)?;
+        memory::check(&config, data.vocab.len(), data.validation.ids.len())?;
         let model = LanguageModel::new(&config, data.vocab.len())?;
-        memory::check(&config, data.vocab.len(), model.params().count())?;
         let plan = Plan {
             text: text.name.clone(),
             train_tokens: data.batches.tokens(),
@@ -88,6 +87,7 @@ impl Trainer {
             steps: config.steps.unwrap_or_default(),
             steps_done: 0,
             steps_per_epoch: data.batches.windows(),
+            memory_bytes: memory::training_bytes(&config, data.vocab.len(), data.validation.ids.len()),
             notes: data.notes,
         };
         Ok(Trainer {
@@ -98,10 +98,13 @@ impl Trainer {
             cpu: cpu.clone(),
             text,
             vocab: data.vocab,
+            vocab_is_given: false,
             batches: data.batches,
             validation: data.validation,
             test: data.test,
             progress: Progress::default(),
+            seconds_before: 0.0,
+            lock: None,
             model,
             plan,
             config,
@@ -116,6 +119,11 @@ impl Trainer {
     /// The resolved configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whether there is nothing left to do: every step was taken, or patience ran out.
+    pub fn is_over(&self) -> bool {
+        !self.has_more_to_do()
     }
 
     /// The model as trained so far.
@@ -133,74 +141,100 @@ impl Trainer {
         &self.vocab
     }
 
-    /// Trains to the last step, or until the observer says stop; then the step in progress is finished and saved.
-    /// Without a run directory nothing is written.
+    /// Trains to the last step, or until the observer says stop; then the step in progress is finished and saved, and an
+    /// evaluation or a sample that is due, or under way, is left to the resume. Without a run directory nothing is written.
     ///
-    /// Errors: loss or gradient not finite (the last save stays as it is); a file that cannot be written.
+    /// Errors: a bad step that [`Config::on_nan`] does not get over (the last save stays as it is); a file that cannot
+    /// be written; a run directory that somebody else trains into.
     pub fn run(
         &mut self,
         run: Option<&RunDir>,
         observer: &mut dyn FnMut(Event<'_>) -> Control,
     ) -> Result<Outcome, Error> {
-        let mut clock = Clock::start(self.progress.seconds);
+        let mut clock = Clock::start(self.seconds_before);
         let mut batch = Batch::default();
         let mut stop = false;
         let mut stops = |event: Event<'_>| observer(event) == Control::Stop;
-        if let Some(run) = run {
-            run.write_config(&self.config)?;
-        }
-        while self.progress.step < self.plan.steps && !self.is_out_of_patience() && !stop {
-            let step = self.progress.step + 1;
-            let lr = learning_rate(&self.config, &self.place(step));
+        self.begin(run)?;
+        while self.has_more_to_do() && !stop {
+            // Step. One that was taken before a stop has only what follows it still to come.
+            let resumed = self.progress.pending.take();
+            let step = self.progress.step + u64::from(resumed.is_none());
+            let taken = match resumed {
+                Some(Pending { lr, norm }) => Taken::Well { loss: f64::NAN, lr, norm },
+                None => self.step(step, &mut batch)?,
+            };
+            let (lr, norm) = match taken {
+                Taken::Well { loss, lr, norm } => {
+                    if resumed.is_none() {
+                        clock.trained(batch.predictions());
+                        stop |= stops(Event::Step { step, loss, tokens_per_sec: clock.speed() });
+                    }
+                    (lr, norm)
+                }
+                Taken::Badly { loss, lr, norm, problem } => {
+                    let words = self.get_over(run, Error::Diverged { step, loss, norm, lr, problem })?;
+                    let goes_on_after = self.progress.step;
+                    stop |= stops(Event::Bad { step, words: &words, goes_on_after });
+                    if goes_on_after < step {
+                        continue;
+                    }
+                    (lr, norm)
+                }
+            };
             let mut last = step == self.plan.steps;
             let due = |every: Option<u64>, last| every.is_some_and(|n| n > 0 && (last || step.is_multiple_of(n)));
-
-            // Batch, and the state it begins from.
-            self.batches.fill(step - 1, &mut batch);
-            let predictions = batch.predictions();
-            let mut fresh = None;
-            let state = match self.batches.carries_state() {
-                true => &mut self.carry,
-                false => fresh.insert(self.model.initial_state(batch.rows)),
-            };
-            if (step - 1).is_multiple_of(self.plan.steps_per_epoch) {
-                self.model.reset(state);
-            }
-
-            // Forward and backward.
-            let dropout = Some(generator(self.config.seed, Purpose::Dropout, step));
-            let (tape, grads) = (&mut self.tape, &mut self.grads);
-            let loss = self.model.loss_and_grads(tape, &batch.inputs, &batch.targets, state, dropout, grads)?;
-            reduce(grads);
-
-            // Clip, step.
-            let norm = grads.norm(&self.cpu);
-            if !(loss.is_finite() && norm.is_finite()) {
-                return Err(Error::Diverged { step, loss, norm, lr });
-            }
-            let scale = clip(&self.cpu, &self.config, norm, grads);
-            self.optimizer.update(&self.cpu, lr, scale, self.model.params_mut(), grads)?;
-            self.progress.step = step;
-            self.progress.nats += loss * predictions as f64;
-            self.progress.tokens += predictions as u64;
-            clock.trained(predictions);
-            stop |= stops(Event::Step { step, loss, tokens_per_sec: clock.speed() });
-
-            // Evaluate.
             let evaluates = due(self.config.eval_every, last) && !self.validation.ids.is_empty();
-            let val_loss = if evaluates { Some(self.validate()?) } else { None };
-            let best = improves(val_loss, self.progress.best_val_loss);
-            if best {
-                (self.progress.best_val_loss, self.progress.best_step) = (val_loss, Some(step));
+            let saves = due(self.config.save_every, last);
+            if (evaluates || saves || last || stop)
+                && let Some(problem) = self.first_bad()
+            {
+                let loss = self.progress.nats / self.progress.tokens as f64;
+                let words = self.get_over(run, Error::Diverged { step, loss, norm, lr, problem })?;
+                stop |= stops(Event::Bad { step, words: &words, goes_on_after: self.progress.step });
+                continue;
             }
+
+            // Evaluate. What takes long is not begun, or not ended, once the run is to stop.
+            let put_off = Some(Pending { lr, norm });
+            let val_loss = match evaluates {
+                true => self.validate(&mut || {
+                    stop |= stops(Event::Working { step });
+                    !stop
+                })?,
+                false => None,
+            };
+            if evaluates && val_loss.is_none() {
+                self.progress.pending = put_off;
+                self.save_and_tell(run, &mut stops)?;
+                break;
+            }
+            // A sample comes after the report, but is written first: with it the report is put off.
+            let sample = match due(self.config.sample_every, last || self.runs_out_of_patience(val_loss)) {
+                true => self.sample(&mut || {
+                    stop |= stops(Event::Working { step });
+                    !stop
+                })?,
+                false => Some(String::new()),
+            };
+            let Some(sample) = sample else {
+                self.progress.pending = put_off;
+                self.save_and_tell(run, &mut stops)?;
+                break;
+            };
+            let best = improves(val_loss, self.progress.best_val_loss);
             if evaluates {
+                self.progress.val_loss = val_loss;
+                if best {
+                    (self.progress.best_val_loss, self.progress.best_step) = (val_loss, Some(step));
+                }
                 self.progress.patience.validated(best, self.config.plateau_patience());
                 last |= self.is_out_of_patience();
             }
 
             // Report.
             let print = self.config.print_every.is_some_and(|n| n > 0 && step.is_multiple_of(n));
-            if step == 1 || print || evaluates || last {
+            if (step == 1 || print || evaluates || last) && self.progress.tokens > 0 {
                 let report = self.report(val_loss, lr, norm, &mut clock);
                 if let Some(run) = run {
                     run.append_report(&report)?;
@@ -209,27 +243,70 @@ impl Trainer {
                 stop |= stops(Event::Report(&report));
             }
             if let (Some(run), true) = (run, best) {
-                self.save_model(&run.best())?;
+                self.save_model(run, &run.best())?;
             }
-
-            // Sample.
             if due(self.config.sample_every, last) {
-                let text = self.sample()?;
                 if let Some(run) = run {
-                    self.progress.sample_bytes += run.append_sample(step, &text)?;
+                    self.progress.sample_bytes += run.append_sample(step, &sample)?;
                 }
-                stop |= stops(Event::Sample { step, text: &text });
+                stop |= stops(Event::Sample { step, text: &sample });
             }
 
             // Save.
-            self.progress.seconds = clock.seconds();
-            if let (Some(run), true) = (run, last || stop || due(self.config.save_every, last)) {
-                self.save(run)?;
-                stop |= stops(Event::Saved { step, path: &run.model() });
+            if last || stop || saves {
+                if saves {
+                    self.save_rollback(run)?;
+                }
+                stop |= self.save_and_tell(run, &mut stops)?;
             }
             clock.training_goes_on();
         }
+        self.seconds_before = clock.seconds();
         Ok(self.outcome(&clock))
+    }
+
+    /// Batch, forward and backward, clip, step.
+    fn step(&mut self, step: u64, batch: &mut Batch) -> Result<Taken, Error> {
+        let halved = libm::pow(0.5, self.progress.rollbacks as f64);
+        let lr = learning_rate(&self.config, &self.place(step)) * halved;
+        self.batches.fill(step - 1, batch);
+        let mut fresh = None;
+        let state = match self.batches.carries_state() {
+            true => &mut self.carry,
+            false => fresh.insert(self.model.initial_state(batch.rows)),
+        };
+        if (step - 1).is_multiple_of(self.plan.steps_per_epoch) {
+            self.model.reset(state);
+        }
+        let before = (self.config.on_nan == OnNan::Skip).then(|| state.clone());
+
+        let dropout = Some(generator(self.config.seed, Purpose::Dropout, step));
+        let (tape, grads) = (&mut self.tape, &mut self.grads);
+        let loss = self.model.loss_and_grads(tape, &batch.inputs, &batch.targets, state, dropout, grads)?;
+        reduce(grads);
+
+        let norm = grads.norm(&self.cpu);
+        if let Some(problem) = self.problem(loss, norm) {
+            if let Some(before) = before.filter(|_| self.batches.carries_state()) {
+                self.carry = before;
+            }
+            return Ok(Taken::Badly { loss, lr, norm, problem });
+        }
+        self.progress.usual.add(norm);
+        let scale = clip(&self.cpu, &self.config, norm, &mut self.grads);
+        self.optimizer.update(&self.cpu, lr, scale, self.model.params_mut(), &self.grads)?;
+        let predictions = batch.predictions();
+        self.progress.step = step;
+        self.progress.skipped_in_a_row = 0;
+        self.progress.nats += loss * predictions as f64;
+        self.progress.tokens += predictions as u64;
+        Ok(Taken::Well { loss, lr, norm })
+    }
+
+    /// Whether there are steps to take, or something that is due after the last one.
+    fn has_more_to_do(&self) -> bool {
+        let pending = self.progress.pending.is_some();
+        pending || (self.progress.step < self.plan.steps && !self.is_out_of_patience())
     }
 
     fn place(&self, step: u64) -> Place {
@@ -241,19 +318,27 @@ impl Trainer {
         self.progress.patience.is_over(self.config.patience)
     }
 
+    /// Whether a validation loss is the one that ends its patience.
+    fn runs_out_of_patience(&self, val_loss: Option<f64>) -> bool {
+        let mut patience = self.progress.patience;
+        patience.validated(improves(val_loss, self.progress.best_val_loss), self.config.plateau_patience());
+        val_loss.is_some() && patience.is_over(self.config.patience)
+    }
+
     /// The model as trained so far, on the corpus's test text: what [`crate::evaluate::evaluate`] gives for it. None
     /// where there is no such text.
     pub fn test(&mut self) -> Result<Option<Evaluation>, Error> {
         let Held { ids, bytes } = &self.test;
-        if ids.is_empty() { Ok(None) } else { evaluate_ids(&self.model, ids, *bytes, &mut self.tape).map(Some) }
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        evaluate_ids(&self.model, ids, *bytes, &mut self.tape, &mut || true)
     }
 
-    /// Loss over the whole validation split as one stream from the zero state.
-    fn validate(&mut self) -> Result<f64, Error> {
+    /// Loss over the whole validation split as one stream from the zero state; None once `goes_on` says no.
+    fn validate(&mut self, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
         let Held { ids, bytes } = &self.validation;
-        let loss = evaluate_ids(&self.model, ids, *bytes, &mut self.tape)?.loss;
-        self.progress.val_loss = Some(loss);
-        Ok(loss)
+        Ok(evaluate_ids(&self.model, ids, *bytes, &mut self.tape, goes_on)?.map(|figures| figures.loss))
     }
 
     /// Closes the sums since the last report.
@@ -272,32 +357,22 @@ impl Trainer {
             grad_norm,
             tokens_per_sec: clock.speed_since_last_report(),
             seconds: clock.seconds(),
+            bad: progress.bad.take(),
         }
     }
 
-    fn sample(&self) -> Result<String, Error> {
+    /// What the model writes; None once `goes_on` says no.
+    fn sample(&self, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<String>, Error> {
         let rng = generator(self.config.seed, Purpose::Sample, self.progress.step);
-        let text = Generator::new(&self.model, &self.vocab, "", Settings::default(), rng, &self.cpu)?;
-        Ok(text.take(self.config.sample_length).collect())
-    }
-
-    /// Model first, state last: the state is what a resume believes.
-    fn save(&self, run: &RunDir) -> Result<(), Error> {
-        self.save_model(&run.model())?;
-        let (config, progress, text) = (&self.config, &self.progress, &self.text);
-        train_state::save(&run.state(), config, progress, text, &self.model, &self.optimizer, &self.carry)
-    }
-
-    fn save_model(&self, path: &Path) -> Result<(), Error> {
-        let results = Results {
-            step: self.progress.step,
-            epoch: self.progress.step as f64 / self.plan.steps_per_epoch as f64,
-            train_loss: self.progress.train_loss,
-            val_loss: self.progress.val_loss,
-            best_val_loss: self.progress.best_val_loss,
-            best_step: self.progress.best_step,
-        };
-        save_model(path, &self.config, &self.vocab, &results, &self.model)
+        let mut text = Generator::new(&self.model, &self.vocab, "", Settings::default(), rng, &self.cpu)?;
+        let mut written = String::new();
+        for length in 0..self.config.sample_length {
+            if length.is_multiple_of(SAMPLE_PIECE) && !goes_on() {
+                return Ok(None);
+            }
+            written.extend(text.next());
+        }
+        Ok(Some(written))
     }
 
     fn outcome(&self, clock: &Clock) -> Outcome {
@@ -307,11 +382,11 @@ impl Trainer {
             val_loss: self.progress.val_loss,
             best_val_loss: self.progress.best_val_loss,
             best_step: self.progress.best_step,
-            seconds: self.progress.seconds,
+            seconds: clock.seconds(),
             tokens_per_sec: clock.speed(),
             parameters: self.plan.parameters,
             out_of_patience: self.is_out_of_patience(),
-            stopped: self.progress.step < self.plan.steps && !self.is_out_of_patience(),
+            stopped: self.has_more_to_do(),
         }
     }
 }
@@ -349,8 +424,9 @@ struct Data {
 }
 
 impl Data {
-    fn prepare(config: &Config, corpus: &Corpus) -> Result<Data, Error> {
-        let Split { vocab, train: ids, validation, test, notes: of_split } = Split::new(config, corpus)?;
+    /// Text and settings, with a vocabulary that is known already or the text's own.
+    fn prepare(config: &Config, corpus: &Corpus, known: Option<Vocab>) -> Result<Data, Error> {
+        let Split { vocab, train: ids, validation, test, notes: of_split } = Split::with(config, corpus, known)?;
         let newline = vocab.encode(corpus.name(), "\n").ok().and_then(|ids| ids.first().copied());
         let newline = newline.filter(|&id| vocab.token(id) == Some("\n"));
         let batches = Batches::new(config, corpus.name(), ids, newline)?;

@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     checkpoint::{check_config, check_tensors, named, set_params},
     config::Config,
-    data::TextMark,
+    data::{TextMark, Vocab},
+    disk::Disk,
     error::Error,
     layer::State,
     model::LanguageModel,
     optim::{Optimizer, Patience},
     run_dir::RunDir,
-    tensor_file::{self, TensorFile},
+    tensor_file::{self, Tensor, TensorFile},
 };
 
 /// The metadata key that makes a safetensors file a run's state.
@@ -48,8 +49,48 @@ pub(crate) struct Progress {
     pub log_lines: u64,
     /// Bytes of `samples.txt`.
     pub sample_bytes: u64,
-    /// Seconds since the run began, pauses left out.
+    /// What is due after the last step and was left for the resume, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+    /// How often the run went back to an earlier save; each time halved the learning rate.
+    #[serde(default)]
+    pub rollbacks: u64,
+    /// Steps that changed nothing, because they were bad.
+    #[serde(default)]
+    pub skipped: u64,
+    /// Those among them after the last one that did.
+    #[serde(default)]
+    pub skipped_in_a_row: u64,
+    /// What went bad since the last report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad: Option<String>,
+    /// What is usual for a gradient.
+    #[serde(default)]
+    pub usual: Usual,
+    /// Seconds since the run began, pauses left out, in states of earlier versions: equal runs have equal states, and the
+    /// clock stands in the log.
+    #[serde(default, skip_serializing)]
     pub seconds: f64,
+}
+
+/// A step that was taken, and whose evaluation, report and sample are still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pending {
+    /// Its learning rate.
+    pub lr: f64,
+    /// Its gradient norm.
+    pub norm: f64,
+}
+
+/// A running mean of the gradient norms of the steps that were taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Usual {
+    /// Steps in the mean.
+    pub steps: u64,
+    /// The mean.
+    pub norm: f64,
 }
 
 /// What stands under the key.
@@ -60,6 +101,9 @@ pub(crate) struct Meta {
     format: u64,
     pub progress: Progress,
     pub text: TextMark,
+    /// The vocabulary, where it is not the text's own: the run was forced to go on with another text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocab: Option<Vec<String>>,
 }
 
 /// The text a run was trained on, as its state knows it: a resume can find it again by [`TextMark::sources`].
@@ -69,23 +113,31 @@ pub fn text_of(run: &RunDir) -> Result<TextMark, Error> {
     Ok(file.parse()?.meta::<Meta>(KEY, "a run's state", FORMAT)?.text)
 }
 
-/// Writes the state, whole or not at all.
-pub(crate) fn save(
-    path: &Path,
-    config: &Config,
-    progress: &Progress,
-    text: &TextMark,
-    model: &LanguageModel<f32>,
-    optimizer: &Optimizer,
-    carry: &State<f32>,
-) -> Result<(), Error> {
-    let meta = Meta { config: config.clone(), format: FORMAT, progress: progress.clone(), text: text.clone() };
-    let mut tensors = named("param.", model.params());
-    for (name, moment) in &optimizer.moments {
-        tensors.extend(named(&format!("{name}."), moment));
+/// Everything a state is made of.
+pub(crate) struct Parts<'a> {
+    pub config: &'a Config,
+    pub progress: &'a Progress,
+    pub text: &'a TextMark,
+    /// The vocabulary, where it is not the text's own.
+    pub vocab: Option<&'a Vocab>,
+    pub model: &'a LanguageModel<f32>,
+    pub optimizer: &'a Optimizer,
+    pub carry: &'a State<f32>,
+}
+
+impl Parts<'_> {
+    /// Writes the state, whole or not at all.
+    pub fn save(&self, disk: &Disk, path: &Path) -> Result<(), Error> {
+        let (config, progress, text) = (self.config.clone(), self.progress.clone(), self.text.clone());
+        let meta = Meta { config, format: FORMAT, progress, text, vocab: self.vocab.and_then(Vocab::list) };
+        let mut tensors = named("param.", self.model.params());
+        for (name, moment) in &self.optimizer.moments {
+            tensors.extend(named(&format!("{name}."), moment));
+        }
+        let carried = self.carry.tensors().into_iter();
+        tensors.extend(carried.map(|(n, s, v)| Tensor::new(format!("carry.{n}"), s.to_vec(), move || v.clone())));
+        tensor_file::write(disk, path, KEY, &meta, tensors)
     }
-    tensors.extend(carry.tensors().into_iter().map(|(n, s, v)| (format!("carry.{n}"), s.to_vec(), v)));
-    tensor_file::write(path, KEY, &meta, tensors)
 }
 
 /// A state file that was read and understood.
@@ -105,8 +157,8 @@ impl StateFile {
     }
 
     /// Checks the weights' shapes, before a model of the configured size is made.
-    pub fn check(&self, vocab_size: usize) -> Result<(), Error> {
-        check_tensors(&self.file.parse()?, "param.", &self.meta.config, vocab_size).map(|_| ())
+    pub fn check(&self, config: &Config, vocab_size: usize) -> Result<(), Error> {
+        check_tensors(&self.file.parse()?, "param.", config, vocab_size).map(|_| ())
     }
 
     /// Sets weights, moments and carried state.
@@ -121,7 +173,8 @@ impl StateFile {
         for (name, moment) in &mut optimizer.moments {
             set_params(&tensors, &format!("{name}."), moment)?;
         }
-        optimizer.step = self.meta.progress.step;
+        optimizer.step = self.meta.progress.step.saturating_sub(self.meta.progress.skipped);
+        carry.clear(); // its padding, too, may hold what a bad step left
         let carried = carry.tensors();
         let expected = (1 + optimizer.moments.len()) * model.params().names().count() + carried.len();
         for (name, shape, _) in carried {

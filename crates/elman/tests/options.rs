@@ -113,6 +113,7 @@ fn patience_ends_a_run_as_its_last_step_does() {
     assert!(outcome.out_of_patience && !outcome.stopped);
     assert_eq!(ModelFile::load(run.path()).unwrap().results.step, 16);
     assert!(fs::read_to_string(run.samples()).unwrap().contains("=== step 16"));
+    drop(trainer); // two cannot train into one run
     let again = run_until(&mut Trainer::resume(&run, &corpus(), &cpu()).unwrap(), &run, 0);
     assert_eq!(again.steps, 16, "it is over");
 

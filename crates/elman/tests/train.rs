@@ -90,7 +90,7 @@ fn a_run_reports_samples_and_saves_when_it_should() {
             Event::Step { step, .. } => steps.push(step),
             Event::Sample { step, text } => samples.push((step, text.chars().count())),
             Event::Saved { step, .. } => saves.push(step),
-            Event::Report(_) => {}
+            _ => {}
         }
         Control::Continue
     };

@@ -49,7 +49,13 @@ impl Split {
     /// Splits as `config` and the corpus's own validation and test texts say.
     ///
     /// Errors: text that is not UTF-8, but for bytes; a held-out file of fewer than 2 tokens; a vocabulary of nothing.
+    #[cfg(test)]
     pub fn new(config: &Config, corpus: &Corpus) -> Result<Split, Error> {
+        Split::with(config, corpus, None)
+    }
+
+    /// The same with the vocabulary `known`, where there is one.
+    pub fn with(config: &Config, corpus: &Corpus, known: Option<Vocab>) -> Result<Split, Error> {
         let val_frac = if corpus.validation().is_some() { 0.0 } else { config.val_frac };
         let (train, tail) = match config.tokenizer {
             TokenizerKind::Byte => {
@@ -63,9 +69,10 @@ impl Split {
             }
         };
         let held_out = [corpus.validation(), corpus.test()];
-        let vocab = match config.tokenizer {
-            TokenizerKind::Byte => Vocab::bytes(),
-            TokenizerKind::Char => {
+        let vocab = match (known, config.tokenizer) {
+            (Some(known), _) => known,
+            (None, TokenizerKind::Byte) => Vocab::bytes(),
+            (None, TokenizerKind::Char) => {
                 let train = std::str::from_utf8(train).unwrap_or_default();
                 if config.unk {
                     Vocab::fit_with_unknown(train, config.min_freq)?

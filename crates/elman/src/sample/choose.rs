@@ -15,7 +15,8 @@ pub struct Settings {
     pub temperature: f64,
     /// Only the k likeliest tokens; 0 takes all.
     pub top_k: usize,
-    /// Only the likeliest tokens that together reach this probability, after temperature and top-k; 1 takes all.
+    /// Only the likeliest tokens that together reach this probability, after temperature and top-k, the likeliest
+    /// always among them; 0 takes that one alone, 1 takes all.
     pub top_p: f64,
     /// Only tokens at least this share as likely as the likeliest, after temperature; 0 takes all.
     pub min_p: f64,
@@ -39,8 +40,8 @@ impl Settings {
         if !(self.temperature.is_finite() && self.temperature >= 0.0) {
             return refuse("temperature", self.temperature, "a finite number, 0 or more");
         }
-        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
-            return refuse("top_p", self.top_p, "above 0 and at most 1");
+        if !(0.0..=1.0).contains(&self.top_p) {
+            return refuse("top_p", self.top_p, "0 to 1");
         }
         if !(0.0..=1.0).contains(&self.min_p) {
             return refuse("min_p", self.min_p, "0 to 1");
@@ -233,8 +234,8 @@ mod tests {
         assert!(Settings::default().check().is_ok() && settings(0.0, 5, 1.0).check().is_ok());
         assert_eq!(message(settings(-1.0, 0, 1.0)), "temperature is -1, expected a finite number, 0 or more");
         assert!(message(settings(f64::NAN, 0, 1.0)).starts_with("temperature is NaN"));
-        assert_eq!(message(settings(1.0, 0, 2.0)), "top_p is 2, expected above 0 and at most 1");
-        assert!(message(settings(1.0, 0, 0.0)).starts_with("top_p is 0"));
+        assert_eq!(message(settings(1.0, 0, 2.0)), "top_p is 2, expected 0 to 1");
+        assert!(message(settings(1.0, 0, -0.1)).starts_with("top_p is -0.1") && settings(1.0, 0, 0.0).check().is_ok());
         assert!(message(settings(1.0, 0, f64::NAN)).starts_with("top_p is NaN"));
         let min_p = |min_p| message(Settings { min_p, ..Settings::default() });
         assert_eq!(min_p(1.5), "min_p is 1.5, expected 0 to 1");

@@ -1,4 +1,5 @@
 //! Holds what the tests of whole runs share: a text, a small configuration, and when two directories are equal.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::{collections::BTreeMap, fs};
 
@@ -34,6 +35,23 @@ pub fn config() -> Config {
     }
 }
 
+/// A directory, gone with the test, in memory where the system has files there: where nothing is pulled out of the wall,
+/// a flush only costs time.
+pub fn quick_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// How often a long test repeats: `usual` times, or as the variable says.
+pub fn times(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).map_or(usual, |text| text.parse().unwrap())
+}
+
+/// What is left in a run of writes that did not end.
+pub fn strays(run: &RunDir) -> Vec<String> {
+    let names = fs::read_dir(run.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".tmp")).collect()
+}
+
 pub fn cpu() -> Cpu {
     Cpu::new(Some(2)).unwrap()
 }
@@ -59,6 +77,7 @@ pub fn contents(run: &RunDir) -> BTreeMap<&'static str, Vec<u8>> {
     }
     BTreeMap::from([
         ("model", fs::read(run.model()).unwrap()),
+        ("state", fs::read(run.state()).unwrap()),
         ("best", fs::read(run.best()).unwrap()),
         ("config", fs::read(run.config()).unwrap()),
         ("samples", fs::read(run.samples()).unwrap()),

@@ -1,0 +1,103 @@
+//! What strangers may hand to elman, and what must then hold: each target takes any bytes at all.
+//!
+//! Holds the targets, which `fuzz/` hands to libFuzzer, `main.rs` to a mutator of ours, and a test to the committed corpus.
+//! Refuses nothing: whatever is refused, is refused by the library, in words.
+
+mod mutate;
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use elman::config::TokenizerKind;
+use elman::{Config, Cpu, LanguageModel, ModelFile, Settings, Vocab};
+
+pub use mutate::Mutator;
+
+/// A target: it panics where something does not hold.
+pub type Target = fn(&[u8]);
+
+/// Every target by name: the name of its folder in the corpus.
+pub const TARGETS: [(&str, Target); 4] =
+    [("model_file", model_file), ("vocabulary", vocabulary), ("config", config), ("prompt", prompt)];
+
+/// The committed inputs of a target, by path.
+pub fn corpus(target: &str) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    paths.sort();
+    paths.into_iter().map(|path| Ok((path.clone(), std::fs::read(path)?))).collect()
+}
+
+static CPU: LazyLock<Cpu> = LazyLock::new(|| Cpu::new(Some(1)).expect("one thread"));
+
+/// A model file: refused in words, or a model that writes.
+pub fn model_file(bytes: &[u8]) {
+    match ModelFile::from_bytes(bytes.to_vec(), "fuzz") {
+        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(file) => {
+            assert!(file.model.params().values().iter().all(|x| x.is_finite()));
+            assert_eq!(file.model.vocab_size(), file.vocab.len());
+            let text = file.generate("", Settings::default(), 1, &CPU).expect("no prompt, fair settings");
+            assert_eq!(text.take(3).count(), 3);
+        }
+    }
+}
+
+/// A list of tokens, as a model file has it: the first byte says of what kind, the rest is JSON or lines.
+pub fn vocabulary(bytes: &[u8]) {
+    let Some((kind, rest)) = bytes.split_first() else { return };
+    let kind = if kind % 2 == 0 { TokenizerKind::Char } else { TokenizerKind::Byte };
+    let text = String::from_utf8_lossy(rest);
+    let tokens = serde_json::from_str(&text).unwrap_or_else(|_| text.lines().map(str::to_string).collect());
+    let Ok(vocab) = Vocab::from_list(kind, Some(tokens), Path::new("fuzz")) else { return };
+    let all: Vec<u32> = (vocab.reserved() as u32..vocab.len() as u32).collect();
+    if kind == TokenizerKind::Char {
+        let text = vocab.decode(&all).expect("its own ids");
+        assert_eq!(vocab.encode("all", &text).expect("its own text"), all);
+    }
+    assert!(vocab.decode(&[vocab.len() as u32]).is_err() && (vocab.start() as usize) < vocab.len());
+    let _ = vocab.encode_prompt(&text);
+}
+
+/// A recipe in TOML: refused in words, or a configuration that comes back.
+pub fn config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match Config::from_toml(text, "fuzz") {
+        Err(error) => assert!(error.to_string().ends_with("(fuzz)")),
+        Ok(config) if config.check().is_ok() => {
+            let text = config.to_toml().expect("what was checked can be written");
+            assert_eq!(Config::from_toml(&text, "again").expect("what was written can be read"), config);
+        }
+        Ok(_) => {}
+    }
+}
+
+static MODEL: LazyLock<(Vocab, LanguageModel<f32>)> = LazyLock::new(|| {
+    let vocab = Vocab::fit("the sea, a bird é\n", "");
+    let config = Config { hidden_size: 4, num_layers: 1, ..Config::default() };
+    let model = LanguageModel::new(&config, vocab.len()).expect("a small model");
+    (vocab, model)
+});
+
+/// The numbers of a sampler, 8 bytes each, and a prompt after them.
+pub fn prompt(bytes: &[u8]) {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let [temperature, top_k, top_p, min_p, penalty, prompt @ ..] = words else { return };
+    let number = |word: &[u8; 8]| f64::from_le_bytes(*word);
+    let settings = Settings {
+        temperature: number(temperature),
+        top_k: u64::from_le_bytes(*top_k) as usize,
+        top_p: number(top_p),
+        min_p: number(min_p),
+        repetition_penalty: number(penalty),
+    };
+    let prompt: Vec<u8> = prompt.iter().flatten().chain(rest).copied().collect();
+    let prompt = String::from_utf8_lossy(&prompt);
+    let (vocab, model) = &*MODEL;
+    let rng = elman::rng::generator(1, elman::rng::Purpose::Sample, 0);
+    match elman::sample::Generator::new(model, vocab, &prompt, settings, rng, &CPU) {
+        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(text) => assert_eq!(text.take(4).count(), 4),
+    }
+}

@@ -1,0 +1,62 @@
+//! Holds the long way through the targets without a special compiler: `elman-fuzz TARGET INPUTS [SEED]`.
+//! Refuses to go on after the first input that breaks a target, which it writes to a file.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use elman_fuzz::{Mutator, TARGETS, corpus};
+
+/// An input that takes longer has hung.
+const TOO_LONG: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize, default: u64| args.get(at).map_or(Some(default), |text| text.parse().ok());
+    let target = args.first().and_then(|name| TARGETS.into_iter().find(|(target, _)| target == name));
+    let (Some((name, target)), Some(inputs), Some(seed)) = (target, number(1, 1_000_000), number(2, 1)) else {
+        let names = TARGETS.map(|(name, _)| name).join("|");
+        eprintln!("error: expected {names} [INPUTS] [SEED]");
+        return ExitCode::from(2);
+    };
+    let inputs_of = match corpus(name) {
+        Ok(corpus) if !corpus.is_empty() => corpus.into_iter().map(|(_, bytes)| bytes).collect(),
+        _ => {
+            eprintln!("error: no corpus of {name}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (mut mutator, started, mut slowest) = (Mutator::new(inputs_of, seed), Instant::now(), Duration::ZERO);
+    for count in 0..inputs {
+        let bytes = mutator.next_input();
+        let begun = Instant::now();
+        let held = catch_unwind(AssertUnwindSafe(|| target(&bytes))).is_ok();
+        let mut took = begun.elapsed();
+        if held && took > TOO_LONG {
+            // The machine may have been busy elsewhere: a hang hangs again.
+            let again = Instant::now();
+            target(&bytes);
+            took = again.elapsed();
+        }
+        slowest = slowest.max(took);
+        if !held || took > TOO_LONG {
+            let path = format!("{name}-{seed}-{count}.bin");
+            let written = std::fs::write(&path, &bytes);
+            eprintln!("error: input {count} of {name} {}: {path} {written:?}", if held { "hangs" } else { "panics" });
+            return ExitCode::FAILURE;
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let memory = peak_memory().map_or("unknown".to_string(), |bytes| format!("{} MB", bytes / 1_000_000));
+    println!(
+        "{name}: {inputs} inputs of seed {seed} in {seconds:.0} s, none broke it; the slowest took {slowest:?}, {memory} at most"
+    );
+    ExitCode::SUCCESS
+}
+
+/// The most memory this process has held, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
