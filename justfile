@@ -19,3 +19,46 @@ pytorch TEXT:
     cargo run --release -- train --steps 300 --out runs/pytorch-check
     cargo run --release -- eval runs/pytorch-check {{TEXT}} --json
     python testdata/check_model_file.py runs/pytorch-check/model.safetensors {{TEXT}} --json
+
+# The long forms of what CI does in short: hours on two cores. Each line says its figures.
+soak: kills cuts faults drills stream estimates (fuzz "10000000")
+
+# kill -9 at 1000 random moments while every step is saved.
+kills N="1000":
+    ELMAN_KILLS={{N}} cargo test --release -p elman-cli --test kill -- --nocapture
+
+# 100 random stops for each cell, optimizer, dropout and number of threads.
+cuts N="100":
+    ELMAN_CUTS={{N}} cargo test --release -p elman --test resume every_cell -- --nocapture
+
+# A failure of each kind at each operation on a file.
+faults:
+    cargo test --release -p elman --test faults -- --nocapture
+
+# Numbers that are not finite, put wherever a run keeps any: 25 runs for each place and remedy.
+drills N="25":
+    ELMAN_DRILLS={{N}} cargo test --release -p elman --lib guard -- --nocapture
+
+# A million steps of a stream against the whole; a million draws for each setting of the sampler.
+stream N="1000000":
+    ELMAN_STREAM={{N}} cargo test --release -p elman --test sampler -- --nocapture
+
+# The memory estimate against the peak of ten configurations.
+estimates N="10":
+    ELMAN_ESTIMATES={{N}} cargo test --release -p elman-cli --test limits estimate -- --nocapture
+
+# Changed inputs of the committed corpus, through every target.
+fuzz N="1000000" SEED="1":
+    for target in model_file vocabulary config prompt; do cargo run --release -p elman-fuzz -- $target {{N}} {{SEED}} || exit 1; done
+
+# The same with libFuzzer, which learns: needs a nightly compiler and cargo-fuzz.
+libfuzzer TARGET SECONDS="600":
+    cargo +nightly fuzz run {{TARGET}} fuzz/corpus/{{TARGET}} crates/fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}}
+
+# Licences and sources of what we build upon: needs cargo-deny.
+deny:
+    cargo deny check licenses bans sources
+
+# AddressSanitizer over the kernels' tests: needs a nightly compiler.
+asan:
+    RUSTFLAGS=-Zsanitizer=address cargo +nightly test -p elman-kernels --target x86_64-unknown-linux-gnu --tests
