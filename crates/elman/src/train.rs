@@ -6,8 +6,8 @@ use std::path::Path;
 use elman_kernels::Cpu;
 
 use crate::{
-    checkpoint::{Results, save_model},
-    config::Config,
+    checkpoint::{ModelFile, Results, save_model},
+    config::{Config, LossKind, TokenizerKind},
     data::{Batch, Batches, Corpus, Held, Split, TextMark, Vocab},
     error::Error,
     evaluate::{Evaluation, evaluate_ids},
@@ -50,7 +50,7 @@ impl Trainer {
     /// Errors: a setting out of range; a training split shorter than one window.
     pub fn new(config: Config, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer, Error> {
         config.check()?;
-        let data = Data::prepare(&config, corpus)?;
+        let data = Data::prepare(&config, corpus, None)?;
         Trainer::assemble(config, corpus.mark(), data, cpu)
     }
 
@@ -62,7 +62,12 @@ impl Trainer {
         let saved = StateFile::read(&run.state())?;
         let text = corpus.mark();
         text.check(&saved.meta.text)?;
-        let data = Data::prepare(&saved.meta.config, corpus)?;
+        // Parts of words may come from a file, and take long to learn: the model has them.
+        let known = match saved.meta.config.tokenizer {
+            TokenizerKind::Bpe => Some(ModelFile::load(run.model())?.vocab),
+            _ => None,
+        };
+        let data = Data::prepare(&saved.meta.config, corpus, known)?;
         saved.check(data.vocab.len())?;
         let mut trainer = Trainer::assemble(saved.meta.config.clone(), text, data, cpu)?;
         saved.restore(&mut trainer.model, &mut trainer.optimizer, &mut trainer.carry)?;
@@ -172,6 +177,11 @@ impl Trainer {
             let (tape, grads) = (&mut self.tape, &mut self.grads);
             let loss = self.model.loss_and_grads(tape, &batch.inputs, &batch.targets, state, dropout, grads)?;
             reduce(grads);
+            if self.config.loss == LossKind::Sum {
+                // The mean over all predictions, times their number in a row.
+                let steps = (predictions as f64 / batch.rows as f64) as f32;
+                grads.values_mut().iter_mut().for_each(|g| *g *= steps);
+            }
 
             // Clip, step.
             let norm = grads.norm(&self.cpu);
@@ -183,6 +193,7 @@ impl Trainer {
             self.progress.step = step;
             self.progress.nats += loss * predictions as f64;
             self.progress.tokens += predictions as u64;
+            self.progress.moving = Some(moving(self.progress.moving, loss, self.config.moving));
             clock.trained(predictions);
             stop |= stops(Event::Step { step, loss, tokens_per_sec: clock.speed() });
 
@@ -266,6 +277,7 @@ impl Trainer {
             epoch: progress.step as f64 / self.plan.steps_per_epoch as f64,
             train_loss: progress.train_loss,
             val_loss,
+            moving_loss: progress.moving.filter(|_| self.config.moving > 0.0),
             bpc: progress.train_loss / std::f64::consts::LN_2,
             ppl: libm::exp(progress.train_loss),
             lr,
@@ -331,6 +343,11 @@ fn needs_validation(config: &Config, validation: &Held) -> Result<(), Error> {
     Ok(())
 }
 
+/// The moving mean of the losses: the first, then `keep` of what it was and the rest of the new one.
+fn moving(mean: Option<f64>, loss: f64, keep: f64) -> f64 {
+    mean.map_or(loss, |mean| keep * mean + (1.0 - keep) * loss)
+}
+
 /// Whether a validation loss is the best so far. One that is no finite number never is.
 fn improves(loss: Option<f64>, best: Option<f64>) -> bool {
     loss.is_some_and(|loss| loss.is_finite() && best.is_none_or(|best| loss < best))
@@ -349,11 +366,9 @@ struct Data {
 }
 
 impl Data {
-    fn prepare(config: &Config, corpus: &Corpus) -> Result<Data, Error> {
-        let Split { vocab, train: ids, validation, test, notes: of_split } = Split::new(config, corpus)?;
-        let newline = vocab.encode(corpus.name(), "\n").ok().and_then(|ids| ids.first().copied());
-        let newline = newline.filter(|&id| vocab.token(id) == Some("\n"));
-        let batches = Batches::new(config, corpus.name(), ids, newline)?;
+    fn prepare(config: &Config, corpus: &Corpus, known: Option<Vocab>) -> Result<Data, Error> {
+        let Split { vocab, train: ids, validation, test, notes: of_split } = Split::new(config, corpus, known)?;
+        let batches = Batches::new(config, corpus.name(), ids, vocab.line_end())?;
         let mut notes = Vec::new();
         if batches.cut_lines() > 0 {
             let (lines, seq_len) = (batches.cut_lines(), config.seq_len);
@@ -361,10 +376,11 @@ impl Data {
         }
         if batches.batch() < config.batch {
             notes.push(format!(
-                "batch is {} instead of {}: {} training characters give no more rows of seq_len = {}",
+                "batch is {} instead of {}: {} training {} give no more rows of seq_len = {}",
                 batches.batch(),
                 config.batch,
                 batches.tokens(),
+                vocab.unit(batches.tokens()),
                 config.seq_len
             ));
         }
