@@ -5,10 +5,12 @@ mod arguments;
 mod completions;
 mod corpus;
 mod curves;
+mod data;
 mod eval;
 mod failure;
 mod gradcheck;
 mod info;
+mod lesson;
 mod man;
 mod progress;
 mod sample;
@@ -45,6 +47,8 @@ enum Verb {
     Eval(eval::Args),
     Gradcheck(gradcheck::Args),
     Info(info::Args),
+    Lesson(lesson::Args),
+    Data(data::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -60,6 +64,8 @@ fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(args),
         Verb::Gradcheck(args) => gradcheck::run(args),
         Verb::Info(args) => info::run(args),
+        Verb::Lesson(args) => lesson::run(&args),
+        Verb::Data(args) => data::run(&args),
         Verb::Completions(args) => completions::run(&args, &mut arguments::command::<Cli>()),
         Verb::Man(args) => man::run(&args, arguments::command::<Cli>()),
     };
