@@ -108,6 +108,17 @@ impl Progress {
     }
 }
 
+/// A bar of bytes, of which `have` are there; hidden without a terminal.
+#[cfg(feature = "download")]
+pub fn bytes(all: u64, have: u64) -> ProgressBar {
+    if !stderr_is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─");
+    ProgressBar::new(all).with_style(style).with_position(have)
+}
+
 /// Shows that something is under way that cannot say how far it is. Refuses nothing; without a terminal it is mute.
 pub fn wait_for<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     if !stderr_is_terminal() {
