@@ -85,7 +85,7 @@ fn serve(body: Vec<u8>, answers: Vec<Answer>) -> (String, JoinHandle<Vec<Option<
 fn the_list_tells_terms_and_hashes() {
     let out = Command::cargo_bin("elman").unwrap().args(["data", "list", "--json"]).output().unwrap();
     let list: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
-    for text in list.as_array().unwrap() {
+    for text in list["texts"].as_array().unwrap() {
         assert_eq!(text["sha256"].as_str().unwrap().len(), 64);
         assert!(text["bytes"].as_u64().unwrap() > 1000 && !text["licence"].as_str().unwrap().is_empty());
     }

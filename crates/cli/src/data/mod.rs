@@ -49,7 +49,7 @@ enum What {
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
-        What::List { json: true } => terminal::print_json(&TEXTS)?,
+        What::List { json: true } => terminal::print_json(&serde_json::json!({ "texts": TEXTS }))?,
         What::List { json: false } => terminal::print(&list())?,
         What::Get { name, to, from, url } => {
             let Some(text) = Text::named(name) else {

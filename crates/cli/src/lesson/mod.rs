@@ -105,7 +105,7 @@ fn list(json: bool) -> anyhow::Result<ExitCode> {
     if json {
         let all: Vec<_> =
             LESSONS.iter().map(|(name, about, _)| serde_json::json!({ "name": name, "about": about })).collect();
-        terminal::print_json(&all)?;
+        terminal::print_json(&serde_json::json!({ "lessons": all }))?;
     } else {
         let lines: Vec<String> = LESSONS.iter().map(|(name, about, _)| format!("{name:<24}{about}")).collect();
         terminal::print(&lines.join("\n"))?;
