@@ -2,9 +2,12 @@
 //! Data-dependent: it needs one of the texts, since nothing else has the right hash.
 
 use std::fs;
+#[cfg(feature = "download")]
 use std::io::{BufRead, BufReader, Write};
+#[cfg(feature = "download")]
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "download")]
 use std::thread::JoinHandle;
 
 use assert_cmd::Command;
@@ -28,6 +31,7 @@ fn get(to: &Path, more: &[&str]) -> (i32, String) {
 }
 
 /// What a server does with one request.
+#[cfg(feature = "download")]
 enum Answer {
     /// Sends all that is asked for, but says it is longer and hangs up after so many bytes.
     BreakOff(usize),
@@ -40,6 +44,7 @@ enum Answer {
 }
 
 /// Answers one request after another; returns the ranges that were asked for.
+#[cfg(feature = "download")]
 fn serve(body: Vec<u8>, answers: Vec<Answer>) -> (String, JoinHandle<Vec<Option<usize>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/text", listener.local_addr().unwrap());

@@ -52,3 +52,20 @@ fn every_recipe_trains_on_any_text() {
     }
     assert!(count >= 12, "{count}");
 }
+
+#[test]
+fn quick_lessons_pass() {
+    let place = Place::new();
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let data = data.to_str().unwrap();
+    let mut lessons = vec!["numpy-gradcheck"];
+    if std::path::Path::new(data).join("timemachine_d2l.txt").is_file() {
+        lessons.push("d2l-words");
+    } else {
+        eprintln!("not run: no data");
+    }
+    for lesson in lessons {
+        let table = stdout(&place.done(&["lesson", lesson, "--data", data]));
+        assert!(table.trim_end().ends_with(" rows pass, 0 fail"), "{table}");
+    }
+}

@@ -89,7 +89,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let cpu = Cpu::new(args.threads)?;
     let setting = Setting { cpu, data: &args.data, full: args.full, picture: &args.picture };
-    let mut report = Report::new(name, about, !args.json);
+    let mut report = Report::new(name, about);
     let started = Instant::now();
     lesson(&setting, &mut report)?;
     report.seconds = started.elapsed().as_secs_f64();
@@ -129,7 +129,7 @@ impl Setting<'_> {
             );
             return Err(Refusal::new(message).hint(format!("{hint}, or name its folder with --data")).into());
         }
-        let corpus = Corpus::read(&[path.clone()])?;
+        let corpus = Corpus::read(std::slice::from_ref(&path))?;
         let hash: String = Sha256::digest(corpus.bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         if hash != text.sha256 {
             let message = format!("{} has the SHA-256 {hash}, expected {}", path.display(), text.sha256);

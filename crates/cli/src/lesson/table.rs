@@ -41,7 +41,7 @@ pub struct Report {
 
 impl Report {
     /// No rows yet.
-    pub fn new(lesson: &'static str, about: &'static str, _shown: bool) -> Report {
+    pub fn new(lesson: &'static str, about: &'static str) -> Report {
         Report { lesson, about, rows: Vec::new(), notes: Vec::new(), seconds: 0.0, tutorial_time: None }
     }
 
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn one_failing_row_fails_the_lesson() {
-        let mut report = Report::new("t", "a test", false);
+        let mut report = Report::new("t", "a test");
         report.equal("characters", 59, 59);
         report.near("loss", 1.0, 1.04, 0.05, 2);
         report.told("text", "-", "the the");
@@ -162,7 +162,7 @@ mod tests {
         let text = report.text();
         assert!(text.contains("characters  59        59       equal     pass"), "{text}");
         assert!(text.contains("FAIL") && text.ends_with("verdict  2 rows pass, 1 fail"), "{text}");
-        let mut report = Report::new("t", "a test", false);
+        let mut report = Report::new("t", "a test");
         report.at_most("perplexity", "1.0-1.4", 1.5, 1.4, 2);
         assert!(!report.passed());
     }

@@ -432,7 +432,8 @@ mod tests {
             spoil(&mut value);
             Bpe::from_json(&value.to_string(), Path::new("T")).unwrap_err().to_string()
         };
-        let cases: [(&str, &dyn Fn(&mut Value)); 13] = [
+        type Spoil<'s> = &'s dyn Fn(&mut Value);
+        let cases: [(&str, Spoil); 13] = [
             ("tokenizer: model is WordPiece", &|v| v["model"]["type"] = "WordPiece".into()),
             ("tokenizer: model.dropout is 0.1", &|v| v["model"]["dropout"] = 0.1.into()),
             ("tokenizer: model.end_of_word_suffix", &|v| v["model"]["end_of_word_suffix"] = "</w>".into()),
