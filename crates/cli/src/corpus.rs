@@ -27,7 +27,7 @@ pub fn read(texts: &[PathBuf], kind: TokenizerKind) -> anyhow::Result<Corpus> {
     std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
     match kind {
         TokenizerKind::Byte => Ok(Corpus::from_raw("standard input", bytes)),
-        TokenizerKind::Char => Ok(Corpus::from_bytes("standard input", bytes)?),
+        _ => Ok(Corpus::from_bytes("standard input", bytes)?),
     }
 }
 
@@ -35,7 +35,7 @@ pub fn read(texts: &[PathBuf], kind: TokenizerKind) -> anyhow::Result<Corpus> {
 fn files(paths: &[PathBuf], kind: TokenizerKind) -> Result<Corpus, Error> {
     match kind {
         TokenizerKind::Byte => Corpus::read_raw(paths),
-        TokenizerKind::Char => Corpus::read(paths),
+        _ => Corpus::read(paths),
     }
 }
 

@@ -18,9 +18,9 @@ const MAX_POINTS: usize = 800;
 /// A curve of fewer points shows each as a dot.
 const MAX_DOTS: usize = 60;
 
-/// Draws the reports of a run into the file `picture`, whole or not at all. Errors: it cannot be written.
-pub fn draw(reports: &[Report], picture: &Path, title: &str) -> anyhow::Result<()> {
-    let svg = svg(reports, title).map_err(|error| anyhow!("cannot draw {}: {error}", picture.display()))?;
+/// Draws the reports of a run into the file `picture`, `unit` being a token, whole or not at all. Errors: it cannot be written.
+pub fn draw(reports: &[Report], picture: &Path, title: &str, unit: &str) -> anyhow::Result<()> {
+    let svg = svg(reports, title, unit).map_err(|error| anyhow!("cannot draw {}: {error}", picture.display()))?;
     Ok(write_atomic(picture, svg.as_bytes())?)
 }
 
@@ -37,7 +37,7 @@ fn points(reports: &[Report], loss: impl Fn(&Report) -> Option<f64>) -> Vec<(f64
     all.chunks(all.len().div_ceil(MAX_POINTS).max(1)).map(mean).collect()
 }
 
-fn svg(reports: &[Report], title: &str) -> Result<String, Box<dyn std::error::Error>> {
+fn svg(reports: &[Report], title: &str, unit: &str) -> Result<String, Box<dyn std::error::Error>> {
     let train = points(reports, |report| Some(report.train_loss));
     let validation = points(reports, |report| report.val_loss);
     let all = || train.iter().chain(&validation);
@@ -59,7 +59,7 @@ fn svg(reports: &[Report], title: &str) -> Result<String, Box<dyn std::error::Er
     chart
         .configure_mesh()
         .x_desc("step")
-        .y_desc("loss (nats per character)")
+        .y_desc(format!("loss (nats per {unit})"))
         .x_label_formatter(&|step| format!("{step:.0}"))
         .x_labels(8)
         .label_style((FONT, 14))
@@ -109,6 +109,7 @@ mod tests {
             epoch: 0.0,
             train_loss,
             val_loss,
+            moving_loss: None,
             bpc,
             ppl,
             lr: 0.1,
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn both_curves_are_named() {
         let lines = [line(10, 3.0, None), line(20, 2.0, Some(2.5)), line(30, 1.5, Some(2.1))];
-        let svg = svg(&lines, "tales & <more>").unwrap();
+        let svg = svg(&lines, "tales & <more>", "character").unwrap();
         for words in ["training", "validation", "loss (nats per character)", "step", "tales &amp; &lt;more&gt;"] {
             assert!(svg.contains(words), "{words} in {svg}");
         }
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn nothing_to_show_is_no_failure() {
-        assert!(!svg(&[], "empty").unwrap().contains("training"));
-        assert!(svg(&[line(1, f64::NAN, None), line(2, 1.0, None)], "one point").unwrap().contains("training"));
+        assert!(!svg(&[], "empty", "word").unwrap().contains("training"));
+        assert!(svg(&[line(1, f64::NAN, None), line(2, 1.0, None)], "one point", "word").unwrap().contains("training"));
     }
 }

@@ -9,7 +9,7 @@ use elman::config::TokenizerKind;
 use elman::{Config, Cpu, Error, ModelFile};
 use serde::Serialize;
 
-use crate::terminal::{self, grouped, row};
+use crate::terminal::{self, grouped, row, short_unit};
 
 /// Tell about this machine, or about a trained model
 #[derive(clap::Args)]
@@ -37,6 +37,8 @@ struct Model<'a> {
     results: &'a Results,
     vocab_size: usize,
     vocab: &'a [String],
+    #[serde(skip)]
+    unit: &'static str,
     parameters: usize,
     tensors: Vec<Tensor>,
 }
@@ -102,6 +104,7 @@ fn model(file: &ModelFile) -> Model<'_> {
         results: &file.results,
         vocab_size: file.vocab.len(),
         vocab: file.vocab.tokens(),
+        unit: file.vocab.unit(1),
         parameters: params.count(),
         tensors: tensors.collect(),
     }
@@ -134,6 +137,13 @@ fn model_table(path: &Path, model: &Model) -> Result<String, Error> {
             lines.push(row("vocabulary", &format!("{size} characters, the most frequent first")));
             lines.push(format!("  {:?}", model.vocab.concat()));
         }
+        TokenizerKind::Word | TokenizerKind::Bpe => {
+            let (size, unit) = (grouped(model.vocab_size as u64), model.unit);
+            let first = if model.config.tokenizer == TokenizerKind::Word { ", the most frequent first" } else { "" };
+            lines.push(row("vocabulary", &format!("{size} {unit}s{first}")));
+            let some: Vec<&str> = model.vocab.iter().take(40).map(String::as_str).collect();
+            lines.push(format!("  {:?} ...", some.join(" ")));
+        }
     }
     lines.extend([String::new(), row("tensors", &format!("{} parameters", grouped(model.parameters as u64)))]);
     for tensor in &model.tensors {
@@ -144,14 +154,14 @@ fn model_table(path: &Path, model: &Model) -> Result<String, Error> {
             grouped(tensor.shape.iter().product::<usize>() as u64)
         ));
     }
-    let results = model.results;
+    let (results, unit) = (model.results, short_unit(model.unit));
     lines.extend([String::new(), row("results", &format!("step {}, epoch {:.2}", results.step, results.epoch))]);
-    lines.push(format!("  training loss    {:.4} nats/char", results.train_loss));
+    lines.push(format!("  training loss    {:.4} nats/{unit}", results.train_loss));
     if let Some(loss) = results.val_loss {
-        lines.push(format!("  validation loss  {loss:.4} nats/char"));
+        lines.push(format!("  validation loss  {loss:.4} nats/{unit}"));
     }
     if let (Some(loss), Some(step)) = (results.best_val_loss, results.best_step) {
-        lines.push(format!("  best validation  {loss:.4} nats/char, at step {step}"));
+        lines.push(format!("  best validation  {loss:.4} nats/{unit}, at step {step}"));
     }
     Ok(lines.join("\n"))
 }

@@ -6,10 +6,12 @@ mod bench;
 mod completions;
 mod corpus;
 mod curves;
+mod data;
 mod eval;
 mod failure;
 mod gradcheck;
 mod info;
+mod lesson;
 mod man;
 mod progress;
 mod sample;
@@ -48,6 +50,8 @@ enum Verb {
     Gradcheck(gradcheck::Args),
     Info(info::Args),
     Bench(bench::Args),
+    Lesson(lesson::Args),
+    Data(data::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -64,6 +68,8 @@ fn main() -> ExitCode {
         Verb::Gradcheck(args) => gradcheck::run(args),
         Verb::Info(args) => info::run(args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Lesson(args) => lesson::run(&args),
+        Verb::Data(args) => data::run(&args),
         Verb::Completions(args) => completions::run(&args, &mut arguments::command::<Cli>()),
         Verb::Man(args) => man::run(&args, arguments::command::<Cli>()),
     };

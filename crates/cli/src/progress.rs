@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use elman::train::{Plan, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::terminal::{dim, say, short, span, stderr_is_terminal};
+use crate::terminal::{dim, measure, say, short, span, stderr_is_terminal};
 
 /// How often the words behind the bar change.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -22,20 +22,24 @@ pub struct Progress {
     refreshed: Option<Instant>,
     steps: u64,
     tokens_per_step: f64,
+    /// What a token is called.
+    unit: &'static str,
+    /// Steps of a window, where losses are summed over them.
+    summed: Option<usize>,
     /// Falling mean of the losses and the weight in it.
     mean: (f64, f64),
 }
 
 impl Progress {
     /// Starts the bar where there is a terminal and somebody who wants to see it.
-    pub fn start(plan: &Plan, is_quiet: bool) -> Progress {
+    pub fn start(plan: &Plan, unit: &'static str, summed: Option<usize>, is_quiet: bool) -> Progress {
         let bar = (stderr_is_terminal() && !is_quiet).then(|| {
             let style = ProgressStyle::with_template("{pos}/{len} {wide_bar} {msg}");
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─");
             ProgressBar::new(plan.steps).with_style(style).with_position(plan.steps_done)
         });
         let tokens_per_step = (plan.batch * plan.seq_len) as f64;
-        Progress { is_quiet, bar, refreshed: None, steps: plan.steps, tokens_per_step, mean: (0.0, 0.0) }
+        Progress { is_quiet, bar, refreshed: None, steps: plan.steps, tokens_per_step, unit, summed, mean: (0.0, 0.0) }
     }
 
     /// A step was taken.
@@ -48,7 +52,11 @@ impl Progress {
         if self.refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
             self.refreshed = Some(Instant::now());
             let loss = self.mean.0 / self.mean.1;
-            bar.set_message(format!("loss {loss:.3}  {}  {}", bits(loss), self.pace(step, tokens_per_sec)));
+            bar.set_message(format!(
+                "loss {loss:.3}  {}  {}",
+                measure(loss, self.unit),
+                self.pace(step, tokens_per_sec)
+            ));
         }
     }
 
@@ -63,8 +71,10 @@ impl Progress {
             None => format!("  {}", self.pace(report.step, report.tokens_per_sec)),
         };
         let loss = report.train_loss;
-        let bits = bits(loss);
-        self.words(&format!("step {}/{}  loss {loss:.4}  {bits}{validation}{pace}", report.step, self.steps));
+        let (measure, step, steps) = (measure(loss, self.unit), report.step, self.steps);
+        let summed = self.summed.map(|n| format!("  sum over {n} {:.4}", loss * n as f64)).unwrap_or_default();
+        let moving = report.moving_loss.map(|loss| format!("  moving {loss:.4}")).unwrap_or_default();
+        self.words(&format!("step {step}/{steps}  loss {loss:.4}{summed}{moving}  {measure}{validation}{pace}"));
     }
 
     /// Model and state are on the disk: a line where there is no bar.
@@ -110,9 +120,15 @@ impl Progress {
     }
 }
 
-/// A loss in bits.
-fn bits(loss: f64) -> String {
-    format!("{:.2} bits/char", loss / std::f64::consts::LN_2)
+/// A bar of bytes, of which `have` are there; hidden without a terminal.
+#[cfg(feature = "download")]
+pub fn bytes(all: u64, have: u64) -> ProgressBar {
+    if !stderr_is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─");
+    ProgressBar::new(all).with_style(style).with_position(have)
 }
 
 /// Shows that something is under way that cannot say how far it is. Refuses nothing; without a terminal it is mute.

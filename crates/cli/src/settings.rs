@@ -12,6 +12,8 @@ use elman::{Config, RunDir};
 use serde::Serialize;
 use toml::{Table, Value};
 
+use crate::failure::Refusal;
+
 /// Settings given on the command line; what is not given is `None`.
 #[derive(clap::Args, Serialize, Default)]
 pub struct Settings {
@@ -28,7 +30,7 @@ pub struct Settings {
     /// The state before a text's first step: zero, or a learned row
     #[arg(long, value_parser = ["zero", "learned"], help_heading = "Model")]
     initial_state: Option<String>,
-    /// Width of the embedding; 0 feeds one-hot characters
+    /// Width of the embedding; 0 feeds one-hot tokens
     #[arg(long, visible_aliases = ["emsize", "wordvec-size"], value_name = "N", value_parser = whole(), help_heading = "Model")]
     embed: Option<u64>,
     /// One weight for embedding and head; --embed is the last layer's width
@@ -66,6 +68,24 @@ pub struct Settings {
     /// than --seq-len is cut there
     #[arg(long, value_parser = ["rows", "chunks", "random", "lines"], help_heading = "Training")]
     batches: Option<String>,
+    /// Whether a batch goes on from the state of the one before [default: true with rows, else false]
+    #[arg(long, value_name = "BOOL", help_heading = "Training")]
+    stateful: Option<bool>,
+    /// Rows of whole windows only: what does not fill one stays out
+    #[arg(long, help_heading = "Training")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    drop_last: bool,
+    /// Begin the rows of each epoch at a random place among the first --seq-len tokens
+    #[arg(long, help_heading = "Training")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    random_offset: bool,
+    /// An epoch of random windows: as many predictions as the text has, or as many windows as it has tokens
+    #[arg(long, value_parser = ["predictions", "starts"], help_heading = "Training")]
+    random_epoch: Option<String>,
+    /// What the gradient is that of: the mean over all predictions, or the sum over a window's steps, its mean over the
+    /// rows; a sum wants a smaller --lr. Reports are means either way
+    #[arg(long, value_parser = ["mean", "sum"], help_heading = "Training")]
+    loss: Option<String>,
     /// Rows of text read side by side; a small text shrinks it
     #[arg(long, visible_alias = "batch-size", value_name = "N", value_parser = whole(), help_heading = "Training")]
     batch: Option<u64>,
@@ -125,16 +145,42 @@ pub struct Settings {
     /// Seed of every random draw
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
     seed: Option<u64>,
-    /// What a token is: a character of UTF-8 text, or a byte of anything
-    #[arg(long, value_parser = ["char", "byte"], help_heading = "Text")]
+    /// What a token is: a character of UTF-8 text, a byte of anything, a word, or a part of a word learned by byte-pair
+    /// encoding
+    #[arg(long, value_parser = ["char", "byte", "word", "bpe"], help_heading = "Text")]
     tokenizer: Option<String>,
-    /// Give unknown characters a token of their own instead of refusing them
+    /// Give unknown characters a token of their own instead of refusing them; words always have one
     #[arg(long, help_heading = "Text")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unk: bool,
-    /// With --unk: characters that come less than N times in the training text are unknown
+    /// Of words, and of characters with --unk: what comes less than N times in the training text is unknown
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Text")]
     min_freq: Option<u64>,
+    /// Tokens of the vocabulary at most [default: all, and 2000 for bpe]
+    #[arg(long, visible_alias = "max-vocab", value_name = "N", value_parser = whole(), help_heading = "Text")]
+    vocab_size: Option<u64>,
+    /// Words: marks apart from them, or all that stands between white space
+    #[arg(long, value_parser = ["marks", "spaces"], help_heading = "Text")]
+    words: Option<String>,
+    /// Words: whether a line's end is a token
+    #[arg(long, value_name = "BOOL", help_heading = "Text")]
+    eos: Option<bool>,
+    /// Words: tokens reserved beside <unk>
+    #[arg(long, value_delimiter = ',', value_parser = ["pad", "bos"], help_heading = "Text")]
+    reserve: Option<Vec<String>>,
+    /// Clean the text first: letters makes small letters, with one space for all else
+    #[arg(long, value_parser = ["none", "letters"], help_heading = "Text")]
+    clean: Option<String>,
+    /// Make all letters small first
+    #[arg(long, help_heading = "Text")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    lowercase: bool,
+    /// Characters at the end of the text to leave out, such as a licence
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Text")]
+    cut_tail: Option<u64>,
+    /// Train on the first N tokens only; 0 takes all
+    #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Text")]
+    max_tokens: Option<u64>,
     /// Share of the text, from its tail, kept for validation
     #[arg(long, value_name = "X", help_heading = "Text")]
     val_frac: Option<f64>,
@@ -145,6 +191,9 @@ pub struct Settings {
     /// Steps between lines of log.jsonl
     #[arg(long, visible_alias = "log-interval", value_name = "N", value_parser = whole(), help_heading = "Reports")]
     print_every: Option<u64>,
+    /// Keep this share of the old value at each step in a moving loss, reported beside the mean; 0 reports none
+    #[arg(long, value_name = "X", help_heading = "Reports")]
+    moving: Option<f64>,
     /// Steps between samples; 0 means never [default: ten over the run]
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
     sample_every: Option<u64>,
@@ -184,8 +233,18 @@ fn whole() -> RangedU64ValueParser {
 
 impl Settings {
     /// The defaults, overridden by the recipe, overridden by the flags. Errors: an unreadable recipe; an impossible value.
-    pub fn resolve(&self) -> anyhow::Result<Config> {
-        let config = overlay(&Config::default(), self.given()?)?;
+    /// `wants_parts`: a file with parts of words is given, so that they are the tokens.
+    pub fn resolve(&self, wants_parts: bool) -> anyhow::Result<Config> {
+        let mut given = self.given()?;
+        if wants_parts {
+            let tokenizer = given.entry("tokenizer").or_insert("bpe".into());
+            if tokenizer.as_str() != Some("bpe") {
+                let message =
+                    format!("--tokenizer-file is given with --tokenizer {tokenizer}, expected --tokenizer bpe");
+                return Err(Refusal::new(message).into());
+            }
+        }
+        let config = overlay(&Config::default(), given)?;
         config.check()?;
         Ok(config)
     }

@@ -80,6 +80,30 @@ pub fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
+/// What a token is called in `nats/char`.
+pub fn short_unit(unit: &'static str) -> &'static str {
+    if unit == "character" { "char" } else { unit }
+}
+
+/// A loss as its readers know it: bits of characters and bytes, perplexity of words and their parts.
+pub fn measure(loss: f64, unit: &'static str) -> String {
+    match unit {
+        "word" | "token" => format!("perplexity {}", perplexity(loss)),
+        _ => format!("{:.2} bits/{}", loss / std::f64::consts::LN_2, short_unit(unit)),
+    }
+}
+
+/// exp(loss) in four figures.
+pub fn perplexity(loss: f64) -> String {
+    let value = loss.exp();
+    match value {
+        x if x < 10.0 => format!("{x:.3}"),
+        x if x < 100.0 => format!("{x:.2}"),
+        x if x < 1000.0 => format!("{x:.1}"),
+        x => short(x),
+    }
+}
+
 /// A rate in three figures: `987`, `12.3k`, `4.56M`.
 pub fn short(value: f64) -> String {
     let (scaled, unit) = if value >= 999_500.0 {

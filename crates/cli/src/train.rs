@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::builder::RangedU64ValueParser;
-use elman::config::TokenizerKind;
+use elman::config::{LossKind, TokenizerKind};
 use elman::data::TextMark;
 use elman::train::{Changes, Control, Event, Outcome, Plan, Report};
 use elman::{Config, Cpu, Error, RunDir, Trainer, text_of};
@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::terminal::{self, bold, counted, fact, grouped, say, shell_word, short, span};
+use crate::terminal::{self, bold, counted, fact, grouped, perplexity, say, shell_word, short, short_unit, span};
 use crate::{corpus, curves, settings};
 
 /// Learn to write from a text
@@ -30,6 +30,9 @@ pub struct Args {
     /// A file or folder to measure the trained model on at the end
     #[arg(long, value_name = "FILE", help_heading = "Text")]
     test_file: Option<PathBuf>,
+    /// Take the parts of words from this tokenizer.json instead of learning them; implies --tokenizer bpe
+    #[arg(long, value_name = "FILE", conflicts_with = "resume", help_heading = "Text")]
+    tokenizer_file: Option<PathBuf>,
     /// The run directory to make [default: runs/NAME, the next free one]
     #[arg(long, visible_aliases = ["checkpoint-dir", "save"], value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
@@ -98,7 +101,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     reports.retain(|report| report.step <= plan.steps_done);
     let was_over = trainer.is_over();
     let signals = Signals::listen()?;
-    let mut progress = Progress::start(&plan, args.quiet);
+    let (config, unit) = (trainer.config(), trainer.vocab().unit(1));
+    let summed = (config.loss == LossKind::Sum).then_some(config.seq_len);
+    let mut progress = Progress::start(&plan, unit, summed, args.quiet);
     let outcome = trainer.run(Some(&run), &mut |event| {
         match event {
             Event::Step { step, loss, tokens_per_sec } => progress.step(step, loss, tokens_per_sec),
@@ -109,7 +114,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Event::Sample { step, text } => progress.sample(step, text),
             Event::Saved { step, .. } => {
                 progress.saved(step);
-                draw(&reports, &run, &title, &progress);
+                draw(&reports, &run, &title, unit, &progress);
             }
             Event::Bad { words, goes_on_after, .. } => {
                 reports.retain(|report| report.step <= goes_on_after);
@@ -122,14 +127,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     });
     progress.finish();
     let outcome = outcome?;
-    draw(&reports, &run, &title, &progress);
+    draw(&reports, &run, &title, unit, &progress);
 
     let stopped = signals.exit_code().filter(|_| outcome.stopped);
     let test_loss = if outcome.stopped { None } else { trainer.test()?.map(|figures| figures.loss) };
     if stopped.is_some() || (outcome.stopped && !args.quiet) {
         say_how_to_resume(args, &outcome, &plan, &run);
     } else if !args.quiet {
-        conclude(&outcome, was_over, test_loss, trainer.config(), &run);
+        conclude(&outcome, was_over, test_loss, trainer.config(), unit, &run);
     }
     if args.json {
         terminal::print_json(&summary(&outcome, &plan, test_loss, &run))?;
@@ -158,13 +163,17 @@ fn prepare(args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer, RunDir)> {
         let changes = Changes { config, force: args.force };
         return Ok((Trainer::resume_with(&run, &corpus, cpu, changes)?, run));
     }
-    let config = args.settings.resolve()?;
+    let config = args.settings.resolve(args.tokenizer_file.is_some())?;
     if let Some(path) = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
         return Err(Error::Exists { path: path.clone() }.into()); // before a long text is read
     }
     let kind = config.tokenizer;
     let (validation, test) = (args.val_file.as_slice(), args.test_file.as_slice());
     let corpus = corpus::with_held_out(corpus::read(&args.text, kind)?, validation, test, kind)?;
+    let corpus = match &args.tokenizer_file {
+        Some(path) => corpus.with_tokenizer(path)?,
+        None => corpus,
+    };
     let trainer = Trainer::new(config, &corpus, cpu)?;
     let run = match &args.out {
         Some(path) => RunDir::create(path)?,
@@ -183,7 +192,7 @@ fn shape(config: &Config) -> String {
 }
 
 fn announce(trainer: &Trainer, cpu: &Cpu, run: &RunDir) {
-    let (plan, config) = (trainer.plan(), trainer.config());
+    let (plan, config, unit) = (trainer.plan(), trainer.config(), trainer.vocab().unit(1));
     let (characters, split) = match (plan.val_tokens, &trainer.text().validation) {
         (n, Some(file)) => {
             (plan.train_tokens, format!("all to train on; {} of {} to validate", grouped(n as u64), file.name))
@@ -191,8 +200,8 @@ fn announce(trainer: &Trainer, cpu: &Cpu, run: &RunDir) {
         (0, None) => (plan.train_tokens, "all to train on".to_string()),
         (n, None) => (plan.train_tokens + n, format!("the last {} to validate", grouped(n as u64))),
     };
-    say!("{}", fact("text", &format!("{}: {} {}s, {split}", plan.text, grouped(characters as u64), unit(config))));
-    say!("{}", fact("vocabulary", &format!("{} different {}s", grouped(plan.vocab_size as u64), unit(config))));
+    say!("{}", fact("text", &format!("{}: {} {}s, {split}", plan.text, grouped(characters as u64), unit)));
+    say!("{}", fact("vocabulary", &format!("{} different {}s", grouped(plan.vocab_size as u64), unit)));
     let input = if config.embed > 0 { format!("embedding of {}", config.embed) } else { "one-hot input".to_string() };
     let model = format!(
         "{}, {input}, dropout {} between layers, {} before the head: {} parameters",
@@ -211,7 +220,7 @@ fn announce(trainer: &Trainer, cpu: &Cpu, run: &RunDir) {
         counted(plan.steps, "step"),
         plan.batch,
         plan.seq_len,
-        unit(config),
+        unit,
         grouped(plan.steps_per_epoch),
         config.optimizer,
         config.lr,
@@ -227,22 +236,27 @@ fn announce(trainer: &Trainer, cpu: &Cpu, run: &RunDir) {
 }
 
 /// Draws the curves; a picture that fails is no reason to stop training.
-fn draw(reports: &[Report], run: &RunDir, title: &str, progress: &Progress) {
-    if let Err(error) = curves::draw(reports, &run.curves(), title) {
+fn draw(reports: &[Report], run: &RunDir, title: &str, unit: &str, progress: &Progress) {
+    if let Err(error) = curves::draw(reports, &run.curves(), title, unit) {
         progress.words(&format!("{error:#}"));
     }
 }
 
-/// What a token is called.
-fn unit(config: &Config) -> &'static str {
-    match config.tokenizer {
-        TokenizerKind::Char => "character",
-        TokenizerKind::Byte => "byte",
-    }
-}
-
-fn conclude(outcome: &Outcome, was_over: bool, test_loss: Option<f64>, config: &Config, run: &RunDir) {
-    let unit = unit(config);
+fn conclude(
+    outcome: &Outcome,
+    was_over: bool,
+    test_loss: Option<f64>,
+    config: &Config,
+    unit: &'static str,
+    run: &RunDir,
+) {
+    let figures = |loss: f64| match unit {
+        "word" | "token" => format!("loss {loss:.4} nats/{unit}, perplexity {}", perplexity(loss)),
+        _ => {
+            let (bits, unit) = (loss / std::f64::consts::LN_2, short_unit(unit));
+            format!("loss {loss:.4} nats/{unit}, {bits:.3} bits/{unit}")
+        }
+    };
     say!("");
     let memory = peak_memory().map(|bytes| format!(", {} MB of memory at most", bytes / 1_000_000)).unwrap_or_default();
     let time = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
@@ -258,15 +272,10 @@ fn conclude(outcome: &Outcome, was_over: bool, test_loss: Option<f64>, config: &
     }
     if let Some(loss) = outcome.best_val_loss {
         let at = outcome.best_step.map(|step| format!(", at step {step}")).unwrap_or_default();
-        let bits = loss / std::f64::consts::LN_2;
-        say!("{}", fact("best", &format!("validation loss {loss:.4} nats/char, {bits:.3} bits/char{at}")));
+        say!("{}", fact("best", &format!("validation {}{at}", figures(loss))));
     }
     if let Some(loss) = test_loss {
-        let bits = loss / std::f64::consts::LN_2;
-        say!(
-            "{}",
-            fact("test", &format!("loss {loss:.4} nats/{unit}, {bits:.3} bits/{unit}, of the model at the end"))
-        );
+        say!("{}", fact("test", &format!("{}, of the model at the end", figures(loss))));
     }
     say!("{}", fact("run", &run.path().display().to_string()));
     say!("{}", fact("curves", &run.curves().display().to_string()));

@@ -56,7 +56,10 @@ struct Meta {
 #[serde(deny_unknown_fields)]
 struct Tokenizer {
     kind: TokenizerKind,
-    /// Absent for bytes.
+    /// The `tokenizer.json` of parts of words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bpe: Option<String>,
+    /// Absent for bytes and parts of words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     vocab: Option<Vec<String>>,
 }
@@ -102,13 +105,14 @@ impl ModelFile {
             );
             return Err(Error::file(path, problem));
         }
-        let vocab = Vocab::from_list(meta.tokenizer.kind, meta.tokenizer.vocab, path)?;
+        let vocab = Vocab::from_file(&meta.config, meta.tokenizer.vocab, meta.tokenizer.bpe, path)?;
         let outputs = tensors.shape("decoder.bias").and_then(|shape| shape.first().copied());
         if outputs.is_some_and(|outputs| outputs != vocab.len()) {
             let (listed, outputs) = (vocab.len(), outputs.unwrap_or_default());
             let problem = match meta.tokenizer.kind {
-                TokenizerKind::Char => {
-                    format!("tokenizer.vocab lists {listed} characters, expected decoder.bias's {outputs}")
+                TokenizerKind::Char | TokenizerKind::Word | TokenizerKind::Bpe => {
+                    let unit = vocab.unit(listed);
+                    format!("tokenizer.vocab lists {listed} {unit}, expected decoder.bias's {outputs}")
                 }
                 TokenizerKind::Byte => format!("decoder.bias has {outputs} values, expected {listed} for bytes"),
             };
@@ -169,7 +173,7 @@ pub(crate) fn save_model(
         config: config.clone(),
         format: FORMAT,
         results: results.clone(),
-        tokenizer: Tokenizer { kind: config.tokenizer, vocab: vocab.list() },
+        tokenizer: Tokenizer { bpe: vocab.bpe_json(), kind: config.tokenizer, vocab: vocab.list() },
     };
     tensor_file::write(disk, path, KEY, &meta, named("", model.params()))
 }
@@ -294,7 +298,7 @@ mod tests {
             config: file.config,
             format: FORMAT,
             results: file.results,
-            tokenizer: Tokenizer { kind: TokenizerKind::Char, vocab: file.vocab.list() },
+            tokenizer: Tokenizer { bpe: None, kind: TokenizerKind::Char, vocab: file.vocab.list() },
         })
         .unwrap();
         meta(&mut value);

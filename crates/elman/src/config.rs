@@ -4,12 +4,14 @@
 
 mod cell;
 mod open;
+mod text;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
 pub use elman_kernels::recurrent::Cell;
+pub use text::{Clean, LossKind, RandomEpoch, Reserved, Words};
 
 /// What the state is before the first step of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +69,10 @@ pub enum TokenizerKind {
     Char,
     /// One token per byte, of anything.
     Byte,
+    /// Words: see [`Config::words`].
+    Word,
+    /// Parts of words, by byte-pair encoding.
+    Bpe,
 }
 
 /// What turns gradients into steps, with PyTorch's formulas and constants.
@@ -159,8 +165,26 @@ pub struct Config {
     pub tokenizer: TokenizerKind,
     /// Whether a vocabulary of characters has a token for unknown ones, `<unk>`.
     pub unk: bool,
-    /// With `unk`: characters that come more rarely in the training split are unknown.
+    /// With `unk`, or of words: what comes more rarely in the training split is unknown.
     pub min_freq: u64,
+    /// Tokens that the vocabulary has at most, reserved ones included: of words, of characters with `unk`, and of parts of
+    /// words. None: all, and 2000 parts of words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocab_size: Option<usize>,
+    /// What a vocabulary of words is made of.
+    pub words: Words,
+    /// Of words: whether a line's end is a token, `<eos>`.
+    pub eos: bool,
+    /// Of words: tokens reserved beside `<unk>`, for nothing in the text.
+    pub reserve: Vec<Reserved>,
+    /// What is done to a text first.
+    pub clean: Clean,
+    /// Whether letters become small.
+    pub lowercase: bool,
+    /// Characters at the end of the text that are neither trained on nor validated; of bytes, bytes.
+    pub cut_tail: usize,
+    /// Tokens of the training split, from its beginning, that are trained on; 0 for all.
+    pub max_tokens: usize,
     /// Share of the text, cut from its tail, that is never trained on.
     pub val_frac: f64,
     /// T, steps of back-propagation through time.
@@ -169,6 +193,19 @@ pub struct Config {
     pub batches: BatchKind,
     /// B, parallel rows of the text.
     pub batch: usize,
+    /// Whether a batch goes on from the state of the one before. None: with rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stateful: Option<bool>,
+    /// Whether rows are whole windows; what does not fill one stays out.
+    pub drop_last: bool,
+    /// Whether the rows of each epoch begin at a place of its own among the first `seq_len` tokens.
+    pub random_offset: bool,
+    /// What an epoch of random windows is.
+    pub random_epoch: RandomEpoch,
+    /// What the gradient is that of. Reported losses are means either way.
+    pub loss: LossKind,
+    /// Share of the old value kept at each step in the moving loss of the reports; 0 reports none.
+    pub moving: f64,
     /// Passes over the training split; ignored where `steps` is set.
     /// None: 20, and on small texts as many as make 800 steps.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -261,10 +298,24 @@ impl Default for Config {
             tokenizer: TokenizerKind::Char,
             unk: false,
             min_freq: 1,
+            vocab_size: None,
+            words: Words::Marks,
+            eos: true,
+            reserve: Vec::new(),
+            clean: Clean::None,
+            lowercase: false,
+            cut_tail: 0,
+            max_tokens: 0,
             val_frac: 0.1,
             seq_len: 64,
             batches: BatchKind::Rows,
             batch: 64,
+            stateful: None,
+            drop_last: false,
+            random_offset: false,
+            random_epoch: RandomEpoch::Predictions,
+            loss: LossKind::Mean,
+            moving: 0.0,
             epochs: None,
             steps: None,
             optimizer: OptimizerKind::Adam,
@@ -349,13 +400,8 @@ impl Config {
             let expected = format!("hidden_size = {} with tied, one weight for embedding and head", self.hidden_size);
             return refuse("embed", self.embed.to_string(), &expected);
         }
-        if self.unk && self.tokenizer == TokenizerKind::Byte {
-            return refuse("unk", "true".into(), "false with the tokenizer byte, to which nothing is unknown");
-        }
-        whole("min_freq", self.min_freq, 1, MAX_INTEGER)?;
-        if self.min_freq > 1 && !self.unk {
-            return refuse("min_freq", self.min_freq.to_string(), "1 without unk, the token of rare characters");
-        }
+        self.check_text()?;
+        real("moving", self.moving, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
         whole("seq_len", self.seq_len as u64, 1, 1 << 24)?;
         whole("batch", self.batch as u64, 1, 1 << 20)?;
         if self.steps.is_none() {
@@ -483,7 +529,7 @@ mod tests {
             ("warmup is 18446744073709551615", |c| c.warmup = u64::MAX),
             ("save_every is 18446744073709551615", |c| c.save_every = Some(u64::MAX)),
             ("val_frac is -0.1", |c| c.val_frac = -0.1),
-            ("min_freq is 2, expected 1 without unk", |c| c.min_freq = 2),
+            ("min_freq is 2, expected 1 without unk or words", |c| c.min_freq = 2),
             ("min_freq is 0", |c| (c.unk, c.min_freq) = (true, 0)),
             ("unk is true, expected false", |c| (c.unk, c.tokenizer) = (true, TokenizerKind::Byte)),
         ];

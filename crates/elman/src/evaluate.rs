@@ -84,7 +84,7 @@ pub struct Line {
     pub tokens: usize,
 }
 
-/// Reads each line of `text` by itself, from the zero state and [`Vocab::start`] (a newline, where the model knows it):
+/// Reads each line of `text` by itself, from the zero state and [`Vocab::start`] (a line's end, where the model knows it):
 /// no line depends on another. A carriage return is a part of its line.
 ///
 /// Errors: a character outside the vocabulary; for characters, a text that is not UTF-8.

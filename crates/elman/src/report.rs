@@ -16,7 +16,10 @@ pub struct Report {
     pub train_loss: f64,
     /// Mean nats per token over the whole validation split; None (null) where not evaluated.
     pub val_loss: Option<f64>,
-    /// Bits per character of the training loss.
+    /// The moving mean of the losses of single steps, where the configuration asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving_loss: Option<f64>,
+    /// Bits per token of the training loss.
     pub bpc: f64,
     /// Perplexity of the training loss.
     #[serde(deserialize_with = "infinite_where_null")]

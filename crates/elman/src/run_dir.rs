@@ -298,6 +298,7 @@ mod tests {
             epoch: 0.5,
             train_loss: 0.1 + 0.2,
             val_loss,
+            moving_loss: None,
             bpc: 1.0,
             ppl: 2.0,
             lr: 1e-3,

@@ -9,7 +9,7 @@ mod resume;
 use elman_kernels::Cpu;
 
 use crate::{
-    config::{Config, OnNan},
+    config::{Config, LossKind, OnNan},
     data::{Batch, Batches, Corpus, Held, Split, TextMark, Vocab},
     error::Error,
     evaluate::{Evaluation, evaluate_ids},
@@ -284,6 +284,12 @@ impl Trainer {
         let (tape, grads) = (&mut self.tape, &mut self.grads);
         let loss = self.model.loss_and_grads(tape, &batch.inputs, &batch.targets, state, dropout, grads)?;
         reduce(grads);
+        let predictions = batch.predictions();
+        if self.config.loss == LossKind::Sum {
+            // The mean over all predictions, times their number in a row.
+            let steps = (predictions as f64 / batch.rows as f64) as f32;
+            grads.values_mut().iter_mut().for_each(|g| *g *= steps);
+        }
 
         let norm = grads.norm(&self.cpu);
         if let Some(problem) = self.problem(loss, norm) {
@@ -295,11 +301,11 @@ impl Trainer {
         self.progress.usual.add(norm);
         let scale = clip(&self.cpu, &self.config, norm, &mut self.grads);
         self.optimizer.update(&self.cpu, lr, scale, self.model.params_mut(), &self.grads)?;
-        let predictions = batch.predictions();
         self.progress.step = step;
         self.progress.skipped_in_a_row = 0;
         self.progress.nats += loss * predictions as f64;
         self.progress.tokens += predictions as u64;
+        self.progress.moving = Some(moving(self.progress.moving, loss, self.config.moving));
         Ok(Taken::Well { loss, lr, norm })
     }
 
@@ -351,6 +357,7 @@ impl Trainer {
             epoch: progress.step as f64 / self.plan.steps_per_epoch as f64,
             train_loss: progress.train_loss,
             val_loss,
+            moving_loss: progress.moving.filter(|_| self.config.moving > 0.0),
             bpc: progress.train_loss / std::f64::consts::LN_2,
             ppl: libm::exp(progress.train_loss),
             lr,
@@ -406,6 +413,11 @@ fn needs_validation(config: &Config, validation: &Held) -> Result<(), Error> {
     Ok(())
 }
 
+/// The moving mean of the losses: the first, then `keep` of what it was and the rest of the new one.
+fn moving(mean: Option<f64>, loss: f64, keep: f64) -> f64 {
+    mean.map_or(loss, |mean| keep * mean + (1.0 - keep) * loss)
+}
+
 /// Whether a validation loss is the best so far. One that is no finite number never is.
 fn improves(loss: Option<f64>, best: Option<f64>) -> bool {
     loss.is_some_and(|loss| loss.is_finite() && best.is_none_or(|best| loss < best))
@@ -424,12 +436,9 @@ struct Data {
 }
 
 impl Data {
-    /// Text and settings, with a vocabulary that is known already or the text's own.
     fn prepare(config: &Config, corpus: &Corpus, known: Option<Vocab>) -> Result<Data, Error> {
-        let Split { vocab, train: ids, validation, test, notes: of_split } = Split::with(config, corpus, known)?;
-        let newline = vocab.encode(corpus.name(), "\n").ok().and_then(|ids| ids.first().copied());
-        let newline = newline.filter(|&id| vocab.token(id) == Some("\n"));
-        let batches = Batches::new(config, corpus.name(), ids, newline)?;
+        let Split { vocab, train: ids, validation, test, notes: of_split } = Split::new(config, corpus, known)?;
+        let batches = Batches::new(config, corpus.name(), ids, vocab.line_end())?;
         let mut notes = Vec::new();
         if batches.cut_lines() > 0 {
             let (lines, seq_len) = (batches.cut_lines(), config.seq_len);
@@ -437,10 +446,11 @@ impl Data {
         }
         if batches.batch() < config.batch {
             notes.push(format!(
-                "batch is {} instead of {}: {} training characters give no more rows of seq_len = {}",
+                "batch is {} instead of {}: {} training {} give no more rows of seq_len = {}",
                 batches.batch(),
                 config.batch,
                 batches.tokens(),
+                vocab.unit(batches.tokens()),
                 config.seq_len
             ));
         }

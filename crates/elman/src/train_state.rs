@@ -45,6 +45,9 @@ pub(crate) struct Progress {
     pub best_step: Option<u64>,
     /// Validations without improvement.
     pub patience: Patience,
+    /// The moving mean of the losses.
+    #[serde(default)]
+    pub moving: Option<f64>,
     /// Lines of `log.jsonl`.
     pub log_lines: u64,
     /// Bytes of `samples.txt`.

@@ -47,10 +47,14 @@ pub fn model_file(bytes: &[u8]) {
 /// A list of tokens, as a model file has it: the first byte says of what kind, the rest is JSON or lines.
 pub fn vocabulary(bytes: &[u8]) {
     let Some((kind, rest)) = bytes.split_first() else { return };
-    let kind = if kind % 2 == 0 { TokenizerKind::Char } else { TokenizerKind::Byte };
+    let kinds = [TokenizerKind::Char, TokenizerKind::Byte, TokenizerKind::Word, TokenizerKind::Bpe];
+    let kind = kinds[usize::from(kind % 4)];
     let text = String::from_utf8_lossy(rest);
     let tokens = serde_json::from_str(&text).unwrap_or_else(|_| text.lines().map(str::to_string).collect());
-    let Ok(vocab) = Vocab::from_list(kind, Some(tokens), Path::new("fuzz")) else { return };
+    let config = Config { tokenizer: kind, ..Config::default() };
+    let bpe = (kind == TokenizerKind::Bpe).then(|| text.to_string());
+    let tokens = (kind != TokenizerKind::Bpe).then_some(tokens);
+    let Ok(vocab) = Vocab::from_file(&config, tokens, bpe, Path::new("fuzz")) else { return };
     let all: Vec<u32> = (vocab.reserved() as u32..vocab.len() as u32).collect();
     if kind == TokenizerKind::Char {
         let text = vocab.decode(&all).expect("its own ids");

@@ -4,7 +4,7 @@
 use elman_kernels::softmax::IGNORED;
 
 use super::lines::Lines;
-use crate::config::{BatchKind, Config};
+use crate::config::{BatchKind, Config, RandomEpoch};
 use crate::error::Error;
 use crate::rng::{Purpose, generator, uniform};
 
@@ -30,11 +30,12 @@ impl Batch {
 ///
 /// * Rows: the predictions are cut into `batch` rows of equal length (at most batch-1 at the end of the text stay out),
 ///   each row into windows of `seq_len` steps; the last window of an epoch is shorter where the row's length is no
-///   multiple of `seq_len`. The state is carried along the rows and reset at an epoch's start.
+///   multiple of `seq_len`, or stays out with `drop_last`. The state is carried along the rows, unless it is not to be, and
+///   reset at an epoch's start. With `random_offset` the rows of each epoch begin 0 to seq_len tokens into the text.
 /// * Chunks: consecutive chunks of `seq_len` predictions, `batch` of them at a time, fewer in the last batch of an epoch
 ///   (at most seq_len-1 predictions at the end of the text stay out).
 /// * Random: `batch` windows that begin anywhere, drawn anew for each step, with replacement. An epoch is as many steps
-///   as have the predictions of the text.
+///   as have the predictions of the text, or as have a window for each of its tokens.
 /// * Lines: every line once an epoch, in an order drawn for the epoch.
 #[derive(Clone, Debug)]
 pub struct Batches {
@@ -42,12 +43,13 @@ pub struct Batches {
     tokens: usize,
     batch: usize,
     seq_len: usize,
+    stateful: bool,
     cut: Cut,
 }
 
 #[derive(Clone, Debug)]
 enum Cut {
-    Rows { row: usize },
+    Rows { row: usize, offsets: Option<u64> },
     Chunks { count: usize },
     Random { seed: u64, windows: usize },
     Lines(Box<Lines>),
@@ -63,25 +65,45 @@ impl Batches {
         if config.batches == BatchKind::Lines {
             let lines = Lines::new(name, ids, newline, seq_len, seed)?;
             let batch = batch.min(lines.len());
-            return Ok(Batches { ids: Vec::new(), tokens, batch, seq_len, cut: Cut::Lines(Box::new(lines)) });
+            return Ok(Batches {
+                ids: Vec::new(),
+                tokens,
+                batch,
+                seq_len,
+                stateful: false,
+                cut: Cut::Lines(Box::new(lines)),
+            });
         }
-        let predictions = tokens.saturating_sub(1);
+        let offset = if config.random_offset { seq_len } else { 0 };
+        let predictions = tokens.saturating_sub(1 + offset);
         let count = predictions / seq_len;
         if count == 0 {
             return Err(Error::ShortText {
                 name: name.to_string(),
                 got: ids.len(),
                 unit: if ids.len() == 1 { "character to train on" } else { "characters to train on" },
-                expected: format!("seq_len + 1 = {}", seq_len + 1),
+                expected: match offset {
+                    0 => format!("seq_len + 1 = {}", seq_len + 1),
+                    _ => format!("2 seq_len + 1 = {} for random_offset", 2 * seq_len + 1),
+                },
             });
         }
         let fewer = batch.min(count);
         let (batch, cut) = match config.batches {
-            BatchKind::Random => (batch, Cut::Random { seed, windows: (count / batch).max(1) }),
+            BatchKind::Random => {
+                let windows = match config.random_epoch {
+                    RandomEpoch::Predictions => count,
+                    RandomEpoch::Starts => tokens,
+                };
+                (batch, Cut::Random { seed, windows: (windows / batch).max(1) })
+            }
             BatchKind::Chunks => (fewer, Cut::Chunks { count }),
-            BatchKind::Rows | BatchKind::Lines => (fewer, Cut::Rows { row: predictions / fewer }),
+            BatchKind::Rows | BatchKind::Lines => {
+                let row = if config.drop_last { count / fewer * seq_len } else { predictions / fewer };
+                (fewer, Cut::Rows { row, offsets: config.random_offset.then_some(seed) })
+            }
         };
-        Ok(Batches { ids, tokens, batch, seq_len, cut })
+        Ok(Batches { ids, tokens, batch, seq_len, stateful: config.is_stateful(), cut })
     }
 
     /// B, rows of a full batch.
@@ -102,7 +124,7 @@ impl Batches {
     /// Batches in an epoch.
     pub fn windows(&self) -> u64 {
         let windows = match &self.cut {
-            Cut::Rows { row } => row.div_ceil(self.seq_len),
+            Cut::Rows { row, .. } => row.div_ceil(self.seq_len),
             Cut::Chunks { count } => count.div_ceil(self.batch),
             Cut::Random { windows, .. } => *windows,
             Cut::Lines(lines) => lines.len().div_ceil(self.batch),
@@ -112,7 +134,7 @@ impl Batches {
 
     /// Whether the batches of an epoch go on from the state of the one before.
     pub fn carries_state(&self) -> bool {
-        matches!(self.cut, Cut::Rows { .. })
+        self.stateful
     }
 
     /// Writes batch `index`, counted from 0 over all epochs. Allocates: nothing once the vectors have grown.
@@ -123,10 +145,12 @@ impl Batches {
         batch.rows = self.batch;
         let seq_len = self.seq_len;
         match &mut self.cut {
-            Cut::Rows { row } => {
+            Cut::Rows { row, offsets } => {
                 let (row, start) = (*row, window * seq_len);
+                let draw = |seed| uniform(&mut generator(seed, Purpose::Batches, epoch)) * (seq_len + 1) as f64;
+                let offset = offsets.map_or(0, |seed| draw(seed) as usize);
                 for t in start..(start + seq_len).min(row) {
-                    push(&self.ids, (0..self.batch).map(|b| b * row + t), batch);
+                    push(&self.ids, (0..self.batch).map(|b| offset + b * row + t), batch);
                 }
             }
             Cut::Chunks { count } => {
@@ -261,5 +285,38 @@ mod tests {
         assert!((6..12).any(|index| read(&mut batches, index) != fifth));
         let one = read(&mut cut(BatchKind::Random, "t", (0..5).collect(), 2, 4).unwrap(), 9);
         assert_eq!(one.0, [0, 0, 1, 1, 2, 2, 3, 3], "a text of one window");
+    }
+
+    #[test]
+    fn rows_of_whole_windows_and_rows_that_begin_anywhere() {
+        let of = |config: Config, n| Batches::new(&config, "t", (0..n).collect(), None);
+        let base = Config { batch: 2, seq_len: 3, ..Config::default() };
+        // 15 predictions: five windows, two a row; the rest stays out.
+        let mut whole = of(Config { drop_last: true, ..base.clone() }, 16).unwrap();
+        assert_eq!(whole.windows(), 2);
+        assert_eq!(read(&mut whole, 0).0, [0, 6, 1, 7, 2, 8]);
+        assert_eq!(read(&mut whole, 1).0, [3, 9, 4, 10, 5, 11]);
+        // 12 predictions after the largest offset: rows of 6 that begin 0 to 3 tokens into the text.
+        let offset = Config { random_offset: true, stateful: Some(false), ..base.clone() };
+        let mut offset = of(offset, 16).unwrap();
+        assert_eq!((offset.windows(), offset.carries_state()), (2, false));
+        let mut seen = [0; 4];
+        for epoch in 0..200 {
+            let first = read(&mut offset, 2 * epoch).0;
+            seen[first[0] as usize] += 1;
+            assert_eq!(first[1], first[0] + 6);
+            assert_eq!(read(&mut offset, 2 * epoch + 1).0[0], first[0] + 3, "one offset an epoch");
+        }
+        assert!(seen.iter().all(|&n| n > 25), "{seen:?}");
+        let short = of(Config { random_offset: true, ..base }, 6).map(|_| ()).unwrap_err().to_string();
+        assert!(short.ends_with("expected at least 2 seq_len + 1 = 7 for random_offset"), "{short}");
+    }
+
+    #[test]
+    fn an_epoch_of_random_windows_may_count_their_places() {
+        let config = Config { batches: BatchKind::Random, batch: 3, seq_len: 4, ..Config::default() };
+        let starts = Config { random_epoch: RandomEpoch::Starts, ..config.clone() };
+        let windows = |config| Batches::new(&config, "t", (0..25).collect(), None).unwrap().windows();
+        assert_eq!((windows(config), windows(starts)), (2, 8));
     }
 }

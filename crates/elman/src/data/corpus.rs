@@ -27,6 +27,8 @@ pub struct Corpus {
     bytes: Vec<u8>,
     validation: Option<Box<Corpus>>,
     test: Option<Box<Corpus>>,
+    /// A `tokenizer.json` and where it came from.
+    tokenizer: Option<(String, PathBuf)>,
 }
 
 /// How a run knows its text again: what it was called, where it came from, how long it was, and its hash.
@@ -87,7 +89,15 @@ impl Corpus {
     /// Bytes at hand, UTF-8 or not.
     pub fn from_raw(name: impl Into<String>, bytes: Vec<u8>) -> Corpus {
         let name = name.into();
-        Corpus { pieces: vec![name.clone()], name, sources: vec![], bytes, validation: None, test: None }
+        Corpus {
+            pieces: vec![name.clone()],
+            name,
+            sources: vec![],
+            bytes,
+            validation: None,
+            test: None,
+            tokenizer: None,
+        }
     }
 
     /// The same with a text of its own to validate on: it is not split then.
@@ -98,6 +108,18 @@ impl Corpus {
     /// The same with a text to test on.
     pub fn with_test(self, corpus: Corpus) -> Corpus {
         Corpus { test: Some(Box::new(corpus)), ..self }
+    }
+
+    /// The same with a `tokenizer.json` for its parts of words. Errors: it cannot be read or is not UTF-8.
+    pub fn with_tokenizer(self, path: &Path) -> Result<Corpus, Error> {
+        let bytes = fs::read(path).map_err(Error::io("read", path))?;
+        let json = decode(&path.display().to_string(), bytes)?;
+        Ok(Corpus { tokenizer: Some((json, path.to_path_buf())), ..self })
+    }
+
+    /// The `tokenizer.json` that came with it, and where from.
+    pub(crate) fn tokenizer(&self) -> Option<(&str, &Path)> {
+        self.tokenizer.as_ref().map(|(json, path)| (json.as_str(), path.as_path()))
     }
 
     /// A text in bytes. Errors: invalid UTF-8 with its byte offset; no bytes at all.
@@ -148,6 +170,7 @@ impl Corpus {
             bytes,
             validation: None,
             test: None,
+            tokenizer: None,
         };
         corpus.not_empty()
     }

@@ -1,7 +1,7 @@
 //! Holds how a corpus becomes tokens to train on, to validate on and to test on, and the vocabulary of all three.
 //! Refuses held-out files without a prediction in them. A validation file takes the place of the corpus's tail.
 
-use super::{Corpus, Vocab};
+use super::{Corpus, Vocab, clean::Rules};
 use crate::{
     config::{Config, TokenizerKind},
     error::Error,
@@ -15,16 +15,13 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    fn new(vocab: &Vocab, name: &str, text: &[u8]) -> Result<Held, Error> {
-        Ok(Held { ids: vocab.encode_bytes(name, text)?, bytes: vocab.predicted_bytes(text) })
-    }
-
     /// The tokens of a file. Errors: fewer than 2.
     fn of_file(vocab: &Vocab, corpus: Option<&Corpus>) -> Result<Held, Error> {
         let Some(corpus) = corpus else {
             return Ok(Held::default());
         };
-        let held = Held::new(vocab, corpus.name(), corpus.bytes())?;
+        let (name, text) = (corpus.name(), corpus.bytes());
+        let held = Held { ids: vocab.encode_bytes(name, text)?, bytes: vocab.predicted_bytes(text) };
         if held.ids.len() < 2 {
             let (name, got, unit) = (corpus.name().into(), held.ids.len(), vocab.unit(held.ids.len()));
             return Err(Error::ShortText { name, got, unit, expected: "2".into() });
@@ -46,63 +43,102 @@ pub(crate) struct Split {
 }
 
 impl Split {
-    /// Splits as `config` and the corpus's own validation and test texts say.
+    /// Splits as `config` and the corpus's own validation and test texts say; `known` is the vocabulary of a run that is
+    /// resumed, where it is not to be made again.
     ///
-    /// Errors: text that is not UTF-8, but for bytes; a held-out file of fewer than 2 tokens; a vocabulary of nothing.
-    #[cfg(test)]
-    pub fn new(config: &Config, corpus: &Corpus) -> Result<Split, Error> {
-        Split::with(config, corpus, None)
-    }
-
-    /// The same with the vocabulary `known`, where there is one.
-    pub fn with(config: &Config, corpus: &Corpus, known: Option<Vocab>) -> Result<Split, Error> {
+    /// Errors: text that is not UTF-8, but for bytes; a held-out file of fewer than 2 tokens; a vocabulary of nothing; a
+    /// tail that is the whole text.
+    pub fn new(config: &Config, corpus: &Corpus, known: Option<Vocab>) -> Result<Split, Error> {
         let val_frac = if corpus.validation().is_some() { 0.0 } else { config.val_frac };
-        let (train, tail) = match config.tokenizer {
-            TokenizerKind::Byte => {
-                let all = corpus.bytes();
-                all.split_at(((1.0 - val_frac) * all.len() as f64) as usize)
-            }
-            TokenizerKind::Char => {
-                corpus.utf8()?;
-                let (train, tail) = corpus.split(val_frac);
-                (train.as_bytes(), tail.as_bytes())
-            }
+        let (vocab, mut train, mut validation) = match config.tokenizer {
+            TokenizerKind::Byte => bytes(config, corpus, val_frac)?,
+            _ => text(config, corpus, val_frac, known)?,
         };
-        let held_out = [corpus.validation(), corpus.test()];
-        let vocab = match (known, config.tokenizer) {
-            (Some(known), _) => known,
-            (None, TokenizerKind::Byte) => Vocab::bytes(),
-            (None, TokenizerKind::Char) => {
-                let train = std::str::from_utf8(train).unwrap_or_default();
-                if config.unk {
-                    Vocab::fit_with_unknown(train, config.min_freq)?
-                } else {
-                    let mut tail = std::str::from_utf8(tail).unwrap_or_default().to_string();
-                    for corpus in held_out.into_iter().flatten() {
-                        tail += corpus.utf8()?;
-                    }
-                    Vocab::fit(train, &tail)
-                }
-            }
-        };
+        if config.max_tokens > 0 {
+            train.truncate(config.max_tokens);
+        }
         let mut notes = Vec::new();
-        let mut validation = match corpus.validation() {
-            Some(file) => Held::of_file(&vocab, Some(file))?,
-            None => Held::new(&vocab, corpus.name(), tail)?,
-        };
+        if let Some(file) = corpus.validation() {
+            validation = Held::of_file(&vocab, Some(file))?;
+        }
         if validation.ids.len() < 2 {
             if val_frac > 0.0 {
+                let (got, unit) = (validation.ids.len(), vocab.unit(2));
                 notes.push(format!(
-                    "nothing is validated: val_frac = {val_frac} leaves too little text (characters: {}, expected at least 2)",
-                    validation.ids.len()
+                    "nothing is validated: val_frac = {val_frac} leaves too little text ({unit}: {got}, expected at least 2)",
                 ));
             }
             validation.ids.clear();
         }
-        let train = vocab.encode_bytes(corpus.name(), train)?;
         let test = Held::of_file(&vocab, corpus.test())?;
         Ok(Split { vocab, train, validation, test, notes })
     }
+}
+
+/// Bytes as they are: the tail cut off, then what is held out.
+fn bytes(config: &Config, corpus: &Corpus, val_frac: f64) -> Result<(Vocab, Vec<u32>, Held), Error> {
+    let all = corpus.bytes();
+    let Some(kept) = all.len().checked_sub(config.cut_tail).filter(|&kept| kept > 0) else {
+        return Err(tail_too_long(config, all.len()));
+    };
+    let (train, tail) = all[..kept].split_at(((1.0 - val_frac) * kept as f64) as usize);
+    let vocab = Vocab::bytes();
+    let ids = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).collect();
+    let held = Held { ids: ids(tail), bytes: vocab.predicted_bytes(tail) };
+    Ok((vocab, ids(train), held))
+}
+
+/// Text: the tail cut off, then its rules, then what is held out.
+fn text(
+    config: &Config,
+    corpus: &Corpus,
+    val_frac: f64,
+    known: Option<Vocab>,
+) -> Result<(Vocab, Vec<u32>, Held), Error> {
+    let all = corpus.utf8()?;
+    let kept = match config.cut_tail {
+        0 => all.len(),
+        tail => match all.char_indices().rev().nth(tail - 1) {
+            Some((at, _)) if at > 0 => at,
+            _ => return Err(tail_too_long(config, all.chars().count())),
+        },
+    };
+    let rules = Rules::of(config);
+    let ready = rules.apply(&all[..kept]);
+    let cut = cut(&ready, val_frac, config.tokenizer != TokenizerKind::Char);
+    let (train, tail) = ready.split_at(cut);
+    let vocab = match known {
+        Some(vocab) => vocab,
+        None => {
+            let mut held_out = tail.to_string();
+            for corpus in [corpus.validation(), corpus.test()].into_iter().flatten() {
+                held_out += &rules.apply(corpus.utf8()?);
+            }
+            Vocab::fit_as(config, corpus, train, &held_out)?
+        }
+    };
+    let ids = vocab.encode_ready(corpus.name(), tail)?;
+    let first = ids.first().map_or(0, |&id| vocab.write(id, None).len());
+    let held = Held { ids, bytes: tail.len().saturating_sub(first) };
+    let train = vocab.encode_ready(corpus.name(), train)?;
+    Ok((vocab, train, held))
+}
+
+/// Where a text is cut: after floor((1 - val_frac) * n) of n characters, or before the next white space.
+fn cut(text: &str, val_frac: f64, between_words: bool) -> usize {
+    let characters = text.chars().count();
+    let train = ((1.0 - val_frac) * characters as f64) as usize;
+    let mut rest = text.char_indices().skip(train);
+    let at = match between_words {
+        true => rest.find(|(_, c)| c.is_whitespace()),
+        false => rest.next(),
+    };
+    at.map_or(text.len(), |(at, _)| at)
+}
+
+fn tail_too_long(config: &Config, length: usize) -> Error {
+    let expected = format!("below the {length} of the text");
+    Error::Setting { name: "cut_tail", got: config.cut_tail.to_string(), expected }
 }
 
 #[cfg(test)]
@@ -116,17 +152,17 @@ mod tests {
     #[test]
     fn a_validation_file_takes_the_tails_place() {
         let config = Config { val_frac: 0.25, ..Config::default() };
-        let split = Split::new(&config, &corpus("aaabbbcc")).unwrap();
+        let split = Split::new(&config, &corpus("aaabbbcc"), None).unwrap();
         assert_eq!((split.train.len(), split.validation.ids.len(), split.test.ids.len()), (6, 2, 0));
         let files = corpus("aaabbbcc").with_validation(corpus("é☃a")).with_test(corpus("xyzé"));
-        let split = Split::new(&config, &files).unwrap();
+        let split = Split::new(&config, &files, None).unwrap();
         assert_eq!((split.train.len(), split.validation.ids.len(), split.test.ids.len()), (8, 3, 4));
         assert_eq!((split.validation.bytes, split.test.bytes), (4, 4));
         // Their characters follow those of the training text, so that nothing is unknown.
         assert_eq!(split.vocab.tokens(), ["a", "b", "c", "x", "y", "z", "é", "☃"]);
-        let only_test = Split::new(&config, &corpus("aaabbbcc").with_test(corpus("ab"))).unwrap();
+        let only_test = Split::new(&config, &corpus("aaabbbcc").with_test(corpus("ab")), None).unwrap();
         assert_eq!((only_test.train.len(), only_test.validation.ids.len(), only_test.test.ids.len()), (6, 2, 2));
-        let refused = |c: Corpus| Split::new(&config, &c).map(|_| ()).unwrap_err().to_string();
+        let refused = |c: Corpus| Split::new(&config, &c, None).map(|_| ()).unwrap_err().to_string();
         assert_eq!(refused(corpus("aabb").with_validation(corpus("a"))), "t has 1 character, expected at least 2");
         assert_eq!(refused(corpus("aabb").with_test(corpus(""))), "t has 0 characters, expected at least 2");
     }
@@ -134,22 +170,63 @@ mod tests {
     #[test]
     fn with_unk_only_the_training_text_makes_the_vocabulary() {
         let config = Config { val_frac: 0.25, unk: true, min_freq: 2, ..Config::default() };
-        let split = Split::new(&config, &corpus("aaabbcxy").with_test(corpus("az"))).unwrap();
+        let split = Split::new(&config, &corpus("aaabbcxy").with_test(corpus("az")), None).unwrap();
         assert_eq!(split.vocab.tokens(), ["<unk>", "a", "b"]);
         assert_eq!(split.train, [1, 1, 1, 2, 2, 0]);
         assert_eq!((split.validation.ids, split.test.ids), (vec![0, 0], vec![1, 0]));
         let rare = Config { min_freq: 9, ..config };
-        assert!(Split::new(&rare, &corpus("aaabbcxy")).is_err(), "nothing is left to write with");
+        assert!(Split::new(&rare, &corpus("aaabbcxy"), None).is_err(), "nothing is left to write with");
     }
 
     #[test]
     fn bytes_need_no_utf8() {
         let raw = || Corpus::from_raw("r", b"\xff\xfe\x00abc\xe2\x98".to_vec());
         let config = Config { val_frac: 0.25, tokenizer: TokenizerKind::Byte, ..Config::default() };
-        let split = Split::new(&config, &raw()).unwrap();
+        let split = Split::new(&config, &raw(), None).unwrap();
         assert_eq!((split.vocab.len(), split.train), (256, vec![0xff, 0xfe, 0, 97, 98, 99]));
         assert_eq!((split.validation.ids, split.validation.bytes), (vec![0xe2, 0x98], 1));
-        let error = Split::new(&Config::default(), &raw()).map(|_| ()).unwrap_err().to_string();
+        let error = Split::new(&Config::default(), &raw(), None).map(|_| ()).unwrap_err().to_string();
         assert_eq!(error, "r is not UTF-8: invalid bytes at byte offset 0");
+    }
+
+    #[test]
+    fn words_are_fitted_on_the_training_text_and_never_cut() {
+        let config = Config {
+            tokenizer: TokenizerKind::Word,
+            val_frac: 0.5,
+            reserve: vec![crate::config::Reserved::Pad],
+            ..Config::default()
+        };
+        let text = "the cat, the dog\nthe cat-flap elephants new dogs";
+        let split = Split::new(&config, &corpus(text), None).unwrap();
+        assert_eq!(split.vocab.tokens(), ["<unk>", "<pad>", "<eos>", "the", "cat", "dog", "flap", "￭,", "￭-￭"]);
+        assert_eq!(split.vocab.decode(&split.train).unwrap(), "the cat, the dog\nthe cat-flap");
+        assert_eq!(split.validation.ids, [0, 0, 0], "the rest is unknown");
+        assert_eq!(split.validation.bytes, " elephants new dogs".len() - "<unk>".len());
+        let few = Config { vocab_size: Some(5), ..config.clone() };
+        let split = Split::new(&few, &corpus(text), None).unwrap();
+        assert_eq!(split.vocab.tokens(), ["<unk>", "<pad>", "<eos>", "the", "cat"]);
+        let refused = |c: Config| Split::new(&c, &corpus(text), None).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(
+            refused(Config { vocab_size: Some(3), ..config.clone() }),
+            "vocab_size is 3, expected more than the 3 reserved tokens"
+        );
+        let rare = refused(Config { min_freq: 4, ..config });
+        assert_eq!(rare, "min_freq is 4, expected at most 3, how often the most frequent word comes");
+    }
+
+    #[test]
+    fn tails_are_cut_first_and_tokens_last() {
+        let config = Config { cut_tail: 4, val_frac: 0.25, max_tokens: 5, ..Config::default() };
+        let split = Split::new(&config, &corpus("aaaaaaébTAIL"), None).unwrap();
+        assert_eq!(split.vocab.tokens(), ["a", "b", "é"]);
+        assert_eq!((split.train.len(), split.validation.ids), (5, vec![2, 1]));
+        let bytes = Config { tokenizer: TokenizerKind::Byte, ..config.clone() };
+        let split = Split::new(&bytes, &corpus("aaaaaaébTAIL"), None).unwrap();
+        assert_eq!((split.train.len(), split.validation.ids), (5, vec![0xc3, 0xa9, 0x62]));
+        for config in [config, bytes] {
+            let whole = Split::new(&config, &corpus("TAIL"), None).map(|_| ()).unwrap_err().to_string();
+            assert_eq!(whole, "cut_tail is 4, expected below the 4 of the text");
+        }
     }
 }

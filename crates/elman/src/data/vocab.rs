@@ -1,90 +1,119 @@
-//! Holds the vocabulary, which token has which id, both ways: characters, or the 256 bytes.
+//! Holds the vocabulary, which token has which id, both ways: characters, the 256 bytes, words, parts of words.
 //! Refuses characters it does not hold, by name and place; there is no silent stand-in for them, but the `<unk>` that a
-//! vocabulary of characters has where it was asked for.
+//! vocabulary of characters has where it was asked for, and one of words always. How a vocabulary is made from a text
+//! stands in `fit.rs`.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-};
+use std::{collections::HashMap, path::Path};
 
 use rand_chacha::ChaCha8Rng;
 
-use crate::{config::TokenizerKind, error::Error, rng::uniform};
+use super::{bpe::Bpe, clean::Rules, words};
+use crate::{
+    config::{Config, TokenizerKind, Words},
+    error::Error,
+    rng::uniform,
+};
 
-/// The token of every unknown character, id 0 where it is reserved.
+/// The token of everything unknown, id 0 where it is reserved.
 pub const UNKNOWN: &str = "<unk>";
+/// The token of a line's end, in a vocabulary of words: the last that is reserved, and the only one of them that is text.
+pub const LINE_END: &str = "<eos>";
 
 /// Tokens in id order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Vocab {
     kind: TokenizerKind,
-    /// One character each, but for a reserved token; of bytes, how they are shown.
+    /// One character each, but for a reserved token; of bytes and of parts of words, how they are shown.
     tokens: Vec<String>,
-    ids: HashMap<char, u32>,
-    /// Id of the first token that is no reserved one: 1 with `<unk>`, else 0.
+    chars: HashMap<char, u32>,
+    words: HashMap<String, u32>,
+    /// Id of the first token that text is written with.
     reserved: u32,
+    how: Words,
+    bpe: Option<Bpe>,
+    rules: Rules,
 }
 
 impl Vocab {
     /// The 256 bytes, each its own id.
     pub fn bytes() -> Vocab {
         let shown = |byte: u8| if byte < 128 { char::from(byte).to_string() } else { format!("<0x{byte:02X}>") };
-        let ids = (0..128_u8).map(|byte| (char::from(byte), u32::from(byte))).collect();
-        Vocab { kind: TokenizerKind::Byte, tokens: (0..=255).map(shown).collect(), ids, reserved: 0 }
+        let chars = (0..128_u8).map(|byte| (char::from(byte), u32::from(byte))).collect();
+        Vocab { tokens: (0..=255).map(shown).collect(), chars, ..Vocab::empty(TokenizerKind::Byte) }
     }
 
-    /// The characters that come at least `min_freq` times in `train`, in the order of [`Vocab::fit`], after `<unk>`,
-    /// which stands for all others. Errors: no character comes so often.
-    pub fn fit_with_unknown(train: &str, min_freq: u64) -> Result<Vocab, Error> {
-        let mut counts: HashMap<char, u64> = HashMap::new();
-        for c in train.chars() {
-            *counts.entry(c).or_default() += 1;
+    fn empty(kind: TokenizerKind) -> Vocab {
+        Vocab {
+            kind,
+            tokens: Vec::new(),
+            chars: HashMap::new(),
+            words: HashMap::new(),
+            reserved: 0,
+            how: Words::Spaces,
+            bpe: None,
+            rules: Rules::NONE,
         }
-        let all = Vocab::fit(train, "");
-        let known = all.tokens.iter().filter_map(|token| token.chars().next()).filter(|c| counts[c] >= min_freq);
-        let vocab = Vocab::from_chars(known, true);
-        if vocab.ids.is_empty() {
-            let most = counts.values().max().copied().unwrap_or_default();
-            let expected = format!("at most {most}, how often the most frequent character comes");
-            return Err(Error::Setting { name: "min_freq", got: min_freq.to_string(), expected });
-        }
-        Ok(vocab)
     }
 
-    /// The vocabulary of a training text and its validation tail.
+    /// The vocabulary a file lists, of the kind its configuration says: `tokens` may be absent for bytes, and `bpe` holds
+    /// the `tokenizer.json` of parts of words. `<unk>` may stand first.
     ///
-    /// The order is fitted on `train` alone: falling frequency, ties by code point. Characters that only the tail
-    /// has follow, by code point, so that evaluation never meets an unknown character; the model learns nothing
-    /// about them but that they are rare.
-    pub fn fit(train: &str, tail: &str) -> Vocab {
-        let mut counts: BTreeMap<char, u64> = BTreeMap::new();
-        for c in train.chars() {
-            *counts.entry(c).or_default() += 1;
-        }
-        for c in tail.chars() {
-            counts.entry(c).or_default();
-        }
-        let mut order: Vec<(char, u64)> = counts.into_iter().collect();
-        order.sort_by_key(|&(c, n)| (std::cmp::Reverse(n), c));
-        Vocab::from_chars(order.into_iter().map(|(c, _)| c), false)
-    }
-
-    /// The vocabulary a file lists, of bytes where it says so; that list may be absent. `<unk>` may stand first.
-    ///
-    /// Errors: an entry that is not one character, or comes twice; an empty list; a list of other bytes.
-    pub fn from_list(kind: TokenizerKind, tokens: Option<Vec<String>>, path: &Path) -> Result<Vocab, Error> {
-        match (kind, tokens) {
-            (TokenizerKind::Char, tokens) => Vocab::from_tokens(tokens.unwrap_or_default(), path),
-            (TokenizerKind::Byte, None) => Ok(Vocab::bytes()),
-            (TokenizerKind::Byte, Some(tokens)) if tokens == Vocab::bytes().tokens => Ok(Vocab::bytes()),
+    /// Errors: an entry that is not one character, or comes twice; an empty list; a list of other bytes; words without
+    /// `<unk>`; a `tokenizer.json` that cannot be used.
+    pub fn from_file(
+        config: &Config,
+        tokens: Option<Vec<String>>,
+        bpe: Option<String>,
+        path: &Path,
+    ) -> Result<Vocab, Error> {
+        let vocab = match (config.tokenizer, tokens) {
+            (TokenizerKind::Char, tokens) => Vocab::from_tokens(tokens.unwrap_or_default(), path)?,
+            (TokenizerKind::Byte, None) => Vocab::bytes(),
+            (TokenizerKind::Byte, Some(tokens)) if tokens == Vocab::bytes().tokens => Vocab::bytes(),
             (TokenizerKind::Byte, Some(tokens)) => {
                 let problem = format!(
                     "tokenizer.vocab lists {} tokens for bytes, expected none or the 256 bytes in order",
                     tokens.len()
                 );
-                Err(Error::file(path, problem))
+                return Err(Error::file(path, problem));
             }
-        }
+            (TokenizerKind::Word, tokens) => {
+                let tokens = tokens.unwrap_or_default();
+                let (listed, first) = (tokens.len(), tokens.first().cloned().unwrap_or_default());
+                let vocab = Vocab::of_words(config, tokens);
+                if vocab.words.len() != listed || listed <= vocab.reserved() || first != UNKNOWN {
+                    let problem = format!(
+                        "tokenizer.vocab has {listed} entries of which {} differ and the first is {first:?}, expected {UNKNOWN}, a word, and none twice",
+                        vocab.words.len()
+                    );
+                    return Err(Error::file(path, problem));
+                }
+                vocab
+            }
+            (TokenizerKind::Bpe, _) => {
+                let json = bpe.ok_or_else(|| Error::file(path, "tokenizer.bpe is missing for parts of words"))?;
+                Vocab::of_bpe(Bpe::from_json(&json, path)?)
+            }
+        };
+        Ok(Vocab { rules: Rules::of(config), ..vocab })
+    }
+
+    /// Parts of words.
+    pub(super) fn of_bpe(bpe: Bpe) -> Vocab {
+        Vocab { tokens: bpe.shown(), bpe: Some(bpe), ..Vocab::empty(TokenizerKind::Bpe) }
+    }
+
+    /// Words in id order, reserved ones first.
+    pub(super) fn of_words(config: &Config, tokens: Vec<String>) -> Vocab {
+        let is_text = |token: &&String| !matches!(token.as_str(), UNKNOWN | "<pad>" | "<bos>");
+        let reserved = tokens.iter().position(|token| is_text(&token)).unwrap_or(tokens.len()) as u32;
+        let words = tokens.iter().enumerate().map(|(id, token)| (token.clone(), id as u32)).collect();
+        Vocab { tokens, words, reserved, how: config.words, ..Vocab::empty(TokenizerKind::Word) }
+    }
+
+    /// The same with what its configuration does to a text first.
+    pub(super) fn with_rules(self, config: &Config) -> Vocab {
+        Vocab { rules: Rules::of(config), ..self }
     }
 
     /// The vocabulary of characters a file lists. Errors: an entry that is not one character, or comes twice; an
@@ -103,24 +132,24 @@ impl Vocab {
             }
         }
         let (listed, vocab) = (chars.len(), Vocab::from_chars(chars.into_iter(), reserved > 0));
-        if vocab.ids.len() != listed || listed == 0 {
+        if vocab.chars.len() != listed || listed == 0 {
             let problem = format!(
                 "tokenizer.vocab has {listed} entries of which {} differ, expected at least 1 and no character twice",
-                vocab.ids.len()
+                vocab.chars.len()
             );
             return Err(Error::file(path, problem));
         }
         Ok(vocab)
     }
 
-    fn from_chars(chars: impl Iterator<Item = char>, with_unknown: bool) -> Vocab {
+    pub(super) fn from_chars(characters: impl Iterator<Item = char>, with_unknown: bool) -> Vocab {
         let mut tokens: Vec<String> = with_unknown.then(|| UNKNOWN.to_string()).into_iter().collect();
-        let (reserved, mut ids) = (tokens.len() as u32, HashMap::new());
-        for c in chars {
-            ids.insert(c, tokens.len() as u32);
+        let (reserved, mut chars) = (tokens.len() as u32, HashMap::new());
+        for c in characters {
+            chars.insert(c, tokens.len() as u32);
             tokens.push(c.to_string());
         }
-        Vocab { kind: TokenizerKind::Char, tokens, ids, reserved }
+        Vocab { tokens, chars, reserved, ..Vocab::empty(TokenizerKind::Char) }
     }
 
     /// What its tokens are.
@@ -128,7 +157,7 @@ impl Vocab {
         self.kind
     }
 
-    /// How many ids at the start are reserved: no text is written with them.
+    /// How many ids at the start stand for no text: none is written with them.
     pub fn reserved(&self) -> usize {
         self.reserved as usize
     }
@@ -140,6 +169,10 @@ impl Vocab {
             (TokenizerKind::Char, _) => "characters",
             (TokenizerKind::Byte, 1) => "byte",
             (TokenizerKind::Byte, _) => "bytes",
+            (TokenizerKind::Word, 1) => "word",
+            (TokenizerKind::Word, _) => "words",
+            (TokenizerKind::Bpe, 1) => "token",
+            (TokenizerKind::Bpe, _) => "tokens",
         }
     }
 
@@ -148,20 +181,30 @@ impl Vocab {
         (self.kind == TokenizerKind::Byte).then(|| u8::try_from(id).ok()).flatten()
     }
 
-    /// The list that a file holds: none for bytes, which are always the same.
+    /// The list that a file holds: none for bytes, which are always the same, and for parts of words.
     pub(crate) fn list(&self) -> Option<Vec<String>> {
-        (self.kind == TokenizerKind::Char).then(|| self.tokens.clone())
+        matches!(self.kind, TokenizerKind::Char | TokenizerKind::Word).then(|| self.tokens.clone())
     }
 
-    /// Bytes of all tokens of a text but the first.
+    /// The `tokenizer.json` of parts of words.
+    pub(crate) fn bpe_json(&self) -> Option<String> {
+        self.bpe.as_ref().map(|bpe| bpe.json().to_string())
+    }
+
+    /// Bytes of all tokens of a text, as its rules make it, but the first.
     pub(crate) fn predicted_bytes(&self, text: &[u8]) -> usize {
-        let first = match (self.kind, text.first()) {
+        let Ok(known) = std::str::from_utf8(text) else { return text.len().saturating_sub(1) };
+        let text = self.rules.apply(known);
+        let first = match (self.kind, text.chars().next()) {
             (_, None) => 0,
             (TokenizerKind::Byte, _) => 1,
-            // Where the text is UTF-8, the bytes that follow the first and go on with its character.
-            (TokenizerKind::Char, _) => 1 + text[1..].iter().take_while(|&&byte| byte & 0xc0 == 0x80).count(),
+            (TokenizerKind::Char, Some(first)) => first.len_utf8(),
+            (TokenizerKind::Word | TokenizerKind::Bpe, _) => {
+                let id = self.encode_ready("", &text).ok().and_then(|ids| ids.first().copied());
+                id.map_or(0, |id| self.write(id, None).len())
+            }
         };
-        text.len() - first
+        text.len().saturating_sub(first)
     }
 
     /// V, how many tokens it holds.
@@ -179,12 +222,22 @@ impl Vocab {
         &self.tokens
     }
 
-    /// The id of a character.
+    /// The id of a character, in a vocabulary of characters or bytes.
     pub fn id(&self, character: char) -> Option<u32> {
-        self.ids.get(&character).copied()
+        self.chars.get(&character).copied()
     }
 
-    /// The ids of a text in bytes. Errors: as [`Vocab::encode`]; for characters, bytes that are not UTF-8.
+    /// The id of a word as the vocabulary lists it.
+    pub fn word(&self, word: &str) -> Option<u32> {
+        self.words.get(word).copied()
+    }
+
+    /// The token that ends a line and nothing else, if there is one.
+    pub fn line_end(&self) -> Option<u32> {
+        self.id('\n').or_else(|| self.word(LINE_END))
+    }
+
+    /// The ids of a text in bytes. Errors: as [`Vocab::encode`]; but for bytes, what is not UTF-8.
     pub fn encode_bytes(&self, name: &str, text: &[u8]) -> Result<Vec<u32>, Error> {
         if self.kind == TokenizerKind::Byte {
             return Ok(text.iter().map(|&byte| u32::from(byte)).collect());
@@ -199,11 +252,13 @@ impl Vocab {
         self.id(character).or((self.reserved > 0).then_some(0))
     }
 
-    /// The ids of a text. Errors: the first unknown character, with its position in `name`.
+    /// The ids of a text, after what its rules do to it. Errors: the first unknown character, with its position in `name`.
     pub fn encode(&self, name: &str, text: &str) -> Result<Vec<u32>, Error> {
-        if self.kind == TokenizerKind::Byte {
-            return self.encode_bytes(name, text.as_bytes());
-        }
+        self.encode_ready(name, &self.rules.apply(text))
+    }
+
+    /// The ids of a text to which nothing is left to be done.
+    pub(super) fn encode_ready(&self, name: &str, text: &str) -> Result<Vec<u32>, Error> {
         let encode = |(position, character)| {
             self.id_or_unknown(character).ok_or_else(|| Error::UnknownCharacter {
                 name: name.to_string(),
@@ -212,24 +267,38 @@ impl Vocab {
                 vocab_size: self.len(),
             })
         };
-        text.chars().enumerate().map(encode).collect()
+        match (self.kind, &self.bpe) {
+            (TokenizerKind::Byte, _) => Ok(text.bytes().map(u32::from).collect()),
+            (TokenizerKind::Char, _) => text.chars().enumerate().map(encode).collect(),
+            (_, Some(bpe)) => bpe.encode(name, text),
+            (_, None) => Ok(self.encode_words(text)),
+        }
+    }
+
+    /// Words, `<unk>` for those it does not know; line ends where they have a token.
+    fn encode_words(&self, text: &str) -> Vec<u32> {
+        let line_end = self.word(LINE_END);
+        let id = |piece| match piece {
+            words::Piece::Word(word) => Some(self.word(&word).unwrap_or(0)),
+            words::Piece::LineEnd => line_end,
+        };
+        words::pieces(text, self.how).filter_map(id).collect()
     }
 
     /// The ids of a prompt. Errors: every unknown character, each once.
     pub fn encode_prompt(&self, prompt: &str) -> Result<Vec<u32>, Error> {
-        if self.kind == TokenizerKind::Byte {
-            return self.encode_bytes("the prompt", prompt.as_bytes());
-        }
+        let prompt = self.rules.apply_to_piece(prompt);
         let mut unknown = Vec::new();
-        let mut ids = Vec::new();
-        for c in prompt.chars() {
-            match self.id_or_unknown(c) {
-                Some(id) => ids.push(id),
-                None if unknown.contains(&c) => {}
-                None => unknown.push(c),
+        for c in prompt.chars().filter(|_| self.kind == TokenizerKind::Char) {
+            if self.id_or_unknown(c).is_none() && !unknown.contains(&c) {
+                unknown.push(c);
             }
         }
-        if unknown.is_empty() { Ok(ids) } else { Err(Error::UnknownPrompt { characters: unknown }) }
+        if unknown.is_empty() {
+            self.encode_ready("the prompt", &prompt)
+        } else {
+            Err(Error::UnknownPrompt { characters: unknown })
+        }
     }
 
     /// The text of one id, or None for an id it does not hold.
@@ -237,33 +306,59 @@ impl Vocab {
         self.tokens.get(id as usize).map(String::as_str)
     }
 
-    /// The text of ids; of bytes, with U+FFFD for what is no UTF-8. Errors: an id it does not hold.
-    pub fn decode(&self, ids: &[u32]) -> Result<String, Error> {
-        if let Some(bytes) = ids.iter().map(|&id| self.byte(id)).collect::<Option<Vec<u8>>>() {
-            return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    /// The bytes that a token adds to a text whose last token is `before` (None: it begins the text).
+    ///
+    /// A word brings the space before it, unless it begins a line or touches its neighbour; a line's end is a newline. What
+    /// is no text of its own, such as a padding, adds nothing.
+    pub fn write(&self, id: u32, before: Option<u32>) -> Vec<u8> {
+        match (self.kind, &self.bpe) {
+            (TokenizerKind::Byte, _) => self.byte(id).into_iter().collect(),
+            (_, Some(bpe)) => bpe.bytes(id).to_vec(),
+            (TokenizerKind::Word, None) => self.write_word(id, before).into_bytes(),
+            _ => self.token(id).unwrap_or_default().as_bytes().to_vec(),
         }
-        let decode = |&id: &u32| {
-            self.token(id).ok_or_else(|| Error::Setting {
-                name: "token id",
-                got: id.to_string(),
-                expected: format!("below the vocabulary's {}", self.len()),
-            })
-        };
-        ids.iter().map(decode).collect()
     }
 
-    /// The token a text starts from when there is no prompt: a newline if the vocabulary has one, else the most
-    /// frequent character (the lowest id that is not reserved).
+    fn write_word(&self, id: u32, before: Option<u32>) -> String {
+        let Some(token) = self.token(id) else { return String::new() };
+        match token {
+            LINE_END => return "\n".to_string(),
+            "<pad>" | "<bos>" => return String::new(),
+            _ => {}
+        }
+        let (text, joins_left, _) = words::surface(token, self.how);
+        let before = before.and_then(|id| self.token(id));
+        let is_open = before.is_none_or(|token| token == LINE_END || words::surface(token, self.how).2);
+        if joins_left || is_open { text.to_string() } else { format!(" {text}") }
+    }
+
+    /// The text of ids; of bytes, with U+FFFD for what is no UTF-8. Errors: an id it does not hold.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, Error> {
+        let (mut bytes, mut before) = (Vec::new(), None);
+        for &id in ids {
+            if id as usize >= self.len() {
+                let expected = format!("below the vocabulary's {}", self.len());
+                return Err(Error::Setting { name: "token id", got: id.to_string(), expected });
+            }
+            bytes.extend(self.write(id, before));
+            before = Some(id);
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The token a text starts from when there is no prompt: a line's end if the vocabulary has one, else the lowest id
+    /// that is text (the most frequent character or word).
     pub fn start(&self) -> u32 {
-        self.id('\n').unwrap_or(self.reserved)
+        let newline = || self.bpe.as_ref().and_then(|bpe| (0..self.len() as u32).find(|&id| bpe.bytes(id) == b"\n"));
+        self.line_end().or_else(newline).unwrap_or(self.reserved)
     }
 
     /// A token to start from at random: each as likely as the others, reserved ones left out; of bytes, one of the 95
     /// that are a visible character or a space.
     pub fn draw(&self, rng: &mut ChaCha8Rng) -> u32 {
         let (first, count) = match self.kind {
-            TokenizerKind::Char => (self.reserved, self.tokens.len() as u32 - self.reserved),
             TokenizerKind::Byte => (u32::from(b' '), 95),
+            _ => (self.reserved, self.tokens.len() as u32 - self.reserved),
         };
         first + (uniform(rng) * f64::from(count)) as u32
     }
@@ -311,7 +406,7 @@ mod tests {
 
     #[test]
     fn unknown_characters_have_a_token_where_it_is_asked_for() {
-        let vocab = Vocab::fit_with_unknown("ccabbc\n", 2).unwrap();
+        let vocab = Vocab::fit_with_unknown("ccabbc\n", 2, None).unwrap();
         assert_eq!(vocab.tokens(), ["<unk>", "c", "b"]);
         assert_eq!(vocab.encode("t", "ab☃c").unwrap(), [0, 2, 0, 1]);
         assert_eq!(vocab.encode_prompt("xb").unwrap(), [0, 2]);
@@ -319,7 +414,7 @@ mod tests {
         assert_eq!(Vocab::from_tokens(vocab.tokens().to_vec(), Path::new("m")).unwrap(), vocab);
         assert!(Vocab::from_tokens(vec!["<unk>".into()], Path::new("m")).is_err());
         assert!(Vocab::from_tokens(vec!["a".into(), "<unk>".into()], Path::new("m")).is_err());
-        let error = Vocab::fit_with_unknown("aab", 3).unwrap_err().to_string();
+        let error = Vocab::fit_with_unknown("aab", 3, None).unwrap_err().to_string();
         assert_eq!(error, "min_freq is 3, expected at most 2, how often the most frequent character comes");
         let mut rng = crate::rng::generator(1, crate::rng::Purpose::Sample, 0);
         assert!((0..200).all(|_| [1, 2].contains(&vocab.draw(&mut rng))));
@@ -335,12 +430,13 @@ mod tests {
         assert_eq!(vocab.decode(&[0xc3, 0xa9, 0xff]).unwrap(), "é\u{fffd}");
         assert!(vocab.decode(&[256]).is_err());
         assert_eq!((vocab.start(), vocab.reserved(), vocab.byte(256)), (10, 0, None));
-        let file = |tokens| Vocab::from_list(TokenizerKind::Byte, tokens, Path::new("m"));
+        let of = |tokenizer| Config { tokenizer, ..Config::default() };
+        let file = |tokens| Vocab::from_file(&of(TokenizerKind::Byte), tokens, None, Path::new("m"));
         assert_eq!(file(None).unwrap(), vocab);
         assert_eq!(file(Some(vocab.tokens().to_vec())).unwrap(), vocab);
         let error = file(Some(vocab.tokens()[1..].to_vec())).unwrap_err().to_string();
         assert_eq!(error, "tokenizer.vocab lists 255 tokens for bytes, expected none or the 256 bytes in order (m)");
-        assert!(Vocab::from_list(TokenizerKind::Char, None, Path::new("m")).is_err());
+        assert!(Vocab::from_file(&of(TokenizerKind::Char), None, None, Path::new("m")).is_err());
     }
 
     #[test]
@@ -348,5 +444,54 @@ mod tests {
         let bytes = |vocab: Vocab, text: &str| vocab.predicted_bytes(text.as_bytes());
         assert_eq!(bytes(Vocab::fit("é☃", ""), "é☃"), 3);
         assert_eq!((bytes(Vocab::bytes(), "é☃"), bytes(Vocab::bytes(), "")), (4, 0));
+    }
+
+    fn words(text: &str, how: Words) -> Vocab {
+        let config = Config { tokenizer: TokenizerKind::Word, words: how, ..Config::default() };
+        Vocab::fit_as(&config, &crate::Corpus::bundled(), text, "").unwrap()
+    }
+
+    #[test]
+    fn words_come_back_as_the_text_was() {
+        let tales = crate::Corpus::bundled();
+        for how in [Words::Marks, Words::Spaces] {
+            let vocab = words(tales.text(), how);
+            let ids = vocab.encode("t", tales.text()).unwrap();
+            // One space for each run of white space, none at a line's ends; the text is written like that.
+            let lines = tales.text().split_inclusive('\n').map(|line| {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                words.join(" ") + if line.ends_with('\n') { "\n" } else { "" }
+            });
+            assert_eq!(vocab.decode(&ids).unwrap(), lines.collect::<String>(), "{how:?}");
+            assert!(!ids.contains(&0));
+        }
+    }
+
+    #[test]
+    fn words_of_a_file_are_checked() {
+        let vocab = words("a b\n", Words::Spaces);
+        assert_eq!(vocab.tokens(), ["<unk>", "<eos>", "a", "b"]);
+        assert_eq!(vocab.encode_prompt("  b zzz\n").unwrap(), [3, 0, 1]);
+        assert_eq!((vocab.start(), vocab.reserved(), vocab.line_end()), (1, 1, Some(1)));
+        let config = Config { tokenizer: TokenizerKind::Word, words: Words::Spaces, ..Config::default() };
+        let read = |tokens: &[&str]| {
+            let tokens = tokens.iter().map(|token| token.to_string()).collect();
+            Vocab::from_file(&config, Some(tokens), None, Path::new("m"))
+        };
+        assert_eq!(read(&["<unk>", "<eos>", "a", "b"]).unwrap(), vocab);
+        for bad in [&["a", "b"][..], &["<unk>", "a", "a"], &["<unk>", "<pad>"], &[]] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+        let mut rng = crate::rng::generator(1, crate::rng::Purpose::Sample, 0);
+        assert!((0..200).all(|_| [1, 2, 3].contains(&vocab.draw(&mut rng))), "never what is no text");
+    }
+
+    #[test]
+    fn the_rules_of_a_text_meet_prompts_too() {
+        let config = Config { clean: crate::config::Clean::Letters, unk: true, ..Config::default() };
+        let vocab = Vocab::fit_as(&config, &crate::Corpus::bundled(), "abc d", "").unwrap();
+        assert_eq!(vocab.encode("t", " A--b\nC ").unwrap(), vocab.encode("t", "a bc").unwrap());
+        assert_eq!(vocab.decode(&vocab.encode_prompt("A, ").unwrap()).unwrap(), "a ");
+        assert_eq!(vocab.predicted_bytes(b" A--b\nC "), 3);
     }
 }

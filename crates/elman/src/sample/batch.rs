@@ -51,6 +51,8 @@ struct Row {
     written: VecDeque<char>,
     /// Bytes it has written that are no character yet.
     utf8: Utf8Stream,
+    /// The last token of its text; none where the next begins a text, or follows on a space.
+    before: Option<u32>,
 }
 
 impl Row {
@@ -68,12 +70,20 @@ impl Row {
         }
     }
 
+    /// Reads a text that it goes on from. Errors: characters the model never saw; then nothing is read.
+    fn read_text(&mut self, text: &str, vocab: &Vocab) -> Result<(), Error> {
+        let ids = vocab.encode_prompt(text)?;
+        self.before = ids.last().copied().filter(|_| !text.ends_with(char::is_whitespace));
+        self.read(ids);
+        Ok(())
+    }
+
     fn write(&mut self, id: u32, vocab: &Vocab) {
         self.remember(id);
-        match vocab.byte(id) {
-            Some(byte) => self.utf8.push(byte, &mut self.written),
-            None => self.written.extend(vocab.token(id).unwrap_or_default().chars()),
+        for byte in vocab.write(id, self.before) {
+            self.utf8.push(byte, &mut self.written);
         }
+        self.before = Some(id);
     }
 
     /// Chooses the next token, none of the `reserved` first, from the row's logits, which it may change.
@@ -112,10 +122,14 @@ impl<'a> Batch<'a> {
         let mut rows = Vec::new();
         for (start, rng) in starts {
             let (unread, recent, written) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-            let mut row = Row { rng, unread, recent, written, utf8: Utf8Stream::default() };
+            let mut row = Row { rng, unread, recent, written, utf8: Utf8Stream::default(), before: None };
             match start {
-                Start::Prompt("") => row.unread.push_back(vocab.start()),
-                Start::Prompt(prompt) => row.read(vocab.encode_prompt(prompt)?),
+                Start::Prompt(prompt) => {
+                    row.read_text(prompt, vocab)?;
+                    if row.unread.is_empty() {
+                        row.unread.push_back(vocab.start()); // nothing, or nothing to this vocabulary
+                    }
+                }
                 Start::Random => {
                     let id = vocab.draw(&mut row.rng);
                     row.write(id, vocab);
@@ -163,11 +177,10 @@ impl<'a> Batch<'a> {
     /// Gives `row` a text to read from where it is, before it writes on; what it wrote and nobody took is forgotten.
     /// Errors: characters the model never saw; then nothing is read.
     pub fn read(&mut self, row: usize, text: &str) -> Result<(), Error> {
-        let ids = self.vocab.encode_prompt(text)?;
         if let Some(row) = self.rows.get_mut(row) {
+            row.read_text(text, self.vocab)?;
             row.written.clear();
             row.utf8 = Utf8Stream::default();
-            row.read(ids);
         }
         Ok(())
     }
@@ -382,7 +395,7 @@ mod tests {
     #[test]
     fn unknown_is_never_written() {
         let cpu = Cpu::new(Some(1)).unwrap();
-        let vocab = Vocab::fit_with_unknown("aabbc", 2).unwrap();
+        let vocab = Vocab::fit_with_unknown("aabbc", 2, None).unwrap();
         let config = Config { hidden_size: 4, ..Config::default() };
         let mut model = LanguageModel::new(&config, 3).unwrap();
         model.params_mut().set("decoder.bias", &[50.0, 1.0, 0.0]).unwrap();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Data, Trainer};
 use crate::{
     checkpoint::ModelFile,
-    config::Config,
+    config::{Config, TokenizerKind},
     data::{Corpus, Vocab},
     error::Error,
     run_dir::RunDir,
@@ -64,10 +64,11 @@ impl Trainer {
         given_up.extend(bound.iter().cloned());
 
         // Another text may order its characters in another way, and the weights know those of the first.
-        let known = match saved.meta.vocab.clone() {
-            Some(list) => Some(Vocab::from_list(saved.meta.config.tokenizer, Some(list), &run.state())?),
-            None if same_text => None,
-            None => Some(ModelFile::load(run.model())?.vocab),
+        // Parts of words may come from a file, and take long to learn: the model has them.
+        let known = match (saved.meta.vocab.clone(), saved.meta.config.tokenizer) {
+            (Some(list), _) => Some(Vocab::from_file(&saved.meta.config, Some(list), None, &run.state())?),
+            (None, tokenizer) if same_text && tokenizer != TokenizerKind::Bpe => None,
+            (None, _) => Some(ModelFile::load(run.model())?.vocab),
         };
         let vocab_is_given = known.is_some();
         let data = Data::prepare(&config, corpus, known)?;

@@ -1,0 +1,47 @@
+//! Holds the lesson on min-char-rnn with its author's own settings: one pass over Shakespeare, the state carried on.
+//! Refuses single losses as a trend: it looks at the moving one, which begins at 25 ln 65 there.
+
+use super::Setting;
+use super::runs::{recipe, shown, train, write};
+use super::table::Report;
+
+const RECIPE: &str = include_str!("../../../../recipes/min-char-rnn-original.toml");
+
+pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+    let corpus = setting.text("tinyshakespeare")?;
+    let config = recipe("min-char-rnn-original", RECIPE)?;
+    let steps = config.seq_len as f64;
+    let start = steps * 65_f64.ln();
+    let (mut moving, mut trend, mut first) = (start, Vec::new(), 0.0);
+    let trainer = train(&config, &corpus, &setting.cpu, |step, loss| {
+        if step == 1 {
+            first = steps * loss;
+        }
+        moving = config.moving * moving + (1.0 - config.moving) * steps * loss;
+        if step.is_multiple_of(5000) {
+            trend.push((step, moving));
+        }
+    })?;
+    let plan = trainer.plan();
+    trend.push((plan.steps, moving));
+    report.equal("steps of one pass", 44_615, plan.steps);
+    // A fresh model of weights of 0.01: its logits are within a few thousandths of each other.
+    report.near("loss of the first window, sum over 25: 25 ln 65", start, first, 0.05, 2);
+    let mut before = start;
+    for &(step, loss) in &trend {
+        // Plays differ: a stretch of 5,000 windows may be a little harder than the one before.
+        let allowed = format!("below {:.2}, 3 % above the one before", 1.03 * before);
+        report.check(
+            format!("moving loss at step {step}"),
+            "falls",
+            format!("{loss:.2}"),
+            allowed,
+            loss < 1.03 * before,
+        );
+        before = loss;
+    }
+    report.check("moving loss at the end", "falls", format!("{before:.2}"), "half of the first", before < start / 2.0);
+    let text = write(&trainer, "\n", 200, 1.0, &setting.cpu)?;
+    report.told("text at the end", "-", shown(&text, 60));
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Holds the verb `lesson`: the experiments of five well-known tutorials on recurrent networks, run with their own settings
+//! and held against the figures they print. Refuses to call a lesson passed when one of its rows fails.
+//!
+//! A lesson is a file of its own beside this one; training lessons take their settings from `recipes/`.
+
+mod amontillado;
+mod d2l;
+mod gradcheck;
+mod min_char_rnn;
+mod runs;
+mod shakespeare;
+mod softmax;
+mod table;
+mod timemachine;
+mod vanishing;
+mod walkthrough;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use elman::{Corpus, Cpu};
+use sha2::{Digest, Sha256};
+
+use crate::data::Text;
+use crate::failure::Refusal;
+use crate::terminal::{self, say};
+use table::Report;
+
+/// Run an experiment of a tutorial and compare its figures
+#[derive(clap::Args)]
+pub struct Args {
+    /// Which lesson; without it, the list
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// The folder with the texts: see `elman data`
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+    /// As long as the tutorial says, where a lesson is shorter by default
+    #[arg(long)]
+    full: bool,
+    /// The picture that vanishing-gradient draws
+    #[arg(long, value_name = "FILE.svg", default_value = "vanishing-gradient.svg")]
+    picture: PathBuf,
+    /// Threads [default: one for each core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a lesson is given.
+pub struct Setting<'a> {
+    /// The machine.
+    pub cpu: Cpu,
+    data: &'a Path,
+    /// Whether to run as long as the tutorial.
+    pub full: bool,
+    /// Where to draw.
+    pub picture: &'a Path,
+}
+
+type Run = fn(&Setting, &mut Report) -> anyhow::Result<()>;
+
+/// Every lesson: name, what it is, how it runs.
+const LESSONS: [(&str, &str, Run); 11] = [
+    ("numpy-gradcheck", "the gradient check of a toy network, with honest verdicts", gradcheck::run),
+    ("numpy-amontillado", "an LSTM of two layers learns The Cask of Amontillado", amontillado::run),
+    ("scratch-timemachine", "an RNN from scratch learns The Time Machine, rows carried on", timemachine::run),
+    ("autograd-shakespeare", "an RNN by automatic differentiation, chunk by chunk", shakespeare::autograd),
+    ("min-char-rnn", "the same by hand-written back-propagation, without clipping", shakespeare::by_hand),
+    ("min-char-rnn-original", "Karpathy's settings: Adagrad, state carried, one pass", min_char_rnn::run),
+    ("d2l-words", "lines, words and characters of d2l's Time Machine", d2l::words),
+    ("d2l-chars", "d2l's character models: RNN, GRU, LSTM to perplexity 1", d2l::chars),
+    ("walkthrough", "three sentences, a vector a character, twenty seeds", walkthrough::run),
+    ("softmax", "softmax and cross-entropy: stable, unstable, hot and cold", softmax::run),
+    ("vanishing-gradient", "how gradients fade over time: RNN, LSTM and GRU, measured and drawn", vanishing::run),
+];
+
+/// Runs the verb.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let Some(name) = &args.name else {
+        return list(args.json);
+    };
+    let Some(&(name, about, lesson)) = LESSONS.iter().find(|(known, ..)| known == name) else {
+        let message = format!("no lesson is called {name}");
+        return Err(Refusal::new(message).hint("'elman lesson' lists them").into());
+    };
+    let cpu = Cpu::new(args.threads)?;
+    let setting = Setting { cpu, data: &args.data, full: args.full, picture: &args.picture };
+    let mut report = Report::new(name, about);
+    let started = Instant::now();
+    lesson(&setting, &mut report)?;
+    report.seconds = started.elapsed().as_secs_f64();
+    if args.json {
+        terminal::print_json(&report)?;
+    } else {
+        terminal::print(&report.text())?;
+    }
+    Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn list(json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        let all: Vec<_> =
+            LESSONS.iter().map(|(name, about, _)| serde_json::json!({ "name": name, "about": about })).collect();
+        terminal::print_json(&serde_json::json!({ "lessons": all }))?;
+    } else {
+        let lines: Vec<String> = LESSONS.iter().map(|(name, about, _)| format!("{name:<24}{about}")).collect();
+        terminal::print(&lines.join("\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Setting<'_> {
+    /// The text called `name` in the catalogue. Errors: it is absent, or another file, with how to get it.
+    pub fn text(&self, name: &str) -> anyhow::Result<Corpus> {
+        let Some(text) = Text::named(name) else { anyhow::bail!("no text is called {name}") };
+        let path = text.path(self.data);
+        let hint = format!("elman data get {name} --to {}", self.data.display());
+        if !path.is_file() {
+            let message = format!(
+                "this lesson reads {} ({} bytes, SHA-256 {}), and there is no {}",
+                text.file,
+                text.bytes,
+                text.sha256,
+                path.display()
+            );
+            return Err(Refusal::new(message).hint(format!("{hint}, or name its folder with --data")).into());
+        }
+        let corpus = Corpus::read(std::slice::from_ref(&path))?;
+        let hash: String = Sha256::digest(corpus.bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        if hash != text.sha256 {
+            let message = format!("{} has the SHA-256 {hash}, expected {}", path.display(), text.sha256);
+            return Err(Refusal::new(message).hint(hint).into());
+        }
+        Ok(corpus)
+    }
+
+    /// Words for who waits.
+    pub fn say(&self, words: &str) {
+        say!("{}", terminal::dim(words));
+    }
+}

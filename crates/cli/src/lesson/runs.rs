@@ -1,0 +1,58 @@
+//! Holds what training lessons share: a recipe that comes with the program, a run of it step by step, the text a model
+//! writes, the middle of several figures. Refuses to train by itself: the library's trainer does.
+
+use elman::rng::{Purpose, generator};
+use elman::sample::Generator;
+use elman::train::{Control, Event};
+use elman::{Config, Corpus, Cpu, Error, Settings, Trainer};
+
+/// The settings of a recipe with the checks of a user's.
+pub fn recipe(name: &str, text: &str) -> anyhow::Result<Config> {
+    let config = Config::from_toml(text, name)?;
+    config.check()?;
+    Ok(config)
+}
+
+/// Trains to the end and hands `watch` each step (from 1) with its loss, the mean in nats. Nothing is written.
+pub fn train(config: &Config, corpus: &Corpus, cpu: &Cpu, mut watch: impl FnMut(u64, f64)) -> Result<Trainer, Error> {
+    let mut trainer = Trainer::new(config.clone(), corpus, cpu)?;
+    trainer.run(None, &mut |event| {
+        if let Event::Step { step, loss, .. } = event {
+            watch(step, loss);
+        }
+        Control::Continue
+    })?;
+    Ok(trainer)
+}
+
+/// What the trained model writes after a prompt.
+pub fn write(trainer: &Trainer, prompt: &str, length: usize, temperature: f64, cpu: &Cpu) -> Result<String, Error> {
+    let settings = Settings { temperature, ..Settings::default() };
+    let rng = generator(trainer.config().seed, Purpose::Sample, 0);
+    let text = Generator::new(trainer.model(), trainer.vocab(), prompt, settings, rng, cpu)?;
+    Ok(text.take(length).collect())
+}
+
+/// The middle one; NaN, which a run that diverged leaves, counts as the largest.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// A text in one line, cut after some characters.
+pub fn shown(text: &str, length: usize) -> String {
+    let line: String = text.chars().take(length).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("\"{line}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_diverged_counts_as_large() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![f64::NAN, 1.0, 2.0, f64::NAN, 3.0]), 3.0);
+        assert!(median(vec![f64::NAN, 1.0, f64::NAN]).is_nan());
+    }
+}

@@ -1,0 +1,71 @@
+//! Holds what `elman lesson` must do: its list, a lesson that needs no text, one whose text is absent; and that every recipe
+//! trains on any text.
+
+mod place;
+
+use place::{Place, json, stderr, stdout};
+
+#[test]
+fn lessons_are_listed_run_and_told_in_json() {
+    let place = Place::new();
+    let list = stdout(&place.done(&["lesson"]));
+    assert_eq!(list.lines().count(), 11, "{list}");
+    let table = stdout(&place.done(&["lesson", "softmax"]));
+    assert!(table.contains("0.53647929") && table.trim_end().ends_with("8 rows pass, 0 fail"), "{table}");
+    let report = json(&place.done(&["lesson", "walkthrough", "--json"]));
+    let rows = report["rows"].as_array().unwrap();
+    assert!(rows.len() > 12 && rows.iter().all(|row| row["verdict"] != "fail"), "{report}");
+    assert_eq!(rows[1]["here"], "(3, 14, 17)");
+    assert_eq!(json(&place.done(&["lesson", "--json"]))["lessons"].as_array().unwrap().len(), 11);
+    place.refused(1, "no lesson is called softmix", &["lesson", "softmix"]);
+}
+
+#[test]
+fn a_lesson_without_its_text_says_how_to_get_it() {
+    let place = Place::new();
+    let output = place.elman(&["lesson", "d2l-words", "--data", "texts"]);
+    let words = stderr(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        words.starts_with("error: this lesson reads timemachine_d2l.txt (178979 bytes, SHA-256 8424dbd9"),
+        "{words}"
+    );
+    assert!(words.contains("hint: elman data get timemachine-d2l --to texts"), "{words}");
+    place.write("texts/timemachine_d2l.txt", "another text");
+    place.refused(1, "texts/timemachine_d2l.txt has the SHA-256", &["lesson", "d2l-words", "--data", "texts"]);
+}
+
+#[test]
+fn every_recipe_trains_on_any_text() {
+    let place = Place::new();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        // The bundled tales; models as small as they may be, since every other setting is the recipe's.
+        let recipe = path.to_str().unwrap();
+        let run = path.file_stem().unwrap().to_str().unwrap();
+        let flags = ["--hidden", "8", "--batch", "2", "--steps", "2", "--quiet", "--json", "--out", run];
+        let figures = json(&place.done(&[&["train", "--config", recipe], &flags[..]].concat()));
+        assert_eq!(figures["steps"], 2, "{recipe}");
+        count += 1;
+    }
+    assert!(count >= 12, "{count}");
+}
+
+#[test]
+fn quick_lessons_pass() {
+    let place = Place::new();
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let data = data.to_str().unwrap();
+    let mut lessons = vec!["numpy-gradcheck"];
+    if std::path::Path::new(data).join("timemachine_d2l.txt").is_file() {
+        lessons.push("d2l-words");
+    } else {
+        eprintln!("not run: no data");
+    }
+    for lesson in lessons {
+        let table = stdout(&place.done(&["lesson", lesson, "--data", data]));
+        assert!(table.trim_end().ends_with(" rows pass, 0 fail"), "{table}");
+    }
+}

@@ -1,0 +1,39 @@
+//! Holds the place of parts of words in a build without them. Refuses to be made.
+
+use std::path::Path;
+
+use crate::error::Error;
+
+/// There is no value of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Bpe {}
+
+fn absent() -> Error {
+    Error::Setting {
+        name: "tokenizer",
+        got: "bpe".into(),
+        expected: "char, byte or word: this program was built without the feature bpe (cargo build --features bpe)"
+            .into(),
+    }
+}
+
+impl Bpe {
+    pub fn train(_: &str, _: usize) -> Result<Bpe, Error> {
+        Err(absent())
+    }
+    pub fn from_json(_: &str, _: &Path) -> Result<Bpe, Error> {
+        Err(absent())
+    }
+    pub fn json(&self) -> &str {
+        match *self {}
+    }
+    pub fn shown(&self) -> Vec<String> {
+        match *self {}
+    }
+    pub fn bytes(&self, _: u32) -> &[u8] {
+        match *self {}
+    }
+    pub fn encode(&self, _: &str, _: &str) -> Result<Vec<u32>, Error> {
+        match *self {}
+    }
+}

@@ -1,0 +1,101 @@
+//! Holds how a text falls into words and marks, and how they are put together again.
+//! Refuses nothing: every text has words. What comes back is the text with one space for each run of white space, and
+//! lines that neither begin nor end with one.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::config::Words;
+
+/// Says in a token that nothing stands between it and its neighbour on this side.
+pub(crate) const JOINER: char = '￭';
+
+/// A piece of a text.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// A token's text.
+    Word(String),
+    /// The end of a line.
+    LineEnd,
+}
+
+/// The words of a text and its line ends, in order.
+///
+/// * `spaces`: what stands between white space.
+/// * `marks`: words and marks by themselves (Unicode's word boundaries, UAX 29). A token that touches its neighbour
+///   says so by a [`JOINER`] on that side: where a mark and a word touch, the mark; where two of a kind do, the second.
+pub(crate) fn pieces(text: &str, how: Words) -> impl Iterator<Item = Piece> {
+    text.split_inclusive('\n').flat_map(move |line| {
+        let end = line.ends_with('\n').then_some(Piece::LineEnd);
+        let words = line.split_whitespace().flat_map(move |chunk| match how {
+            Words::Spaces => vec![chunk.to_string()],
+            Words::Marks => joined(chunk),
+        });
+        words.map(Piece::Word).chain(end)
+    })
+}
+
+/// The words and marks of what stands between white space.
+fn joined(chunk: &str) -> Vec<String> {
+    let parts: Vec<&str> = chunk.split_word_bounds().collect();
+    let is_word: Vec<bool> = parts.iter().map(|part| part.chars().any(char::is_alphanumeric)).collect();
+    let tokens = parts.iter().enumerate().map(|(i, part)| {
+        let on_the_left = i > 0 && (!is_word[i] || is_word[i - 1]);
+        let on_the_right = !is_word[i] && is_word.get(i + 1).is_some_and(|&next| next);
+        let mut token = String::from(if on_the_left { "￭" } else { "" });
+        token.push_str(part);
+        token.extend(on_the_right.then_some(JOINER));
+        token
+    });
+    tokens.collect()
+}
+
+/// What of a token is text, and whether it touches what stands before and after it.
+pub(crate) fn surface(token: &str, how: Words) -> (&str, bool, bool) {
+    if how == Words::Spaces {
+        return (token, false, false);
+    }
+    let on_the_left = token.strip_prefix(JOINER).filter(|rest| !rest.is_empty());
+    let text = on_the_left.unwrap_or(token);
+    let on_the_right = text.strip_suffix(JOINER).filter(|rest| !rest.is_empty());
+    (on_the_right.unwrap_or(text), on_the_left.is_some(), on_the_right.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str, how: Words) -> Vec<String> {
+        let shown = |piece| match piece {
+            Piece::Word(word) => word,
+            Piece::LineEnd => "/".to_string(),
+        };
+        pieces(text, how).map(shown).collect()
+    }
+
+    #[test]
+    fn words_and_marks_know_their_neighbours() {
+        let text = "\"Don't,\" she said:\twell-known (3.14)!\n\n -- 'tis\n";
+        let want = [
+            "\"￭", "Don't", "￭,", "￭\"", "she", "said", "￭:", "well", "￭-￭", "known", "(￭", "3.14", "￭)", "￭!", "/",
+            "/", "-", "￭-", "'￭", "tis", "/",
+        ];
+        assert_eq!(tokens(text, Words::Marks), want);
+        assert_eq!(tokens("a  b\r\n<unk> n't", Words::Spaces), ["a", "b", "/", "<unk>", "n't"]);
+        // Two words that touch: the second says so. A letter with its accent apart stays whole.
+        assert_eq!(tokens("漢字 e\u{301}a", Words::Marks), ["漢", "￭字", "e\u{301}a"]);
+    }
+
+    #[test]
+    fn surfaces_are_told_from_their_joiners() {
+        for (token, want) in [
+            ("a", ("a", false, false)),
+            ("￭-￭", ("-", true, true)),
+            ("(￭", ("(", false, true)),
+            ("￭", ("￭", false, false)),
+            ("￭￭￭", ("￭", true, true)),
+        ] {
+            assert_eq!(surface(token, Words::Marks), want);
+        }
+        assert_eq!(surface("￭a", Words::Spaces), ("￭a", false, false));
+    }
+}

@@ -1,0 +1,78 @@
+//! Holds what must hold of whole runs with the tutorials' options: sums and means, carried states, words that resume.
+
+mod runs;
+
+use elman::config::{BatchKind, LossKind, OptimizerKind, TokenizerKind};
+use elman::train::Event;
+use elman::{Config, RunDir, Trainer};
+use runs::{assert_same, config, corpus, cpu, go_on, run_until};
+
+/// The losses of each step, and the trained parameters.
+fn trained(config: Config) -> (Vec<f64>, Vec<f32>) {
+    let mut trainer = Trainer::new(config, &corpus(), &cpu()).unwrap();
+    let mut losses = Vec::new();
+    let mut watch = |event: Event<'_>| {
+        if let Event::Step { loss, .. } = &event {
+            losses.push(*loss);
+        }
+        go_on(event)
+    };
+    trainer.run(None, &mut watch).unwrap();
+    (losses, trainer.model().params().values().to_vec())
+}
+
+fn plain() -> Config {
+    let sgd = OptimizerKind::Sgd;
+    Config { optimizer: sgd, seq_len: 16, drop_last: true, clip: 0.0, dropout: 0.0, steps: Some(20), ..config() }
+}
+
+#[test]
+fn a_sum_is_the_mean_at_as_many_times_the_rate() {
+    // 16 steps a window: every product with them is exact, so that the bits are the same.
+    let mean = trained(Config { lr: 0.16, ..plain() });
+    let sum = trained(Config { lr: 0.01, loss: LossKind::Sum, ..plain() });
+    assert!(mean == sum, "losses stay means, steps are the same");
+    // A sum's gradient is clipped as the sum's.
+    let clipped = |clip, loss| trained(Config { clip, loss, ..plain() });
+    assert!(clipped(0.01, LossKind::Sum) == clipped(0.01, LossKind::Sum));
+    assert!(clipped(0.01, LossKind::Sum).1 != clipped(0.01 / 16.0, LossKind::Mean).1);
+}
+
+#[test]
+fn a_state_is_carried_where_it_is_asked_for() {
+    let carried = trained(plain());
+    assert!(carried == trained(Config { stateful: Some(true), ..plain() }), "rows carry by themselves");
+    let fresh = trained(Config { stateful: Some(false), ..plain() });
+    assert_eq!(carried.0[0], fresh.0[0], "the first window begins from zero anyway");
+    assert_ne!(carried.0[1], fresh.0[1]);
+    // One row of fresh windows is what chunks are.
+    let one = |batches, drop_last| {
+        let stateful = Some(false);
+        trained(Config { batches, drop_last, stateful, batch: 1, ..plain() })
+    };
+    assert!(one(BatchKind::Rows, true) == one(BatchKind::Chunks, false));
+}
+
+#[test]
+fn words_and_moving_losses_resume_to_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        tokenizer: TokenizerKind::Word,
+        vocab_size: Some(8),
+        moving: 0.9,
+        random_offset: true,
+        seq_len: 5,
+        batch: 3,
+        ..config()
+    };
+    let new = |name: &str| RunDir::create(dir.path().join(name)).unwrap();
+    let (whole, stopped) = (new("whole"), new("stopped"));
+    let mut trainer = Trainer::new(config.clone(), &corpus(), &cpu()).unwrap();
+    trainer.run(Some(&whole), &mut go_on).unwrap();
+    run_until(&mut Trainer::new(config, &corpus(), &cpu()).unwrap(), &stopped, 17);
+    let mut resumed = Trainer::resume(&stopped, &corpus(), &cpu()).unwrap();
+    resumed.run(Some(&stopped), &mut go_on).unwrap();
+    assert_same(&stopped, &whole, "words, stopped after 17 steps");
+    let moving: Vec<_> = whole.reports().unwrap().iter().map(|report| report.moving_loss).collect();
+    assert!(moving.iter().all(|loss| loss.is_some_and(|loss| loss > 0.0)), "{moving:?}");
+}
