@@ -16,7 +16,7 @@ fn bfloat16(x: f32) -> u16 {
     if is_finite { rounded as u16 } else { (bits >> 16 & 0x8000) as u16 | 0x7f7f }
 }
 
-/// `x` rounded to bfloat16: what a weight of [`Bf16`] stands for.
+/// `x` rounded to bfloat16, to nearest, ties to even: what a weight becomes. Beyond the largest, the largest.
 pub fn rounded_to_bfloat16(x: f32) -> f32 {
     f32::from_bits(u32::from(bfloat16(x)) << 16)
 }

@@ -170,3 +170,24 @@ impl<const NP: usize, const NV: usize> NarrowKernel for Tile<'_, NP, NV> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gemm::Columns;
+
+    #[test]
+    fn weights_round_to_the_nearest_integer_and_ties_to_even() {
+        // One panel of 16 columns, 7 inputs; column 0 has the scale 1, the others are zero.
+        let row = [127.0, 0.5, 1.5, -2.5, 2.6, -127.0, -0.4];
+        let mut packed = vec![0.0; row.len() * PANEL];
+        row.iter().enumerate().for_each(|(k, &w)| packed[k * PANEL] = w);
+        let source = Source { packed: &packed, inputs: row.len(), columns: Columns::ALL, outputs: 16 };
+        let m = Int8::new(&source);
+        let pairs: &[[i8; 2]] = bytemuck::cast_slice(&m.bytes[..]);
+        let integers: Vec<i8> = (0..4).flat_map(|pair| pairs[pair * 16]).collect();
+        assert_eq!(integers, [127, 0, 2, -2, 3, -127, 0, 0]);
+        assert_eq!((m.scales[0], m.scales[1]), (1.0, 0.0));
+        assert_eq!([1, 512, 1024, 65536].map(int8_levels), [32767.0, 32767.0, 16513.0, 258.0]);
+    }
+}
