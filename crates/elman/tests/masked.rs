@@ -129,9 +129,8 @@ fn gradients_under_a_mask_match_central_differences() {
         for (tensor, analytic) in analytic.iter().enumerate() {
             let mut loss = |values: &[Vec<f64>]| Ok(problem.run(&mut tape, values, false).0);
             let finding = check_tensor(&mut values, tensor, analytic, &mut loss).unwrap();
-            let unused = tensor == 4 && problem.with_tokens;
-            let expected = if unused { Verdict::Inconclusive } else { Verdict::Pass };
-            assert_eq!(finding.verdict, expected, "{:?}, tensor {tensor}: {finding:?}", problem.ids);
+            // Where the input is tokens, nothing depends on x: both sides are exactly zero, and agree.
+            assert_eq!(finding.verdict, Verdict::Pass, "{:?}, tensor {tensor}: {finding:?}", problem.ids);
         }
         let x = &analytic[4];
         let absent = x.chunks_exact(I).zip(PRESENT).filter(|(_, present)| !present);
