@@ -160,7 +160,7 @@ mod tests {
         report.near("loss", 1.0, f64::NAN, 0.05, 2);
         assert!(!report.passed());
         let text = report.text();
-        assert!(text.contains("characters  59        59       equal     pass"), "{text}");
+        assert!(text.contains("characters  59        59       equal    pass"), "{text}");
         assert!(text.contains("FAIL") && text.ends_with("verdict  2 rows pass, 1 fail"), "{text}");
         let mut report = Report::new("t", "a test");
         report.at_most("perplexity", "1.0-1.4", 1.5, 1.4, 2);
