@@ -66,7 +66,7 @@ fn files_are_kept_for_validation_and_test() {
     assert_eq!((&summary["val_loss"], &summary["test_loss"]), (&loss("val.txt"), &loss("test.txt")));
     let said = stderr(&output);
     assert!(said.contains("2,000 characters, all to train on; 300 of val.txt to validate"), "{said}");
-    assert!(said.contains("test       loss ") && said.contains("nats/character"), "{said}");
+    assert!(said.contains("test       loss ") && said.contains("nats/char, "), "{said}");
     // The text itself is all for training: the same as without a tail.
     place.train(&["text.txt", "--steps", "20", "--val-frac", "0", "--out", "whole"]);
     let tokens = |run: &str| json(&place.done(&["info", run, "--json"]))["results"]["train_loss"].clone();
