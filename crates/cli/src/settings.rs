@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::{Command, value_parser};
-use elman::config::Cell;
+use elman::config::{Cell, OptimizerKind, Schedule};
 use elman::{Config, RunDir};
 use serde::Serialize;
 use toml::{Table, Value};
@@ -18,7 +18,7 @@ use crate::failure::Refusal;
 #[derive(clap::Args, Serialize, Default)]
 pub struct Settings {
     /// Recurrent cell
-    #[arg(long, visible_alias = "model", value_parser = cells(), help_heading = "Model")]
+    #[arg(long, visible_alias = "model", value_parser = names(Cell::ALL, |cell| cell.name()), help_heading = "Model")]
     cell: Option<String>,
     /// Units of a layer, or of each: 512,256 are two layers
     #[arg(long = "hidden", visible_aliases = ["rnn-size", "nhid", "hidden-size"], value_name = "N[,N..]", value_delimiter = ',', value_parser = whole(), help_heading = "Model")]
@@ -96,7 +96,7 @@ pub struct Settings {
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
     steps: Option<u64>,
     /// What turns gradients into steps, with PyTorch's formulas and constants
-    #[arg(long, value_parser = ["sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw"], help_heading = "Training")]
+    #[arg(long, value_parser = names(OptimizerKind::ALL, |kind| kind.name()), help_heading = "Training")]
     optimizer: Option<String>,
     /// Share of the velocity that momentum and nesterov keep
     #[arg(long, value_name = "X", help_heading = "Training")]
@@ -110,7 +110,7 @@ pub struct Settings {
     lr: Option<f64>,
     /// How the learning rate moves [default: cosine, or the one that --lr-decay, --halve-every or --plateau-patience
     /// belongs to]
-    #[arg(long, value_parser = ["constant", "cosine", "decay", "halve", "plateau"], help_heading = "Training")]
+    #[arg(long, value_parser = names(Schedule::ALL, |schedule| schedule.name()), help_heading = "Training")]
     schedule: Option<String>,
     /// Steps over which the learning rate rises at the start
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
@@ -221,9 +221,9 @@ pub struct Settings {
     config: Option<PathBuf>,
 }
 
-/// The names of the cells.
-fn cells() -> PossibleValuesParser {
-    Cell::ALL.iter().map(|cell| cell.name()).collect::<Vec<_>>().into()
+/// The names of all choices there are.
+fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> PossibleValuesParser {
+    all.iter().map(|&choice| name(choice)).collect::<Vec<_>>().into()
 }
 
 /// Whole numbers that TOML can hold.

@@ -2,7 +2,7 @@
 //! Refuses impossible values by name, before any work starts.
 //! What does not change the result (threads, backend, paths of output) is not here.
 
-mod cell;
+mod by_name;
 mod open;
 mod text;
 
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
+pub use crate::optim::Schedule;
+pub use elman_kernels::descent::OptimizerKind;
 pub use elman_kernels::recurrent::Cell;
 pub use text::{Clean, LossKind, RandomEpoch, Reserved, Words};
 
@@ -75,26 +77,6 @@ pub enum TokenizerKind {
     Bpe,
 }
 
-/// What turns gradients into steps, with PyTorch's formulas and constants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimizerKind {
-    /// Plain gradient descent.
-    Sgd,
-    /// Gradient descent with a velocity.
-    Momentum,
-    /// Gradient descent with a velocity that looks ahead.
-    Nesterov,
-    /// Steps divided by the root of a decayed mean square.
-    RmsProp,
-    /// Steps divided by the root of the sum of all squares.
-    Adagrad,
-    /// Momentum over root mean square, both corrected for their start from zero.
-    Adam,
-    /// Adam with the weight decay outside of it.
-    AdamW,
-}
-
 /// What becomes of a step whose loss, gradient or parameters are not finite, or whose gradient jumps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -107,22 +89,6 @@ pub enum OnNan {
     Rollback,
 }
 
-/// How the learning rate changes over the run (after the warm-up).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Schedule {
-    /// `lr` throughout.
-    Constant,
-    /// A half cosine from `lr` down to `lr * min_lr_frac` at the last step.
-    Cosine,
-    /// Times `lr_decay` after each epoch from `lr_decay_after` on.
-    Decay,
-    /// Halved every `halve_every` epochs.
-    Halve,
-    /// Halved after `plateau_patience` validations without improvement.
-    Plateau,
-}
-
 /// Everything that decides what a training run computes.
 ///
 /// The keys of a recipe (`--config FILE.toml`), of `config.toml` in a run directory and of the `config`
@@ -131,7 +97,7 @@ pub enum Schedule {
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Recurrent cell, by its name.
-    #[serde(with = "cell")]
+    #[serde(with = "by_name")]
     pub cell: Cell,
     /// H, units per layer; of the last layer where `hidden_sizes` is set.
     pub hidden_size: usize,
@@ -213,7 +179,8 @@ pub struct Config {
     /// Optimizer steps, instead of `epochs`; resolved, what `epochs` came to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
-    /// Optimizer.
+    /// Optimizer, by its name.
+    #[serde(with = "by_name")]
     pub optimizer: OptimizerKind,
     /// Share of the velocity kept by `momentum` and `nesterov`; the other optimizers ignore it.
     pub momentum: f64,

@@ -5,7 +5,7 @@ use std::fs;
 
 use elman_kernels::pad;
 
-use crate::config::{Config, InitialState, OptimizerKind};
+use crate::config::{Config, InitialState};
 use crate::error::Error;
 
 /// Units in a panel of gates, columns in a panel of anything else.
@@ -21,11 +21,7 @@ const EVALUATION_ROWS: usize = 1024;
 /// comes and goes with a step and with a save.
 pub(crate) fn training_bytes(config: &Config, vocab_size: usize, validation: usize) -> usize {
     let parameters = parameters(config, vocab_size);
-    let moments = match config.optimizer {
-        OptimizerKind::Sgd => 0,
-        OptimizerKind::Momentum | OptimizerKind::Nesterov | OptimizerKind::RmsProp | OptimizerKind::Adagrad => 1,
-        OptimizerKind::Adam | OptimizerKind::AdamW => 2,
-    };
+    let moments = config.optimizer.moments().len();
     let held = parameters.packed.saturating_mul(2 + moments);
     // The file, and a tensor on its way into it: as numbers, as bytes.
     let saved = parameters.logical.saturating_mul(1 + moments).saturating_add(parameters.largest.saturating_mul(2));
@@ -195,7 +191,10 @@ fn group_left(groups: &str, read: impl Fn(&str) -> Option<String>) -> Option<u64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Cell, model::LanguageModel};
+    use crate::{
+        config::{Cell, OptimizerKind},
+        model::LanguageModel,
+    };
 
     #[test]
     fn the_estimate_grows_with_every_size_and_never_wraps() {

@@ -3,7 +3,7 @@
 
 mod rows;
 
-use elman_kernels::descent::{Rule, Step};
+use elman_kernels::descent::{OptimizerKind, Step};
 use elman_kernels::elementwise::{self, Binary, Unary};
 use elman_kernels::layout::Layout;
 use elman_kernels::mask::Dropout;
@@ -167,6 +167,6 @@ fn wrong_lengths_are_refused() {
     assert_eq!(forward(Input::Tokens(&[0, 3])), "token 3 at position 1, expected less than 3");
     let dropout = Dropout::new(0.5);
     assert!(dropout.apply(&cpu, &[0; 3], &[0.0f32; 4], false, &mut [0.0; 4]).is_err());
-    let step = Step { lr: 0.1, weight_decay: 0.0, grad_scale: 1.0, number: 1 };
-    assert!(descent::descend(&cpu, &Rule::Sgd, &step, &mut [0.0f32; 4], &[0.0; 5], &mut []).is_err());
+    let step = Step { lr: 0.1, momentum: 0.0, weight_decay: 0.0, grad_scale: 1.0, number: 1 };
+    assert!(descent::descend(&cpu, OptimizerKind::Sgd, &step, &mut [0.0f32; 4], &[0.0; 5], &mut []).is_err());
 }

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use elman::Cpu;
 use elman::bench::{Row, Runner, Work, rows};
-use elman::config::OptimizerKind;
 use elman::sample::Precision;
 use elman_kernels::peak;
 use safetensors::tensor::{Dtype, TensorView};
@@ -47,13 +46,7 @@ fn described(row: &Row) -> Value {
     });
     let more = match row.work {
         Work::Train { batch, seq_len, optimizer, lr } => {
-            let optimizer = match optimizer {
-                OptimizerKind::Sgd => "sgd",
-                OptimizerKind::Adagrad => "adagrad",
-                OptimizerKind::Adam => "adam",
-                other => unreachable!("no row has {other:?}"),
-            };
-            json!({"kind": "train", "batch": batch, "seq_len": seq_len, "optimizer": optimizer, "lr": lr, "clip": 5.0})
+            json!({"kind": "train", "batch": batch, "seq_len": seq_len, "optimizer": optimizer.name(), "lr": lr, "clip": 5.0})
         }
         Work::Sample { streams, precision } => {
             let weights = match precision {

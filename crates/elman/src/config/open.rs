@@ -1,7 +1,7 @@
 //! Holds the widths of the layers, and what becomes of settings that were left open: the default that depends on another setting or on the text.
 //! Refuses a setting that belongs to another choice than the one made.
 
-use super::{Config, Init, MAX_INTEGER, OptimizerKind, Schedule, whole};
+use super::{Config, Init, MAX_INTEGER, Schedule, whole};
 use crate::error::Error;
 
 impl Config {
@@ -92,7 +92,7 @@ impl Config {
 
     /// The weight decay, the optimizer's own where none was asked for.
     pub fn weight_decay(&self) -> f64 {
-        self.weight_decay.unwrap_or(if self.optimizer == OptimizerKind::AdamW { 0.01 } else { 0.0 })
+        self.weight_decay.unwrap_or_else(|| self.optimizer.weight_decay())
     }
 
     /// Scale of the drawn parameters, that of `init` where none was asked for.

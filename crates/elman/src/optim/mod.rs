@@ -6,27 +6,21 @@ mod patience;
 mod schedule;
 
 use elman_kernels::Cpu;
-use elman_kernels::descent::{self, Betas, Rule, Step};
+use elman_kernels::descent::{self, OptimizerKind, Step};
 
-use crate::config::{Config, OptimizerKind};
+use crate::config::Config;
 use crate::error::Error;
 use crate::params::Params;
 
 pub use clip::{clip, clip_scale};
 pub use patience::Patience;
-pub use schedule::{Place, learning_rate};
+pub use schedule::{Place, Schedule, learning_rate};
 
-/// Adam's constants, PyTorch's.
-pub const BETAS: Betas = Betas { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
-/// RMSProp's, PyTorch's.
-pub const RMS_PROP: Rule = Rule::RmsProp { alpha: 0.99, eps: 1e-8 };
-/// Adagrad's, PyTorch's.
-pub const ADAGRAD: Rule = Rule::Adagrad { eps: 1e-10 };
-
-/// An optimizer with its state: as many moments of each parameter as its rule has, and the steps taken.
+/// An optimizer with its state: as many moments of each parameter as its formula has, and the steps taken.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
-    rule: Rule,
+    kind: OptimizerKind,
+    momentum: f64,
     weight_decay: f64,
     /// The moments, each with its name in a state file.
     pub(crate) moments: Vec<(&'static str, Params<f32>)>,
@@ -35,31 +29,11 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// No steps taken, moments zero.
-    pub fn new(rule: Rule, weight_decay: f64, params: &Params<f32>) -> Optimizer {
-        let names: &[&str] = match rule {
-            Rule::Sgd => &[],
-            Rule::Momentum { .. } | Rule::Nesterov { .. } => &["velocity"],
-            Rule::RmsProp { .. } | Rule::Adagrad { .. } => &["square"],
-            Rule::Adam(_) | Rule::AdamW(_) => &["adam_m", "adam_v"],
-        };
-        let moments = names.iter().map(|&name| (name, params.zeros_like())).collect();
-        Optimizer { rule, weight_decay, moments, step: 0 }
-    }
-
-    /// The configured optimizer.
+    /// The configured optimizer: no steps taken, moments zero.
     pub fn of(config: &Config, params: &Params<f32>) -> Optimizer {
-        let momentum = config.momentum;
-        let rule = match config.optimizer {
-            OptimizerKind::Sgd => Rule::Sgd,
-            OptimizerKind::Momentum => Rule::Momentum { momentum },
-            OptimizerKind::Nesterov => Rule::Nesterov { momentum },
-            OptimizerKind::RmsProp => RMS_PROP,
-            OptimizerKind::Adagrad => ADAGRAD,
-            OptimizerKind::Adam => Rule::Adam(BETAS),
-            OptimizerKind::AdamW => Rule::AdamW(BETAS),
-        };
-        Optimizer::new(rule, config.weight_decay(), params)
+        let (kind, momentum, weight_decay) = (config.optimizer, config.momentum, config.weight_decay());
+        let moments = kind.moments().iter().map(|&name| (name, params.zeros_like())).collect();
+        Optimizer { kind, momentum, weight_decay, moments, step: 0 }
     }
 
     /// One step at rate `lr` along `grads` times `grad_scale`.
@@ -72,9 +46,10 @@ impl Optimizer {
         grads: &Params<f32>,
     ) -> Result<(), Error> {
         self.step += 1;
-        let step = Step { lr, weight_decay: self.weight_decay, grad_scale, number: self.step };
+        let (momentum, weight_decay) = (self.momentum, self.weight_decay);
+        let step = Step { lr, momentum, weight_decay, grad_scale, number: self.step };
         let mut moments: Vec<&mut [f32]> = self.moments.iter_mut().map(|(_, moment)| moment.values_mut()).collect();
-        descent::descend(cpu, &self.rule, &step, params.values_mut(), grads.values(), &mut moments)?;
+        descent::descend(cpu, self.kind, &step, params.values_mut(), grads.values(), &mut moments)?;
         Ok(())
     }
 }
@@ -91,7 +66,7 @@ mod tests {
         let mut model: LanguageModel<f32> = LanguageModel::new(&config, 3).unwrap();
         let start = model.params().get("decoder.bias").unwrap();
         let mut grads = model.params().zeros_like();
-        let mut adam = Optimizer::new(Rule::Adam(BETAS), 0.0, model.params());
+        let mut adam = Optimizer::of(&config, model.params());
         let mut want: Vec<f64> = start.iter().map(|&x| f64::from(x)).collect();
         let (mut m, mut v) = ([0.0_f64; 3], [0.0_f64; 3]);
         for step in 1..=3 {

@@ -1,7 +1,9 @@
-//! Holds the learning rate of each step. Refuses hidden state: a rate is a function of the configuration and the place
+//! Holds the learning rate of each step: the warm-up and the table of schedules, a file each. Refuses hidden state: a rate is a function of the configuration and the place
 //! in the run; what a plateau has come to is part of the place.
 
-use crate::config::{Config, Schedule};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
 
 /// Where in a run a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,36 +18,64 @@ pub struct Place {
     pub halvings: u64,
 }
 
-/// The learning rate of a step.
-///
-/// Warm-up: lr * step / warmup for the first `warmup` steps. After it, with e whole epochs passed before the step:
-/// * constant: lr;
-/// * cosine: lr * (f + (1 - f) * (1 + cos(pi p)) / 2), where p = (step - warmup) / (steps - warmup) and f is
-///   `min_lr_frac`; the last step has lr * f;
-/// * decay: lr in the first `lr_decay_after` epochs, then lr * lr_decay^(e - lr_decay_after + 1), as char-rnn has it;
-/// * halve: lr / 2^floor(e / halve_every);
-/// * plateau: lr / 2^halvings.
+/// Makes the enum of schedules and their dispatch; each has a file of its own with a function `rate`.
+macro_rules! schedules {
+    ($($(#[$doc:meta])* $schedule:ident $name:literal $file:ident;)*) => {
+        $(mod $file;)*
+
+        /// How the learning rate changes over the run (after the warm-up).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Schedule {
+            $($(#[$doc])* #[serde(rename = $name)] $schedule,)*
+        }
+
+        impl Schedule {
+            /// Every schedule.
+            pub const ALL: &'static [Schedule] = &[$(Schedule::$schedule),*];
+
+            /// The name in configurations.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Schedule::$schedule => $name,)*
+                }
+            }
+
+            /// The rate of a step after the warm-up.
+            fn rate(self, config: &Config, at: &Place) -> f64 {
+                match self {
+                    $(Schedule::$schedule => $file::rate(config, at),)*
+                }
+            }
+        }
+    };
+}
+
+schedules! {
+    /// `lr` throughout.
+    Constant "constant" constant;
+    /// A half cosine from `lr` down to `lr * min_lr_frac` at the last step.
+    Cosine "cosine" cosine;
+    /// Times `lr_decay` after each epoch from `lr_decay_after` on.
+    Decay "decay" decay;
+    /// Halved every `halve_every` epochs.
+    Halve "halve" halve;
+    /// Halved after `plateau_patience` validations without improvement.
+    Plateau "plateau" plateau;
+}
+
+impl Place {
+    /// Whole epochs passed before the step.
+    pub fn epochs(&self) -> u64 {
+        (self.step - 1) / self.steps_per_epoch.max(1)
+    }
+}
+
+/// The learning rate of a step: lr * step / warmup for the first `warmup` steps, then the schedule's.
 pub fn learning_rate(config: &Config, at: &Place) -> f64 {
-    let (step, lr) = (at.step, config.lr);
-    if step <= config.warmup {
-        return lr * step as f64 / config.warmup as f64;
+    if at.step <= config.warmup {
+        return config.lr * at.step as f64 / config.warmup as f64;
     }
-    let epochs = (step - 1) / at.steps_per_epoch.max(1);
-    let halved = |times: u64| lr * libm::pow(0.5, times as f64);
-    match config.schedule() {
-        Schedule::Constant => lr,
-        Schedule::Cosine => {
-            let progress = (step.min(at.steps) - config.warmup) as f64 / (at.steps - config.warmup) as f64;
-            let cosine = (1.0 + libm::cos(std::f64::consts::PI * progress)) / 2.0;
-            lr * (config.min_lr_frac + (1.0 - config.min_lr_frac) * cosine)
-        }
-        Schedule::Decay => {
-            let times = (epochs + 1).saturating_sub(config.lr_decay_after());
-            lr * libm::pow(config.lr_decay(), times as f64)
-        }
-        Schedule::Halve => halved(epochs / config.halve_every()),
-        Schedule::Plateau => halved(at.halvings),
-    }
+    config.schedule().rate(config, at)
 }
 
 #[cfg(test)]

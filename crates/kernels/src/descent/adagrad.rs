@@ -1,0 +1,23 @@
+//! Holds Adagrad: v += g²; w -= lr g / (sqrt(v) + eps). Refuses a decay of its rate.
+
+use super::{Formula, Part, Step};
+use crate::Element;
+
+/// Added to the root: PyTorch's.
+const EPS: f64 = 1e-10;
+
+pub(crate) struct Adagrad;
+
+impl Formula for Adagrad {
+    const MOMENTS: &'static [&'static str] = &["square"];
+
+    #[inline(always)]
+    fn run<E: Element>(step: &Step, part: Part<'_, E>) {
+        let ((lr, gradient), eps) = (step.numbers::<E>(), E::from_f64(EPS));
+        for ((w, &grad), v) in part.values.iter_mut().zip(part.grads).zip(part.m) {
+            let g = gradient(*w, grad);
+            *v = g.fma(g, *v);
+            *w = *w - lr * (g / (v.sqrt() + eps));
+        }
+    }
+}

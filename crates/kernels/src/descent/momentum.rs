@@ -1,0 +1,19 @@
+//! Holds gradient descent with a velocity: m = momentum m + g; w -= lr m. Refuses damping.
+
+use super::{Formula, Part, Step};
+use crate::Element;
+
+pub(crate) struct Momentum;
+
+impl Formula for Momentum {
+    const MOMENTS: &'static [&'static str] = &["velocity"];
+
+    #[inline(always)]
+    fn run<E: Element>(step: &Step, part: Part<'_, E>) {
+        let ((lr, gradient), momentum) = (step.numbers::<E>(), E::from_f64(step.momentum));
+        for ((w, &grad), m) in part.values.iter_mut().zip(part.grads).zip(part.m) {
+            *m = momentum.fma(*m, gradient(*w, grad));
+            *w = *w - lr * *m;
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Holds plain gradient descent: w -= lr g. Refuses a memory.
+
+use super::{Formula, Part, Step};
+use crate::Element;
+
+pub(crate) struct Sgd;
+
+impl Formula for Sgd {
+    const MOMENTS: &'static [&'static str] = &[];
+
+    #[inline(always)]
+    fn run<E: Element>(step: &Step, part: Part<'_, E>) {
+        let (lr, gradient) = step.numbers::<E>();
+        for (w, &grad) in part.values.iter_mut().zip(part.grads) {
+            *w = *w - lr * gradient(*w, grad);
+        }
+    }
+}
