@@ -6,6 +6,7 @@ mod bench;
 mod completions;
 mod corpus;
 mod curves;
+mod cuts;
 mod data;
 mod eval;
 mod failure;

@@ -11,6 +11,7 @@ use clap::builder::RangedU64ValueParser;
 use elman::sample::{Batch, Ending, Start};
 use elman::{Cpu, ModelFile, Settings};
 
+use crate::cuts::Cuts;
 use crate::failure;
 use crate::terminal::{NO_STDOUT, dim, say};
 use crate::weights::Weights;
@@ -49,15 +50,8 @@ pub struct Args {
     /// Below 1 plays safe, above 1 takes risks; 0 always takes the likeliest character
     #[arg(long, value_name = "X", default_value_t = Settings::default().temperature, allow_negative_numbers = true, help_heading = "Choice")]
     temperature: f64,
-    /// Choose among the N likeliest characters; 0 means all
-    #[arg(long, value_name = "N", default_value_t = Settings::default().top_k, help_heading = "Choice")]
-    top_k: usize,
-    /// Choose among the likeliest characters that together have this probability; 1 means all
-    #[arg(long, value_name = "P", default_value_t = Settings::default().top_p, allow_negative_numbers = true, help_heading = "Choice")]
-    top_p: f64,
-    /// Choose among characters at least P times as likely as the likeliest; 0 means all
-    #[arg(long, value_name = "P", default_value_t = Settings::default().min_p, allow_negative_numbers = true, help_heading = "Choice")]
-    min_p: f64,
+    #[command(flatten)]
+    cuts: Cuts,
     /// Make the characters among the last 64 of prompt and text less likely; 1 does not
     #[arg(long, value_name = "X", default_value_t = Settings::default().repetition_penalty, allow_negative_numbers = true, help_heading = "Choice")]
     repetition_penalty: f64,
@@ -65,13 +59,9 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let settings = Settings {
-        temperature: args.temperature,
-        top_k: args.top_k,
-        top_p: args.top_p,
-        min_p: args.min_p,
-        repetition_penalty: args.repetition_penalty,
-    };
+    let (temperature, repetition_penalty) = (args.temperature, args.repetition_penalty);
+    let mut settings = Settings { temperature, repetition_penalty, ..Settings::default() };
+    args.cuts.apply(&mut settings)?;
     settings.check()?;
     let ending = Ending::new(args.length, &args.stop)?;
     let file = ModelFile::load(&args.run)?;

@@ -17,8 +17,8 @@ fn bad_usage() {
         ("unexpected argument '--no-such'", vec!["train", "--no_such"]),
         ("unrecognized subcommand 'tran'", vec!["tran"]),
         ("'mgu' for '--cell <CELL>'", vec!["train", "--model", "mgu"]),
-        ("'many' for '--hidden <N>'", vec!["train", "--rnn_size", "many"]),
-        ("'-1' for '--hidden <N>'", vec!["train", "--hidden", "-1"]),
+        ("'many' for '--hidden <N[,N..]>'", vec!["train", "--rnn_size", "many"]),
+        ("'-1' for '--hidden <N[,N..]>'", vec!["train", "--hidden", "-1"]),
         ("'0' for '--minutes <X>': expected a finite number above 0", vec!["train", "--minutes", "0"]),
         ("'nan' for '--minutes <X>'", vec!["train", "--minutes", "nan"]),
         ("'lion' for '--optimizer", vec!["train", "--optimizer", "lion"]),
@@ -76,7 +76,7 @@ fn bad_settings() {
         ("val_frac is 1.5", ["--val-frac", "1.5"]),
         ("min_lr_frac is 2", ["--min-lr-frac", "2"]),
         ("hidden_size is 1000000000000", ["--hidden", "1000000000000"]),
-        ("hidden_sizes is 0", ["--hidden", "8,0"]),
+        ("hidden_size is 0", ["--hidden", "8,0"]),
     ] {
         place.refused(1, words, &train(&flags));
     }

@@ -1,57 +1,13 @@
 //! Holds the choice of the next token from logits: penalty, temperature, the cuts of the tail, one draw.
-//! Refuses settings that make no distribution.
+//! Refuses to know the cuts: see `cut/`.
 
 use rand_chacha::ChaCha8Rng;
 
-use crate::{error::Error, rng::uniform};
+use super::Settings;
+use crate::rng::uniform;
 
-/// How many of the last characters read or written [`Settings::repetition_penalty`] looks back on.
+/// How many of the last characters read or written `Settings::repetition_penalty` looks back on.
 pub const REPETITION_WINDOW: usize = 64;
-
-/// How a token is chosen.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// Divides the logits; 0 always takes the likeliest token (the lowest id of equals).
-    pub temperature: f64,
-    /// Only the k likeliest tokens; 0 takes all.
-    pub top_k: usize,
-    /// Only the likeliest tokens that together reach this probability, after temperature and top-k, the likeliest
-    /// always among them; 0 takes that one alone, 1 takes all.
-    pub top_p: f64,
-    /// Only tokens at least this share as likely as the likeliest, after temperature; 0 takes all.
-    pub min_p: f64,
-    /// Divides the positive logits and multiplies the negative ones of the tokens among the last
-    /// [`REPETITION_WINDOW`] characters of prompt and text; 1 changes nothing.
-    pub repetition_penalty: f64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings { temperature: 0.8, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0 }
-    }
-}
-
-impl Settings {
-    /// Checks each setting. Errors: the first out of range, by name.
-    pub fn check(&self) -> Result<(), Error> {
-        let refuse = |name, got: f64, expected: &str| {
-            Err(Error::Setting { name, got: got.to_string(), expected: expected.into() })
-        };
-        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
-            return refuse("temperature", self.temperature, "a finite number, 0 or more");
-        }
-        if !(0.0..=1.0).contains(&self.top_p) {
-            return refuse("top_p", self.top_p, "0 to 1");
-        }
-        if !(0.0..=1.0).contains(&self.min_p) {
-            return refuse("min_p", self.min_p, "0 to 1");
-        }
-        if !(self.repetition_penalty.is_finite() && self.repetition_penalty > 0.0) {
-            return refuse("repetition_penalty", self.repetition_penalty, "a finite number above 0");
-        }
-        Ok(())
-    }
-}
 
 /// Makes the tokens of `recent` less likely (more, for a penalty below 1); one that comes twice counts once.
 /// Precision: f64, rounded to the logit's own.
@@ -67,8 +23,8 @@ pub fn penalise(logits: &mut [f32], recent: impl IntoIterator<Item = u32>, penal
     }
 }
 
-/// Chooses a token: temperature, then top-k, then top-p, then min-p, then one draw. A logit that is not a number is never chosen
-/// while another is. Precision: f64 throughout, sums from the likeliest down, so the same everywhere.
+/// Chooses a token: temperature, then the cuts, then one draw. A logit that is not a number is never chosen while another
+/// is. Precision: f64 throughout, sums from the likeliest down, so the same everywhere.
 pub fn choose(logits: &[f32], settings: &Settings, rng: &mut ChaCha8Rng) -> usize {
     let logit = |id: usize| {
         if logits[id].is_nan() { f64::NEG_INFINITY } else { f64::from(logits[id]) }
@@ -79,25 +35,13 @@ pub fn choose(logits: &[f32], settings: &Settings, rng: &mut ChaCha8Rng) -> usiz
     }
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_unstable_by(|&a, &b| logit(b).total_cmp(&logit(a)).then(a.cmp(&b)));
-    if settings.top_k > 0 {
-        order.truncate(settings.top_k);
-    }
     let weight = |id: usize| {
         let below = if logit(id) == logit(best) { 0.0 } else { logit(id) - logit(best) };
         libm::exp(below / settings.temperature)
     };
     let weights: Vec<f64> = order.iter().map(|&id| weight(id)).collect();
-    let total: f64 = weights.iter().sum();
-    let (mut kept, mut mass) = (0, 0.0);
-    while kept < weights.len() && (kept == 0 || mass < settings.top_p * total) {
-        mass += weights[kept];
-        kept += 1;
-    }
-    let likely = weights[..kept].partition_point(|&w| w >= settings.min_p);
-    if likely < kept {
-        kept = likely.max(1);
-        mass = weights[..kept].iter().sum();
-    }
+    let kept = settings.kept(&weights);
+    let mass: f64 = weights[..kept].iter().sum();
     let mut left = uniform(rng) * mass;
     for (&id, &w) in order[..kept].iter().zip(&weights) {
         left -= w;

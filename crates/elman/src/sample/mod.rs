@@ -3,10 +3,12 @@
 
 mod batch;
 mod choose;
+mod cut;
 mod ending;
 pub(crate) mod network;
 
 pub use batch::{Batch, Generator, Start};
-pub use choose::{REPETITION_WINDOW, Settings, choose, penalise};
+pub use choose::{REPETITION_WINDOW, choose, penalise};
+pub use cut::{CUTS, Cut, Settings};
 pub use ending::Ending;
 pub use network::Precision;

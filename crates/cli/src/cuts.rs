@@ -1,0 +1,41 @@
+//! Holds the flags of the cuts of the tail, made from the library's table of them. Refuses to know any by name.
+
+use clap::{Arg, ArgMatches, Command};
+use elman::sample::CUTS;
+use elman::{Error, Settings};
+
+/// What was given, or the default, by name.
+pub struct Cuts(Vec<(&'static str, String)>);
+
+impl Cuts {
+    /// Lays them over `settings`. Errors: a value that is none of its type.
+    pub fn apply(&self, settings: &mut Settings) -> Result<(), Error> {
+        self.0.iter().try_for_each(|(name, value)| settings.set(name, value))
+    }
+}
+
+impl clap::Args for Cuts {
+    fn augment_args(command: Command) -> Command {
+        CUTS.iter().fold(command, |command, cut| {
+            let parse = |text: &str| (cut.parse)(text).map(|()| text.to_string());
+            let flag = Arg::new(cut.name).long(cut.name.replace('_', "-")).value_name(cut.value).help(cut.help);
+            let flag = flag.default_value((cut.default)()).value_parser(parse).allow_negative_numbers(true);
+            command.arg(flag.help_heading("Choice"))
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Cuts::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for Cuts {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Cuts, clap::Error> {
+        let value = |name| matches.get_one::<String>(name).cloned().unwrap_or_default();
+        Ok(Cuts(CUTS.iter().map(|cut| (cut.name, value(cut.name))).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        <Cuts as clap::FromArgMatches>::from_arg_matches(matches).map(|cuts| *self = cuts)
+    }
+}
