@@ -1,4 +1,5 @@
-//! Holds the picture `loss.svg`: training and validation loss over the steps, drawn from a run's reports.
+//! Holds the pictures of losses over the steps: `loss.svg`, training and validation of one run, and the validation losses of
+//! several.
 //! Refuses figures that are not finite: they are left out of the picture.
 
 use std::path::Path;
@@ -13,6 +14,9 @@ const SIZE: (u32, u32) = (800, 480);
 const FONT: &str = "sans-serif";
 const TRAIN: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
 const VALIDATION: RGBColor = RGBColor(0xd6, 0x5f, 0x00);
+/// Colours of several runs, apart for eyes of every kind.
+const COLOURS: [RGBColor; 5] =
+    [TRAIN, VALIDATION, RGBColor(0x2c, 0x8c, 0x4a), RGBColor(0x7b, 0x4f, 0xa3), RGBColor(0x55, 0x55, 0x55)];
 /// Points of a curve at most: neighbours are averaged beyond that.
 const MAX_POINTS: usize = 800;
 /// A curve of fewer points shows each as a dot.
@@ -37,10 +41,41 @@ fn points(reports: &[Report], loss: impl Fn(&Report) -> Option<f64>) -> Vec<(f64
     all.chunks(all.len().div_ceil(MAX_POINTS).max(1)).map(mean).collect()
 }
 
+/// Draws the validation losses of several runs into the file `picture`. Errors: it cannot be written.
+pub fn draw_runs(runs: &[(String, Vec<Report>)], picture: &Path, unit: &str) -> anyhow::Result<()> {
+    let curve = |(at, (name, reports)): (usize, &(String, Vec<Report>))| {
+        let points = points(reports, |report| report.val_loss);
+        Curve { name: name.clone(), colour: COLOURS[at % COLOURS.len()], dots: false, points }
+    };
+    let curves: Vec<Curve> = runs.iter().enumerate().map(curve).collect();
+    let svg = chart("Validation loss", unit, curves);
+    let svg = svg.map_err(|error| anyhow!("cannot draw {}: {error}", picture.display()))?;
+    Ok(write_atomic(picture, svg.as_bytes())?)
+}
+
+/// A line of the picture.
+struct Curve {
+    name: String,
+    colour: RGBColor,
+    /// Whether each point shows, few as they are.
+    dots: bool,
+    points: Vec<(f64, f64)>,
+}
+
 fn svg(reports: &[Report], title: &str, unit: &str) -> Result<String, Box<dyn std::error::Error>> {
     let train = points(reports, |report| Some(report.train_loss));
     let validation = points(reports, |report| report.val_loss);
-    let all = || train.iter().chain(&validation);
+    let dots = validation.len() < MAX_DOTS;
+    let curves = vec![
+        Curve { name: "training".into(), colour: TRAIN, dots: false, points: train },
+        Curve { name: "validation".into(), colour: VALIDATION, dots, points: validation },
+    ];
+    chart(title, unit, curves)
+}
+
+/// Losses over steps.
+fn chart(title: &str, unit: &str, curves: Vec<Curve>) -> Result<String, Box<dyn std::error::Error>> {
+    let all = || curves.iter().flat_map(|curve| &curve.points);
     let last = all().map(|&(step, _)| step).fold(1.0, f64::max);
     let (low, high) = all().fold((f64::MAX, f64::MIN), |(low, high), &(_, loss)| (low.min(loss), high.max(loss)));
     let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
@@ -68,18 +103,11 @@ fn svg(reports: &[Report], title: &str, unit: &str) -> Result<String, Box<dyn st
         .bold_line_style(BLACK.mix(0.12))
         .axis_style(BLACK.mix(0.5))
         .draw()?;
-    let is_shown = !train.is_empty() || !validation.is_empty();
-    for (name, colour, points) in [("training", TRAIN, train), ("validation", VALIDATION, validation)] {
-        if points.is_empty() {
-            continue;
-        }
-        let is_lone = points.len() == 1 || (name == "validation" && points.len() < MAX_DOTS);
+    let is_shown = all().next().is_some();
+    for Curve { name, colour, dots, points } in curves.into_iter().filter(|curve| !curve.points.is_empty()) {
+        let size = if dots || points.len() == 1 { 3 } else { 0 };
         chart
-            .draw_series(LineSeries::new(points, colour.filled().stroke_width(2)).point_size(if is_lone {
-                3
-            } else {
-                0
-            }))?
+            .draw_series(LineSeries::new(points, colour.filled().stroke_width(2)).point_size(size))?
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
     }

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod bench;
+mod compare;
 mod completions;
 mod corpus;
 mod curves;
@@ -50,6 +51,7 @@ enum Verb {
     Eval(eval::Args),
     Gradcheck(gradcheck::Args),
     Info(info::Args),
+    Compare(compare::Args),
     Bench(bench::Args),
     Lesson(lesson::Args),
     Data(data::Args),
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(args),
         Verb::Gradcheck(args) => gradcheck::run(args),
         Verb::Info(args) => info::run(args),
+        Verb::Compare(args) => compare::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Lesson(args) => lesson::run(&args),
         Verb::Data(args) => data::run(&args),

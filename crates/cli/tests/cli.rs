@@ -355,3 +355,36 @@ fn a_half_written_line_of_the_log_does_not_stop_a_resume() {
     place.done(&["train", "--resume", "run"]);
     assert_eq!(place.read("run/log.jsonl"), before);
 }
+
+#[test]
+fn runs_are_set_side_by_side() {
+    let place = Place::with_run();
+    place.done(&[
+        "train",
+        "text.txt",
+        "--cell",
+        "gru",
+        "--hidden",
+        "6,5",
+        "--steps",
+        "4",
+        "--batch",
+        "2",
+        "--seq-len",
+        "8",
+        "--out",
+        "other",
+    ]);
+    let compared = json(&place.done(&["compare", "run", "other", "--svg", "both.svg", "--json"]));
+    let rows = compared["runs"].as_array().unwrap();
+    let log = String::from_utf8(place.read("other/log.jsonl")).unwrap();
+    let losses =
+        log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["val_loss"].as_f64());
+    assert_eq!(rows[1]["best_val_loss"].as_f64(), losses.reduce(f64::min));
+    assert_eq!((rows[0]["cell"].as_str(), rows[1]["cell"].as_str()), (Some("lstm"), Some("gru")));
+    assert_eq!(rows[1]["hidden_sizes"], serde_json::json!([6, 5]));
+    let picture = String::from_utf8(place.read("both.svg")).unwrap();
+    assert!(picture.contains("lstm") && picture.contains("gru") && picture.contains("<polyline"));
+    assert!(stdout(&place.done(&["compare", "run"])).starts_with("run"));
+    place.refused(1, "nowhere", &["compare", "nowhere"]);
+}

@@ -77,6 +77,18 @@ pub enum TokenizerKind {
     Bpe,
 }
 
+impl TokenizerKind {
+    /// What one of its tokens is called.
+    pub fn unit(self) -> &'static str {
+        match self {
+            TokenizerKind::Char => "character",
+            TokenizerKind::Byte => "byte",
+            TokenizerKind::Word => "word",
+            TokenizerKind::Bpe => "token",
+        }
+    }
+}
+
 /// What becomes of a step whose loss, gradient or parameters are not finite, or whose gradient jumps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

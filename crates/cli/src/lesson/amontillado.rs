@@ -42,7 +42,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     report.told("greedy text", "\" Ce the wall the wall the wall\" (it 610)", shown(&text, 60));
     report.note("Losses fall faster here from the start. The tutorial's layers and solver are in files that it does not print, so that");
     report.note(
-        "it cannot be told which detail slows them; twenty times the L2 penalty, for one, stops learning altogether.",
+        "it cannot be told which detail slows them; 24 times the L2 penalty, for one, stops learning altogether.",
     );
     report.tutorial_took("46.7 minutes there");
     Ok(())

@@ -71,7 +71,7 @@ pub fn chars(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
         [(Cell::RnnTanh, 1.4, 1.34, 85), (Cell::Gru, 1.08, 1.04, 36), (Cell::Lstm, 1.08, 1.05, 37)]
     {
         let (trainer, losses, seconds) = epochs(setting, &Config { cell, ..base.clone() }, &corpus)?;
-        let name = format!("{cell:?}").to_uppercase();
+        let name = cell.name().to_uppercase();
         let last = losses[losses.len() - 1].exp();
         let tutorial = format!("1.0 to 1.4 (PyTorch here {pytorch})");
         report.at_most(format!("perplexity, {name}, rate 1, T = 35, 500 epochs"), tutorial, last, most, 3);

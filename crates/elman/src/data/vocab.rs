@@ -165,13 +165,10 @@ impl Vocab {
     /// What `count` of its tokens are called.
     pub fn unit(&self, count: usize) -> &'static str {
         match (self.kind, count) {
-            (TokenizerKind::Char, 1) => "character",
+            (kind, 1) => kind.unit(),
             (TokenizerKind::Char, _) => "characters",
-            (TokenizerKind::Byte, 1) => "byte",
             (TokenizerKind::Byte, _) => "bytes",
-            (TokenizerKind::Word, 1) => "word",
             (TokenizerKind::Word, _) => "words",
-            (TokenizerKind::Bpe, 1) => "token",
             (TokenizerKind::Bpe, _) => "tokens",
         }
     }
