@@ -4,6 +4,7 @@
 
 mod by_name;
 mod open;
+mod task;
 mod text;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::error::Error;
 pub use crate::optim::Schedule;
 pub use elman_kernels::descent::OptimizerKind;
 pub use elman_kernels::recurrent::Cell;
+pub use task::{ClassWeights, Classify, Pooling, Source, TaskSettings};
 pub use text::{Clean, LossKind, RandomEpoch, Reserved, Words};
 
 /// What the state is before the first step of a text.
@@ -255,6 +257,9 @@ pub struct Config {
     pub on_nan: OnNan,
     /// A gradient norm more than this many times the mean of the last ones makes a step bad; 0 lets all pass.
     pub spike: f64,
+    /// What the run learns; None is a language model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskSettings>,
 }
 
 impl Default for Config {
@@ -321,6 +326,7 @@ impl Default for Config {
             keep: 1,
             on_nan: OnNan::Stop,
             spike: 0.0,
+            task: None,
         }
     }
 }

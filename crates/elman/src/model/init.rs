@@ -1,10 +1,30 @@
 //! Holds how the parameters of a fresh model are drawn. Refuses to know layers: it sees PyTorch's names and shapes.
 //! All arithmetic is in f64, so that models of both number types begin with the same numbers, rounded.
 
+use elman_kernels::Element;
 use rand_chacha::ChaCha8Rng;
 
-use crate::config::{Config, Init, InitBias};
-use crate::rng::uniform;
+use crate::config::{Cell, Config, Init, InitBias};
+use crate::error::Error;
+use crate::params::Params;
+use crate::rng::{self, Purpose, uniform};
+
+/// Draws every parameter in the order of the state dict, then adds `forget_bias` to the forget gate's part of each
+/// `bias_ih` of an LSTM.
+pub fn draw<E: Element>(config: &Config, params: &mut Params<E>) -> Result<(), Error> {
+    let mut rng = rng::generator(config.seed, Purpose::Init, 0);
+    let names: Vec<String> = params.names().map(str::to_owned).collect();
+    for name in names {
+        let drawn = values(config, &name, params.shape(&name).unwrap_or_default(), &mut rng);
+        let mut values: Vec<E> = drawn.into_iter().map(E::from_f64).collect();
+        if name.contains("rnn.bias_ih") && config.cell == Cell::Lstm {
+            let h = values.len() / 4;
+            values[h..2 * h].iter_mut().for_each(|x| *x += E::from_f64(config.forget_bias));
+        }
+        params.set(&name, &values)?;
+    }
+    Ok(())
+}
 
 /// The initial values of a parameter, row-major. Draws come from `rng` in their order.
 ///
@@ -25,7 +45,7 @@ pub fn values(config: &Config, name: &str, shape: &[usize], rng: &mut ChaCha8Rng
     if is_bias && config.init_bias == InitBias::Zero {
         return vec![0.0; len];
     }
-    let is_layer = name.starts_with("rnn.");
+    let is_layer = name.contains("rnn.");
     let hidden = if is_layer { shape[0] / config.cell.gates() } else { config.hidden_size };
     let scale = config.init_scale();
     let within = |bound: f64, rng: &mut ChaCha8Rng| (0..len).map(|_| (2.0 * uniform(rng) - 1.0) * bound).collect();

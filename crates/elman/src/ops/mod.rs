@@ -1,6 +1,7 @@
 //! Holds the nodes of the tape, one file each with forward beside backward. Refuses loops over time: those are the
 //! kernels', but for `scan.rs`, which runs a step of the user's own.
 
+mod attention;
 mod columns;
 mod cross_entropy;
 mod dropout;
@@ -8,6 +9,7 @@ mod elementwise;
 mod embed;
 mod linear;
 mod param;
+mod pool;
 mod recurrent;
 mod reduce;
 mod scan;
@@ -37,6 +39,9 @@ pub(crate) enum Op<E> {
     Concat(columns::Concat),
     Slice(columns::Slice),
     Scan(Box<scan::Scan<E>>),
+    PoolMean(pool::Mean),
+    Pick(pool::Pick),
+    Attention(Box<attention::Attention<E>>),
 }
 
 /// An [`Error::Shape`] of a value.
@@ -61,6 +66,9 @@ impl<E: Element> Op<E> {
             Op::Concat(op) => op.backward(m),
             Op::Slice(op) => op.backward(m),
             Op::Scan(op) => op.backward(m, params, grads),
+            Op::PoolMean(op) => op.backward(m),
+            Op::Pick(op) => op.backward(m),
+            Op::Attention(op) => op.backward(m),
         }
     }
 
@@ -70,6 +78,7 @@ impl<E: Element> Op<E> {
             Op::Recurrent(op) => op.recycle(m),
             Op::CrossEntropy(op) => op.recycle(m),
             Op::Scan(op) => op.recycle(m),
+            Op::Attention(op) => op.recycle(m),
             _ => {}
         }
     }
