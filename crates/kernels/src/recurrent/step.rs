@@ -16,7 +16,7 @@ use crate::crew::{Crew, Member};
 use crate::error::{check_len, check_tokens};
 use crate::gemm::Columns;
 use crate::layout::PANEL;
-use crate::matvec::{Bf16, Full, Int8, Product, Source, scratch_len};
+use crate::matvec::{BoxedProduct, Full, Product, Source, scratch_len};
 use crate::simd::{Backend, Kernel, Simd};
 use crate::{Buffer, Cpu, Element, Error, linear, pad};
 
@@ -51,8 +51,6 @@ pub struct Network<'a, E> {
     /// Its bias `[V]`.
     pub head_bias: &'a [E],
 }
-
-type BoxedProduct<E> = Box<dyn Product<E>>;
 
 /// What a layer's gates hold before the recurrent product.
 enum Reads<E> {
@@ -148,6 +146,16 @@ impl<E: Element> Stepper<E> {
     /// Errors: no layer; sizes that do not fit each other; a length that differs from its shape; no threads.
     pub fn new(cpu: &Cpu, network: &Network<'_, E>) -> Result<Stepper<E>, Error> {
         Stepper::build(cpu, network, |source| Box::new(Full::new(source)))
+    }
+
+    /// As [`Stepper::new`], with the weights of every product in `precision`. Biases and rows that tokens pick stay full.
+    /// Errors: narrow weights of f64.
+    pub fn with_precision(cpu: &Cpu, network: &Network<'_, E>, precision: Precision) -> Result<Stepper<E>, Error> {
+        match E::narrow(precision) {
+            _ if precision == Precision::Full => Stepper::new(cpu, network),
+            Some(product) => Stepper::build(cpu, network, product),
+            None => Err(Error::Narrow { precision: format!("{precision:?}").to_lowercase(), got: E::NAME }),
+        }
     }
 
     fn build(
@@ -263,17 +271,6 @@ impl<E: Element> Stepper<E> {
         };
         self.crew.run(move |member| job.run(member));
         Ok(())
-    }
-}
-
-impl Stepper<f32> {
-    /// As [`Stepper::new`], with the weights of every product in `precision`. Biases and rows that tokens pick stay full.
-    pub fn with_precision(cpu: &Cpu, network: &Network<'_, f32>, precision: Precision) -> Result<Stepper<f32>, Error> {
-        Stepper::build(cpu, network, |source| match precision {
-            Precision::Full => Box::new(Full::new(source)),
-            Precision::Bf16 => Box::new(Bf16::new(source)),
-            Precision::Int8 => Box::new(Int8::new(source)),
-        })
     }
 }
 
