@@ -24,6 +24,16 @@ pub trait Element:
     + std::ops::Neg<Output = Self>
     + std::ops::AddAssign
     + ExpConstants
+    + crate::descent::Doors<Self>
+    + crate::elementwise::Doors<Self>
+    + crate::gather::Doors<Self>
+    + crate::linear::Doors<Self>
+    + crate::mask::Doors<Self>
+    + crate::math::Doors<Self>
+    + crate::norm::Doors<Self>
+    + crate::recurrent::Doors<Self>
+    + crate::recurrent::step::Doors<Self>
+    + crate::softmax::Doors<Self>
     + 'static
 {
     /// 0.

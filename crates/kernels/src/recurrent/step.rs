@@ -13,6 +13,7 @@ use std::ops::Range;
 use super::{Cell, Dims, Equations, Step, Weights, with_equations};
 use crate::cpu::Shared;
 use crate::crew::{Crew, Member};
+use crate::doors::doors;
 use crate::error::{check_len, check_tokens};
 use crate::gemm::Columns;
 use crate::layout::PANEL;
@@ -145,17 +146,13 @@ impl<E: Element> Stepper<E> {
     /// Allocates: the weights once more, and the gates of every token where those are one-hot.
     /// Errors: no layer; sizes that do not fit each other; a length that differs from its shape; no threads.
     pub fn new(cpu: &Cpu, network: &Network<'_, E>) -> Result<Stepper<E>, Error> {
-        Stepper::build(cpu, network, |source| Box::new(Full::new(source)))
+        lay_out(cpu, network, Precision::Full)
     }
 
     /// As [`Stepper::new`], with the weights of every product in `precision`. Biases and rows that tokens pick stay full.
     /// Errors: narrow weights of f64.
     pub fn with_precision(cpu: &Cpu, network: &Network<'_, E>, precision: Precision) -> Result<Stepper<E>, Error> {
-        match E::narrow(precision) {
-            _ if precision == Precision::Full => Stepper::new(cpu, network),
-            Some(product) => Stepper::build(cpu, network, product),
-            None => Err(Error::Narrow { precision: format!("{precision:?}").to_lowercase(), got: E::NAME }),
-        }
+        lay_out(cpu, network, precision)
     }
 
     fn build(
@@ -242,36 +239,68 @@ impl<E: Element> Stepper<E> {
     ///
     /// Errors: a token out of range; a state of another network; logits of another length.
     pub fn step(&mut self, token: u32, state: &mut State<E>, logits: &mut [E]) -> Result<(), Error> {
-        check_tokens(&[token], None, self.vocab_size)?;
-        check_len("logits", logits.len(), "pad(V)", &[pad(self.vocab_size)])?;
-        if state.sizes != self.sizes {
-            return Err(Error::Length {
-                name: "state of another network",
-                got: state.values.len(),
-                shape: "3 * sum of pad(H), and the same layers",
-                expected: 3 * self.sizes.total,
-            });
-        }
-        let before = state.current;
-        state.current = 1 - before;
-        let job = Job {
-            backend: self.backend,
-            token: token as usize,
-            layers: &self.layers,
-            head: &*self.head,
-            head_bias: &self.head_bias,
-            outputs: pad(self.vocab_size),
-            sizes: &self.sizes,
-            before,
-            state: Shared::new(&mut state.values),
-            gates: Shared::new(&mut self.gates),
-            logits: Shared::new(logits),
-            scratch_len: self.scratch.len() / self.crew.count(),
-            scratch: Shared::new(&mut self.scratch),
-        };
-        self.crew.run(move |member| job.run(member));
-        Ok(())
+        advance(self, token, state, logits)
     }
+}
+
+doors! {
+    pub(crate) fn lay_out(
+        cpu: &Cpu,
+        network: &Network<'_, E>,
+        precision: Precision,
+    ) -> Result<Stepper<E>, Error> = lay_out_for;
+
+    pub(crate) fn advance(
+        stepper: &mut Stepper<E>,
+        token: u32,
+        state: &mut State<E>,
+        logits: &mut [E],
+    ) -> Result<(), Error> = advance_for;
+}
+
+fn lay_out_for<E: Element>(cpu: &Cpu, network: &Network<'_, E>, precision: Precision) -> Result<Stepper<E>, Error> {
+    match E::narrow(precision) {
+        _ if precision == Precision::Full => Stepper::build(cpu, network, |source| Box::new(Full::new(source))),
+        Some(product) => Stepper::build(cpu, network, product),
+        None => Err(Error::Narrow { precision: format!("{precision:?}").to_lowercase(), got: E::NAME }),
+    }
+}
+
+fn advance_for<E: Element>(
+    stepper: &mut Stepper<E>,
+    token: u32,
+    state: &mut State<E>,
+    logits: &mut [E],
+) -> Result<(), Error> {
+    check_tokens(&[token], None, stepper.vocab_size)?;
+    check_len("logits", logits.len(), "pad(V)", &[pad(stepper.vocab_size)])?;
+    if state.sizes != stepper.sizes {
+        return Err(Error::Length {
+            name: "state of another network",
+            got: state.values.len(),
+            shape: "3 * sum of pad(H), and the same layers",
+            expected: 3 * stepper.sizes.total,
+        });
+    }
+    let before = state.current;
+    state.current = 1 - before;
+    let job = Job {
+        backend: stepper.backend,
+        token: token as usize,
+        layers: &stepper.layers,
+        head: &*stepper.head,
+        head_bias: &stepper.head_bias,
+        outputs: pad(stepper.vocab_size),
+        sizes: &stepper.sizes,
+        before,
+        state: Shared::new(&mut state.values),
+        gates: Shared::new(&mut stepper.gates),
+        logits: Shared::new(logits),
+        scratch_len: stepper.scratch.len() / stepper.crew.count(),
+        scratch: Shared::new(&mut stepper.scratch),
+    };
+    stepper.crew.run(move |member| job.run(member));
+    Ok(())
 }
 
 impl<E: Element> Network<'_, E> {
