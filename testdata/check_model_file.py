@@ -9,7 +9,8 @@ tokenizer than `char`, and a text with a character outside the vocabulary. Wrong
 
 The file's metadata key `elman` is a JSON object. Used here: config.hidden_size and config.num_layers or, where it is
 there, config.hidden_sizes; config.embed (0 means one-hot), config.tied, config.initial_state, config.cell
-(`lstm`, `gru`, `rnn`, `rnn-relu`), and tokenizer {"kind": "char", "vocab": [...]}, the strings in id order. Tensors, all F32:
+(`lstm`, `gru`, `rnn`, `rnn-relu`), config.dtype (`f32`, also where it is not there, or `f64`), and tokenizer
+{"kind": "char", "vocab": [...]}, the strings in id order. Tensors, all of that type:
 
     encoder.weight [V, E]                              only where embed > 0
     rnn.weight_ih_l{k}, rnn.weight_hh_l{k}, rnn.bias_ih_l{k}, rnn.bias_hh_l{k}
@@ -22,7 +23,7 @@ the k-th with the names of layer k.
 
 The text is one stream from the initial state: n - 1 predictions for n tokens. With --json, stdout is one object:
 
-    loss       mean nats per predicted token, computed in f32 (the sum over tokens is f64)
+    loss       mean nats per predicted token, computed in the file's type (the sum over tokens is f64)
     loss_f64   the same with weights and computation in f64
     tokens     n
 """
@@ -159,6 +160,10 @@ def build_model(about, tensors, vocab_size):
         config.get("tied", False),
         config.get("initial_state", "zero") == "learned",
     )
+    types = {"f32": torch.float32, "f64": torch.float64}
+    if config.get("dtype", "f32") not in types:
+        raise Refused(f"config.dtype is {config['dtype']!r}, expected one of {sorted(types)}")
+    model = model.to(types[config.get("dtype", "f32")])
     names, parameters = model.names_in_file(), model.state_dict()
     expected = {in_file: parameters[name] for name, in_file in names.items()}
     missing = sorted(expected.keys() - tensors.keys())
@@ -169,8 +174,8 @@ def build_model(about, tensors, vocab_size):
         got = tensors[name]
         if got.shape != want.shape:
             raise Refused(f"{name} has shape {list(got.shape)}, expected {list(want.shape)}")
-        if got.dtype != torch.float32:
-            raise Refused(f"{name} has type {got.dtype}, expected torch.float32")
+        if got.dtype != want.dtype:
+            raise Refused(f"{name} has type {got.dtype}, expected {want.dtype}")
     values = {name: tensors[in_file] for name, in_file in names.items()}
     if model.tied:
         values["decoder.weight"] = values["encoder.weight"]
@@ -226,7 +231,7 @@ def main():
     if arguments.json:
         print(json.dumps({"loss": loss, "loss_f64": loss_f64, "tokens": len(ids)}))
     else:
-        print(f"loss {loss:.6f} nats per token in f32, {loss_f64:.6f} in f64, {len(ids)} tokens")
+        print(f"loss {loss:.6f} nats per token in the file's type, {loss_f64:.6f} in f64, {len(ids)} tokens")
     return 0
 
 

@@ -4,9 +4,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use elman::checkpoint::Stored;
+use elman::config::Dtype;
 use elman::evaluate::{Evaluation, Line, evaluate, evaluate_lines, evaluate_with};
 use elman::tape::Tape;
-use elman::{Cpu, ModelFile, Vocab};
+use elman::{Cpu, Element, Vocab};
 
 use crate::corpus;
 use crate::progress::wait_for;
@@ -53,7 +55,15 @@ struct Figures<'a> {
 
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let file = ModelFile::load(&args.run)?;
+    let stored = Stored::read(&args.run)?;
+    match stored.config().dtype {
+        Dtype::F32 => eval::<f32>(&args, stored),
+        Dtype::F64 => eval::<f64>(&args, stored),
+    }
+}
+
+fn eval<E: Element>(args: &Args, stored: Stored) -> anyhow::Result<ExitCode> {
+    let file = stored.load::<E>()?;
     let corpus = corpus::read(&args.text, file.config.tokenizer)?;
     let cpu = Cpu::new(None)?;
     let mut tape = Tape::new(&cpu);

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use elman::checkpoint::Results;
-use elman::config::TokenizerKind;
-use elman::{Config, Cpu, Error, ModelFile};
+use elman::checkpoint::{ModelFile, Stored};
+use elman::config::{Dtype, TokenizerKind};
+use elman::{Config, Cpu, Element, Error};
 use serde::Serialize;
 
 use crate::terminal::{self, grouped, row, short_unit};
@@ -53,9 +54,11 @@ struct Tensor {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match &args.run {
         Some(path) => {
-            let file = ModelFile::load(path)?;
-            let model = model(&file);
-            if args.json { terminal::print_json(&model)? } else { terminal::print(&model_table(path, &model)?)? }
+            let stored = Stored::read(path)?;
+            match stored.config().dtype {
+                Dtype::F32 => tell(path, &model(&stored.load::<f32>()?), args.json)?,
+                Dtype::F64 => tell(path, &model(&stored.load::<f64>()?), args.json)?,
+            }
         }
         None => {
             let machine = machine(&Cpu::new(None)?);
@@ -94,7 +97,11 @@ fn instruction_sets() -> Vec<&'static str> {
     Vec::new()
 }
 
-fn model(file: &ModelFile) -> Model<'_> {
+fn tell(path: &Path, model: &Model, json: bool) -> anyhow::Result<()> {
+    if json { terminal::print_json(model) } else { terminal::print(&model_table(path, model)?) }
+}
+
+fn model<E: Element>(file: &ModelFile<E>) -> Model<'_> {
     let params = file.model.params();
     let tensors = params
         .names()

@@ -8,8 +8,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::builder::RangedU64ValueParser;
+use elman::checkpoint::Stored;
+use elman::config::Dtype;
 use elman::sample::{Batch, Ending, Start};
-use elman::{Cpu, ModelFile, Settings};
+use elman::{Cpu, Element, Settings};
 
 use crate::cuts::Cuts;
 use crate::failure;
@@ -41,7 +43,7 @@ pub struct Args {
     #[arg(long, short = 'i', conflicts_with_all = ["random_start", "num_samples"])]
     interactive: bool,
     /// Precision of the weights; `elman eval --weights` says what the narrow ones cost
-    #[arg(long, value_name = "KIND", value_enum, default_value_t = Weights::F32)]
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Weights::Full)]
     weights: Weights,
     /// Seed: the same seed writes the same text [default: a new one each time, told on stderr]
     #[arg(long, value_name = "N")]
@@ -59,12 +61,25 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let settings = settings(&args)?;
+    let ending = Ending::new(args.length, &args.stop)?;
+    let stored = Stored::read(&args.run)?;
+    match stored.config().dtype {
+        Dtype::F32 => sample::<f32>(&args, settings, &ending, stored),
+        Dtype::F64 => sample::<f64>(&args, settings, &ending, stored),
+    }
+}
+
+fn settings(args: &Args) -> anyhow::Result<Settings> {
     let (temperature, repetition_penalty) = (args.temperature, args.repetition_penalty);
     let mut settings = Settings { temperature, repetition_penalty, ..Settings::default() };
     args.cuts.apply(&mut settings)?;
     settings.check()?;
-    let ending = Ending::new(args.length, &args.stop)?;
-    let file = ModelFile::load(&args.run)?;
+    Ok(settings)
+}
+
+fn sample<E: Element>(args: &Args, settings: Settings, ending: &Ending, stored: Stored) -> anyhow::Result<ExitCode> {
+    let file = stored.load::<E>()?;
     let cpu = Cpu::new(None)?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
     let open = |starts: &[Start]| file.batch(starts, args.num_samples, settings, seed, args.weights.precision(), &cpu);
@@ -74,7 +89,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     if args.interactive {
-        return talk(&args.prompt, &ending, |prompt| Ok(open(&[Start::Prompt(prompt)])?), tell_seed);
+        return talk(&args.prompt, ending, |prompt| Ok(open(&[Start::Prompt(prompt)])?), tell_seed);
     }
     let mut prompts: Vec<&str> = args.prompt.iter().map(String::as_str).collect();
     let starts = match (args.random_start, prompts.is_empty()) {
@@ -85,12 +100,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     prompts.resize(starts.len(), "");
     let batch = open(&starts)?;
     tell_seed();
-    write_texts(&prompts, args.num_samples, batch, &ending).context(NO_STDOUT)?;
+    write_texts(&prompts, args.num_samples, batch, ending).context(NO_STDOUT)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints every prompt and its texts: the first text character by character, the others once they are there.
-fn write_texts(prompts: &[&str], samples: usize, mut batch: Batch, ending: &Ending) -> io::Result<()> {
+fn write_texts<E: Element>(prompts: &[&str], samples: usize, mut batch: Batch<E>, ending: &Ending) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let count = prompts.len() * samples;
     let mut texts: Vec<String> = (0..count).map(|row| prompts[row / samples].to_string()).collect();
@@ -116,15 +131,15 @@ fn write_texts(prompts: &[&str], samples: usize, mut batch: Batch, ending: &Endi
 /// Turn by turn: reads a line (its end is not part of it), goes on from all that was read and written, ends the line.
 /// The prompt, if there is one, is the first turn. A line of unknown characters is refused: at a terminal by a word,
 /// elsewhere by the end.
-fn talk<'a>(
+fn talk<'a, E: Element + 'a>(
     prompt: &[String],
     ending: &Ending,
-    open: impl Fn(&str) -> anyhow::Result<Batch<'a>>,
+    open: impl Fn(&str) -> anyhow::Result<Batch<'a, E>>,
     tell_seed: impl FnOnce(),
 ) -> anyhow::Result<ExitCode> {
     let (mut stdin, mut out) = (io::stdin().lock(), io::stdout().lock());
     let is_terminal = stdin.is_terminal();
-    let mut batch: Option<Batch> = None;
+    let mut batch: Option<Batch<E>> = None;
     let mut turns = prompt.iter();
     let mut tell_seed = Some(tell_seed);
     loop {
@@ -161,7 +176,7 @@ fn talk<'a>(
 }
 
 /// The line and what follows from it, on a line of their own.
-fn write_turn(line: &str, batch: &mut Batch, ending: &Ending, out: &mut impl Write) -> io::Result<()> {
+fn write_turn<E: Element>(line: &str, batch: &mut Batch<E>, ending: &Ending, out: &mut impl Write) -> io::Result<()> {
     out.write_all(line.as_bytes())?;
     out.flush()?;
     batch.write(ending, |_, piece| {

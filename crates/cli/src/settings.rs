@@ -17,6 +17,9 @@ use crate::failure::Refusal;
 /// Settings given on the command line; what is not given is `None`.
 #[derive(clap::Args, Serialize, Default)]
 pub struct Settings {
+    /// Numbers to compute in and to save: single or double precision
+    #[arg(long, value_parser = ["f32", "f64"], help_heading = "Model")]
+    dtype: Option<String>,
     /// Recurrent cell
     #[arg(long, visible_alias = "model", value_parser = names(Cell::ALL, |cell| cell.name()), help_heading = "Model")]
     cell: Option<String>,

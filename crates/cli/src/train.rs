@@ -6,17 +6,18 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::builder::RangedU64ValueParser;
-use elman::config::{LossKind, TokenizerKind};
+use elman::config::{Dtype, LossKind};
 use elman::data::TextMark;
+use elman::train::Trainer;
 use elman::train::{Changes, Control, Event, Outcome, Plan, Report};
-use elman::{Config, Cpu, Error, RunDir, Trainer, text_of};
+use elman::{Config, Corpus, Cpu, Element, Error, RunDir, origin_of};
 use serde::Serialize;
 
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::terminal::{self, bold, counted, fact, grouped, perplexity, say, shell_word, short, short_unit, span};
-use crate::{corpus, curves, settings};
+use crate::{corpus, curves};
 
 /// Learn to write from a text
 #[derive(clap::Args)]
@@ -89,9 +90,17 @@ struct Summary {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let work = Work::prepare(args)?;
+    match work.config.dtype {
+        Dtype::F32 => train::<f32>(args, work),
+        Dtype::F64 => train::<f64>(args, work),
+    }
+}
+
+fn train<E: Element>(args: &Args, work: Work) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let cpu = Cpu::new(args.threads)?;
-    let (mut trainer, run) = prepare(args, &cpu)?;
+    let (mut trainer, run) = work.begin::<E>(args, &cpu)?;
     let plan = trainer.plan().clone();
     if !args.quiet {
         announce(&trainer, &cpu, &run);
@@ -142,44 +151,61 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(stopped.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 
-/// Everything that can be refused, in the order in which it costs nothing; the run directory is made last.
-fn prepare(args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer, RunDir)> {
-    if let Some(path) = &args.resume {
-        let run = RunDir::open(path)?;
-        let config = args.settings.of_resume(&run)?;
-        // Bytes will do where the settings are gone: the state has its own, and refuses a text that is not theirs.
-        let kind = settings::config_of(&run).map_or(TokenizerKind::Byte, |config| config.tokenizer);
-        let mark = text_of(&run)?;
-        let corpus = match args.text.is_empty() {
-            true => corpus::of_run(&run, &mark, kind)?,
-            false => corpus::read(&args.text, kind)?,
+/// What is to be done, found out in the order in which it costs nothing.
+struct Work {
+    /// The settings: of a resume, those it goes on with.
+    config: Config,
+    corpus: Corpus,
+    /// The run that is resumed.
+    resumed: Option<RunDir>,
+}
+
+impl Work {
+    fn prepare(args: &Args) -> anyhow::Result<Work> {
+        if let Some(path) = &args.resume {
+            let run = RunDir::open(path)?;
+            let (given, origin) = (args.settings.of_resume(&run)?, origin_of(&run)?);
+            let (kind, mark) = (origin.config.tokenizer, origin.text);
+            let corpus = match args.text.is_empty() {
+                true => corpus::of_run(&run, &mark, kind)?,
+                false => corpus::read(&args.text, kind)?,
+            };
+            let place = |given: &Option<PathBuf>, mark: &Option<Box<TextMark>>| match given {
+                Some(path) => vec![path.clone()],
+                None => corpus::places(mark.as_deref()),
+            };
+            let (validation, test) = (place(&args.val_file, &mark.validation), place(&args.test_file, &mark.test));
+            let corpus = corpus::with_held_out(corpus, &validation, &test, kind)?;
+            return Ok(Work { config: given.unwrap_or(origin.config), corpus, resumed: Some(run) });
+        }
+        let config = args.settings.resolve(args.tokenizer_file.is_some())?;
+        if let Some(path) = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
+            return Err(Error::Exists { path: path.clone() }.into()); // before a long text is read
+        }
+        let kind = config.tokenizer;
+        let (validation, test) = (args.val_file.as_slice(), args.test_file.as_slice());
+        let corpus = corpus::with_held_out(corpus::read(&args.text, kind)?, validation, test, kind)?;
+        let corpus = match &args.tokenizer_file {
+            Some(path) => corpus.with_tokenizer(path)?,
+            None => corpus,
         };
-        let place = |given: &Option<PathBuf>, mark: &Option<Box<TextMark>>| match given {
-            Some(path) => vec![path.clone()],
-            None => corpus::places(mark.as_deref()),
+        Ok(Work { config, corpus, resumed: None })
+    }
+
+    /// The trainer, and its run directory, which is made last.
+    fn begin<E: Element>(self, args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer<E>, RunDir)> {
+        let Work { config, corpus, resumed } = self;
+        if let Some(run) = resumed {
+            let changes = Changes { config: Some(config), force: args.force };
+            return Ok((Trainer::resume_with(&run, &corpus, cpu, changes)?, run));
+        }
+        let trainer = Trainer::new(config, &corpus, cpu)?;
+        let run = match &args.out {
+            Some(path) => RunDir::create(path)?,
+            None => RunDir::next_free(Path::new("runs"), &corpus::run_name(&args.text))?,
         };
-        let (validation, test) = (place(&args.val_file, &mark.validation), place(&args.test_file, &mark.test));
-        let corpus = corpus::with_held_out(corpus, &validation, &test, kind)?;
-        let changes = Changes { config, force: args.force };
-        return Ok((Trainer::resume_with(&run, &corpus, cpu, changes)?, run));
+        Ok((trainer, run))
     }
-    let config = args.settings.resolve(args.tokenizer_file.is_some())?;
-    if let Some(path) = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
-        return Err(Error::Exists { path: path.clone() }.into()); // before a long text is read
-    }
-    let kind = config.tokenizer;
-    let (validation, test) = (args.val_file.as_slice(), args.test_file.as_slice());
-    let corpus = corpus::with_held_out(corpus::read(&args.text, kind)?, validation, test, kind)?;
-    let corpus = match &args.tokenizer_file {
-        Some(path) => corpus.with_tokenizer(path)?,
-        None => corpus,
-    };
-    let trainer = Trainer::new(config, &corpus, cpu)?;
-    let run = match &args.out {
-        Some(path) => RunDir::create(path)?,
-        None => RunDir::next_free(Path::new("runs"), &corpus::run_name(&args.text))?,
-    };
-    Ok((trainer, run))
 }
 
 /// `LSTM 2 x 256`, or `LSTM 512, 256`.
@@ -191,7 +217,7 @@ fn shape(config: &Config) -> String {
     }
 }
 
-fn announce(trainer: &Trainer, cpu: &Cpu, run: &RunDir) {
+fn announce<E: Element>(trainer: &Trainer<E>, cpu: &Cpu, run: &RunDir) {
     let (plan, config, unit) = (trainer.plan(), trainer.config(), trainer.vocab().unit(1));
     let (characters, split) = match (plan.val_tokens, &trainer.text().validation) {
         (n, Some(file)) => {
@@ -211,10 +237,12 @@ fn announce(trainer: &Trainer, cpu: &Cpu, run: &RunDir) {
         grouped(plan.parameters as u64)
     );
     say!("{}", fact("model", &model));
-    say!(
-        "{}",
-        fact("device", &format!("cpu, backend {}, {}", cpu.backend_name(), counted(cpu.threads() as u64, "thread")))
-    );
+    let numbers = match config.dtype {
+        Dtype::F32 => "",
+        Dtype::F64 => ", in double precision",
+    };
+    let threads = counted(cpu.threads() as u64, "thread");
+    say!("{}", fact("device", &format!("cpu, backend {}, {threads}{numbers}", cpu.backend_name())));
     let steps = format!(
         "{} of {} x {} {}s, {} an epoch; {:?}, rate {} ({})",
         counted(plan.steps, "step"),

@@ -7,7 +7,8 @@ use elman::Precision;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Weights {
     /// As they are
-    F32,
+    #[value(alias = "f32")]
+    Full,
     /// bfloat16: half the memory, faster one text at a time
     Bf16,
     /// 8-bit integers with a scale for each output: a quarter of the memory, fastest
@@ -18,7 +19,7 @@ impl Weights {
     /// The same, as the library knows it.
     pub fn precision(self) -> Precision {
         match self {
-            Weights::F32 => Precision::Full,
+            Weights::Full => Precision::Full,
             Weights::Bf16 => Precision::Bf16,
             Weights::Int8 => Precision::Int8,
         }
@@ -27,7 +28,7 @@ impl Weights {
     /// As a user types it.
     pub fn name(self) -> &'static str {
         match self {
-            Weights::F32 => "f32",
+            Weights::Full => "full",
             Weights::Bf16 => "bf16",
             Weights::Int8 => "int8",
         }

@@ -112,3 +112,17 @@ fn a_conversation_keeps_its_state() {
     let broken = fed(&place, &args, b"the \xff\n");
     assert!(broken.status.code() == Some(1) && !stderr(&broken).contains("panicked"), "{}", stderr(&broken));
 }
+
+#[test]
+fn a_run_in_double_precision_is_used_as_any_other() {
+    let place = Place::with_text();
+    place.train(&["text.txt", "--out", "run", "--steps", "20", "--dtype", "f64"]);
+    assert_eq!(sample(&place, &["-n", "30"]).chars().count(), 30);
+    let figures = stdout(&place.done(&["eval", "run", "text.txt", "--json"]));
+    assert!(figures.starts_with("{\"loss\":"), "{figures}");
+    assert!(stdout(&place.done(&["info", "run"])).contains("dtype = \"f64\""));
+    place.done(&["train", "--resume", "run"]);
+    place.refused(1, "weights of int8 are made of f32; these are f64", &["sample", "run", "--weights", "int8"]);
+    place.refused(1, "dtype is \"f32\" here", &["train", "--resume", "run", "--dtype", "f32"]);
+    place.refused(2, "f16", &["train", "text.txt", "--dtype", "f16"]);
+}

@@ -243,7 +243,7 @@ pub struct Training {
     model: LanguageModel<f32>,
     tape: Tape<f32>,
     grads: Params<f32>,
-    optimizer: Optimizer,
+    optimizer: Optimizer<f32>,
     state: State<f32>,
     inputs: Vec<u32>,
     targets: Vec<u32>,
@@ -284,7 +284,7 @@ impl Training {
 
 /// Streams that take the likeliest token each time.
 pub struct Sampling {
-    network: Network<LanguageModel<f32>>,
+    network: Network<LanguageModel<f32>, f32>,
     vocab_size: usize,
     inputs: Vec<u32>,
     logits: Vec<f32>,

@@ -2,9 +2,9 @@
 //! Refuses files that are cut short, of another kind or at odds with their own configuration, before anything of the
 //! configured size is allocated. Nothing in the file depends on the clock, the machine, paths or threads.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use elman_kernels::Cpu;
+use elman_kernels::{Cpu, Element};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -43,7 +43,7 @@ pub struct Results {
 }
 
 /// What stands under the key `elman`.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {
     config: Config,
@@ -52,7 +52,7 @@ struct Meta {
     tokenizer: Tokenizer,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tokenizer {
     kind: TokenizerKind,
@@ -66,7 +66,7 @@ struct Tokenizer {
 
 /// A language model with all that sampling, evaluation and sharing need.
 #[derive(Clone, Debug)]
-pub struct ModelFile {
+pub struct ModelFile<E> {
     /// The run's resolved configuration.
     pub config: Config,
     /// Tokens and their ids.
@@ -74,30 +74,62 @@ pub struct ModelFile {
     /// What training had reached.
     pub results: Results,
     /// The weights.
-    pub model: LanguageModel<f32>,
+    pub model: LanguageModel<E>,
 }
 
-impl ModelFile {
+/// A model file that was read, with numbers of a kind the caller did not know before.
+pub struct Stored {
+    path: PathBuf,
+    file: TensorFile,
+    meta: Meta,
+}
+
+impl Stored {
+    /// Reads a model file, or the `model.safetensors` of a run directory. Errors: as [`ModelFile::load`], tensors not yet
+    /// looked at.
+    pub fn read(path: impl AsRef<Path>) -> Result<Stored, Error> {
+        let given = path.as_ref();
+        let path = if given.is_dir() { given.join("model.safetensors") } else { given.to_path_buf() };
+        Stored::of(TensorFile::read(&path)?, &path)
+    }
+
+    fn of(file: TensorFile, path: &Path) -> Result<Stored, Error> {
+        let meta: Meta = file.parse()?.meta(KEY, "a model of elman", FORMAT)?;
+        check_config(&meta.config, path)?;
+        Ok(Stored { path: path.to_path_buf(), file, meta })
+    }
+
+    /// The run's resolved configuration, with the kind of its numbers.
+    pub fn config(&self) -> &Config {
+        &self.meta.config
+    }
+
+    /// The model. Errors: as [`ModelFile::load`].
+    pub fn load<E: Element>(self) -> Result<ModelFile<E>, Error> {
+        ModelFile::of(self)
+    }
+}
+
+impl<E: Element> ModelFile<E> {
     /// Loads a model file, or the `model.safetensors` of a run directory (name `best.safetensors` to have that one).
     ///
     /// Errors: a file that cannot be read, is cut short, is of another kind, lacks a tensor or has one too many, or
-    /// one of another shape or type than its configuration and vocabulary ask for.
-    pub fn load(path: impl AsRef<Path>) -> Result<ModelFile, Error> {
-        let given = path.as_ref();
-        let path = if given.is_dir() { given.join("model.safetensors") } else { given.to_path_buf() };
-        ModelFile::of(TensorFile::read(&path)?, &path)
+    /// one of another shape or type than its configuration and vocabulary ask for; numbers other than `E` ([`Stored`]
+    /// takes either).
+    pub fn load(path: impl AsRef<Path>) -> Result<ModelFile<E>, Error> {
+        Stored::read(path)?.load()
     }
 
     /// A model file that is in memory; `path` is what messages call it. Errors: as [`ModelFile::load`].
-    pub fn from_bytes(bytes: Vec<u8>, path: impl AsRef<Path>) -> Result<ModelFile, Error> {
-        ModelFile::of(TensorFile::of(path.as_ref(), bytes), path.as_ref())
+    pub fn from_bytes(bytes: Vec<u8>, path: impl AsRef<Path>) -> Result<ModelFile<E>, Error> {
+        Stored::of(TensorFile::of(path.as_ref(), bytes), path.as_ref())?.load()
     }
 
     /// Takes no more than the file's size beside the model, which is made last, when every tensor has its right shape.
-    fn of(file: TensorFile, path: &Path) -> Result<ModelFile, Error> {
-        let tensors = file.parse()?;
-        let meta: Meta = tensors.meta(KEY, "a model of elman", FORMAT)?;
-        check_config(&meta.config, path)?;
+    fn of(stored: Stored) -> Result<ModelFile<E>, Error> {
+        let Stored { path, file, meta } = &stored;
+        let (tensors, meta) = (file.parse()?, meta.clone());
+        meta.config.dtype.check::<E>().map_err(|error| Error::file(path, format!("config: {error}")))?;
         if meta.tokenizer.kind != meta.config.tokenizer {
             let problem = format!(
                 "tokenizer.kind is {:?}, expected that of the configuration, {:?}",
@@ -118,7 +150,7 @@ impl ModelFile {
             };
             return Err(Error::file(path, problem));
         }
-        let expected = check_tensors(&tensors, "", &meta.config, vocab.len())?;
+        let expected = check_tensors::<E>(&tensors, "", &meta.config, vocab.len())?;
         if let Some(name) = tensors.names().into_iter().find(|name| expected.iter().all(|e| e.name != *name)) {
             return Err(Error::file(path, format!("{name} is not a tensor of this model")));
         }
@@ -135,7 +167,7 @@ impl ModelFile {
     /// A stream of text that goes on from `prompt`; equal seeds give equal text.
     ///
     /// Errors: settings out of range; characters the model never saw.
-    pub fn generate(&self, prompt: &str, settings: Settings, seed: u64, cpu: &Cpu) -> Result<Generator<'_>, Error> {
+    pub fn generate(&self, prompt: &str, settings: Settings, seed: u64, cpu: &Cpu) -> Result<Generator<'_, E>, Error> {
         let rng = generator(seed, Purpose::Sample, 0);
         Generator::new(&self.model, &self.vocab, prompt, settings, rng, cpu)
     }
@@ -152,7 +184,7 @@ impl ModelFile {
         seed: u64,
         precision: Precision,
         cpu: &Cpu,
-    ) -> Result<Batch<'_>, Error> {
+    ) -> Result<Batch<'_, E>, Error> {
         let rows = starts
             .iter()
             .flat_map(|&start| (0..samples).map(move |i| (start, generator(seed, Purpose::Sample, i as u64))));
@@ -161,13 +193,13 @@ impl ModelFile {
 }
 
 /// [`ModelFile::save`] for parts that belong to a trainer.
-pub(crate) fn save_model(
+pub(crate) fn save_model<E: Element>(
     disk: &Disk,
     path: &Path,
     config: &Config,
     vocab: &Vocab,
     results: &Results,
-    model: &LanguageModel<f32>,
+    model: &LanguageModel<E>,
 ) -> Result<(), Error> {
     let meta = Meta {
         config: config.clone(),
@@ -184,7 +216,7 @@ pub(crate) fn check_config(config: &Config, path: &Path) -> Result<(), Error> {
 }
 
 /// All parameters under `prefix` + their names, in PyTorch's layout.
-pub(crate) fn named<'a>(prefix: &str, params: &'a Params<f32>) -> Vec<Tensor<'a>> {
+pub(crate) fn named<'a, E: Element>(prefix: &str, params: &'a Params<E>) -> Vec<Tensor<'a>> {
     let tensor = |name: &'a str| {
         let shape = params.shape(name).unwrap_or_default().to_vec();
         Tensor::new(format!("{prefix}{name}"), shape, move || params.get(name).unwrap_or_default())
@@ -193,7 +225,7 @@ pub(crate) fn named<'a>(prefix: &str, params: &'a Params<f32>) -> Vec<Tensor<'a>
 }
 
 /// Sets all parameters from the tensors under `prefix` + their names.
-pub(crate) fn set_params(tensors: &Tensors<'_>, prefix: &str, params: &mut Params<f32>) -> Result<(), Error> {
+pub(crate) fn set_params<E: Element>(tensors: &Tensors<'_>, prefix: &str, params: &mut Params<E>) -> Result<(), Error> {
     let names: Vec<String> = params.names().map(str::to_string).collect();
     for name in names {
         let shape = params.shape(&name).unwrap_or_default().to_vec();
@@ -212,7 +244,7 @@ pub(crate) struct Expected {
 
 /// Checks the tensors of a language model under `prefix` against configuration and vocabulary, allocating nothing of
 /// the configured size. Returns what it expected.
-pub(crate) fn check_tensors(
+pub(crate) fn check_tensors<E: Element>(
     tensors: &Tensors<'_>,
     prefix: &str,
     config: &Config,
@@ -220,7 +252,7 @@ pub(crate) fn check_tensors(
 ) -> Result<Vec<Expected>, Error> {
     let expected = expected_tensors(config, vocab_size);
     for tensor in &expected {
-        tensors.check(&format!("{prefix}{}", tensor.name), &tensor.formula, &tensor.shape)?;
+        tensors.check::<E>(&format!("{prefix}{}", tensor.name), &tensor.formula, &tensor.shape)?;
     }
     Ok(expected)
 }
@@ -272,7 +304,7 @@ mod tests {
     use super::*;
     use crate::config::Cell;
 
-    fn small(embed: usize) -> ModelFile {
+    fn small(embed: usize) -> ModelFile<f32> {
         let config = Config { hidden_size: 3, num_layers: 2, embed, lr: 0.1 + 0.2, ..Config::default() };
         let vocab = Vocab::fit("hello, wörld\n", "");
         let results = Results {
@@ -303,7 +335,7 @@ mod tests {
         .unwrap();
         meta(&mut value);
         tensor_file::write(&Disk::default(), &path, KEY, &value, named).unwrap();
-        let error = ModelFile::load(&path).map(|_| ()).unwrap_err().to_string();
+        let error = ModelFile::<f32>::load(&path).map(|_| ()).unwrap_err().to_string();
         error.replace(&path.display().to_string(), "FILE")
     }
 
@@ -335,7 +367,7 @@ mod tests {
             let header = String::from_utf8_lossy(&bytes).into_owned();
             // Quoted within the JSON of the metadata's one string.
             assert!(header.contains(&format!("\\\"cell\\\":\\\"{name}\\\"")), "{name}: {header:.600}");
-            assert_eq!(ModelFile::load(&path).unwrap().config.cell, cell);
+            assert_eq!(ModelFile::<f32>::load(&path).unwrap().config.cell, cell);
         }
     }
 
@@ -345,7 +377,7 @@ mod tests {
         let (one, two) = (dir.path().join("model.safetensors"), dir.path().join("two"));
         let file = small(0);
         file.save(&one).unwrap();
-        let loaded = ModelFile::load(dir.path()).unwrap();
+        let loaded = ModelFile::<f32>::load(dir.path()).unwrap();
         assert_eq!((&loaded.config, &loaded.results), (&file.config, &file.results));
         assert_eq!(loaded.vocab, file.vocab);
         assert_eq!(loaded.model.params().values(), file.model.params().values());
@@ -369,14 +401,14 @@ mod tests {
         let shape = spoilt(
             |t| {
                 let hh = t.iter_mut().find(|t| t.name == "rnn.weight_hh_l1").unwrap();
-                *hh = Tensor::new(hh.name.clone(), vec![12, 2], || vec![0.0; 24]);
+                *hh = Tensor::new(hh.name.clone(), vec![12, 2], || vec![0.0_f32; 24]);
             },
             keep,
         );
         assert_eq!(shape, "rnn.weight_hh_l1 has shape [12, 2], expected [4*hidden_size, hidden_size] = [12, 3] (FILE)");
         let missing = spoilt(|t| t.retain(|t| t.name != "rnn.bias_hh_l0"), keep);
         assert_eq!(missing, "rnn.bias_hh_l0 is missing (FILE)");
-        let extra = spoilt(|t| t.push(Tensor::new("extra".into(), vec![1], || vec![0.0])), keep);
+        let extra = spoilt(|t| t.push(Tensor::new("extra".into(), vec![1], || vec![0.0_f32])), keep);
         assert_eq!(extra, "extra is not a tensor of this model (FILE)");
     }
 
@@ -403,13 +435,13 @@ mod tests {
         let path = dir.path().join("model.safetensors");
         let config = Config { hidden_size: 3, num_layers: 1, tokenizer: TokenizerKind::Byte, ..Config::default() };
         let (vocab, results) = (Vocab::bytes(), small(0).results);
-        let model = LanguageModel::new(&config, 256).unwrap();
+        let model: LanguageModel<f32> = LanguageModel::new(&config, 256).unwrap();
         ModelFile { config: config.clone(), vocab, results: results.clone(), model }.save(&path).unwrap();
         assert!(!String::from_utf8_lossy(&fs::read(&path).unwrap()).contains("vocab\\\""));
-        assert_eq!(ModelFile::load(&path).unwrap().vocab, Vocab::bytes());
-        let short = LanguageModel::new(&config, 255).unwrap();
+        assert_eq!(ModelFile::<f32>::load(&path).unwrap().vocab, Vocab::bytes());
+        let short = LanguageModel::<f32>::new(&config, 255).unwrap();
         save_model(&Disk::default(), &path, &config, &Vocab::bytes(), &results, &short).unwrap();
-        let error = ModelFile::load(&path).map(|_| ()).unwrap_err().to_string();
+        let error = ModelFile::<f32>::load(&path).map(|_| ()).unwrap_err().to_string();
         assert!(error.starts_with("decoder.bias has 255 values, expected 256 for bytes"), "{error}");
         let kind = spoilt(|_| {}, |m| m["tokenizer"]["kind"] = "byte".into());
         assert_eq!(kind, "tokenizer.kind is Byte, expected that of the configuration, Char (FILE)");
@@ -420,8 +452,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("other");
         tensor_file::write(&Disk::default(), &path, "pt", &(), vec![]).unwrap();
-        let error = ModelFile::load(&path).unwrap_err().to_string();
+        let error = ModelFile::<f32>::load(&path).unwrap_err().to_string();
         assert!(error.starts_with("not a model of elman: its metadata has no key `elman`"), "{error}");
-        assert!(matches!(ModelFile::load(dir.path()), Err(Error::Io { action: "read", .. })));
+        assert!(matches!(ModelFile::<f32>::load(dir.path()), Err(Error::Io { action: "read", .. })));
     }
 }

@@ -3,6 +3,7 @@
 //! What does not change the result (threads, backend, paths of output) is not here.
 
 mod by_name;
+mod choices;
 mod open;
 mod task;
 mod text;
@@ -12,96 +13,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 
 pub use crate::optim::Schedule;
+pub use choices::{BatchKind, Dtype, Init, InitBias, InitialState, OnNan, TokenizerKind};
 pub use elman_kernels::descent::OptimizerKind;
 pub use elman_kernels::recurrent::Cell;
 pub use task::{ClassWeights, Classify, Pooling, Source, TaskSettings};
 pub use text::{Clean, LossKind, RandomEpoch, Reserved, Words};
-
-/// What the state is before the first step of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum InitialState {
-    /// Zero.
-    Zero,
-    /// A row of parameters, the same for every sequence. It is learned from the windows that begin one.
-    Learned,
-}
-
-/// How the parameters of a fresh model are drawn: see [`Config::init_scale`] for the scale s.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Init {
-    /// Uniform in ±s/sqrt(H).
-    Pytorch,
-    /// Normal with deviation s.
-    Normal,
-    /// Normal with deviation s/sqrt(columns); biases s/sqrt(H).
-    Fan,
-    /// Each H x H block of the recurrent weights s times an orthogonal matrix, the rest uniform in ±1/sqrt(H).
-    Orthogonal,
-}
-
-/// What biases begin with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum InitBias {
-    /// Drawn like the weights.
-    Drawn,
-    /// Zero.
-    Zero,
-}
-
-/// How the training text is cut into batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BatchKind {
-    /// Contiguous rows, the state carried along each.
-    Rows,
-    /// Consecutive chunks, each from the zero state.
-    Chunks,
-    /// Windows drawn with replacement, each from the zero state.
-    Random,
-    /// A line an example, from the zero state; shorter ones padded, the padding without weight.
-    Lines,
-}
-
-/// How a text becomes tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenizerKind {
-    /// One token per Unicode scalar value.
-    Char,
-    /// One token per byte, of anything.
-    Byte,
-    /// Words: see [`Config::words`].
-    Word,
-    /// Parts of words, by byte-pair encoding.
-    Bpe,
-}
-
-impl TokenizerKind {
-    /// What one of its tokens is called.
-    pub fn unit(self) -> &'static str {
-        match self {
-            TokenizerKind::Char => "character",
-            TokenizerKind::Byte => "byte",
-            TokenizerKind::Word => "word",
-            TokenizerKind::Bpe => "token",
-        }
-    }
-}
-
-/// What becomes of a step whose loss, gradient or parameters are not finite, or whose gradient jumps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnNan {
-    /// The run ends with an error; the last save stays.
-    Stop,
-    /// The step changes nothing, and the next is taken.
-    Skip,
-    /// The run goes back to its last save, with half the learning rate.
-    Rollback,
-}
 
 /// Everything that decides what a training run computes.
 ///
@@ -110,6 +26,8 @@ pub enum OnNan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// The numbers of weights, values and gradients.
+    pub dtype: Dtype,
     /// Recurrent cell, by its name.
     #[serde(with = "by_name")]
     pub cell: Cell,
@@ -265,6 +183,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
+            dtype: Dtype::F32,
             cell: Cell::Lstm,
             hidden_size: 256,
             num_layers: 2,

@@ -39,8 +39,8 @@ pub fn evaluate<E: Element>(
 
 /// As [`evaluate`], with the model's weights in `precision`, one step after another, as sampling has them. With full ones
 /// the loss has the bits of [`evaluate`]'s.
-pub fn evaluate_with(
-    model: &LanguageModel<f32>,
+pub fn evaluate_with<E: Element>(
+    model: &LanguageModel<E>,
     vocab: &Vocab,
     text: impl AsRef<[u8]>,
     precision: Precision,
@@ -52,13 +52,13 @@ pub fn evaluate_with(
     let (mut logits, mut losses) = (Vec::new(), Vec::new());
     let whole = measure(&ids, bytes, &mut || true, |inputs, targets| {
         let row = pad(model.vocab_size());
-        logits.resize(inputs.len() * row, 0.0);
-        losses.resize(inputs.len(), 0.0);
+        logits.resize(inputs.len() * row, E::ZERO);
+        losses.resize(inputs.len(), E::ZERO);
         for (&token, logits) in inputs.iter().zip(logits.chunks_exact_mut(row)) {
             stepper.step(token, &mut state, logits)?;
         }
-        softmax::cross_entropy(cpu, model.vocab_size(), targets, 1.0, &mut logits, &mut losses)?;
-        Ok(losses.iter().map(|&loss| f64::from(loss)).sum())
+        softmax::cross_entropy(cpu, model.vocab_size(), targets, E::ONE, &mut logits, &mut losses)?;
+        Ok(losses.iter().map(|loss| loss.to_f64()).sum())
     })?;
     Ok(whole.expect("nobody ends it"))
 }

@@ -51,7 +51,6 @@ mod tensor_file;
 pub mod train;
 mod train_state;
 
-pub use checkpoint::ModelFile;
 pub use config::Config;
 pub use data::{Corpus, Vocab};
 pub use elman_kernels::{Cpu, Element};
@@ -59,8 +58,12 @@ pub use error::Error;
 pub use model::LanguageModel;
 pub use run_dir::RunDir;
 pub use sample::{Precision, Settings};
-pub use train::Trainer;
-pub use train_state::text_of;
+pub use train_state::{Origin, origin_of};
+
+/// A model file of f32; [`checkpoint::ModelFile`] has f64 too.
+pub type ModelFile = checkpoint::ModelFile<f32>;
+/// A run in f32; [`train::Trainer`] trains in f64 too.
+pub type Trainer = train::Trainer<f32>;
 
 /// The README's code must compile.
 #[cfg(doctest)]

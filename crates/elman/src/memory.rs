@@ -35,7 +35,7 @@ pub(crate) fn training_bytes(config: &Config, vocab_size: usize, validation: usi
     let kept = held.saturating_add(step).saturating_add(evaluation);
     // A step's weights stand across for its way back.
     let passing = saved.max(draws.saturating_add(parameters.largest.saturating_mul(2)));
-    kept.saturating_add(passing).saturating_mul(size_of::<f32>())
+    kept.saturating_add(passing).saturating_mul(config.dtype.bytes())
 }
 
 /// Sums over the layers what `of` their width is. Saturates.

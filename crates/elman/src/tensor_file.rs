@@ -1,6 +1,6 @@
 //! Holds the reading and writing of safetensors files with one metadata key: a JSON object with sorted keys, of which a
 //! checksum over the whole contents is the first. Refuses, by name and in words, files that are damaged, cut short, of
-//! another kind, of another element type or shape; only f32 is written. Knows nothing about models or runs.
+//! another kind, of another element type or shape; f32 and f64 are written. Knows nothing about models or runs.
 
 use std::{
     borrow::Cow,
@@ -15,6 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{atomic_file::write_whole, disk::Disk, error::Error};
+use elman_kernels::Element;
 
 /// The longest header that is read: a vocabulary of every character there is fits.
 const MAX_HEADER: usize = 16 << 20;
@@ -30,29 +31,27 @@ pub(crate) struct Tensor<'a> {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
-    values: Box<dyn Fn() -> Vec<f32> + 'a>,
+    dtype: Dtype,
+    bytes: Box<dyn Fn() -> Vec<u8> + 'a>,
 }
 
 impl<'a> Tensor<'a> {
     /// A tensor whose `values`, row by row, are as many as its shape says.
-    pub(crate) fn new(name: String, shape: Vec<usize>, values: impl Fn() -> Vec<f32> + 'a) -> Tensor<'a> {
-        Tensor { name, shape, values: Box::new(values) }
+    pub(crate) fn new<E: Element>(name: String, shape: Vec<usize>, values: impl Fn() -> Vec<E> + 'a) -> Tensor<'a> {
+        let bytes = move || in_order::<E>(bytemuck::cast_slice(&values())).into_owned();
+        Tensor { name, shape, dtype: dtype::<E>(), bytes: Box::new(bytes) }
     }
 
-    /// The values, row by row. Allocates.
-    pub(crate) fn values(&self) -> Vec<f32> {
-        (self.values)()
-    }
-
+    /// The values, row by row, little-endian. Allocates.
     fn bytes(&self) -> Vec<u8> {
-        self.values().iter().flat_map(|x| x.to_le_bytes()).collect()
+        (self.bytes)()
     }
 }
 
-/// What a safetensors file is made of: little-endian f32.
+/// What a safetensors file is made of.
 impl View for &Tensor<'_> {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        self.dtype
     }
     fn shape(&self) -> &[usize] {
         &self.shape
@@ -61,7 +60,7 @@ impl View for &Tensor<'_> {
         Cow::Owned(self.bytes())
     }
     fn data_len(&self) -> usize {
-        self.shape.iter().product::<usize>() * size_of::<f32>()
+        self.shape.iter().product::<usize>() * self.dtype.bitsize() / 8
     }
 }
 
@@ -79,11 +78,11 @@ pub(crate) fn serialize(
     let mut sum = Checksum::of(&meta);
     for tensor in &tensors {
         let bytes = tensor.bytes();
-        if let Some(x) = finite(&numbers(&bytes)) {
+        if let Some(x) = first_bad(tensor.dtype, &bytes) {
             let problem = format!("{} holds {x}, expected finite numbers; nothing was written", tensor.name);
             return Err(Error::file(path, problem));
         }
-        sum.add(&tensor.name, Dtype::F32, &tensor.shape, &bytes);
+        sum.add(&tensor.name, tensor.dtype, &tensor.shape, &bytes);
     }
     let meta = match meta.strip_prefix('{') {
         Some(rest) if rest.len() > 1 => format!("{CHECKSUM}{}\",{rest}", sum.digits()),
@@ -105,17 +104,36 @@ pub(crate) fn write(
     write_whole(disk, path, &serialize(path, key, meta, tensors)?)
 }
 
-/// The first of `values` that is not finite.
-fn finite(values: &[f32]) -> Option<f32> {
-    values.iter().copied().find(|x| !x.is_finite())
+/// What a file calls the type of a number.
+fn dtype<E: Element>() -> Dtype {
+    if size_of::<E>() == 8 { Dtype::F64 } else { Dtype::F32 }
+}
+
+/// The first number among little-endian `bytes` that is not finite.
+fn first_bad(dtype: Dtype, bytes: &[u8]) -> Option<f64> {
+    fn first<E: Element>(bytes: &[u8]) -> Option<f64> {
+        numbers::<E>(bytes).iter().map(|x| x.to_f64()).find(|x| !x.is_finite())
+    }
+    if dtype == Dtype::F64 { first::<f64>(bytes) } else { first::<f32>(bytes) }
 }
 
 /// Little-endian bytes as numbers, where they lie if that can be.
-fn numbers(bytes: &[u8]) -> Cow<'_, [f32]> {
-    match bytemuck::try_cast_slice(bytes) {
-        Ok(values) if cfg!(target_endian = "little") => Cow::Borrowed(values),
-        _ => Cow::Owned(bytes.as_chunks::<4>().0.iter().map(|quad| f32::from_le_bytes(*quad)).collect()),
+fn numbers<E: Element>(bytes: &[u8]) -> Cow<'_, [E]> {
+    match in_order::<E>(bytes) {
+        Cow::Borrowed(bytes) => match bytemuck::try_cast_slice(bytes) {
+            Ok(values) => Cow::Borrowed(values),
+            Err(_) => Cow::Owned(bytes.chunks_exact(size_of::<E>()).map(bytemuck::pod_read_unaligned).collect()),
+        },
+        Cow::Owned(bytes) => Cow::Owned(bytes.chunks_exact(size_of::<E>()).map(bytemuck::pod_read_unaligned).collect()),
     }
+}
+
+/// From this machine's order of a number's bytes to little-endian, or back: nothing to do on most.
+fn in_order<E: Element>(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "little") {
+        return Cow::Borrowed(bytes);
+    }
+    Cow::Owned(bytes.chunks_exact(size_of::<E>()).flat_map(|number| number.iter().rev().copied()).collect())
 }
 
 /// A checksum on its way over a file's contents.
@@ -286,14 +304,14 @@ impl<'a> Tensors<'a> {
         Ok(Some(meta))
     }
 
-    /// Checks that a tensor is there, is f32 and has this shape, which `formula` puts in words.
-    pub(crate) fn check(&self, name: &str, formula: &str, shape: &[usize]) -> Result<(), Error> {
+    /// Checks that a tensor is there, is of `E` and has this shape, which `formula` puts in words.
+    pub(crate) fn check<E: Element>(&self, name: &str, formula: &str, shape: &[usize]) -> Result<(), Error> {
         let refuse = |problem: String| Error::file(self.path, problem);
         let Ok(tensor) = self.tensors.tensor(name) else {
             return Err(refuse(format!("{name} is missing")));
         };
-        if tensor.dtype() != Dtype::F32 {
-            return Err(refuse(format!("{name} has dtype {}, expected F32", tensor.dtype())));
+        if tensor.dtype() != dtype::<E>() {
+            return Err(refuse(format!("{name} has dtype {}, expected {}", tensor.dtype(), dtype::<E>())));
         }
         if tensor.shape() != shape {
             return Err(Error::FileShape {
@@ -313,13 +331,12 @@ impl<'a> Tensors<'a> {
     }
 
     /// The values of a tensor of this shape. Errors: as [`Tensors::check`]; a number that is not finite.
-    pub(crate) fn values(&self, name: &str, formula: &str, shape: &[usize]) -> Result<Cow<'a, [f32]>, Error> {
-        self.check(name, formula, shape)?;
+    pub(crate) fn values<E: Element>(&self, name: &str, formula: &str, shape: &[usize]) -> Result<Cow<'a, [E]>, Error> {
+        self.check::<E>(name, formula, shape)?;
         let tensor = self.tensors.tensor(name);
         let tensor = tensor.map_err(|error| Error::file(self.path, error.to_string()))?;
-        let values = numbers(tensor.data());
-        match finite(&values) {
-            None => Ok(values),
+        match first_bad(tensor.dtype(), tensor.data()) {
+            None => Ok(numbers(tensor.data())),
             Some(x) => Err(Error::file(self.path, format!("{name} holds {x}, expected finite numbers"))),
         }
     }
@@ -347,7 +364,7 @@ mod tests {
         write(&Disk::default(), &path, "k", &meta, vec![tensor]).unwrap();
         let file = TensorFile::read(&path).unwrap();
         let tensors = file.parse().unwrap();
-        assert_eq!(tensors.values("t", "[3, 1]", &[3, 1]).unwrap(), &values[..]);
+        assert_eq!(tensors.values::<f32>("t", "[3, 1]", &[3, 1]).unwrap(), &values[..]);
         let sum = tensors.metadata["k"].strip_suffix(r#"","a":{"x":2,"y":[{"p":0,"q":0}]},"format":3,"z":1}"#).unwrap();
         assert!(sum.strip_prefix(CHECKSUM).is_some_and(|sum| sum.len() == DIGITS), "{sum}");
         assert_eq!(tensors.meta::<Value>("k", "a test", 3).unwrap(), meta);
@@ -372,18 +389,18 @@ mod tests {
     fn tensors_are_checked_one_by_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m");
-        let tensor = Tensor::new("t".into(), vec![1], || vec![0.0]);
+        let tensor = Tensor::new("t".into(), vec![1], || vec![0.0_f32]);
         fs::write(&path, safetensors::serialize([("t", &tensor)], None).unwrap()).unwrap();
         let file = TensorFile::read(&path).unwrap();
         let tensors = file.parse().unwrap();
-        assert!(tensors.check("t", "[1]", &[1]).is_ok());
-        assert!(tensors.check("u", "[1]", &[1]).unwrap_err().to_string().starts_with("u is missing"));
-        assert!(matches!(tensors.values("t", "[hidden_size]", &[2]), Err(Error::FileShape { .. })));
+        assert!(tensors.check::<f32>("t", "[1]", &[1]).is_ok());
+        assert!(tensors.check::<f32>("u", "[1]", &[1]).unwrap_err().to_string().starts_with("u is missing"));
+        assert!(matches!(tensors.values::<f32>("t", "[hidden_size]", &[2]), Err(Error::FileShape { .. })));
         let text = fs::read(&path).unwrap();
         let as_int = String::from_utf8_lossy(&text).replace("F32", "I32").into_bytes();
         fs::write(&path, as_int).unwrap();
         let file = TensorFile::read(&path).unwrap();
-        let error = file.parse().unwrap().check("t", "[1]", &[1]).unwrap_err().to_string();
+        let error = file.parse().unwrap().check::<f32>("t", "[1]", &[1]).unwrap_err().to_string();
         assert!(error.starts_with("t has dtype I32, expected F32"), "{error}");
     }
 }

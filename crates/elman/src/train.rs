@@ -6,7 +6,7 @@ mod files;
 mod guard;
 mod resume;
 
-use elman_kernels::Cpu;
+use elman_kernels::{Cpu, Element};
 
 use crate::{
     config::{Config, LossKind, OnNan},
@@ -33,7 +33,7 @@ pub use resume::Changes;
 const SAMPLE_PIECE: usize = 64;
 
 /// A run: its model, its data, and how far it has come.
-pub struct Trainer {
+pub struct Trainer<E> {
     config: Config,
     plan: Plan,
     cpu: Cpu,
@@ -44,11 +44,11 @@ pub struct Trainer {
     batches: Batches,
     validation: Held,
     test: Held,
-    model: LanguageModel<f32>,
-    tape: Tape<f32>,
-    grads: Params<f32>,
-    optimizer: Optimizer,
-    carry: State<f32>,
+    model: LanguageModel<E>,
+    tape: Tape<E>,
+    grads: Params<E>,
+    optimizer: Optimizer<E>,
+    carry: State<E>,
     progress: Progress,
     /// Seconds of training before this session.
     seconds_before: f64,
@@ -61,17 +61,18 @@ enum Taken {
     Badly { loss: f64, lr: f64, norm: f64, problem: String },
 }
 
-impl Trainer {
+impl<E: Element> Trainer<E> {
     /// A new run of `config` on `corpus`, with nothing computed yet.
     ///
-    /// Errors: a setting out of range; a training split shorter than one window; more memory than there is.
-    pub fn new(config: Config, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer, Error> {
+    /// Errors: a setting out of range; a `dtype` other than `E`; a training split shorter than one window; more memory than there is.
+    pub fn new(config: Config, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer<E>, Error> {
         config.check()?;
+        config.dtype.check::<E>()?;
         let data = Data::prepare(&config, corpus, None)?;
         Trainer::assemble(config, corpus.mark(), data, cpu)
     }
 
-    fn assemble(mut config: Config, text: TextMark, data: Data, cpu: &Cpu) -> Result<Trainer, Error> {
+    fn assemble(mut config: Config, text: TextMark, data: Data, cpu: &Cpu) -> Result<Trainer<E>, Error> {
         config.resolve(data.batches.batch(), data.batches.windows(), !data.validation.ids.is_empty());
         needs_validation(&config, &data.validation)?;
         memory::check(&config, data.vocab.len(), data.validation.ids.len())?;
@@ -127,7 +128,7 @@ impl Trainer {
     }
 
     /// The model as trained so far.
-    pub fn model(&self) -> &LanguageModel<f32> {
+    pub fn model(&self) -> &LanguageModel<E> {
         &self.model
     }
 
@@ -287,8 +288,8 @@ impl Trainer {
         let predictions = batch.predictions();
         if self.config.loss == LossKind::Sum {
             // The mean over all predictions, times their number in a row.
-            let steps = (predictions as f64 / batch.rows as f64) as f32;
-            grads.values_mut().iter_mut().for_each(|g| *g *= steps);
+            let steps = E::from_f64(predictions as f64 / batch.rows as f64);
+            grads.values_mut().iter_mut().for_each(|g| *g = *g * steps);
         }
 
         let norm = grads.norm(&self.cpu);
@@ -424,7 +425,7 @@ fn improves(loss: Option<f64>, best: Option<f64>) -> bool {
 }
 
 /// The one point that gradients pass between backward and clipping: the sum over shards, of which there is one.
-fn reduce(_grads: &mut Params<f32>) {}
+fn reduce<E>(_grads: &mut Params<E>) {}
 
 /// A text made ready: vocabulary, rows, what is held out.
 struct Data {

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use elman_kernels::Element;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -109,26 +110,34 @@ pub(crate) struct Meta {
     pub vocab: Option<Vec<String>>,
 }
 
-/// The text a run was trained on, as its state knows it: a resume can find it again by [`TextMark::sources`].
-pub fn text_of(run: &RunDir) -> Result<TextMark, Error> {
-    let path = run.state();
-    let file = TensorFile::read(&path)?;
-    Ok(file.parse()?.meta::<Meta>(KEY, "a run's state", FORMAT)?.text)
+/// What a run was started with, as its state knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    /// The resolved configuration.
+    pub config: Config,
+    /// The text: a resume can find it again by [`TextMark::sources`].
+    pub text: TextMark,
+}
+
+/// What a run was started with. Errors: its state cannot be read, or is none.
+pub fn origin_of(run: &RunDir) -> Result<Origin, Error> {
+    let Meta { config, text, .. } = StateFile::read(&run.state())?.meta;
+    Ok(Origin { config, text })
 }
 
 /// Everything a state is made of.
-pub(crate) struct Parts<'a> {
+pub(crate) struct Parts<'a, E> {
     pub config: &'a Config,
     pub progress: &'a Progress,
     pub text: &'a TextMark,
     /// The vocabulary, where it is not the text's own.
     pub vocab: Option<&'a Vocab>,
-    pub model: &'a LanguageModel<f32>,
-    pub optimizer: &'a Optimizer,
-    pub carry: &'a State<f32>,
+    pub model: &'a LanguageModel<E>,
+    pub optimizer: &'a Optimizer<E>,
+    pub carry: &'a State<E>,
 }
 
-impl Parts<'_> {
+impl<E: Element> Parts<'_, E> {
     /// Writes the state, whole or not at all.
     pub fn save(&self, disk: &Disk, path: &Path) -> Result<(), Error> {
         let (config, progress, text) = (self.config.clone(), self.progress.clone(), self.text.clone());
@@ -160,16 +169,16 @@ impl StateFile {
     }
 
     /// Checks the weights' shapes, before a model of the configured size is made.
-    pub fn check(&self, config: &Config, vocab_size: usize) -> Result<(), Error> {
-        check_tensors(&self.file.parse()?, "param.", config, vocab_size).map(|_| ())
+    pub fn check<E: Element>(&self, config: &Config, vocab_size: usize) -> Result<(), Error> {
+        check_tensors::<E>(&self.file.parse()?, "param.", config, vocab_size).map(|_| ())
     }
 
     /// Sets weights, moments and carried state.
-    pub fn restore(
+    pub fn restore<E: Element>(
         &self,
-        model: &mut LanguageModel<f32>,
-        optimizer: &mut Optimizer,
-        carry: &mut State<f32>,
+        model: &mut LanguageModel<E>,
+        optimizer: &mut Optimizer<E>,
+        carry: &mut State<E>,
     ) -> Result<(), Error> {
         let tensors = self.file.parse()?;
         set_params(&tensors, "param.", model.params_mut())?;

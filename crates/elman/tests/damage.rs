@@ -5,7 +5,7 @@ mod runs;
 
 use std::fs;
 
-use elman::{Config, ModelFile, RunDir, Trainer, text_of};
+use elman::{Config, ModelFile, RunDir, Trainer, origin_of};
 use runs::{config, corpus, cpu, quick_dir, run_until};
 
 fn small_run(dir: &tempfile::TempDir) -> RunDir {
@@ -57,18 +57,18 @@ fn every_bit_and_every_length_of_a_model_file_counts() {
 fn a_state_is_not_believed_when_it_is_damaged() {
     let dir = quick_dir();
     let run = small_run(&dir);
-    let (bytes, want) = (fs::read(run.state()).unwrap(), text_of(&run).unwrap());
+    let (bytes, want) = (fs::read(run.state()).unwrap(), origin_of(&run).unwrap());
     for at in (0..8 * bytes.len()).step_by(5) {
         let mut turned = bytes.clone();
         turned[at / 8] ^= 1 << (at % 8);
         fs::write(run.state(), turned).unwrap();
-        if let Ok(got) = text_of(&run) {
+        if let Ok(got) = origin_of(&run) {
             assert_eq!(got, want, "bit {at}");
         }
     }
     for length in (0..bytes.len()).step_by(7) {
         fs::write(run.state(), &bytes[..length]).unwrap();
-        assert!(text_of(&run).is_err(), "cut to {length}");
+        assert!(origin_of(&run).is_err(), "cut to {length}");
     }
 }
 

@@ -181,7 +181,7 @@ fn another_text_is_refused_by_name() {
     assert!(error.contains("is not the one this run was trained on: mill.txt ("), "{error}");
     let renamed = Corpus::from_text("renamed.txt", corpus().text().to_string());
     assert!(Trainer::resume(&run, &renamed, &cpu()).is_ok());
-    assert_eq!(elman::text_of(&run).unwrap().name, "mill.txt");
+    assert_eq!(elman::origin_of(&run).unwrap().text.name, "mill.txt");
 }
 
 #[test]

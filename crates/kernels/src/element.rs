@@ -2,6 +2,8 @@
 //! Refuses any type but f32 and f64.
 
 use crate::math::ExpConstants;
+use crate::matvec::{self, Maker};
+use crate::recurrent::step::Precision;
 use crate::simd::{Backend, Kernel};
 
 /// A number type of the kernels: f32 or f64.
@@ -22,6 +24,16 @@ pub trait Element:
     + std::ops::Neg<Output = Self>
     + std::ops::AddAssign
     + ExpConstants
+    + crate::descent::Doors<Self>
+    + crate::elementwise::Doors<Self>
+    + crate::gather::Doors<Self>
+    + crate::linear::Doors<Self>
+    + crate::mask::Doors<Self>
+    + crate::math::Doors<Self>
+    + crate::norm::Doors<Self>
+    + crate::recurrent::Doors<Self>
+    + crate::recurrent::step::Doors<Self>
+    + crate::softmax::Doors<Self>
     + 'static
 {
     /// 0.
@@ -42,13 +54,17 @@ pub trait Element:
     /// Square root, correctly rounded.
     fn sqrt(self) -> Self;
 
+    /// What makes a weight of this type a narrow one; None for full weights, and for f64.
+    #[doc(hidden)]
+    fn narrow(precision: Precision) -> Option<Maker<Self>>;
+
     /// Runs a kernel with the instructions of `backend`.
     #[doc(hidden)]
     fn run<K: Kernel<Self>>(backend: Backend, kernel: K) -> K::Output;
 }
 
 macro_rules! element {
-    ($float:ident, $run:ident) => {
+    ($float:ident, $run:ident, $narrow:expr) => {
         impl Element for $float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -71,11 +87,14 @@ macro_rules! element {
             fn sqrt(self) -> Self {
                 self.sqrt()
             }
+            fn narrow(precision: Precision) -> Option<Maker<Self>> {
+                $narrow(precision)
+            }
             fn run<K: Kernel<Self>>(backend: Backend, kernel: K) -> K::Output {
                 crate::simd::$run(backend, kernel)
             }
         }
     };
 }
-element!(f32, run_f32);
-element!(f64, run_f64);
+element!(f32, run_f32, matvec::narrow);
+element!(f64, run_f64, |_| None);

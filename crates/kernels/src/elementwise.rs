@@ -5,6 +5,7 @@
 //! to what is there.
 
 use crate::cpu::{Shared, saturating_product};
+use crate::doors::doors;
 use crate::error::{check_len, check_rows};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, Error, math, pad};
@@ -45,10 +46,53 @@ pub enum Binary {
     Mul,
 }
 
-/// y = f(x).
-///
-/// Shapes: x, y `[rows, pad(width)]`, y overwritten, its padding zero. Errors: lengths that differ.
-pub fn unary<E: Element>(cpu: &Cpu, f: Unary, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> {
+doors! {
+    /// y = f(x).
+    ///
+    /// Shapes: x, y `[rows, pad(width)]`, y overwritten, its padding zero. Errors: lengths that differ.
+    pub fn unary(cpu: &Cpu, f: Unary, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> = unary_for;
+
+    /// grad_x += grad_y f'(x), where y = f(x). Shapes and errors: as [`unary`].
+    pub fn unary_backward(
+        cpu: &Cpu,
+        f: Unary,
+        width: usize,
+        x: &[E],
+        y: &[E],
+        grad_y: &[E],
+        grad_x: &mut [E],
+    ) -> Result<(), Error> = unary_backward_for;
+
+    /// y = a op b, where b is as many rows as a, or one row for all of them.
+    ///
+    /// Shapes: a, y `[rows, pad(width)]`, b the same or `[pad(width)]`; y overwritten. Errors: another length.
+    pub fn binary(
+        cpu: &Cpu,
+        op: Binary,
+        width: usize,
+        a: &[E],
+        b: &[E],
+        y: &mut [E],
+    ) -> Result<(), Error> = binary_for;
+
+    /// grad += sign * g * factor: what backward of every [`Binary`] is made of. Without a factor, it is 1. A `grad` of one
+    /// row takes the sum over the rows of g, in rising order.
+    ///
+    /// Shapes: g `[rows, pad(width)]`; factor and grad the same or `[pad(width)]`. Errors: another length.
+    pub fn accumulate(
+        cpu: &Cpu,
+        width: usize,
+        negative: bool,
+        g: &[E],
+        factor: Option<&[E]>,
+        grad: &mut [E],
+    ) -> Result<(), Error> = accumulate_for;
+
+    /// Sum of the logical elements, one chain in f64: rising columns, then rising rows. Errors: not whole rows.
+    pub fn sum(width: usize, x: &[E]) -> Result<f64, Error> = sum_for;
+}
+
+fn unary_for<E: Element>(cpu: &Cpu, f: Unary, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> {
     let step = check_rows("elementwise input", x, width)?;
     check_len("elementwise output", y.len(), "rows * pad(width)", &[x.len()])?;
     let target = Shared::new(y);
@@ -61,8 +105,7 @@ pub fn unary<E: Element>(cpu: &Cpu, f: Unary, width: usize, x: &[E], y: &mut [E]
     Ok(())
 }
 
-/// grad_x += grad_y f'(x), where y = f(x). Shapes and errors: as [`unary`].
-pub fn unary_backward<E: Element>(
+fn unary_backward_for<E: Element>(
     cpu: &Cpu,
     f: Unary,
     width: usize,
@@ -89,10 +132,7 @@ pub fn unary_backward<E: Element>(
     Ok(())
 }
 
-/// y = a op b, where b is as many rows as a, or one row for all of them.
-///
-/// Shapes: a, y `[rows, pad(width)]`, b the same or `[pad(width)]`; y overwritten. Errors: another length.
-pub fn binary<E: Element>(cpu: &Cpu, op: Binary, width: usize, a: &[E], b: &[E], y: &mut [E]) -> Result<(), Error> {
+fn binary_for<E: Element>(cpu: &Cpu, op: Binary, width: usize, a: &[E], b: &[E], y: &mut [E]) -> Result<(), Error> {
     let step = check_rows("left operand", a, width)?;
     check_broadcast("right operand", b.len(), a.len(), step)?;
     check_len("elementwise output", y.len(), "rows * pad(width)", &[a.len()])?;
@@ -108,11 +148,7 @@ pub fn binary<E: Element>(cpu: &Cpu, op: Binary, width: usize, a: &[E], b: &[E],
     Ok(())
 }
 
-/// grad += sign * g * factor: what backward of every [`Binary`] is made of. Without a factor, it is 1. A `grad` of one
-/// row takes the sum over the rows of g, in rising order.
-///
-/// Shapes: g `[rows, pad(width)]`; factor and grad the same or `[pad(width)]`. Errors: another length.
-pub fn accumulate<E: Element>(
+fn accumulate_for<E: Element>(
     cpu: &Cpu,
     width: usize,
     negative: bool,
@@ -144,8 +180,7 @@ pub fn accumulate<E: Element>(
     Ok(())
 }
 
-/// Sum of the logical elements, one chain in f64: rising columns, then rising rows. Errors: not whole rows.
-pub fn sum<E: Element>(width: usize, x: &[E]) -> Result<f64, Error> {
+fn sum_for<E: Element>(width: usize, x: &[E]) -> Result<f64, Error> {
     let step = check_rows("sum's input", x, width)?;
     Ok(x.chunks_exact(step).flat_map(|row| &row[..width]).fold(0.0, |sum, x| sum + x.to_f64()))
 }

@@ -45,6 +45,14 @@ pub enum Error {
         /// What this machine has.
         available: String,
     },
+    /// Narrow weights are made of f32 alone.
+    #[error("weights of {precision} are made of f32; these are {got}")]
+    Narrow {
+        /// What was asked for.
+        precision: String,
+        /// What the weights are.
+        got: &'static str,
+    },
     /// A number of threads that cannot be served.
     #[error("threads is {got}, expected {expected}")]
     Threads {

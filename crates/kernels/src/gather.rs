@@ -1,14 +1,35 @@
 //! Holds the rows of a table picked by token (an embedding), forward and backward. Refuses vocabularies.
 
 use crate::cpu::{Shared, saturating_product};
+use crate::doors::doors;
 use crate::error::{check_len, check_tokens};
 use crate::{Cpu, Element, Error, pad};
 
-/// `y[r] = table[tokens[r]]`.
-///
-/// Shapes: table `[V, pad(width)]`, tokens `[rows]` below V, y `[rows, pad(width)]`, overwritten.
-/// Errors: a length that differs from its shape; a token out of range.
-pub fn forward<E: Element>(
+doors! {
+    /// `y[r] = table[tokens[r]]`.
+    ///
+    /// Shapes: table `[V, pad(width)]`, tokens `[rows]` below V, y `[rows, pad(width)]`, overwritten.
+    /// Errors: a length that differs from its shape; a token out of range.
+    pub fn forward(
+        vocab_size: usize,
+        width: usize,
+        table: &[E],
+        tokens: &[u32],
+        y: &mut [E],
+    ) -> Result<(), Error> = forward_for;
+
+    /// Adds each row of `grad_y` to the row of its token in `grad_table`, in rising r. Shapes and errors: as forward.
+    pub fn backward(
+        cpu: &Cpu,
+        vocab_size: usize,
+        width: usize,
+        tokens: &[u32],
+        grad_y: &[E],
+        grad_table: &mut [E],
+    ) -> Result<(), Error> = backward_for;
+}
+
+fn forward_for<E: Element>(
     vocab_size: usize,
     width: usize,
     table: &[E],
@@ -22,8 +43,7 @@ pub fn forward<E: Element>(
     Ok(())
 }
 
-/// Adds each row of `grad_y` to the row of its token in `grad_table`, in rising r. Shapes and errors: as forward.
-pub fn backward<E: Element>(
+fn backward_for<E: Element>(
     cpu: &Cpu,
     vocab_size: usize,
     width: usize,

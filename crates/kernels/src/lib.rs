@@ -15,6 +15,7 @@ mod buffer;
 mod cpu;
 mod crew;
 pub mod descent;
+mod doors;
 mod element;
 pub mod elementwise;
 mod error;

@@ -1,6 +1,7 @@
 //! Holds the affine map y = x W^T + b on packed weights, forward and backward. Refuses activations and losses.
 
 use crate::cpu::{Shared, saturating_product};
+use crate::doors::doors;
 use crate::error::check_len;
 use crate::gemm::{self, Columns, Init, Left, WeightGrad};
 use crate::layout::{Layout, PANEL};
@@ -32,6 +33,37 @@ impl Dims {
         check_len("linear weight", weight.len(), "P * K * 64", &self.weight().factors())?;
         check_len("linear output", y.len(), "rows * pad(N)", &[self.rows, pad(self.outputs)])
     }
+}
+
+doors! {
+    /// y = x W^T + b.
+    ///
+    /// Shapes: x `[rows, pad(K)]`, weight and bias packed, y `[rows, pad(N)]`, overwritten.
+    /// Errors: a length that differs from its shape.
+    pub fn forward(
+        cpu: &Cpu,
+        d: &Dims,
+        x: &[E],
+        weight: &[E],
+        bias: Option<&[E]>,
+        y: &mut [E],
+    ) -> Result<(), Error> = forward_for;
+
+    /// Gradients of [`forward`]: each accumulates onto what it holds; `grad_x` may be absent.
+    ///
+    /// Shapes: as forward. `grad_y` has zero padding, as forward leaves y's.
+    /// Allocates: the transposed weight, where `grad_x` is wanted.
+    /// Errors: a length that differs from its shape; then nothing is written.
+    pub fn backward(
+        cpu: &Cpu,
+        d: &Dims,
+        x: &[E],
+        weight: &[E],
+        grad_y: &[E],
+        grad_x: Option<&mut [E]>,
+        grad_weight: &mut [E],
+        grad_bias: Option<&mut [E]>,
+    ) -> Result<(), Error> = backward_for;
 }
 
 /// One thread's rows of a product with every panel of a packed weight.
@@ -91,11 +123,7 @@ pub(crate) unsafe fn product<E: Element>(
     });
 }
 
-/// y = x W^T + b.
-///
-/// Shapes: x `[rows, pad(K)]`, weight and bias packed, y `[rows, pad(N)]`, overwritten.
-/// Errors: a length that differs from its shape.
-pub fn forward<E: Element>(
+fn forward_for<E: Element>(
     cpu: &Cpu,
     d: &Dims,
     x: &[E],
@@ -113,13 +141,8 @@ pub fn forward<E: Element>(
     Ok(())
 }
 
-/// Gradients of [`forward`]: each accumulates onto what it holds; `grad_x` may be absent.
-///
-/// Shapes: as forward. `grad_y` has zero padding, as forward leaves y's.
-/// Allocates: the transposed weight, where `grad_x` is wanted.
-/// Errors: a length that differs from its shape; then nothing is written.
 #[allow(clippy::too_many_arguments)]
-pub fn backward<E: Element>(
+fn backward_for<E: Element>(
     cpu: &Cpu,
     d: &Dims,
     x: &[E],

@@ -1,6 +1,7 @@
 //! Holds dropout as a product with a mask of random 16-bit numbers. Refuses to draw them: they are handed in.
 
 use crate::cpu::Shared;
+use crate::doors::doors;
 use crate::error::check_len;
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, Error};
@@ -31,16 +32,38 @@ impl Dropout {
         accumulate: bool,
         y: &mut [E],
     ) -> Result<(), Error> {
-        check_len("dropout draws", draws.len(), "y", &[y.len()])?;
-        check_len("dropout input", x.len(), "y", &[y.len()])?;
-        let target = Shared::new(y);
-        cpu.split(x.len(), 64, x.len(), |part| {
-            // SAFETY: the parts of a split are disjoint and lie within the common length.
-            let y = unsafe { std::slice::from_raw_parts_mut(target.get().add(part.start), part.len()) };
-            cpu.run(Part { dropout: self, draws: &draws[part.clone()], x: &x[part], accumulate, y });
-        });
-        Ok(())
+        apply(cpu, self, draws, x, accumulate, y)
     }
+}
+
+doors! {
+    pub(crate) fn apply(
+        cpu: &Cpu,
+        dropout: &Dropout,
+        draws: &[u16],
+        x: &[E],
+        accumulate: bool,
+        y: &mut [E],
+    ) -> Result<(), Error> = apply_for;
+}
+
+fn apply_for<E: Element>(
+    cpu: &Cpu,
+    dropout: &Dropout,
+    draws: &[u16],
+    x: &[E],
+    accumulate: bool,
+    y: &mut [E],
+) -> Result<(), Error> {
+    check_len("dropout draws", draws.len(), "y", &[y.len()])?;
+    check_len("dropout input", x.len(), "y", &[y.len()])?;
+    let target = Shared::new(y);
+    cpu.split(x.len(), 64, x.len(), |part| {
+        // SAFETY: the parts of a split are disjoint and lie within the common length.
+        let y = unsafe { std::slice::from_raw_parts_mut(target.get().add(part.start), part.len()) };
+        cpu.run(Part { dropout, draws: &draws[part.clone()], x: &x[part], accumulate, y });
+    });
+    Ok(())
 }
 
 struct Part<'a, E> {

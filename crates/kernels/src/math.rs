@@ -1,8 +1,9 @@
 //! Holds exp, sigmoid and tanh on vectors, the same bits on every instruction set. Refuses the platform's libm,
 //! approximate reciprocals and flushed subnormals. Error bounds stand at each function and are tested below.
 
-use crate::Element;
+use crate::doors::doors;
 use crate::simd::{Kernel, Simd};
+use crate::{Cpu, Element};
 
 /// Constants of the exponential in one number type.
 #[doc(hidden)]
@@ -131,15 +132,19 @@ impl<E: Element> Kernel<E> for Apply<'_, E> {
     }
 }
 
-/// Applies a function to every element in place.
-pub fn apply<E: Element>(cpu: &crate::Cpu, function: Function, x: &mut [E]) {
+doors! {
+    /// Applies a function to every element in place.
+    pub fn apply(cpu: &Cpu, function: Function, x: &mut [E]) -> () = apply_for;
+}
+
+fn apply_for<E: Element>(cpu: &Cpu, function: Function, x: &mut [E]) {
     cpu.run(Apply(function, x));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Backend, Cpu};
+    use crate::Backend;
 
     /// Numbers over the whole range, dense near 0, with the ends of every case.
     fn inputs() -> Vec<f64> {

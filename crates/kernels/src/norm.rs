@@ -1,12 +1,17 @@
 //! Holds the squared norm of a packed matrix, summed in an order that no layout changes: each logical row is a chain
 //! over rising columns, the rows are added in their logical order, all in f64. Refuses clipping.
 
+use crate::doors::doors;
 use crate::layout::{Layout, PANEL};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element};
 
-/// Sum of the squares of the logical elements of `packed`. Panics if its length is not the layout's.
-pub fn squared<E: Element>(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 {
+doors! {
+    /// Sum of the squares of the logical elements of `packed`. Panics if its length is not the layout's.
+    pub fn squared(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 = squared_for;
+}
+
+fn squared_for<E: Element>(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 {
     assert_eq!(packed.len(), layout.packed_len(), "packed length of {layout:?}");
     if packed.is_empty() {
         return 0.0;

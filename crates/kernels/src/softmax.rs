@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::cpu::{Shared, saturating_product};
+use crate::doors::doors;
 use crate::error::{check_len, check_rows};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, Error, math, pad};
@@ -11,14 +12,41 @@ use crate::{Cpu, Element, Error, math, pad};
 /// A target that does not count: its row has no loss and no gradient.
 pub const IGNORED: u32 = u32::MAX;
 
-/// Turns logits into the gradient of the cross-entropy, and says the loss of each row.
-///
-/// Shapes: `logits` `[rows, pad(V)]`, `targets` `[rows]` below V or [`IGNORED`], `losses` `[rows]` in nats, overwritten.
-/// Each row of `logits` becomes `(softmax(logits) - onehot(target)) * scale`; the padding becomes zero,
-/// and all of a row whose target is ignored.
-/// Source: Goodfellow, Bengio, Courville, Deep Learning, section 6.2.2.3.
-/// Errors: a length that differs from its shape; a target out of range.
-pub fn cross_entropy<E: Element>(
+doors! {
+    /// Turns logits into the gradient of the cross-entropy, and says the loss of each row.
+    ///
+    /// Shapes: `logits` `[rows, pad(V)]`, `targets` `[rows]` below V or [`IGNORED`], `losses` `[rows]` in nats, overwritten.
+    /// Each row of `logits` becomes `(softmax(logits) - onehot(target)) * scale`; the padding becomes zero,
+    /// and all of a row whose target is ignored.
+    /// Source: Goodfellow, Bengio, Courville, Deep Learning, section 6.2.2.3.
+    /// Errors: a length that differs from its shape; a target out of range.
+    pub fn cross_entropy(
+        cpu: &Cpu,
+        vocab_size: usize,
+        targets: &[u32],
+        scale: E,
+        logits: &mut [E],
+        losses: &mut [E],
+    ) -> Result<(), Error> = cross_entropy_for;
+
+    /// y = softmax of every row of x.
+    ///
+    /// Shapes: x, y `[rows, pad(width)]`, y overwritten, its padding zero. Errors: lengths that differ.
+    pub fn forward(cpu: &Cpu, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> = forward_for;
+
+    /// grad_x += y (grad_y - sum of grad_y y), row by row; the sum runs in 16 lanes and a fixed tree.
+    ///
+    /// Shapes: y as [`forward`] leaves it, the gradients alike. Errors: lengths that differ.
+    pub fn backward(
+        cpu: &Cpu,
+        width: usize,
+        y: &[E],
+        grad_y: &[E],
+        grad_x: &mut [E],
+    ) -> Result<(), Error> = backward_for;
+}
+
+fn cross_entropy_for<E: Element>(
     cpu: &Cpu,
     vocab_size: usize,
     targets: &[u32],
@@ -112,10 +140,7 @@ fn tree<E: Element>(mut lanes: [E; 16]) -> E {
     lanes[0]
 }
 
-/// y = softmax of every row of x.
-///
-/// Shapes: x, y `[rows, pad(width)]`, y overwritten, its padding zero. Errors: lengths that differ.
-pub fn forward<E: Element>(cpu: &Cpu, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> {
+fn forward_for<E: Element>(cpu: &Cpu, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> {
     let step = check_rows("softmax input", x, width)?;
     check_len("softmax output", y.len(), "rows * pad(width)", &[x.len()])?;
     let target = Shared::new(y);
@@ -129,10 +154,7 @@ pub fn forward<E: Element>(cpu: &Cpu, width: usize, x: &[E], y: &mut [E]) -> Res
     Ok(())
 }
 
-/// grad_x += y (grad_y - sum of grad_y y), row by row; the sum runs in 16 lanes and a fixed tree.
-///
-/// Shapes: y as [`forward`] leaves it, the gradients alike. Errors: lengths that differ.
-pub fn backward<E: Element>(cpu: &Cpu, width: usize, y: &[E], grad_y: &[E], grad_x: &mut [E]) -> Result<(), Error> {
+fn backward_for<E: Element>(cpu: &Cpu, width: usize, y: &[E], grad_y: &[E], grad_x: &mut [E]) -> Result<(), Error> {
     let step = check_rows("softmax output", y, width)?;
     check_len("softmax output gradient", grad_y.len(), "rows * pad(width)", &[y.len()])?;
     check_len("softmax input gradient", grad_x.len(), "rows * pad(width)", &[y.len()])?;

@@ -1,7 +1,7 @@
 //! Holds clipping: by value, by the norm of each parameter, by the global norm, in this order.
 //! Refuses gradients that are not finite numbers: the trainer ends before they come here.
 
-use elman_kernels::Cpu;
+use elman_kernels::{Cpu, Element};
 
 use crate::config::Config;
 use crate::params::Params;
@@ -11,21 +11,33 @@ use crate::params::Params;
 ///
 /// `clip_value` brings each element to at most that size; `clip_param_norm` each parameter to at most that norm;
 /// `clip` all parameters together. A limit of 0 does nothing, a limit that is not reached changes no bit.
-pub fn clip(cpu: &Cpu, config: &Config, norm: f64, grads: &mut Params<f32>) -> f64 {
+pub fn clip<E: Element>(cpu: &Cpu, config: &Config, norm: f64, grads: &mut Params<E>) -> f64 {
     if config.clip_value > 0.0 {
-        let limit = config.clip_value as f32;
-        grads.values_mut().iter_mut().for_each(|g| *g = g.clamp(-limit, limit));
+        let limit = E::from_f64(config.clip_value);
+        grads.values_mut().iter_mut().for_each(|g| *g = clamp(*g, limit));
     }
     if config.clip_param_norm > 0.0 {
         let factors: Vec<f64> = grads.norms(cpu).map(|norm| clip_scale(norm, config.clip_param_norm)).collect();
         for (values, factor) in grads.each_mut().zip(factors) {
             if factor < 1.0 {
-                values.iter_mut().for_each(|g| *g *= factor as f32);
+                let factor = E::from_f64(factor);
+                values.iter_mut().for_each(|g| *g = *g * factor);
             }
         }
     }
     let changed = config.clip_value > 0.0 || config.clip_param_norm > 0.0;
     clip_scale(if changed { grads.norm(cpu) } else { norm }, config.clip)
+}
+
+/// The nearest number of a size of at most `limit`.
+fn clamp<E: Element>(x: E, limit: E) -> E {
+    if x > limit {
+        limit
+    } else if x < -limit {
+        -limit
+    } else {
+        x
+    }
 }
 
 /// What to multiply gradients of norm `norm` by so that it is at most `limit`; a limit of 0 does not clip.

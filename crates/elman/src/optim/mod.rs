@@ -5,8 +5,8 @@ mod clip;
 mod patience;
 mod schedule;
 
-use elman_kernels::Cpu;
 use elman_kernels::descent::{self, OptimizerKind, Step};
+use elman_kernels::{Cpu, Element};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -18,19 +18,19 @@ pub use schedule::{Place, Schedule, learning_rate};
 
 /// An optimizer with its state: as many moments of each parameter as its formula has, and the steps taken.
 #[derive(Clone, Debug)]
-pub struct Optimizer {
+pub struct Optimizer<E> {
     kind: OptimizerKind,
     momentum: f64,
     weight_decay: f64,
     /// The moments, each with its name in a state file.
-    pub(crate) moments: Vec<(&'static str, Params<f32>)>,
+    pub(crate) moments: Vec<(&'static str, Params<E>)>,
     /// Steps taken.
     pub step: u64,
 }
 
-impl Optimizer {
+impl<E: Element> Optimizer<E> {
     /// The configured optimizer: no steps taken, moments zero.
-    pub fn of(config: &Config, params: &Params<f32>) -> Optimizer {
+    pub fn of(config: &Config, params: &Params<E>) -> Optimizer<E> {
         let (kind, momentum, weight_decay) = (config.optimizer, config.momentum, config.weight_decay());
         let moments = kind.moments().iter().map(|&name| (name, params.zeros_like())).collect();
         Optimizer { kind, momentum, weight_decay, moments, step: 0 }
@@ -42,13 +42,13 @@ impl Optimizer {
         cpu: &Cpu,
         lr: f64,
         grad_scale: f64,
-        params: &mut Params<f32>,
-        grads: &Params<f32>,
+        params: &mut Params<E>,
+        grads: &Params<E>,
     ) -> Result<(), Error> {
         self.step += 1;
         let (momentum, weight_decay) = (self.momentum, self.weight_decay);
         let step = Step { lr, momentum, weight_decay, grad_scale, number: self.step };
-        let mut moments: Vec<&mut [f32]> = self.moments.iter_mut().map(|(_, moment)| moment.values_mut()).collect();
+        let mut moments: Vec<&mut [E]> = self.moments.iter_mut().map(|(_, moment)| moment.values_mut()).collect();
         descent::descend(cpu, self.kind, &step, params.values_mut(), grads.values(), &mut moments)?;
         Ok(())
     }

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use elman_kernels::Cpu;
+use elman_kernels::{Cpu, Element};
 use rand_chacha::ChaCha8Rng;
 
 use super::network::{Network, Precision};
@@ -29,14 +29,14 @@ pub enum Start<'p> {
 }
 
 /// Streams of text from a model, in lockstep: some may still read their prompts while others write.
-pub struct Batch<'a> {
+pub struct Batch<'a, E> {
     vocab_size: usize,
     vocab: &'a Vocab,
     settings: Settings,
     rows: Vec<Row>,
-    network: Network<&'a LanguageModel<f32>>,
+    network: Network<&'a LanguageModel<E>, E>,
     /// `[B, V]` after the last step.
-    logits: Vec<f32>,
+    logits: Vec<E>,
     inputs: Vec<u32>,
 }
 
@@ -87,7 +87,7 @@ impl Row {
     }
 
     /// Chooses the next token, none of the `reserved` first, from the row's logits, which it may change.
-    fn choose(&mut self, logits: &mut [f32], settings: &Settings, reserved: usize) -> u32 {
+    fn choose<E: Element>(&mut self, logits: &mut [E], settings: &Settings, reserved: usize) -> u32 {
         if settings.repetition_penalty != 1.0 {
             penalise(logits, self.recent.iter().copied(), settings.repetition_penalty);
         }
@@ -95,29 +95,29 @@ impl Row {
     }
 }
 
-impl<'a> Batch<'a> {
+impl<'a, E: Element> Batch<'a, E> {
     /// A row for each of `starts`, with its generator, from the zero state. Nothing is computed yet.
     ///
     /// Errors: settings out of range; no rows or too many; characters the model never saw.
     pub fn new<'p>(
-        model: &'a LanguageModel<f32>,
+        model: &'a LanguageModel<E>,
         vocab: &'a Vocab,
         starts: impl IntoIterator<Item = (Start<'p>, ChaCha8Rng)>,
         settings: Settings,
         cpu: &Cpu,
-    ) -> Result<Batch<'a>, Error> {
+    ) -> Result<Batch<'a, E>, Error> {
         Batch::with_precision(model, vocab, starts, settings, Precision::Full, cpu)
     }
 
     /// As [`Batch::new`], with weights of another precision.
     pub fn with_precision<'p>(
-        model: &'a LanguageModel<f32>,
+        model: &'a LanguageModel<E>,
         vocab: &'a Vocab,
         starts: impl IntoIterator<Item = (Start<'p>, ChaCha8Rng)>,
         settings: Settings,
         precision: Precision,
         cpu: &Cpu,
-    ) -> Result<Batch<'a>, Error> {
+    ) -> Result<Batch<'a, E>, Error> {
         settings.check()?;
         let mut rows = Vec::new();
         for (start, rng) in starts {
@@ -187,7 +187,7 @@ impl<'a> Batch<'a> {
 
     /// Writes each row to its own end of `ending`'s kind. `show` is given each piece with its row as soon as it is
     /// known to belong to the text, and may end the work with an error.
-    pub fn write<E>(&mut self, ending: &Ending, mut show: impl FnMut(usize, &str) -> Result<(), E>) -> Result<(), E> {
+    pub fn write<F>(&mut self, ending: &Ending, mut show: impl FnMut(usize, &str) -> Result<(), F>) -> Result<(), F> {
         let mut endings = vec![ending.clone(); self.rows.len()];
         let mut piece = String::new();
         loop {
@@ -209,27 +209,27 @@ impl<'a> Batch<'a> {
 }
 
 /// An endless stream of text from a model, one character a turn: a batch of one.
-pub struct Generator<'a> {
-    batch: Batch<'a>,
+pub struct Generator<'a, E> {
+    batch: Batch<'a, E>,
 }
 
-impl<'a> Generator<'a> {
+impl<'a, E: Element> Generator<'a, E> {
     /// A stream that goes on from `prompt`, which is not part of it. An empty prompt stands for [`Vocab::start`].
     ///
     /// Errors: settings out of range; characters the model never saw.
     pub fn new(
-        model: &'a LanguageModel<f32>,
+        model: &'a LanguageModel<E>,
         vocab: &'a Vocab,
         prompt: &str,
         settings: Settings,
         rng: ChaCha8Rng,
         cpu: &Cpu,
-    ) -> Result<Generator<'a>, Error> {
+    ) -> Result<Generator<'a, E>, Error> {
         Ok(Generator { batch: Batch::new(model, vocab, [(Start::Prompt(prompt), rng)], settings, cpu)? })
     }
 }
 
-impl Iterator for Generator<'_> {
+impl<E: Element> Iterator for Generator<'_, E> {
     type Item = char;
 
     /// The next character. Never None.
@@ -268,7 +268,7 @@ mod tests {
     }
 
     /// The first `length` characters of each row.
-    fn write(batch: &mut Batch, length: usize, rows: usize) -> Vec<String> {
+    fn write(batch: &mut Batch<f32>, length: usize, rows: usize) -> Vec<String> {
         let mut texts = vec![String::new(); rows];
         let ending = Ending::new(length, &[]).unwrap();
         let show = |row: usize, piece: &str| -> Result<(), ()> {

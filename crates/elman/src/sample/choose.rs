@@ -1,6 +1,7 @@
 //! Holds the choice of the next token from logits: penalty, temperature, the cuts of the tail, one draw.
 //! Refuses to know the cuts: see `cut/`.
 
+use elman_kernels::Element;
 use rand_chacha::ChaCha8Rng;
 
 use super::Settings;
@@ -11,23 +12,24 @@ pub const REPETITION_WINDOW: usize = 64;
 
 /// Makes the tokens of `recent` less likely (more, for a penalty below 1); one that comes twice counts once.
 /// Precision: f64, rounded to the logit's own.
-pub fn penalise(logits: &mut [f32], recent: impl IntoIterator<Item = u32>, penalty: f64) {
+pub fn penalise<E: Element>(logits: &mut [E], recent: impl IntoIterator<Item = u32>, penalty: f64) {
     let mut ids: Vec<u32> = recent.into_iter().collect();
     ids.sort_unstable();
     ids.dedup();
     for id in ids {
         if let Some(x) = logits.get_mut(id as usize) {
-            let logit = f64::from(*x);
-            *x = if logit > 0.0 { logit / penalty } else { logit * penalty } as f32;
+            let logit = x.to_f64();
+            *x = E::from_f64(if logit > 0.0 { logit / penalty } else { logit * penalty });
         }
     }
 }
 
 /// Chooses a token: temperature, then the cuts, then one draw. A logit that is not a number is never chosen while another
 /// is. Precision: f64 throughout, sums from the likeliest down, so the same everywhere.
-pub fn choose(logits: &[f32], settings: &Settings, rng: &mut ChaCha8Rng) -> usize {
+pub fn choose<E: Element>(logits: &[E], settings: &Settings, rng: &mut ChaCha8Rng) -> usize {
     let logit = |id: usize| {
-        if logits[id].is_nan() { f64::NEG_INFINITY } else { f64::from(logits[id]) }
+        let logit = logits[id].to_f64();
+        if logit.is_nan() { f64::NEG_INFINITY } else { logit }
     };
     let best = (1..logits.len()).fold(0, |best, id| if logit(id).total_cmp(&logit(best)).is_gt() { id } else { best });
     if settings.temperature == 0.0 {

@@ -4,21 +4,21 @@
 use std::borrow::Borrow;
 
 use elman_kernels::recurrent::step::{self, Stepper};
-use elman_kernels::{Cpu, pad};
+use elman_kernels::{Cpu, Element, pad};
 
 pub use elman_kernels::recurrent::step::Precision;
 
 use crate::{error::Error, layer::State, model::LanguageModel, tape::Tape};
 
 /// A model, owned or borrowed, with the states of its rows.
-pub(crate) enum Network<M> {
+pub(crate) enum Network<M, E> {
     /// All rows at once.
-    Together { model: M, tape: Box<Tape<f32>>, state: State<f32> },
+    Together { model: M, tape: Box<Tape<E>>, state: State<E> },
     /// One row after another, each with its own state.
-    Apart { stepper: Box<Stepper<f32>>, states: Vec<step::State<f32>>, logits: Vec<f32> },
+    Apart { stepper: Box<Stepper<E>>, states: Vec<step::State<E>>, logits: Vec<E> },
 }
 
-impl<M: Borrow<LanguageModel<f32>>> Network<M> {
+impl<E: Element, M: Borrow<LanguageModel<E>>> Network<M, E> {
     /// `rows` rows at the start of a text.
     pub fn new(model: M, precision: Precision, rows: usize, cpu: &Cpu) -> Result<Self, Error> {
         let borrowed = model.borrow();
@@ -28,7 +28,7 @@ impl<M: Borrow<LanguageModel<f32>>> Network<M> {
         }
         let stepper = borrowed.stepper_with(cpu, precision)?;
         let states = vec![borrowed.stepper_state(&stepper); rows];
-        let logits = vec![0.0; pad(borrowed.vocab_size())];
+        let logits = vec![E::ZERO; pad(borrowed.vocab_size())];
         Ok(Network::Apart { stepper: Box::new(stepper), states, logits })
     }
 
@@ -49,7 +49,7 @@ impl<M: Borrow<LanguageModel<f32>>> Network<M> {
     }
 
     /// A step for each row: `logits` becomes `[B, V]`, row-major. Errors: a token out of range.
-    pub fn step(&mut self, inputs: &[u32], logits: &mut Vec<f32>) -> Result<(), Error> {
+    pub fn step(&mut self, inputs: &[u32], logits: &mut Vec<E>) -> Result<(), Error> {
         match self {
             Network::Together { model, tape, state } => (*model).borrow().step(tape, inputs, state, logits),
             Network::Apart { stepper, states, logits: row } => {

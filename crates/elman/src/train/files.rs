@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use elman_kernels::Element;
+
 use super::{Event, Trainer};
 use crate::{
     checkpoint::{Results, save_model},
@@ -15,7 +17,7 @@ use crate::{
 /// Bytes of a save beside its numbers: headers, vocabulary, log.
 const SMALL_THINGS: u64 = 1 << 20;
 
-impl Trainer {
+impl<E: Element> Trainer<E> {
     /// Takes the run for itself and makes its files agree with where it is: a new one has a state from the start, so that
     /// nothing is lost before the first save; a resumed one has the model that belongs to its state, whatever the crash
     /// left, and no models of steps that are to come again.
@@ -93,7 +95,7 @@ impl Trainer {
         self.parts().save(run.disk(), &run.state())
     }
 
-    fn parts(&self) -> Parts<'_> {
+    fn parts(&self) -> Parts<'_, E> {
         let Trainer { config, progress, text, model, optimizer, carry, .. } = self;
         let vocab = self.vocab_is_given.then_some(&self.vocab);
         Parts { config, progress, text, vocab, model, optimizer, carry }
@@ -105,7 +107,7 @@ impl Trainer {
         let states = 1 + u64::from(self.config.on_nan == OnNan::Rollback);
         let numbers =
             self.model.params().count() as u64 * (models + states * (1 + self.optimizer.moments.len() as u64));
-        numbers * size_of::<f32>() as u64 + SMALL_THINGS
+        numbers * size_of::<E>() as u64 + SMALL_THINGS
     }
 
     pub(super) fn save_model(&self, run: &RunDir, path: &Path) -> Result<(), Error> {

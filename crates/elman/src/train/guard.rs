@@ -1,6 +1,8 @@
 //! Holds what is done about bad steps: found before they change the model, named, and stopped at, skipped or undone.
 //! Refuses to go on for ever: too many in a row, or in all, end the run.
 
+use elman_kernels::Element;
+
 use super::Trainer;
 use crate::{
     config::OnNan,
@@ -30,7 +32,7 @@ impl Usual {
     }
 }
 
-impl Trainer {
+impl<E: Element> Trainer<E> {
     /// Why the step that was just computed must not be taken, if so.
     pub(super) fn problem(&self, loss: f64, norm: f64) -> Option<String> {
         if !(loss.is_finite() && norm.is_finite()) {
@@ -53,7 +55,7 @@ impl Trainer {
 
     /// The first number that a save would refuse, in the order parameters, moments, carried state.
     pub(super) fn first_bad(&self) -> Option<String> {
-        let of = |what: &str, params: &Params<f32>| {
+        let of = |what: &str, params: &Params<E>| {
             let (name, value) = first_bad_of(params)?;
             Some(format!("the first to go bad is {what}{name}, which holds {value}"))
         };
@@ -62,7 +64,7 @@ impl Trainer {
             .or_else(|| {
                 let carried = self.carry.tensors().into_iter();
                 carried.map(|(name, _, values)| (name, values)).find_map(|(name, values)| {
-                    let value = values.into_iter().find(|x| !x.is_finite())?;
+                    let value = values.into_iter().find(|x| !x.to_f64().is_finite())?;
                     Some(format!("the first to go bad is the carried state {name}, which holds {value}"))
                 })
             })
@@ -127,13 +129,13 @@ impl Trainer {
 }
 
 /// The first parameter that holds what is no finite number, and that number.
-fn first_bad_of(params: &Params<f32>) -> Option<(&str, f32)> {
+fn first_bad_of<E: Element>(params: &Params<E>) -> Option<(&str, E)> {
     let values = params.values();
-    if values.iter().all(|x| x.is_finite()) {
+    if values.iter().all(|x| x.to_f64().is_finite()) {
         return None; // padding is zero
     }
     params.names().find_map(|name| {
-        let value = params.get(name)?.into_iter().find(|x| !x.is_finite())?;
+        let value = params.get(name)?.into_iter().find(|x| !x.to_f64().is_finite())?;
         Some((name, value))
     })
 }
@@ -173,12 +175,12 @@ mod tests {
         }
     }
 
-    fn trainer(config: &Config) -> Trainer {
+    fn trainer(config: &Config) -> Trainer<f32> {
         Trainer::new(config.clone(), &corpus(), &Cpu::new(Some(1)).unwrap()).unwrap()
     }
 
     /// Trains to `stop`, or to the end; what was said about bad steps.
-    fn train(trainer: &mut Trainer, run: &RunDir, stop: u64) -> (Result<Outcome, Error>, Vec<String>) {
+    fn train(trainer: &mut Trainer<f32>, run: &RunDir, stop: u64) -> (Result<Outcome, Error>, Vec<String>) {
         let mut bad = Vec::new();
         let outcome = trainer.run(Some(run), &mut |event| {
             match event {
@@ -192,7 +194,7 @@ mod tests {
     }
 
     /// What spoils a run, and the words by which the message must name it.
-    type Spoil = (&'static str, fn(&mut Trainer));
+    type Spoil = (&'static str, fn(&mut Trainer<f32>));
 
     /// Numbers that a run can come to hold: an embedded character, a weight, a hidden state, a moment.
     const SPOILS: [Spoil; 4] = [
@@ -235,7 +237,7 @@ mod tests {
                 let error = train(&mut trainer, &run, 0).0.unwrap_err();
                 assert!(matches!(error, Error::Diverged { .. }) && error.to_string().contains(words), "{error}");
                 assert!(files(&run) == before.0, "{words}");
-                ModelFile::load(run.path()).unwrap();
+                ModelFile::<f32>::load(run.path()).unwrap();
                 if !words.starts_with("adam") {
                     assert!(bits(&trainer) == before.1, "{words}: the step was taken");
                 }
@@ -243,7 +245,7 @@ mod tests {
         }
     }
 
-    fn bits(trainer: &Trainer) -> Vec<u32> {
+    fn bits(trainer: &Trainer<f32>) -> Vec<u32> {
         trainer.model.params().values().iter().map(|x| x.to_bits()).collect()
     }
 

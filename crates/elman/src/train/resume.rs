@@ -1,7 +1,7 @@
 //! Holds how a stopped run is taken up again. Refuses another text and other settings than the run was started with, by
 //! name, unless it is told what to give up.
 
-use elman_kernels::Cpu;
+use elman_kernels::{Cpu, Element};
 use serde_json::{Map, Value};
 
 use super::{Data, Trainer};
@@ -26,12 +26,12 @@ pub struct Changes {
     pub force: bool,
 }
 
-impl Trainer {
+impl<E: Element> Trainer<E> {
     /// A run as its directory has it: what follows equals, byte for byte, a run that never stopped. Its log and samples
     /// are cut back to the last save.
     ///
     /// Errors: a state that cannot be read or does not fit itself; another text than the run's; somebody who trains it.
-    pub fn resume(run: &RunDir, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer, Error> {
+    pub fn resume(run: &RunDir, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer<E>, Error> {
         Trainer::resume_with(run, corpus, cpu, Changes::default())
     }
 
@@ -40,7 +40,7 @@ impl Trainer {
     ///
     /// Errors: changes that are not free, each by name, unless they are forced; forced ones that the saved tensors do
     /// not fit.
-    pub fn resume_with(run: &RunDir, corpus: &Corpus, cpu: &Cpu, changes: Changes) -> Result<Trainer, Error> {
+    pub fn resume_with(run: &RunDir, corpus: &Corpus, cpu: &Cpu, changes: Changes) -> Result<Trainer<E>, Error> {
         let lock = run.lock()?;
         let saved = StateFile::read(&run.state())?;
         let text = corpus.mark();
@@ -54,6 +54,7 @@ impl Trainer {
         };
         let mut config = changes.config.unwrap_or_else(|| saved.meta.config.clone());
         config.check()?;
+        config.dtype.check::<E>()?;
         if config.epochs == saved.meta.config.epochs {
             config.steps = config.steps.or(saved.meta.config.steps);
         }
@@ -68,11 +69,11 @@ impl Trainer {
         let known = match (saved.meta.vocab.clone(), saved.meta.config.tokenizer) {
             (Some(list), _) => Some(Vocab::from_file(&saved.meta.config, Some(list), None, &run.state())?),
             (None, tokenizer) if same_text && tokenizer != TokenizerKind::Bpe => None,
-            (None, _) => Some(ModelFile::load(run.model())?.vocab),
+            (None, _) => Some(ModelFile::<E>::load(run.model())?.vocab),
         };
         let vocab_is_given = known.is_some();
         let data = Data::prepare(&config, corpus, known)?;
-        StateFile::check(&saved, &config, data.vocab.len())?;
+        StateFile::check::<E>(&saved, &config, data.vocab.len())?;
         let mut trainer = Trainer::assemble(config, text, data, cpu)?;
         let carries = saved.restore(&mut trainer.model, &mut trainer.optimizer, &mut trainer.carry);
         if let Err(error) = carries {

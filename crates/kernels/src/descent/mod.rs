@@ -14,6 +14,7 @@ mod rmsprop;
 mod sgd;
 
 use crate::cpu::{Shared, saturating_product};
+use crate::doors::doors;
 use crate::error::check_len;
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, Error};
@@ -125,9 +126,20 @@ impl Step {
     }
 }
 
-/// Moves `values` by one step and updates the moments, as many as [`OptimizerKind::moments`] names, zero before the first
-/// step. All slices have one length. Errors: lengths or a number of moments that differ.
-pub fn descend<E: Element>(
+doors! {
+    /// Moves `values` by one step and updates the moments, as many as [`OptimizerKind::moments`] names, zero before the
+    /// first step. All slices have one length. Errors: lengths or a number of moments that differ.
+    pub fn descend(
+        cpu: &Cpu,
+        kind: OptimizerKind,
+        step: &Step,
+        values: &mut [E],
+        grads: &[E],
+        moments: &mut [&mut [E]],
+    ) -> Result<(), Error> = descend_for;
+}
+
+fn descend_for<E: Element>(
     cpu: &Cpu,
     kind: OptimizerKind,
     step: &Step,

@@ -16,16 +16,18 @@ use std::ops::Range;
 
 use crate::gemm::Columns;
 use crate::layout::PANEL;
+use crate::recurrent::step::Precision;
 use crate::simd::Backend;
 use crate::{Element, pad};
 
-pub(crate) use bf16::Bf16;
 pub use bf16::rounded_to_bfloat16;
 pub(crate) use full::Full;
-pub(crate) use int8::Int8;
+
+use bf16::Bf16;
+use int8::Int8;
 
 /// A weight ready to be multiplied with one vector.
-pub(crate) trait Product<E>: Send + Sync {
+pub trait Product<E>: Send + Sync {
     /// Number of panels.
     fn panels(&self) -> usize;
     /// Bytes that one product reads.
@@ -36,6 +38,20 @@ pub(crate) trait Product<E>: Send + Sync {
     /// # Safety
     /// Column j of panel p is `to[64 p + j]`: for the columns of `panels`, writable and touched by nothing else.
     unsafe fn add(&self, backend: Backend, panels: Range<usize>, x: &[E], scratch: &mut [f32], to: *mut E);
+}
+
+/// Any of them.
+pub type BoxedProduct<E> = Box<dyn Product<E>>;
+/// What makes one.
+pub type Maker<E> = fn(&Source<'_, E>) -> BoxedProduct<E>;
+
+/// What makes a weight of f32 a narrow one; None where it is to stay full.
+pub(crate) fn narrow(precision: Precision) -> Option<Maker<f32>> {
+    match precision {
+        Precision::Full => None,
+        Precision::Bf16 => Some(|source| Box::new(Bf16::new(source))),
+        Precision::Int8 => Some(|source| Box::new(Int8::new(source))),
+    }
 }
 
 /// Elements of scratch that a vector of `inputs` numbers takes.
@@ -80,12 +96,12 @@ impl Shape {
 
 /// Where a weight comes from: packed as `layout.rs` has it, of which some columns of each panel count.
 #[derive(Clone, Copy)]
-pub(crate) struct Source<'a, E> {
-    pub packed: &'a [E],
-    pub inputs: usize,
-    pub columns: Columns,
+pub struct Source<'a, E> {
+    pub(crate) packed: &'a [E],
+    pub(crate) inputs: usize,
+    pub(crate) columns: Columns,
     /// Columns that count, of all panels; a multiple of 16.
-    pub outputs: usize,
+    pub(crate) outputs: usize,
 }
 
 impl<E: Element> Source<'_, E> {

@@ -19,6 +19,7 @@ mod products;
 pub mod step;
 
 use crate::cpu::saturating_product;
+use crate::doors::doors;
 use crate::error::{check_len, check_tokens, product};
 use crate::gemm::{Columns, Left};
 use crate::layout::{Layout, PANEL};
@@ -325,6 +326,40 @@ impl<'a, E> Inputs<'a, E> {
     }
 }
 
+doors! {
+    /// Runs the layer over all steps from the initial state in slot [`Dims::first_slot`] of `hidden` and `cell`.
+    ///
+    /// Saved: `gates` (overwritten) and the other slots of `hidden` and `cell`; backward needs all three.
+    /// Allocates: one sum of the biases.
+    /// Errors: a length that differs from its shape; a token out of range that is read.
+    pub fn forward(
+        cpu: &Cpu,
+        d: &Dims,
+        w: &Weights<'_, E>,
+        inputs: Inputs<'_, E>,
+        gates: &mut [E],
+        hidden: &mut [E],
+        cell: &mut [E],
+    ) -> Result<(), Error> = forward_for;
+
+    /// Gradients of [`forward`], from the last step read to the first. `grad_x` and `grads` are added to; `grad_x` may be
+    /// absent, and for tokens there is none. The sums of a weight's gradient run over the positions that are read, in the
+    /// order of `[T, B]`: positions that are not take no part, so more of them change no bit.
+    ///
+    /// Allocates: the transposed weights; with a mask, the positions and their rows of `grad_x`; for a cell with an inner
+    /// product, the rows of its operand. Errors: a length that differs from its shape; a token out of range that is read.
+    /// Then nothing is written.
+    pub fn backward(
+        cpu: &Cpu,
+        d: &Dims,
+        w: &Weights<'_, E>,
+        inputs: Inputs<'_, E>,
+        run: Sequence<'_, E>,
+        grad_x: Option<&mut [E]>,
+        grads: WeightGrads<'_, E>,
+    ) -> Result<(), Error> = backward_for;
+}
+
 fn check<E: Element>(d: &Dims, w: &Weights<'_, E>, inputs: &Inputs<'_, E>, lens: [usize; 3]) -> Result<(), Error> {
     if let Some(present) = inputs.present {
         check_len("present", present.len(), "T * B", &[d.seq_len, d.batch])?;
@@ -345,12 +380,7 @@ fn check<E: Element>(d: &Dims, w: &Weights<'_, E>, inputs: &Inputs<'_, E>, lens:
     check_len("cell", lens[2], "(T+1) * B * pad(H), or 0", &[d.cell_len()])
 }
 
-/// Runs the layer over all steps from the initial state in slot [`Dims::first_slot`] of `hidden` and `cell`.
-///
-/// Saved: `gates` (overwritten) and the other slots of `hidden` and `cell`; backward needs all three.
-/// Allocates: one sum of the biases.
-/// Errors: a length that differs from its shape; a token out of range that is read.
-pub fn forward<E: Element>(
+fn forward_for<E: Element>(
     cpu: &Cpu,
     d: &Dims,
     w: &Weights<'_, E>,
@@ -387,14 +417,7 @@ pub struct Sequence<'a, E> {
     pub grad_cell: &'a mut [E],
 }
 
-/// Gradients of [`forward`], from the last step read to the first. `grad_x` and `grads` are added to; `grad_x` may be
-/// absent, and for tokens there is none. The sums of a weight's gradient run over the positions that are read, in the
-/// order of `[T, B]`: positions that are not take no part, so more of them change no bit.
-///
-/// Allocates: the transposed weights; with a mask, the positions and their rows of `grad_x`; for a cell with an inner
-/// product, the rows of its operand. Errors: a length that differs from its shape; a token out of range that is read.
-/// Then nothing is written.
-pub fn backward<E: Element>(
+fn backward_for<E: Element>(
     cpu: &Cpu,
     d: &Dims,
     w: &Weights<'_, E>,

@@ -13,10 +13,11 @@ use std::ops::Range;
 use super::{Cell, Dims, Equations, Step, Weights, with_equations};
 use crate::cpu::Shared;
 use crate::crew::{Crew, Member};
+use crate::doors::doors;
 use crate::error::{check_len, check_tokens};
 use crate::gemm::Columns;
 use crate::layout::PANEL;
-use crate::matvec::{Bf16, Full, Int8, Product, Source, scratch_len};
+use crate::matvec::{BoxedProduct, Full, Product, Source, scratch_len};
 use crate::simd::{Backend, Kernel, Simd};
 use crate::{Buffer, Cpu, Element, Error, linear, pad};
 
@@ -51,8 +52,6 @@ pub struct Network<'a, E> {
     /// Its bias `[V]`.
     pub head_bias: &'a [E],
 }
-
-type BoxedProduct<E> = Box<dyn Product<E>>;
 
 /// What a layer's gates hold before the recurrent product.
 enum Reads<E> {
@@ -147,7 +146,13 @@ impl<E: Element> Stepper<E> {
     /// Allocates: the weights once more, and the gates of every token where those are one-hot.
     /// Errors: no layer; sizes that do not fit each other; a length that differs from its shape; no threads.
     pub fn new(cpu: &Cpu, network: &Network<'_, E>) -> Result<Stepper<E>, Error> {
-        Stepper::build(cpu, network, |source| Box::new(Full::new(source)))
+        lay_out(cpu, network, Precision::Full)
+    }
+
+    /// As [`Stepper::new`], with the weights of every product in `precision`. Biases and rows that tokens pick stay full.
+    /// Errors: narrow weights of f64.
+    pub fn with_precision(cpu: &Cpu, network: &Network<'_, E>, precision: Precision) -> Result<Stepper<E>, Error> {
+        lay_out(cpu, network, precision)
     }
 
     fn build(
@@ -234,47 +239,68 @@ impl<E: Element> Stepper<E> {
     ///
     /// Errors: a token out of range; a state of another network; logits of another length.
     pub fn step(&mut self, token: u32, state: &mut State<E>, logits: &mut [E]) -> Result<(), Error> {
-        check_tokens(&[token], None, self.vocab_size)?;
-        check_len("logits", logits.len(), "pad(V)", &[pad(self.vocab_size)])?;
-        if state.sizes != self.sizes {
-            return Err(Error::Length {
-                name: "state of another network",
-                got: state.values.len(),
-                shape: "3 * sum of pad(H), and the same layers",
-                expected: 3 * self.sizes.total,
-            });
-        }
-        let before = state.current;
-        state.current = 1 - before;
-        let job = Job {
-            backend: self.backend,
-            token: token as usize,
-            layers: &self.layers,
-            head: &*self.head,
-            head_bias: &self.head_bias,
-            outputs: pad(self.vocab_size),
-            sizes: &self.sizes,
-            before,
-            state: Shared::new(&mut state.values),
-            gates: Shared::new(&mut self.gates),
-            logits: Shared::new(logits),
-            scratch_len: self.scratch.len() / self.crew.count(),
-            scratch: Shared::new(&mut self.scratch),
-        };
-        self.crew.run(move |member| job.run(member));
-        Ok(())
+        advance(self, token, state, logits)
     }
 }
 
-impl Stepper<f32> {
-    /// As [`Stepper::new`], with the weights of every product in `precision`. Biases and rows that tokens pick stay full.
-    pub fn with_precision(cpu: &Cpu, network: &Network<'_, f32>, precision: Precision) -> Result<Stepper<f32>, Error> {
-        Stepper::build(cpu, network, |source| match precision {
-            Precision::Full => Box::new(Full::new(source)),
-            Precision::Bf16 => Box::new(Bf16::new(source)),
-            Precision::Int8 => Box::new(Int8::new(source)),
-        })
+doors! {
+    pub(crate) fn lay_out(
+        cpu: &Cpu,
+        network: &Network<'_, E>,
+        precision: Precision,
+    ) -> Result<Stepper<E>, Error> = lay_out_for;
+
+    pub(crate) fn advance(
+        stepper: &mut Stepper<E>,
+        token: u32,
+        state: &mut State<E>,
+        logits: &mut [E],
+    ) -> Result<(), Error> = advance_for;
+}
+
+fn lay_out_for<E: Element>(cpu: &Cpu, network: &Network<'_, E>, precision: Precision) -> Result<Stepper<E>, Error> {
+    match E::narrow(precision) {
+        _ if precision == Precision::Full => Stepper::build(cpu, network, |source| Box::new(Full::new(source))),
+        Some(product) => Stepper::build(cpu, network, product),
+        None => Err(Error::Narrow { precision: format!("{precision:?}").to_lowercase(), got: E::NAME }),
     }
+}
+
+fn advance_for<E: Element>(
+    stepper: &mut Stepper<E>,
+    token: u32,
+    state: &mut State<E>,
+    logits: &mut [E],
+) -> Result<(), Error> {
+    check_tokens(&[token], None, stepper.vocab_size)?;
+    check_len("logits", logits.len(), "pad(V)", &[pad(stepper.vocab_size)])?;
+    if state.sizes != stepper.sizes {
+        return Err(Error::Length {
+            name: "state of another network",
+            got: state.values.len(),
+            shape: "3 * sum of pad(H), and the same layers",
+            expected: 3 * stepper.sizes.total,
+        });
+    }
+    let before = state.current;
+    state.current = 1 - before;
+    let job = Job {
+        backend: stepper.backend,
+        token: token as usize,
+        layers: &stepper.layers,
+        head: &*stepper.head,
+        head_bias: &stepper.head_bias,
+        outputs: pad(stepper.vocab_size),
+        sizes: &stepper.sizes,
+        before,
+        state: Shared::new(&mut state.values),
+        gates: Shared::new(&mut stepper.gates),
+        logits: Shared::new(logits),
+        scratch_len: stepper.scratch.len() / stepper.crew.count(),
+        scratch: Shared::new(&mut stepper.scratch),
+    };
+    stepper.crew.run(move |member| job.run(member));
+    Ok(())
 }
 
 impl<E: Element> Network<'_, E> {

@@ -16,6 +16,11 @@ impl<E: Element> LanguageModel<E> {
         self.network(|network| Ok(Stepper::new(cpu, network)?))
     }
 
+    /// As [`LanguageModel::stepper`], with weights of a precision. Errors: a narrow one for a model of f64.
+    pub fn stepper_with(&self, cpu: &Cpu, precision: Precision) -> Result<Stepper<E>, Error> {
+        self.network(|network| Ok(Stepper::with_precision(cpu, network, precision)?))
+    }
+
     /// Whether [`LanguageModel::stepper`] is built for its cell.
     pub(crate) fn has_stepper(&self) -> bool {
         self.rnn.layers().all(|ids| step::is_built_for(ids.cell))
@@ -73,12 +78,5 @@ impl<E: Element> LanguageModel<E> {
             head_weight: params.slice(self.decoder.weight),
             head_bias: params.slice(self.decoder.bias),
         })
-    }
-}
-
-impl LanguageModel<f32> {
-    /// As [`LanguageModel::stepper`], with weights of a precision.
-    pub fn stepper_with(&self, cpu: &Cpu, precision: Precision) -> Result<Stepper<f32>, Error> {
-        self.network(|network| Ok(Stepper::with_precision(cpu, network, precision)?))
     }
 }

@@ -1,0 +1,134 @@
+//! Holds the choices of a configuration that have no room of their own, a name for each. Refuses what they mean.
+
+use elman_kernels::Element;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// The numbers of a run: its weights, values, gradients and moments, and what its files hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// Single precision.
+    F32,
+    /// Double precision: twice the memory and more than twice the time, for what needs its digits.
+    F64,
+}
+
+impl Dtype {
+    /// That of a number type of the kernels.
+    pub fn of<E: Element>() -> Dtype {
+        if size_of::<E>() == 8 { Dtype::F64 } else { Dtype::F32 }
+    }
+
+    /// Bytes of a number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Dtype::F32 => 4,
+            Dtype::F64 => 8,
+        }
+    }
+
+    /// As a recipe and a flag have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+            Dtype::F64 => "f64",
+        }
+    }
+
+    /// Errors: it is not that of `E`.
+    pub(crate) fn check<E: Element>(self) -> Result<(), Error> {
+        if self == Dtype::of::<E>() {
+            return Ok(());
+        }
+        let expected = format!("{}, the numbers it is computed in", E::NAME);
+        Err(Error::Setting { name: "dtype", got: self.name().into(), expected })
+    }
+}
+
+/// What the state is before the first step of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InitialState {
+    /// Zero.
+    Zero,
+    /// A row of parameters, the same for every sequence. It is learned from the windows that begin one.
+    Learned,
+}
+
+/// How the parameters of a fresh model are drawn: see [`Config::init_scale`] for the scale s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Init {
+    /// Uniform in ±s/sqrt(H).
+    Pytorch,
+    /// Normal with deviation s.
+    Normal,
+    /// Normal with deviation s/sqrt(columns); biases s/sqrt(H).
+    Fan,
+    /// Each H x H block of the recurrent weights s times an orthogonal matrix, the rest uniform in ±1/sqrt(H).
+    Orthogonal,
+}
+
+/// What biases begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InitBias {
+    /// Drawn like the weights.
+    Drawn,
+    /// Zero.
+    Zero,
+}
+
+/// How the training text is cut into batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BatchKind {
+    /// Contiguous rows, the state carried along each.
+    Rows,
+    /// Consecutive chunks, each from the zero state.
+    Chunks,
+    /// Windows drawn with replacement, each from the zero state.
+    Random,
+    /// A line an example, from the zero state; shorter ones padded, the padding without weight.
+    Lines,
+}
+
+/// How a text becomes tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenizerKind {
+    /// One token per Unicode scalar value.
+    Char,
+    /// One token per byte, of anything.
+    Byte,
+    /// Words: see [`Config::words`].
+    Word,
+    /// Parts of words, by byte-pair encoding.
+    Bpe,
+}
+
+impl TokenizerKind {
+    /// What one of its tokens is called.
+    pub fn unit(self) -> &'static str {
+        match self {
+            TokenizerKind::Char => "character",
+            TokenizerKind::Byte => "byte",
+            TokenizerKind::Word => "word",
+            TokenizerKind::Bpe => "token",
+        }
+    }
+}
+
+/// What becomes of a step whose loss, gradient or parameters are not finite, or whose gradient jumps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnNan {
+    /// The run ends with an error; the last save stays.
+    Stop,
+    /// The step changes nothing, and the next is taken.
+    Skip,
+    /// The run goes back to its last save, with half the learning rate.
+    Rollback,
+}
