@@ -30,6 +30,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod data;
 pub mod disk;
+pub mod distribution;
 pub mod error;
 pub mod evaluate;
 pub mod gradcheck;

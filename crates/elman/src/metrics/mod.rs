@@ -2,5 +2,6 @@
 //! see numbers. All arithmetic is in f64.
 
 mod classes;
+pub mod forecast;
 
 pub use classes::{ClassFigures, Confusion};

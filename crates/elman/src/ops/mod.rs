@@ -7,6 +7,7 @@ mod cross_entropy;
 mod dropout;
 mod elementwise;
 mod embed;
+mod likelihood;
 mod linear;
 mod param;
 mod pool;
@@ -39,6 +40,7 @@ pub(crate) enum Op<E> {
     Concat(columns::Concat),
     Slice(columns::Slice),
     Scan(Box<scan::Scan<E>>),
+    Likelihood(likelihood::Likelihood<E>),
     PoolMean(pool::Mean),
     Pick(pool::Pick),
     Attention(Box<attention::Attention<E>>),
@@ -66,6 +68,7 @@ impl<E: Element> Op<E> {
             Op::Concat(op) => op.backward(m),
             Op::Slice(op) => op.backward(m),
             Op::Scan(op) => op.backward(m, params, grads),
+            Op::Likelihood(op) => op.backward(m),
             Op::PoolMean(op) => op.backward(m),
             Op::Pick(op) => op.backward(m),
             Op::Attention(op) => op.backward(m),
@@ -78,6 +81,7 @@ impl<E: Element> Op<E> {
             Op::Recurrent(op) => op.recycle(m),
             Op::CrossEntropy(op) => op.recycle(m),
             Op::Scan(op) => op.recycle(m),
+            Op::Likelihood(op) => op.recycle(m),
             Op::Attention(op) => op.recycle(m),
             _ => {}
         }
