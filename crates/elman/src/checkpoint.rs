@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use elman_kernels::{Cpu, Element};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     config::{Config, InitialState, TokenizerKind},
@@ -161,7 +162,8 @@ impl<E: Element> ModelFile<E> {
 
     /// Writes the file, whole or not at all. Errors: it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        save_model(&Disk::default(), path.as_ref(), &self.config, &self.vocab, &self.results, &self.model)
+        let meta = tokenizer(&self.config, &self.vocab);
+        save_model(&Disk::default(), path.as_ref(), &self.config, &self.results, meta, self.model.params())
     }
 
     /// A stream of text that goes on from `prompt`; equal seeds give equal text.
@@ -192,22 +194,35 @@ impl<E: Element> ModelFile<E> {
     }
 }
 
-/// [`ModelFile::save`] for parts that belong to a trainer.
+/// The metadata of a language model's tokens.
+pub(crate) fn tokenizer(config: &Config, vocab: &Vocab) -> Map<String, Value> {
+    let tokenizer = Tokenizer { bpe: vocab.bpe_json(), kind: config.tokenizer, vocab: vocab.list() };
+    let tokenizer = serde_json::to_value(tokenizer).expect("strings make JSON");
+    Map::from_iter([("tokenizer".to_string(), tokenizer)])
+}
+
+/// [`ModelFile::save`] for parts that belong to a trainer; `meta` are the task's entries of the metadata.
 pub(crate) fn save_model<E: Element>(
     disk: &Disk,
     path: &Path,
     config: &Config,
-    vocab: &Vocab,
     results: &Results,
-    model: &LanguageModel<E>,
+    mut meta: Map<String, Value>,
+    params: &Params<E>,
 ) -> Result<(), Error> {
-    let meta = Meta {
-        config: config.clone(),
-        format: FORMAT,
-        results: results.clone(),
-        tokenizer: Tokenizer { bpe: vocab.bpe_json(), kind: config.tokenizer, vocab: vocab.list() },
-    };
-    tensor_file::write(disk, path, KEY, &meta, named("", model.params()))
+    /// What every task's model has.
+    #[derive(Serialize)]
+    struct Head<'a> {
+        config: &'a Config,
+        format: u64,
+        results: &'a Results,
+    }
+    let head = serde_json::to_value(Head { config, format: FORMAT, results });
+    match head.map_err(|error| Error::file(path, format!("{KEY} cannot be written as JSON: {error}")))? {
+        Value::Object(head) => meta.extend(head),
+        _ => unreachable!("a struct is an object"),
+    }
+    tensor_file::write(disk, path, KEY, &meta, named("", params))
 }
 
 /// A configuration out of a file is checked like a user's, and blamed on the file.
@@ -440,7 +455,8 @@ mod tests {
         assert!(!String::from_utf8_lossy(&fs::read(&path).unwrap()).contains("vocab\\\""));
         assert_eq!(ModelFile::<f32>::load(&path).unwrap().vocab, Vocab::bytes());
         let short = LanguageModel::<f32>::new(&config, 255).unwrap();
-        save_model(&Disk::default(), &path, &config, &Vocab::bytes(), &results, &short).unwrap();
+        let meta = tokenizer(&config, &Vocab::bytes());
+        save_model(&Disk::default(), &path, &config, &results, meta, short.params()).unwrap();
         let error = ModelFile::<f32>::load(&path).map(|_| ()).unwrap_err().to_string();
         assert!(error.starts_with("decoder.bias has 255 values, expected 256 for bytes"), "{error}");
         let kind = spoilt(|_| {}, |m| m["tokenizer"]["kind"] = "byte".into());
