@@ -49,7 +49,7 @@ estimates N="10":
 
 # Changed inputs of the committed corpus, through every target.
 fuzz N="1000000" SEED="1":
-    for target in model_file vocabulary config prompt; do cargo run --release -p elman-fuzz -- $target {{N}} {{SEED}} || exit 1; done
+    for target in model_file vocabulary config prompt csv; do cargo run --release -p elman-fuzz -- $target {{N}} {{SEED}} || exit 1; done
 
 # The same with libFuzzer, which learns: needs a nightly compiler and cargo-fuzz.
 libfuzzer TARGET SECONDS="600":

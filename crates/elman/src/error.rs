@@ -202,6 +202,36 @@ pub enum Error {
         /// The first thing that went bad, or why going on is of no use.
         problem: String,
     },
+    /// A row of a table is not what it should be.
+    #[error("line {line}{}: {problem} ({name})", column.as_ref().map(|column| format!(", column {column}")).unwrap_or_default())]
+    Row {
+        /// The table.
+        name: String,
+        /// The line its row begins on, from 1.
+        line: u64,
+        /// The column at fault, where it is one.
+        column: Option<String>,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A table lacks a column.
+    #[error("no column is called {column}, expected one of {} ({name})", list_names(has))]
+    NoColumn {
+        /// The table.
+        name: String,
+        /// The column asked for.
+        column: String,
+        /// The columns there are.
+        has: Vec<String>,
+    },
+    /// A table or a set of examples cannot be used as a whole.
+    #[error("{problem} ({name})")]
+    Data {
+        /// What it is called.
+        name: String,
+        /// What is wrong, and what was wanted.
+        problem: String,
+    },
     /// The kernels refused.
     #[error(transparent)]
     Kernels(#[from] elman_kernels::Error),
@@ -223,6 +253,13 @@ impl Error {
 fn list(characters: &[char]) -> String {
     let first: Vec<String> = characters.iter().take(10).map(|&c| describe(c)).collect();
     let more = characters.len() - first.len();
+    first.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
+
+/// The first ten names, and how many more there are.
+fn list_names(names: &[String]) -> String {
+    let first: Vec<&str> = names.iter().take(10).map(String::as_str).collect();
+    let more = names.len() - first.len();
     first.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 

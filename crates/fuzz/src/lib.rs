@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use elman::config::TokenizerKind;
+use elman::data::series::{Columns, SeriesSet};
+use elman::data::table::{Format, Table};
 use elman::{Config, Cpu, LanguageModel, ModelFile, Settings, Vocab};
 
 pub use mutate::Mutator;
@@ -17,8 +19,8 @@ pub use mutate::Mutator;
 pub type Target = fn(&[u8]);
 
 /// Every target by name: the name of its folder in the corpus.
-pub const TARGETS: [(&str, Target); 4] =
-    [("model_file", model_file), ("vocabulary", vocabulary), ("config", config), ("prompt", prompt)];
+pub const TARGETS: [(&str, Target); 5] =
+    [("model_file", model_file), ("vocabulary", vocabulary), ("config", config), ("prompt", prompt), ("csv", csv)];
 
 /// The committed inputs of a target, by path.
 pub fn corpus(target: &str) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
@@ -103,5 +105,55 @@ pub fn prompt(bytes: &[u8]) {
     match elman::sample::Generator::new(model, vocab, &prompt, settings, rng, &CPU) {
         Err(error) => assert!(!error.to_string().is_empty()),
         Ok(text) => assert_eq!(text.take(4).count(), 4),
+    }
+}
+
+/// A table: the first byte says how it is written and whether a header names its columns. Refused in words, or rows that
+/// come back from CSV as they are, and series of numbers that rise in time.
+pub fn csv(bytes: &[u8]) {
+    let Some((how, rest)) = bytes.split_first() else { return };
+    let format = [Format::Csv, Format::Tsv, Format::JsonLines][usize::from(how % 3)];
+    let header = how & 4 == 0;
+    let mut bad = 0;
+    let lenient = Table::parse("fuzz", rest, format, header, &mut |error| {
+        assert!(error.to_string().ends_with("(fuzz)"));
+        bad += 1;
+        Ok(())
+    });
+    let table = match Table::from_bytes("fuzz", rest, format, header) {
+        Err(error) => {
+            assert!(error.to_string().ends_with("(fuzz)"));
+            assert!(bad > 0 || lenient.is_err());
+            return;
+        }
+        Ok(table) => table,
+    };
+    assert!(bad == 0 && lenient.is_ok_and(|lenient| lenient.len() == table.len()));
+    let lines: Vec<u64> = (0..table.len()).map(|row| table.line(row)).collect();
+    assert!(lines.is_sorted_by(|a, b| a < b));
+    let same = |a: &Table, b: &Table| {
+        let columns = 0..a.columns().len();
+        let cell = |table: &Table, row, column| table.cell(row, column).unwrap_or_default().to_string();
+        a.columns() == b.columns()
+            && a.len() == b.len()
+            && (0..a.len()).all(|row| columns.clone().all(|column| cell(a, row, column) == cell(b, row, column)))
+    };
+    // A JSON table can be as wide as it is long, and CSV has a place for every cell.
+    if table.len() * table.columns().len() < 1 << 16 {
+        let again = Table::from_bytes("again", table.to_csv().as_bytes(), Format::Csv, true).expect("its own words");
+        assert!(same(&table, &again));
+    }
+    let columns = [Columns::default(), Columns { group: table.columns().get(1).cloned(), ..Columns::default() }];
+    for columns in columns {
+        match SeriesSet::new(&table, &columns) {
+            Err(error) => assert!(error.to_string().ends_with("(fuzz)")),
+            Ok(set) => {
+                assert_eq!(set.series.iter().map(|series| series.times.len()).sum::<usize>(), table.len());
+                for series in &set.series {
+                    assert!(series.times.is_sorted_by(|a, b| a < b));
+                    assert!(series.values.iter().flatten().all(|value| value.is_finite()));
+                }
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Holds the way from bytes to token windows: a corpus, its vocabulary, its batches.
+//! Holds the way from bytes to what is trained on: a corpus, its vocabulary, its batches; tables and series.
 //! Refuses to read past a split: [`Batches`] owns the training tokens and nothing else.
 
 mod batches;
@@ -8,7 +8,10 @@ mod clean;
 mod corpus;
 mod fit;
 mod lines;
+pub mod series;
 mod split;
+pub mod table;
+pub mod time;
 mod utf8;
 mod vocab;
 mod words;
