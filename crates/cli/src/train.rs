@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::builder::RangedU64ValueParser;
 use elman::config::{Dtype, LossKind};
 use elman::data::TextMark;
+use elman::task::Language;
 use elman::train::Trainer;
 use elman::train::{Changes, Control, Event, Outcome, Plan, Report};
 use elman::{Config, Corpus, Cpu, Element, Error, RunDir, origin_of};
@@ -193,7 +194,7 @@ impl Work {
     }
 
     /// The trainer, and its run directory, which is made last.
-    fn begin<E: Element>(self, args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer<E>, RunDir)> {
+    fn begin<E: Element>(self, args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer<Language<E>>, RunDir)> {
         let Work { config, corpus, resumed } = self;
         if let Some(run) = resumed {
             let changes = Changes { config: Some(config), force: args.force };
@@ -217,7 +218,7 @@ fn shape(config: &Config) -> String {
     }
 }
 
-fn announce<E: Element>(trainer: &Trainer<E>, cpu: &Cpu, run: &RunDir) {
+fn announce<E: Element>(trainer: &Trainer<Language<E>>, cpu: &Cpu, run: &RunDir) {
     let (plan, config, unit) = (trainer.plan(), trainer.config(), trainer.vocab().unit(1));
     let (characters, split) = match (plan.val_tokens, &trainer.text().validation) {
         (n, Some(file)) => {

@@ -176,9 +176,8 @@ fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     if x > (a + 1.0) / (a + b + 2.0) {
         return 1.0 - incomplete_beta(b, a, 1.0 - x);
     }
-    let front = libm::exp(
-        libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b) + a * libm::log(x) + b * libm::log1p(-x),
-    ) / a;
+    let front =
+        libm::exp(libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b) + a * libm::log(x) + b * libm::log1p(-x)) / a;
     let away_from_0 = |x: f64| if x.abs() < 1e-300 { 1e-300 } else { x };
     let (mut c, mut d) = (1.0, 1.0 / away_from_0(1.0 - (a + b) * x / (a + 1.0)));
     let mut f = d;
@@ -224,7 +223,11 @@ mod tests {
                         let h = 1e-5;
                         let mut loss = |raw: [f64; 5]| output.loss(&raw[..n], y, &mut none[..n]);
                         let want = (loss(at(h)) - loss(at(-h))) / (2.0 * h);
-                        assert!((grad[i] - want).abs() < 1e-7 * (1.0 + want.abs() * 10.0), "{output:?} {i}: {} {want}", grad[i]);
+                        assert!(
+                            (grad[i] - want).abs() < 1e-7 * (1.0 + want.abs() * 10.0),
+                            "{output:?} {i}: {} {want}",
+                            grad[i]
+                        );
                     }
                 }
             }

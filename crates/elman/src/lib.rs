@@ -63,8 +63,8 @@ pub use train_state::{Origin, origin_of};
 
 /// A model file of f32; [`checkpoint::ModelFile`] has f64 too.
 pub type ModelFile = checkpoint::ModelFile<f32>;
-/// A run in f32; [`train::Trainer`] trains in f64 too.
-pub type Trainer = train::Trainer<f32>;
+/// A run of a language model in f32; [`train::Trainer`] trains other tasks, and in f64 too.
+pub type Trainer = train::Trainer<task::Language<f32>>;
 
 /// The README's code must compile.
 #[cfg(doctest)]

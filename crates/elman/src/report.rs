@@ -5,6 +5,27 @@ use std::{path::Path, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
+/// The sizes of what a run works on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shape {
+    /// Tokens (or what else is predicted from) to train on.
+    pub train_tokens: usize,
+    /// Those kept for validation; 0 where nothing is.
+    pub val_tokens: usize,
+    /// Tokens there are, or classes.
+    pub vocab_size: usize,
+    /// B, as it came out.
+    pub batch: usize,
+    /// T.
+    pub seq_len: usize,
+    /// Steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// Bytes that training takes at most, estimated.
+    pub memory_bytes: usize,
+    /// What was changed from what was asked, a sentence each.
+    pub notes: Vec<String>,
+}
+
 /// A line of `log.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {

@@ -10,45 +10,28 @@ use elman_kernels::{Cpu, Element};
 
 use crate::{
     config::{Config, LossKind, OnNan},
-    data::{Batch, Batches, Corpus, Held, Split, TextMark, Vocab},
     error::Error,
-    evaluate::{Evaluation, evaluate_ids},
-    layer::State,
-    memory,
-    model::LanguageModel,
     optim::{Optimizer, Place, clip, learning_rate},
     params::Params,
-    report::Clock,
-    rng::{Purpose, generator},
+    report::{Clock, Shape},
     run_dir::{Lock, RunDir},
-    sample::{Generator, Settings},
     tape::Tape,
+    task::{Loss, Task},
     train_state::{Pending, Progress},
 };
 
 pub use crate::report::{Control, Event, Outcome, Plan, Report};
-pub use resume::Changes;
+pub use resume::{Changes, Stopped};
 
-/// Characters of a sample between two looks at whether the run is to stop.
-const SAMPLE_PIECE: usize = 64;
-
-/// A run: its model, its data, and how far it has come.
-pub struct Trainer<E> {
+/// A run: what it learns, and how far it has come.
+pub struct Trainer<T: Task> {
     config: Config,
     plan: Plan,
     cpu: Cpu,
-    text: TextMark,
-    vocab: Vocab,
-    /// Whether the vocabulary is not the text's own.
-    vocab_is_given: bool,
-    batches: Batches,
-    validation: Held,
-    test: Held,
-    model: LanguageModel<E>,
-    tape: Tape<E>,
-    grads: Params<E>,
-    optimizer: Optimizer<E>,
-    carry: State<E>,
+    task: T,
+    tape: Tape<T::Element>,
+    grads: Params<T::Element>,
+    optimizer: Optimizer<T::Element>,
     progress: Progress,
     /// Seconds of training before this session.
     seconds_before: f64,
@@ -57,56 +40,42 @@ pub struct Trainer<E> {
 
 /// What a step came to.
 enum Taken {
-    Well { loss: f64, lr: f64, norm: f64 },
+    Well { loss: f64, predictions: usize, lr: f64, norm: f64 },
     Badly { loss: f64, lr: f64, norm: f64, problem: String },
 }
 
-impl<E: Element> Trainer<E> {
-    /// A new run of `config` on `corpus`, with nothing computed yet.
+impl<T: Task> Trainer<T> {
+    /// A new run of `task`, with nothing computed yet. `config` is what the task was made with, its open settings filled in.
     ///
-    /// Errors: a setting out of range; a `dtype` other than `E`; a training split shorter than one window; more memory than there is.
-    pub fn new(config: Config, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer<E>, Error> {
-        config.check()?;
-        config.dtype.check::<E>()?;
-        let data = Data::prepare(&config, corpus, None)?;
-        Trainer::assemble(config, corpus.mark(), data, cpu)
-    }
-
-    fn assemble(mut config: Config, text: TextMark, data: Data, cpu: &Cpu) -> Result<Trainer<E>, Error> {
-        config.resolve(data.batches.batch(), data.batches.windows(), !data.validation.ids.is_empty());
-        needs_validation(&config, &data.validation)?;
-        memory::check(&config, data.vocab.len(), data.validation.ids.len())?;
-        let model = LanguageModel::new(&config, data.vocab.len())?;
+    /// Errors: settings that wait for validations where there are none.
+    pub fn of(mut config: Config, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
+        let Shape { train_tokens, val_tokens, vocab_size, batch, seq_len, steps_per_epoch, memory_bytes, notes } =
+            task.shape();
+        config.resolve(batch, steps_per_epoch, val_tokens > 0);
+        needs_validation(&config, val_tokens)?;
         let plan = Plan {
-            text: text.name.clone(),
-            train_tokens: data.batches.tokens(),
-            val_tokens: data.validation.ids.len(),
-            vocab_size: data.vocab.len(),
-            parameters: model.params().count(),
-            batch: config.batch,
-            seq_len: config.seq_len,
+            text: task.mark().name.clone(),
+            train_tokens,
+            val_tokens,
+            vocab_size,
+            parameters: task.params().count(),
+            batch,
+            seq_len,
             steps: config.steps.unwrap_or_default(),
             steps_done: 0,
-            steps_per_epoch: data.batches.windows(),
-            memory_bytes: memory::training_bytes(&config, data.vocab.len(), data.validation.ids.len()),
-            notes: data.notes,
+            steps_per_epoch,
+            memory_bytes,
+            notes,
         };
         Ok(Trainer {
             tape: Tape::new(cpu),
-            grads: model.params().zeros_like(),
-            optimizer: Optimizer::of(&config, model.params()),
-            carry: model.initial_state(config.batch),
+            grads: task.params().zeros_like(),
+            optimizer: Optimizer::of(&config, task.params()),
             cpu: cpu.clone(),
-            text,
-            vocab: data.vocab,
-            vocab_is_given: false,
-            batches: data.batches,
-            validation: data.validation,
-            test: data.test,
             progress: Progress::default(),
             seconds_before: 0.0,
             lock: None,
-            model,
+            task,
             plan,
             config,
         })
@@ -127,19 +96,14 @@ impl<E: Element> Trainer<E> {
         !self.has_more_to_do()
     }
 
-    /// The model as trained so far.
-    pub fn model(&self) -> &LanguageModel<E> {
-        &self.model
+    /// What it learns, as far as it has come.
+    pub fn task(&self) -> &T {
+        &self.task
     }
 
-    /// The text it trains on, with those it validates and tests on.
-    pub fn text(&self) -> &TextMark {
-        &self.text
-    }
-
-    /// The vocabulary of the text.
-    pub fn vocab(&self) -> &Vocab {
-        &self.vocab
+    /// The same with a tape, to measure it.
+    pub fn task_and_tape(&mut self) -> (&mut T, &mut Tape<T::Element>) {
+        (&mut self.task, &mut self.tape)
     }
 
     /// Trains to the last step, or until the observer says stop; then the step in progress is finished and saved, and an
@@ -153,7 +117,6 @@ impl<E: Element> Trainer<E> {
         observer: &mut dyn FnMut(Event<'_>) -> Control,
     ) -> Result<Outcome, Error> {
         let mut clock = Clock::start(self.seconds_before);
-        let mut batch = Batch::default();
         let mut stop = false;
         let mut stops = |event: Event<'_>| observer(event) == Control::Stop;
         self.begin(run)?;
@@ -162,13 +125,13 @@ impl<E: Element> Trainer<E> {
             let resumed = self.progress.pending.take();
             let step = self.progress.step + u64::from(resumed.is_none());
             let taken = match resumed {
-                Some(Pending { lr, norm }) => Taken::Well { loss: f64::NAN, lr, norm },
-                None => self.step(step, &mut batch)?,
+                Some(Pending { lr, norm }) => Taken::Well { loss: f64::NAN, predictions: 0, lr, norm },
+                None => self.step(step)?,
             };
             let (lr, norm) = match taken {
-                Taken::Well { loss, lr, norm } => {
+                Taken::Well { loss, predictions, lr, norm } => {
                     if resumed.is_none() {
-                        clock.trained(batch.predictions());
+                        clock.trained(predictions);
                         stop |= stops(Event::Step { step, loss, tokens_per_sec: clock.speed() });
                     }
                     (lr, norm)
@@ -185,7 +148,7 @@ impl<E: Element> Trainer<E> {
             };
             let mut last = step == self.plan.steps;
             let due = |every: Option<u64>, last| every.is_some_and(|n| n > 0 && (last || step.is_multiple_of(n)));
-            let evaluates = due(self.config.eval_every, last) && !self.validation.ids.is_empty();
+            let evaluates = due(self.config.eval_every, last) && self.plan.val_tokens > 0;
             let saves = due(self.config.save_every, last);
             if (evaluates || saves || last || stop)
                 && let Some(problem) = self.first_bad()
@@ -199,7 +162,7 @@ impl<E: Element> Trainer<E> {
             // Evaluate. What takes long is not begun, or not ended, once the run is to stop.
             let put_off = Some(Pending { lr, norm });
             let val_loss = match evaluates {
-                true => self.validate(&mut || {
+                true => self.task.validate(&mut self.tape, &mut || {
                     stop |= stops(Event::Working { step });
                     !stop
                 })?,
@@ -212,7 +175,7 @@ impl<E: Element> Trainer<E> {
             }
             // A sample comes after the report, but is written first: with it the report is put off.
             let sample = match due(self.config.sample_every, last || self.runs_out_of_patience(val_loss)) {
-                true => self.sample(&mut || {
+                true => self.task.sample(&self.config, &self.cpu, step, &mut || {
                     stop |= stops(Event::Working { step });
                     !stop
                 })?,
@@ -267,47 +230,37 @@ impl<E: Element> Trainer<E> {
     }
 
     /// Batch, forward and backward, clip, step.
-    fn step(&mut self, step: u64, batch: &mut Batch) -> Result<Taken, Error> {
+    fn step(&mut self, step: u64) -> Result<Taken, Error> {
         let halved = libm::pow(0.5, self.progress.rollbacks as f64);
         let lr = learning_rate(&self.config, &self.place(step)) * halved;
-        self.batches.fill(step - 1, batch);
-        let mut fresh = None;
-        let state = match self.batches.carries_state() {
-            true => &mut self.carry,
-            false => fresh.insert(self.model.initial_state(batch.rows)),
-        };
-        if (step - 1).is_multiple_of(self.plan.steps_per_epoch) {
-            self.model.reset(state);
-        }
-        let before = (self.config.on_nan == OnNan::Skip).then(|| state.clone());
+        let skips = self.config.on_nan == OnNan::Skip;
+        let before = self.task.carry().filter(|_| skips).cloned();
 
-        let dropout = Some(generator(self.config.seed, Purpose::Dropout, step));
-        let (tape, grads) = (&mut self.tape, &mut self.grads);
-        let loss = self.model.loss_and_grads(tape, &batch.inputs, &batch.targets, state, dropout, grads)?;
+        let grads = &mut self.grads;
+        let Loss { mean: loss, predictions, rows } = self.task.step(&self.config, &mut self.tape, step, grads)?;
         reduce(grads);
-        let predictions = batch.predictions();
         if self.config.loss == LossKind::Sum {
             // The mean over all predictions, times their number in a row.
-            let steps = E::from_f64(predictions as f64 / batch.rows as f64);
+            let steps = T::Element::from_f64(predictions as f64 / rows as f64);
             grads.values_mut().iter_mut().for_each(|g| *g = *g * steps);
         }
 
         let norm = grads.norm(&self.cpu);
         if let Some(problem) = self.problem(loss, norm) {
-            if let Some(before) = before.filter(|_| self.batches.carries_state()) {
-                self.carry = before;
+            if let (Some(carry), Some(before)) = (self.task.carry_mut(), before) {
+                *carry = before;
             }
             return Ok(Taken::Badly { loss, lr, norm, problem });
         }
         self.progress.usual.add(norm);
         let scale = clip(&self.cpu, &self.config, norm, &mut self.grads);
-        self.optimizer.update(&self.cpu, lr, scale, self.model.params_mut(), &self.grads)?;
+        self.optimizer.update(&self.cpu, lr, scale, self.task.params_mut(), &self.grads)?;
         self.progress.step = step;
         self.progress.skipped_in_a_row = 0;
         self.progress.nats += loss * predictions as f64;
         self.progress.tokens += predictions as u64;
         self.progress.moving = Some(moving(self.progress.moving, loss, self.config.moving));
-        Ok(Taken::Well { loss, lr, norm })
+        Ok(Taken::Well { loss, predictions, lr, norm })
     }
 
     /// Whether there are steps to take, or something that is due after the last one.
@@ -332,22 +285,6 @@ impl<E: Element> Trainer<E> {
         val_loss.is_some() && patience.is_over(self.config.patience)
     }
 
-    /// The model as trained so far, on the corpus's test text: what [`crate::evaluate::evaluate`] gives for it. None
-    /// where there is no such text.
-    pub fn test(&mut self) -> Result<Option<Evaluation>, Error> {
-        let Held { ids, bytes } = &self.test;
-        if ids.is_empty() {
-            return Ok(None);
-        }
-        evaluate_ids(&self.model, ids, *bytes, &mut self.tape, &mut || true)
-    }
-
-    /// Loss over the whole validation split as one stream from the zero state; None once `goes_on` says no.
-    fn validate(&mut self, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
-        let Held { ids, bytes } = &self.validation;
-        Ok(evaluate_ids(&self.model, ids, *bytes, &mut self.tape, goes_on)?.map(|figures| figures.loss))
-    }
-
     /// Closes the sums since the last report.
     fn report(&mut self, val_loss: Option<f64>, lr: f64, grad_norm: f64, clock: &mut Clock) -> Report {
         let progress = &mut self.progress;
@@ -369,20 +306,6 @@ impl<E: Element> Trainer<E> {
         }
     }
 
-    /// What the model writes; None once `goes_on` says no.
-    fn sample(&self, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<String>, Error> {
-        let rng = generator(self.config.seed, Purpose::Sample, self.progress.step);
-        let mut text = Generator::new(&self.model, &self.vocab, "", Settings::default(), rng, &self.cpu)?;
-        let mut written = String::new();
-        for length in 0..self.config.sample_length {
-            if length.is_multiple_of(SAMPLE_PIECE) && !goes_on() {
-                return Ok(None);
-            }
-            written.extend(text.next());
-        }
-        Ok(Some(written))
-    }
-
     fn outcome(&self, clock: &Clock) -> Outcome {
         Outcome {
             steps: self.progress.step,
@@ -400,8 +323,8 @@ impl<E: Element> Trainer<E> {
 }
 
 /// Refuses settings that wait for validations where there are none.
-fn needs_validation(config: &Config, validation: &Held) -> Result<(), Error> {
-    if config.eval_every != Some(0) && !validation.ids.is_empty() {
+fn needs_validation(config: &Config, val_tokens: usize) -> Result<(), Error> {
+    if config.eval_every != Some(0) && val_tokens > 0 {
         return Ok(());
     }
     let expected = "a validation split and eval_every above 0 with it".to_string();
@@ -426,39 +349,6 @@ fn improves(loss: Option<f64>, best: Option<f64>) -> bool {
 
 /// The one point that gradients pass between backward and clipping: the sum over shards, of which there is one.
 fn reduce<E>(_grads: &mut Params<E>) {}
-
-/// A text made ready: vocabulary, rows, what is held out.
-struct Data {
-    vocab: Vocab,
-    batches: Batches,
-    validation: Held,
-    test: Held,
-    notes: Vec<String>,
-}
-
-impl Data {
-    fn prepare(config: &Config, corpus: &Corpus, known: Option<Vocab>) -> Result<Data, Error> {
-        let Split { vocab, train: ids, validation, test, notes: of_split } = Split::new(config, corpus, known)?;
-        let batches = Batches::new(config, corpus.name(), ids, vocab.line_end())?;
-        let mut notes = Vec::new();
-        if batches.cut_lines() > 0 {
-            let (lines, seq_len) = (batches.cut_lines(), config.seq_len);
-            notes.push(format!("lines longer than seq_len = {seq_len} predictions are cut there: {lines}"));
-        }
-        if batches.batch() < config.batch {
-            notes.push(format!(
-                "batch is {} instead of {}: {} training {} give no more rows of seq_len = {}",
-                batches.batch(),
-                config.batch,
-                batches.tokens(),
-                vocab.unit(batches.tokens()),
-                config.seq_len
-            ));
-        }
-        notes.extend(of_split);
-        Ok(Data { vocab, batches, validation, test, notes })
-    }
-}
 
 #[cfg(test)]
 mod tests {

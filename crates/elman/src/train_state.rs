@@ -5,20 +5,19 @@
 
 use std::path::Path;
 
-use elman_kernels::Element;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    checkpoint::{check_config, check_tensors, named, set_params},
+    checkpoint::{check_config, named, set_params},
     config::Config,
-    data::{TextMark, Vocab},
+    data::TextMark,
     disk::Disk,
     error::Error,
     layer::State,
-    model::LanguageModel,
     optim::{Optimizer, Patience},
     run_dir::RunDir,
-    tensor_file::{self, Tensor, TensorFile},
+    task::Task,
+    tensor_file::{self, Tensor, TensorFile, Tensors},
 };
 
 /// The metadata key that makes a safetensors file a run's state.
@@ -126,27 +125,23 @@ pub fn origin_of(run: &RunDir) -> Result<Origin, Error> {
 }
 
 /// Everything a state is made of.
-pub(crate) struct Parts<'a, E> {
+pub(crate) struct Parts<'a, T: Task> {
     pub config: &'a Config,
     pub progress: &'a Progress,
-    pub text: &'a TextMark,
-    /// The vocabulary, where it is not the text's own.
-    pub vocab: Option<&'a Vocab>,
-    pub model: &'a LanguageModel<E>,
-    pub optimizer: &'a Optimizer<E>,
-    pub carry: &'a State<E>,
+    pub task: &'a T,
+    pub optimizer: &'a Optimizer<T::Element>,
 }
 
-impl<E: Element> Parts<'_, E> {
+impl<T: Task> Parts<'_, T> {
     /// Writes the state, whole or not at all.
     pub fn save(&self, disk: &Disk, path: &Path) -> Result<(), Error> {
-        let (config, progress, text) = (self.config.clone(), self.progress.clone(), self.text.clone());
-        let meta = Meta { config, format: FORMAT, progress, text, vocab: self.vocab.and_then(Vocab::list) };
-        let mut tensors = named("param.", self.model.params());
+        let (config, progress, text) = (self.config.clone(), self.progress.clone(), self.task.mark().clone());
+        let meta = Meta { config, format: FORMAT, progress, text, vocab: self.task.state_vocab() };
+        let mut tensors = named("param.", self.task.params());
         for (name, moment) in &self.optimizer.moments {
             tensors.extend(named(&format!("{name}."), moment));
         }
-        let carried = self.carry.tensors().into_iter();
+        let carried = self.task.carry().map(State::tensors).into_iter().flatten();
         tensors.extend(carried.map(|(n, s, v)| Tensor::new(format!("carry.{n}"), s.to_vec(), move || v.clone())));
         tensor_file::write(disk, path, KEY, &meta, tensors)
     }
@@ -168,30 +163,28 @@ impl StateFile {
         Ok(StateFile { path: path.to_path_buf(), file, meta })
     }
 
-    /// Checks the weights' shapes, before a model of the configured size is made.
-    pub fn check<E: Element>(&self, config: &Config, vocab_size: usize) -> Result<(), Error> {
-        check_tensors::<E>(&self.file.parse()?, "param.", config, vocab_size).map(|_| ())
+    /// Its tensors, to be checked before a model of the configured size is made.
+    pub fn tensors(&self) -> Result<Tensors<'_>, Error> {
+        self.file.parse()
     }
 
-    /// Sets weights, moments and carried state.
-    pub fn restore<E: Element>(
-        &self,
-        model: &mut LanguageModel<E>,
-        optimizer: &mut Optimizer<E>,
-        carry: &mut State<E>,
-    ) -> Result<(), Error> {
+    /// Sets weights, moments and what is carried.
+    pub fn restore<T: Task>(&self, task: &mut T, optimizer: &mut Optimizer<T::Element>) -> Result<(), Error> {
         let tensors = self.file.parse()?;
-        set_params(&tensors, "param.", model.params_mut())?;
+        set_params(&tensors, "param.", task.params_mut())?;
         for (name, moment) in &mut optimizer.moments {
             set_params(&tensors, &format!("{name}."), moment)?;
         }
         optimizer.step = self.meta.progress.step.saturating_sub(self.meta.progress.skipped);
-        carry.clear(); // its padding, too, may hold what a bad step left
-        let carried = carry.tensors();
-        let expected = (1 + optimizer.moments.len()) * model.params().names().count() + carried.len();
-        for (name, shape, _) in carried {
-            let values = tensors.values(&format!("carry.{name}"), "[batch, hidden_size]", &shape)?;
-            carry.set(&name, &values)?;
+        let mut expected = (1 + optimizer.moments.len()) * task.params().names().count();
+        if let Some(carry) = task.carry_mut() {
+            carry.clear(); // its padding, too, may hold what a bad step left
+            let carried = carry.tensors();
+            expected += carried.len();
+            for (name, shape, _) in carried {
+                let values = tensors.values(&format!("carry.{name}"), "[batch, hidden_size]", &shape)?;
+                carry.set(&name, &values)?;
+            }
         }
         if tensors.len() != expected {
             let problem = format!("{} tensors, expected {expected}", tensors.len());

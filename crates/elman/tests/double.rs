@@ -9,6 +9,7 @@ use elman::checkpoint::{ModelFile, Stored};
 use elman::config::{Cell, Dtype};
 use elman::evaluate::{evaluate, evaluate_with};
 use elman::tape::Tape;
+use elman::task::Language;
 use elman::train::{Control, Event, Trainer};
 use elman::{Config, Cpu, Element, Precision, RunDir};
 use runs::{corpus, cpu, quick_dir};
@@ -18,7 +19,7 @@ fn config(cell: Cell, dtype: Dtype) -> Config {
 }
 
 /// Trains to `stop`, or to the end where it is 0; the losses.
-fn train<E: Element>(trainer: &mut Trainer<E>, run: &RunDir, stop: u64) -> Vec<f64> {
+fn train<E: Element>(trainer: &mut Trainer<Language<E>>, run: &RunDir, stop: u64) -> Vec<f64> {
     let mut losses = Vec::new();
     let mut observer = |event: Event<'_>| match event {
         Event::Step { step, loss, .. } => {
@@ -36,8 +37,8 @@ fn double_precision_begins_as_single_does_and_goes_further() {
     let dir = quick_dir();
     for cell in [Cell::Lstm, Cell::Gru, Cell::RnnTanh] {
         let run = |name: &str| RunDir::create(dir.path().join(format!("{cell:?}{name}"))).unwrap();
-        let mut single = Trainer::<f32>::new(config(cell, Dtype::F32), &corpus(), &cpu()).unwrap();
-        let mut double = Trainer::<f64>::new(config(cell, Dtype::F64), &corpus(), &cpu()).unwrap();
+        let mut single = Trainer::<Language<f32>>::new(config(cell, Dtype::F32), &corpus(), &cpu()).unwrap();
+        let mut double = Trainer::<Language<f64>>::new(config(cell, Dtype::F64), &corpus(), &cpu()).unwrap();
         let singles = train(&mut single, &run("single"), 4);
         let doubles = train(&mut double, &run("double"), 4);
         for (a, b) in singles.iter().zip(&doubles) {
@@ -52,12 +53,12 @@ fn a_run_in_double_precision_resumes_to_the_same_bytes_at_any_number_of_threads(
     let dir = quick_dir();
     let config = config(Cell::Lstm, Dtype::F64);
     let whole = RunDir::create(dir.path().join("whole")).unwrap();
-    train(&mut Trainer::<f64>::new(config.clone(), &corpus(), &cpu()).unwrap(), &whole, 0);
+    train(&mut Trainer::<Language<f64>>::new(config.clone(), &corpus(), &cpu()).unwrap(), &whole, 0);
     for (threads, cut) in [(1, 7), (3, 40)] {
         let cpu = Cpu::new(Some(threads)).unwrap();
         let run = RunDir::create(dir.path().join(format!("cut-{cut}"))).unwrap();
-        train(&mut Trainer::<f64>::new(config.clone(), &corpus(), &cpu).unwrap(), &run, cut);
-        train(&mut Trainer::<f64>::resume(&run, &corpus(), &cpu).unwrap(), &run, 0);
+        train(&mut Trainer::<Language<f64>>::new(config.clone(), &corpus(), &cpu).unwrap(), &run, cut);
+        train(&mut Trainer::<Language<f64>>::resume(&run, &corpus(), &cpu).unwrap(), &run, 0);
         runs::assert_same(&run, &whole, &format!("cut after {cut}"));
     }
 
@@ -82,11 +83,11 @@ fn no_number_is_taken_for_another() {
     let dir = quick_dir();
     let run = RunDir::create(dir.path().join("run")).unwrap();
     let config = config(Cell::Gru, Dtype::F64);
-    train(&mut Trainer::<f64>::new(config.clone(), &corpus(), &cpu()).unwrap(), &run, 2);
+    train(&mut Trainer::<Language<f64>>::new(config.clone(), &corpus(), &cpu()).unwrap(), &run, 2);
     let words = |error: elman::Error| error.to_string().replace(&run.path().display().to_string(), "RUN");
     let computed = "dtype is f64, expected f32, the numbers it is computed in";
-    assert_eq!(words(Trainer::<f32>::new(config, &corpus(), &cpu()).map(|_| ()).unwrap_err()), computed);
-    assert_eq!(words(Trainer::<f32>::resume(&run, &corpus(), &cpu()).map(|_| ()).unwrap_err()), computed);
+    assert_eq!(words(Trainer::<Language<f32>>::new(config, &corpus(), &cpu()).map(|_| ()).unwrap_err()), computed);
+    assert_eq!(words(Trainer::<Language<f32>>::resume(&run, &corpus(), &cpu()).map(|_| ()).unwrap_err()), computed);
     let error = words(ModelFile::<f32>::load(run.path()).map(|_| ()).unwrap_err());
     assert_eq!(error, format!("config: {computed} (RUN/model.safetensors)"));
 

@@ -1,12 +1,14 @@
 //! Holds how a task's sequences become numbers: texts by a vocabulary, rows of numbers by a scaler; fitted on the training
 //! part, and kept in the model file. Refuses sequences of the other kind, and columns other than those it was fitted on.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::labelled::Items;
 use super::scale::Scaler;
 use super::sequences::Sequences;
 use super::vocab::Vocab;
+use crate::checkpoint;
 use crate::config::Config;
 use crate::error::Error;
 use crate::model::Input;
@@ -25,6 +27,14 @@ pub enum Encoding {
     },
 }
 
+/// What a model file knows of features.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Features {
+    pub columns: Vec<String>,
+    pub scaler: Scaler,
+}
+
 impl Encoding {
     /// The encoding of a training part; `name` is what messages call it. Errors: as the vocabulary's.
     pub fn fit(config: &Config, name: &str, items: &Items) -> Result<Encoding, Error> {
@@ -38,18 +48,17 @@ impl Encoding {
         })
     }
 
-    /// Its keys of a model file's metadata: `tokenizer`, or `features`.
-    pub(crate) fn meta(&self, config: &Config) -> Map<String, Value> {
-        let (key, value) = match self {
-            Encoding::Tokens(vocab) => {
-                let mut tokenizer = Map::from_iter([("kind".to_string(), json!(config.tokenizer))]);
-                tokenizer.extend(vocab.bpe_json().map(|bpe| ("bpe".to_string(), json!(bpe))));
-                tokenizer.extend(vocab.list().map(|list| ("vocab".to_string(), json!(list))));
-                ("tokenizer", Value::Object(tokenizer))
+    /// Its entries of a model file's metadata, beside what `task` holds: `tokenizer`, or `features` within `task`.
+    pub(crate) fn meta(&self, config: &Config, mut task: Value) -> Map<String, Value> {
+        let mut meta = Map::new();
+        match self {
+            Encoding::Tokens(vocab) => meta.extend(checkpoint::tokenizer(config, vocab)),
+            Encoding::Vectors { columns, scaler } => {
+                task["features"] = json!(Features { columns: columns.clone(), scaler: scaler.clone() });
             }
-            Encoding::Vectors { columns, scaler } => ("features", json!({ "columns": columns, "scaler": scaler })),
-        };
-        Map::from_iter([(key.to_string(), value)])
+        }
+        meta.insert("task".to_string(), task);
+        meta
     }
 
     /// What a network is handed at each step.

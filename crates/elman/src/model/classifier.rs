@@ -17,6 +17,13 @@ use crate::tape::{Tape, Var};
 /// A classifier and its parameters.
 #[derive(Clone, Debug)]
 pub struct Classifier<E> {
+    layers: Layers,
+    params: Params<E>,
+}
+
+/// A classifier without the memory of its parameters.
+#[derive(Clone, Debug)]
+pub(crate) struct Layers {
     reader: Reader,
     pooling: Pooling,
     /// The map of the keys, and the query, of learned weights.
@@ -24,20 +31,11 @@ pub struct Classifier<E> {
     output_dropout: Dropout,
     head: LinearIds,
     classes: usize,
-    params: Params<E>,
 }
 
-impl<E: Element> Classifier<E> {
-    /// A fresh classifier. Errors: an impossible configuration, or one of another task; no classes.
-    pub fn new(config: &Config, input: Input, classes: usize) -> Result<Self, Error> {
-        config.check()?;
-        let mut model = Self::zeros(config, input, classes)?;
-        init::draw(config, &mut model.params)?;
-        Ok(model)
-    }
-
-    /// A classifier of zeros, to be filled from a file.
-    pub fn zeros(config: &Config, input: Input, classes: usize) -> Result<Self, Error> {
+impl Layers {
+    /// Declares what a classifier is made of. Errors: settings of another task; fewer than two classes.
+    pub fn declare(config: &Config, input: Input, classes: usize) -> Result<(Layers, Declaration), Error> {
         let settings = config.classify()?;
         if classes < 2 {
             let (got, expected) = (classes.to_string(), "at least 2".into());
@@ -57,13 +55,28 @@ impl<E: Element> Classifier<E> {
             bias: declaration.vector("decoder.bias", head.bias()),
         };
         let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
-        let pooling = settings.pooling;
-        Ok(Classifier { reader, pooling, attention, output_dropout, head, classes, params: declaration.zeros()? })
+        Ok((Layers { reader, pooling: settings.pooling, attention, output_dropout, head, classes }, declaration))
+    }
+}
+
+impl<E: Element> Classifier<E> {
+    /// A fresh classifier. Errors: an impossible configuration, or one of another task; fewer than two classes; no memory.
+    pub fn new(config: &Config, input: Input, classes: usize) -> Result<Self, Error> {
+        config.check()?;
+        let (layers, declaration) = Layers::declare(config, input, classes)?;
+        let mut params = declaration.zeros()?;
+        init::draw(config, &mut params)?;
+        Ok(Classifier { layers, params })
+    }
+
+    /// A classifier with given parameters, declared by its layers.
+    pub(crate) fn of(layers: Layers, params: Params<E>) -> Self {
+        Classifier { layers, params }
     }
 
     /// Number of classes.
     pub fn classes(&self) -> usize {
-        self.classes
+        self.layers.classes
     }
 
     /// The parameters.
@@ -83,9 +96,10 @@ impl<E: Element> Classifier<E> {
         batch: &Padded<E>,
         mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<Var, Error> {
-        let read = self.reader.read(tape, &self.params, batch, dropout.as_deref_mut())?;
+        let layers = &self.layers;
+        let read = layers.reader.read(tape, &self.params, batch, dropout.as_deref_mut())?;
         let (y, rows, present) = (read.output, batch.rows, &batch.present);
-        let mut pooled = match (self.pooling, self.attention) {
+        let mut pooled = match (layers.pooling, layers.attention) {
             (Pooling::First, _) => tape.pool_first(y, rows, present)?,
             (Pooling::Mean, _) => tape.pool_mean(y, rows, present)?,
             (Pooling::Max, _) => tape.pool_max(y, rows, present)?,
@@ -95,12 +109,12 @@ impl<E: Element> Classifier<E> {
                 let query = tape.embed(&self.params, query, 1, y.cols(), &vec![0; rows])?;
                 tape.attention(query, [keys, y], rows, present, None)?
             }
-            (Pooling::Last | Pooling::Attention, _) => self.reader.last(tape, &read)?,
+            (Pooling::Last | Pooling::Attention, _) => layers.reader.last(tape, &read)?,
         };
         if let Some(rng) = dropout {
-            pooled = self.output_dropout.apply(tape, rng, pooled, rows)?;
+            pooled = layers.output_dropout.apply(tape, rng, pooled, rows)?;
         }
-        tape.linear(&self.params, self.head, self.classes, pooled)
+        tape.linear(&self.params, layers.head, layers.classes, pooled)
     }
 
     /// Mean loss in nats; `grads` is overwritten. `weights`: what an example of each class counts.
@@ -129,8 +143,8 @@ impl<E: Element> Classifier<E> {
     pub fn probabilities(&self, tape: &mut Tape<E>, batch: &Padded<E>) -> Result<Vec<f64>, Error> {
         tape.start(false);
         let logits = self.forward(tape, batch, None)?;
-        let rows = tape.value(logits).chunks_exact(pad(self.classes));
-        Ok(rows.flat_map(|row| softmax(&row[..self.classes])).collect())
+        let rows = tape.value(logits).chunks_exact(pad(self.layers.classes));
+        Ok(rows.flat_map(|row| softmax(&row[..self.layers.classes])).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Holds the models: small files that put layers together for a task. Refuses loops and data.
 
-mod classifier;
+pub(crate) mod classifier;
 mod init;
 mod language_model;
 mod reader;

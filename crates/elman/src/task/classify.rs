@@ -2,19 +2,22 @@
 //! Refuses fewer than two classes, and held-out examples of classes that are not trained on.
 
 use elman_kernels::Element;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Shape, Step, Task};
+use super::{Loss, Task};
+use crate::checkpoint::Stored;
 use crate::config::{ClassWeights, Config};
 use crate::data::TextMark;
-use crate::data::encoding::Encoding;
+use crate::data::encoding::{Encoding, Features};
 use crate::data::held_out::{HeldOut, distinct, in_both};
 use crate::data::labelled::{Items, Labelled};
 use crate::data::sequences::{Buckets, Padded, Sequences, by_length};
 use crate::error::Error;
 use crate::metrics::Confusion;
-use crate::model::Classifier;
+use crate::model::classifier::{Classifier, Layers};
 use crate::params::Params;
+use crate::report::Shape;
 use crate::rng::{Purpose, generator};
 use crate::tape::Tape;
 
@@ -24,7 +27,6 @@ const READ_AT_ONCE: usize = 256;
 /// A class for every sequence.
 #[derive(Clone, Debug)]
 pub struct Classify<E> {
-    config: Config,
     mark: TextMark,
     trained: Trained<E>,
     train: Examples,
@@ -118,7 +120,7 @@ impl<E: Element> Classify<E> {
         });
         let buckets = Buckets::new(train.sequences.lengths(), config.batch, config.seed);
         let trained = Trained { encoding, classes: data.classes, model };
-        Ok(Classify { config: config.clone(), mark: data.mark, trained, train, held, weights, buckets, notes })
+        Ok(Classify { mark: data.mark, trained, train, held, weights, buckets, notes })
     }
 
     /// What is learned, with all that a prediction needs.
@@ -139,7 +141,30 @@ fn members_of(labels: &[u32], classes: usize) -> Vec<usize> {
     members
 }
 
+/// What stands under `task` in a model file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Meta {
+    classes: Vec<String>,
+    #[serde(default)]
+    features: Option<Features>,
+}
+
 impl<E: Element> Trained<E> {
+    /// The classifier in a model file, with its settings. Errors: a model of another task; one at odds with itself.
+    pub fn load(stored: &Stored) -> Result<(Config, Trained<E>), Error> {
+        let config = stored.config().clone();
+        config.classify().map_err(|error| stored.refusal(error))?;
+        let Meta { classes, features } = stored.task()?;
+        if classes.len() < 2 {
+            return Err(stored.refusal(format!("the model lists {} classes, expected at least 2", classes.len())));
+        }
+        let encoding = stored.encoding(features)?;
+        let (layers, declaration) = Layers::declare(&config, encoding.input(), classes.len())?;
+        let model = Classifier::of(layers, stored.params(declaration)?);
+        Ok((config, Trained { encoding, classes, model }))
+    }
+
     /// The probability of each class for each sequence. Errors: sequences that its encoding refuses.
     pub fn predict(&self, tape: &mut Tape<E>, name: &str, items: &Items, most: usize) -> Result<Vec<Vec<f64>>, Error> {
         let mut sequences = self.encoding.encode(name, items)?;
@@ -208,30 +233,27 @@ impl<E: Element> Task for Classify<E> {
     }
 
     fn shape(&self) -> Shape {
+        let lengths = self.train.sequences.lengths();
         Shape {
-            name: self.mark.name.clone(),
-            train: self.train.labels.len(),
-            validation: self.held.labels.len(),
-            unit: "example",
-            inputs: self.trained.encoding.input().size(),
+            train_tokens: self.train.labels.len(),
+            val_tokens: self.held.labels.len(),
+            vocab_size: self.trained.classes.len(),
             batch: self.buckets.batch(),
+            seq_len: lengths.iter().max().copied().unwrap_or_default(),
             steps_per_epoch: self.buckets.count(),
+            memory_bytes: 0,
             notes: self.notes.clone(),
         }
     }
 
-    fn step(&mut self, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Step, Error> {
+    fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
         let places = self.buckets.places(step - 1);
         let batch = Padded::new(&self.train.sequences, places, 0);
         let targets: Vec<u32> = places.iter().map(|&at| self.train.labels[at]).collect();
-        let dropout = Some(generator(self.config.seed, Purpose::Dropout, step));
+        let dropout = Some(generator(config.seed, Purpose::Dropout, step));
         let weights = self.weights.as_deref();
-        let loss = self.trained.model.loss_and_grads(tape, &batch, &targets, weights, dropout, grads)?;
-        Ok(Step { loss, predictions: batch.rows, rows: batch.rows })
-    }
-
-    fn validates(&self) -> bool {
-        !self.held.labels.is_empty()
+        let mean = self.trained.model.loss_and_grads(tape, &batch, &targets, weights, dropout, grads)?;
+        Ok(Loss { mean, predictions: batch.rows, rows: batch.rows })
     }
 
     fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
@@ -242,9 +264,7 @@ impl<E: Element> Task for Classify<E> {
         &self.mark
     }
 
-    fn meta(&self) -> Map<String, Value> {
-        let mut meta = self.trained.encoding.meta(&self.config);
-        meta.insert("classes".to_string(), json!(self.trained.classes));
-        meta
+    fn meta(&self, config: &Config) -> Map<String, Value> {
+        self.trained.encoding.meta(config, json!({ "classes": self.trained.classes }))
     }
 }

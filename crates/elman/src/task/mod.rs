@@ -1,90 +1,79 @@
-//! Holds what the loop of `train.rs` knows of a run: its network, its data, its loss; a file for each task. Refuses policy:
-//! clipping, steps, saves and reports are the loop's.
+//! Holds what a run learns, as its trainer sees it: data, network and loss behind one trait, a file for each task.
+//! Refuses the policy of a run: batches come from here, when they are asked for; steps, saves and stops do not.
 
 pub mod classify;
+pub mod language;
 
 use elman_kernels::{Cpu, Element};
 use serde_json::{Map, Value};
 
-use crate::data::TextMark;
-use crate::error::Error;
-use crate::layer::State;
-use crate::params::Params;
-use crate::tape::Tape;
+use crate::{config::Config, data::TextMark, error::Error, params::Params, report::Shape, state::State, tape::Tape};
 
 pub use classify::Classify;
+pub use language::Language;
 
-/// What a run learns: its data, its network, its loss.
+/// A step's loss and what it is the mean of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Loss {
+    /// Mean nats a prediction.
+    pub mean: f64,
+    /// Predictions in the mean.
+    pub predictions: usize,
+    /// Rows of the batch.
+    pub rows: usize,
+}
+
+/// What a run learns: its data, its network, its loss. Everything a step needs beside parameters and carried state is a
+/// function of settings, data and the step's number, so that a resume has nothing else to restore.
 pub trait Task {
-    /// The numbers it is computed in.
+    /// The numbers it computes in.
     type Element: Element;
-    /// All that is learned.
+
+    /// The parameters that training changes.
     fn params(&self) -> &Params<Self::Element>;
-    /// All that is learned.
+    /// The same, to be changed.
     fn params_mut(&mut self) -> &mut Params<Self::Element>;
-    /// What is carried from step to step; None where every step stands alone.
+    /// What goes from one step to the next beside the parameters; None where each step stands alone.
     fn carry(&self) -> Option<&State<Self::Element>> {
         None
     }
-    /// What is carried from step to step.
+    /// The same, to be changed.
     fn carry_mut(&mut self) -> Option<&mut State<Self::Element>> {
         None
     }
-    /// What the run is made of, in figures.
+    /// The sizes of what it works on.
     fn shape(&self) -> Shape;
-    /// Batch number `step` - 1, forward and backward; `grads` is overwritten.
+    /// The data it learns from, as a resume finds it again.
+    fn mark(&self) -> &TextMark;
+    /// Batch number `step`, from 1, forward and backward. `grads` is overwritten; what is carried is advanced.
     fn step(
         &mut self,
+        config: &Config,
         tape: &mut Tape<Self::Element>,
         step: u64,
         grads: &mut Params<Self::Element>,
-    ) -> Result<Step, Error>;
-    /// Whether there is anything to validate on.
-    fn validates(&self) -> bool;
-    /// The mean loss of what is held out; None once `goes_on` says no.
+    ) -> Result<Loss, Error>;
+    /// Mean loss over what is kept from training; None once `goes_on`, asked again and again, says no. Never called where
+    /// [`Shape::val_tokens`] is 0.
     fn validate(
         &mut self,
         tape: &mut Tape<Self::Element>,
         goes_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<f64>, Error>;
-    /// What it writes while it learns; None once `goes_on` says no.
-    fn sample(&self, _cpu: &Cpu, _step: u64, _goes_on: &mut dyn FnMut() -> bool) -> Result<Option<String>, Error> {
+    /// What it writes after `step` to be looked at, if it writes; None once `goes_on` says no.
+    fn sample(
+        &self,
+        _config: &Config,
+        _cpu: &Cpu,
+        _step: u64,
+        _goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<String>, Error> {
         Ok(Some(String::new()))
     }
-    /// How its data is known again.
-    fn mark(&self) -> &TextMark;
-    /// Its keys of the model file's metadata, beside configuration, format and results.
-    fn meta(&self) -> Map<String, Value>;
-}
-
-/// The figures of a run.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Shape {
-    /// Name of the data.
-    pub name: String,
-    /// Units to train on.
-    pub train: usize,
-    /// Units to validate on.
-    pub validation: usize,
-    /// What one is called.
-    pub unit: &'static str,
-    /// Tokens, or numbers, that a step of a sequence may be.
-    pub inputs: usize,
-    /// Sequences of a batch.
-    pub batch: usize,
-    /// Batches of an epoch.
-    pub steps_per_epoch: u64,
-    /// What was changed from what was asked, a sentence each.
-    pub notes: Vec<String>,
-}
-
-/// What a step came to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// Mean loss of the predictions.
-    pub loss: f64,
-    /// How many there were.
-    pub predictions: usize,
-    /// Rows of the batch.
-    pub rows: usize,
+    /// What a model file needs beside weights, configuration and results: entries of its metadata.
+    fn meta(&self, config: &Config) -> Map<String, Value>;
+    /// The vocabulary, where the data would not give it again.
+    fn state_vocab(&self) -> Option<Vec<String>> {
+        None
+    }
 }

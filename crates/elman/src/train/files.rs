@@ -3,21 +3,20 @@
 
 use std::path::Path;
 
-use elman_kernels::Element;
-
 use super::{Event, Trainer};
 use crate::{
     checkpoint::{Results, save_model},
     config::OnNan,
     error::Error,
     run_dir::RunDir,
+    task::Task,
     train_state::{Parts, StateFile},
 };
 
 /// Bytes of a save beside its numbers: headers, vocabulary, log.
 const SMALL_THINGS: u64 = 1 << 20;
 
-impl<E: Element> Trainer<E> {
+impl<T: Task> Trainer<T> {
     /// Takes the run for itself and makes its files agree with where it is: a new one has a state from the start, so that
     /// nothing is lost before the first save; a resumed one has the model that belongs to its state, whatever the crash
     /// left, and no models of steps that are to come again.
@@ -95,19 +94,17 @@ impl<E: Element> Trainer<E> {
         self.parts().save(run.disk(), &run.state())
     }
 
-    fn parts(&self) -> Parts<'_, E> {
-        let Trainer { config, progress, text, model, optimizer, carry, .. } = self;
-        let vocab = self.vocab_is_given.then_some(&self.vocab);
-        Parts { config, progress, text, vocab, model, optimizer, carry }
+    fn parts(&self) -> Parts<'_, T> {
+        let Trainer { config, progress, task, optimizer, .. } = self;
+        Parts { config, progress, task, optimizer }
     }
 
     /// Bytes that a save takes while the files it replaces are still there.
     fn save_bytes(&self) -> u64 {
         let models = 1 + u64::from(self.config.keep > 1);
         let states = 1 + u64::from(self.config.on_nan == OnNan::Rollback);
-        let numbers =
-            self.model.params().count() as u64 * (models + states * (1 + self.optimizer.moments.len() as u64));
-        numbers * size_of::<E>() as u64 + SMALL_THINGS
+        let numbers = self.task.params().count() as u64 * (models + states * (1 + self.optimizer.moments.len() as u64));
+        numbers * size_of::<T::Element>() as u64 + SMALL_THINGS
     }
 
     pub(super) fn save_model(&self, run: &RunDir, path: &Path) -> Result<(), Error> {
@@ -119,6 +116,6 @@ impl<E: Element> Trainer<E> {
             best_val_loss: self.progress.best_val_loss,
             best_step: self.progress.best_step,
         };
-        save_model(run.disk(), path, &self.config, &self.vocab, &results, &self.model)
+        save_model(run.disk(), path, &self.config, &results, self.task.meta(&self.config), self.task.params())
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     error::Error,
     params::Params,
     run_dir::RunDir,
+    task::Task,
     train_state::{StateFile, Usual},
 };
 
@@ -32,7 +33,7 @@ impl Usual {
     }
 }
 
-impl<E: Element> Trainer<E> {
+impl<T: Task> Trainer<T> {
     /// Why the step that was just computed must not be taken, if so.
     pub(super) fn problem(&self, loss: f64, norm: f64) -> Option<String> {
         if !(loss.is_finite() && norm.is_finite()) {
@@ -55,14 +56,14 @@ impl<E: Element> Trainer<E> {
 
     /// The first number that a save would refuse, in the order parameters, moments, carried state.
     pub(super) fn first_bad(&self) -> Option<String> {
-        let of = |what: &str, params: &Params<E>| {
+        let of = |what: &str, params: &Params<T::Element>| {
             let (name, value) = first_bad_of(params)?;
             Some(format!("the first to go bad is {what}{name}, which holds {value}"))
         };
-        of("", self.model.params())
+        of("", self.task.params())
             .or_else(|| self.optimizer.moments.iter().find_map(|(name, moment)| of(&format!("{name} of "), moment)))
             .or_else(|| {
-                let carried = self.carry.tensors().into_iter();
+                let carried = self.task.carry()?.tensors().into_iter();
                 carried.map(|(name, _, values)| (name, values)).find_map(|(name, values)| {
                     let value = values.into_iter().find(|x| !x.to_f64().is_finite())?;
                     Some(format!("the first to go bad is the carried state {name}, which holds {value}"))
@@ -117,7 +118,7 @@ impl<E: Element> Trainer<E> {
             return Ok(Err(Some(format!("the run has gone back {MOST_ROLLBACKS} times"))));
         }
         let saved = StateFile::read(&run.rollback())?;
-        saved.restore(&mut self.model, &mut self.optimizer, &mut self.carry)?;
+        saved.restore(&mut self.task, &mut self.optimizer)?;
         // The best model is on the disk, whether or not the run comes by there again.
         let best = (self.progress.best_val_loss, self.progress.best_step);
         self.progress = saved.meta.progress;
@@ -148,6 +149,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        Trainer,
         checkpoint::ModelFile,
         config::{Cell, Config, OptimizerKind},
         data::Corpus,
@@ -175,12 +177,12 @@ mod tests {
         }
     }
 
-    fn trainer(config: &Config) -> Trainer<f32> {
+    fn trainer(config: &Config) -> Trainer {
         Trainer::new(config.clone(), &corpus(), &Cpu::new(Some(1)).unwrap()).unwrap()
     }
 
     /// Trains to `stop`, or to the end; what was said about bad steps.
-    fn train(trainer: &mut Trainer<f32>, run: &RunDir, stop: u64) -> (Result<Outcome, Error>, Vec<String>) {
+    fn train(trainer: &mut Trainer, run: &RunDir, stop: u64) -> (Result<Outcome, Error>, Vec<String>) {
         let mut bad = Vec::new();
         let outcome = trainer.run(Some(run), &mut |event| {
             match event {
@@ -194,13 +196,15 @@ mod tests {
     }
 
     /// What spoils a run, and the words by which the message must name it.
-    type Spoil = (&'static str, fn(&mut Trainer<f32>));
+    type Spoil = (&'static str, fn(&mut Trainer));
 
     /// Numbers that a run can come to hold: an embedded character, a weight, a hidden state, a moment.
     const SPOILS: [Spoil; 4] = [
-        ("encoder.weight, which holds NaN", |t| spoil(t.model.params_mut(), "encoder.weight", f32::NAN)),
-        ("rnn.weight_hh_l1, which holds inf", |t| spoil(t.model.params_mut(), "rnn.weight_hh_l1", f32::INFINITY)),
-        ("the carried state h_l1, which holds NaN", |t| t.carry.set("h_l1", &[f32::NAN; 30]).unwrap()),
+        ("encoder.weight, which holds NaN", |t| spoil(t.task.params_mut(), "encoder.weight", f32::NAN)),
+        ("rnn.weight_hh_l1, which holds inf", |t| spoil(t.task.params_mut(), "rnn.weight_hh_l1", f32::INFINITY)),
+        ("the carried state h_l1, which holds NaN", |t| {
+            t.task.carry_mut().unwrap().set("h_l1", &[f32::NAN; 30]).unwrap()
+        }),
         ("adam_v of decoder.bias, which holds inf", |t| {
             spoil(&mut t.optimizer.moments[1].1, "decoder.bias", f32::INFINITY)
         }),
@@ -245,8 +249,8 @@ mod tests {
         }
     }
 
-    fn bits(trainer: &Trainer<f32>) -> Vec<u32> {
-        trainer.model.params().values().iter().map(|x| x.to_bits()).collect()
+    fn bits(trainer: &Trainer) -> Vec<u32> {
+        trainer.task.params().values().iter().map(|x| x.to_bits()).collect()
     }
 
     #[test]
@@ -314,7 +318,7 @@ mod tests {
                 }
                 let saved = StateFile::read(&run.state()).unwrap();
                 let mut fresh = trainer(&config);
-                saved.restore(&mut fresh.model, &mut fresh.optimizer, &mut fresh.carry).unwrap();
+                saved.restore(&mut fresh.task, &mut fresh.optimizer).unwrap();
                 assert!(fresh.first_bad().is_none());
             }
         }
@@ -360,10 +364,10 @@ mod tests {
         train(&mut carried, &run, 5).0.unwrap();
         carried.progress.usual = Usual { steps: 99, norm: 1e-9 };
         carried.config.spike = 2.0;
-        let before = (bits(&carried), carried.carry.tensors());
-        let step = carried.step(6, &mut Default::default()).unwrap();
+        let before = (bits(&carried), carried.task.carry().unwrap().tensors());
+        let step = carried.step(6).unwrap();
         assert!(matches!(step, crate::train::Taken::Badly { .. }));
-        assert!((bits(&carried), carried.carry.tensors()) == before);
+        assert!((bits(&carried), carried.task.carry().unwrap().tensors()) == before);
     }
 
     #[test]

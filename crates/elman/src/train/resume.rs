@@ -1,16 +1,16 @@
 //! Holds how a stopped run is taken up again. Refuses another text and other settings than the run was started with, by
 //! name, unless it is told what to give up.
 
-use elman_kernels::{Cpu, Element};
+use elman_kernels::Cpu;
 use serde_json::{Map, Value};
 
-use super::{Data, Trainer};
+use super::Trainer;
 use crate::{
-    checkpoint::ModelFile,
-    config::{Config, TokenizerKind},
-    data::{Corpus, Vocab},
+    config::Config,
+    data::TextMark,
     error::Error,
-    run_dir::RunDir,
+    run_dir::{Lock, RunDir},
+    task::Task,
     train_state::StateFile,
 };
 
@@ -26,26 +26,29 @@ pub struct Changes {
     pub force: bool,
 }
 
-impl<E: Element> Trainer<E> {
-    /// A run as its directory has it: what follows equals, byte for byte, a run that never stopped. Its log and samples
-    /// are cut back to the last save.
-    ///
-    /// Errors: a state that cannot be read or does not fit itself; another text than the run's; somebody who trains it.
-    pub fn resume(run: &RunDir, corpus: &Corpus, cpu: &Cpu) -> Result<Trainer<E>, Error> {
-        Trainer::resume_with(run, corpus, cpu, Changes::default())
-    }
+/// A stopped run, locked and read: its task is to be made of its settings and the same data, and can then go on.
+pub struct Stopped {
+    run: RunDir,
+    lock: Lock,
+    pub(crate) saved: StateFile,
+    /// The settings to go on with.
+    pub config: Config,
+    /// Whether the data is the run's.
+    pub has_same_data: bool,
+    given_up: Vec<String>,
+    notes: Vec<String>,
+}
 
-    /// As [`Trainer::resume`], with other settings. [`Changes::force`] goes on with another text, too, which the model reads
-    /// by the vocabulary it has; what is given up is among the plan's notes.
+impl Stopped {
+    /// Takes the run for itself and compares data and settings with what it was started with.
     ///
-    /// Errors: changes that are not free, each by name, unless they are forced; forced ones that the saved tensors do
-    /// not fit.
-    pub fn resume_with(run: &RunDir, corpus: &Corpus, cpu: &Cpu, changes: Changes) -> Result<Trainer<E>, Error> {
+    /// Errors: a state that cannot be read or does not fit itself; somebody who trains it; unless forced, other data or
+    /// changes that are not free, each by name.
+    pub fn open(run: &RunDir, data: &TextMark, changes: Changes) -> Result<Stopped, Error> {
         let lock = run.lock()?;
         let saved = StateFile::read(&run.state())?;
-        let text = corpus.mark();
         let mut given_up = Vec::new();
-        let same_text = match text.check(&saved.meta.text) {
+        let has_same_data = match data.check(&saved.meta.text) {
             Err(error) if changes.force => {
                 given_up.push(error.to_string());
                 false
@@ -54,42 +57,37 @@ impl<E: Element> Trainer<E> {
         };
         let mut config = changes.config.unwrap_or_else(|| saved.meta.config.clone());
         config.check()?;
-        config.dtype.check::<E>()?;
         if config.epochs == saved.meta.config.epochs {
             config.steps = config.steps.or(saved.meta.config.steps);
         }
-        let (free, bound) = differences(&saved.meta.config, &config, run);
+        let (notes, bound) = differences(&saved.meta.config, &config, run);
         if !changes.force && !bound.is_empty() {
             return Err(Error::Changed { changes: bound });
         }
-        given_up.extend(bound.iter().cloned());
+        given_up.extend(bound);
+        Ok(Stopped { run: run.clone(), lock, saved, config, has_same_data, given_up, notes })
+    }
 
-        // Another text may order its characters in another way, and the weights know those of the first.
-        // Parts of words may come from a file, and take long to learn: the model has them.
-        let known = match (saved.meta.vocab.clone(), saved.meta.config.tokenizer) {
-            (Some(list), _) => Some(Vocab::from_file(&saved.meta.config, Some(list), None, &run.state())?),
-            (None, tokenizer) if same_text && tokenizer != TokenizerKind::Bpe => None,
-            (None, _) => Some(ModelFile::<E>::load(run.model())?.vocab),
-        };
-        let vocab_is_given = known.is_some();
-        let data = Data::prepare(&config, corpus, known)?;
-        StateFile::check::<E>(&saved, &config, data.vocab.len())?;
-        let mut trainer = Trainer::assemble(config, text, data, cpu)?;
-        let carries = saved.restore(&mut trainer.model, &mut trainer.optimizer, &mut trainer.carry);
-        if let Err(error) = carries {
+    /// The run, taken up where its state has it. Its log and samples are cut back to the last save.
+    ///
+    /// Errors: tensors that the task does not have, or of another shape.
+    pub fn go_on<T: Task>(self, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
+        let Stopped { run, lock, saved, config, mut given_up, notes, .. } = self;
+        let mut trainer = Trainer::of(config, task, cpu)?;
+        if let Err(error) = saved.restore(&mut trainer.task, &mut trainer.optimizer) {
             // With other rows there is nothing that could be carried on; anything else is no choice of the caller's.
-            if given_up.is_empty() || trainer.config.batch == saved.meta.config.batch {
-                return Err(error);
+            let has_other_rows = trainer.config.batch != saved.meta.config.batch;
+            match trainer.task.carry_mut().filter(|_| has_other_rows && !given_up.is_empty()) {
+                Some(carry) => carry.clear(),
+                None => return Err(error),
             }
-            trainer.model.reset(&mut trainer.carry);
             given_up.push("the carried state begins anew".to_string());
         }
         trainer.progress = saved.meta.progress;
         trainer.plan.steps_done = trainer.progress.step;
         let note = |words: String| format!("no longer the run that was started: {words}");
         trainer.plan.notes.extend(given_up.into_iter().map(note));
-        trainer.plan.notes.extend(free);
-        trainer.vocab_is_given = vocab_is_given;
+        trainer.plan.notes.extend(notes);
         trainer.lock = Some(lock);
         run.cut_back(trainer.progress.log_lines, trainer.progress.sample_bytes)?;
         let seconds = run.reports()?.last().map(|report| report.seconds);

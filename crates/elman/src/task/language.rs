@@ -1,0 +1,241 @@
+//! Holds the task of a language model: a text cut into batches, the model that predicts its next token, the state that
+//! goes from one batch to the next. Refuses the policy of the run, which is the trainer's.
+
+use elman_kernels::{Cpu, Element};
+use serde_json::{Map, Value};
+
+use super::{Loss, Task};
+use crate::{
+    checkpoint,
+    config::{Config, TokenizerKind},
+    data::{Batch, Batches, Corpus, Held, Split, TextMark, Vocab},
+    error::Error,
+    evaluate::{Evaluation, evaluate_ids},
+    memory,
+    model::LanguageModel,
+    params::Params,
+    report::Shape,
+    rng::{Purpose, generator},
+    run_dir::RunDir,
+    sample::{Generator, Settings},
+    state::State,
+    tape::Tape,
+    train::{Changes, Stopped, Trainer},
+};
+
+/// Characters of a sample between two looks at whether the run is to stop.
+const SAMPLE_PIECE: usize = 64;
+
+/// A text and the model that learns to write it.
+pub struct Language<E> {
+    text: TextMark,
+    vocab: Vocab,
+    /// Whether the vocabulary is not the text's own.
+    vocab_is_given: bool,
+    batches: Batches,
+    batch: Batch,
+    validation: Held,
+    test: Held,
+    model: LanguageModel<E>,
+    carry: State<E>,
+    shape: Shape,
+}
+
+impl<E: Element> Language<E> {
+    /// The task of `config`, whose open settings are filled in, on `corpus`. `known` is the vocabulary of a run that goes
+    /// on, where it is not to be made again; `check` sees its size before a model of that size is made.
+    fn new(
+        config: &mut Config,
+        corpus: &Corpus,
+        known: Option<Vocab>,
+        check: impl FnOnce(&Config, usize) -> Result<(), Error>,
+    ) -> Result<Language<E>, Error> {
+        let vocab_is_given = known.is_some();
+        let Split { vocab, train: ids, validation, test, notes: of_split } = Split::new(config, corpus, known)?;
+        let batches = Batches::new(config, corpus.name(), ids, vocab.line_end())?;
+        check(config, vocab.len())?;
+        let mut notes = notes(config, &batches, vocab.unit(batches.tokens()));
+        notes.extend(of_split);
+        config.resolve(batches.batch(), batches.windows(), !validation.ids.is_empty());
+        memory::check(config, vocab.len(), validation.ids.len())?;
+        let model = LanguageModel::new(config, vocab.len())?;
+        let shape = Shape {
+            train_tokens: batches.tokens(),
+            val_tokens: validation.ids.len(),
+            vocab_size: vocab.len(),
+            batch: config.batch,
+            seq_len: config.seq_len,
+            steps_per_epoch: batches.windows(),
+            memory_bytes: memory::training_bytes(config, vocab.len(), validation.ids.len()),
+            notes,
+        };
+        let (carry, text, batch) = (model.initial_state(config.batch), corpus.mark(), Batch::default());
+        Ok(Language { text, vocab, vocab_is_given, batches, batch, validation, test, model, carry, shape })
+    }
+}
+
+/// What became of the settings on this text.
+fn notes(config: &Config, batches: &Batches, unit: &str) -> Vec<String> {
+    let mut notes = Vec::new();
+    if batches.cut_lines() > 0 {
+        let (lines, seq_len) = (batches.cut_lines(), config.seq_len);
+        notes.push(format!("lines longer than seq_len = {seq_len} predictions are cut there: {lines}"));
+    }
+    if batches.batch() < config.batch {
+        notes.push(format!(
+            "batch is {} instead of {}: {} training {unit} give no more rows of seq_len = {}",
+            batches.batch(),
+            config.batch,
+            batches.tokens(),
+            config.seq_len
+        ));
+    }
+    notes
+}
+
+impl<E: Element> Task for Language<E> {
+    type Element = E;
+
+    fn params(&self) -> &Params<E> {
+        self.model.params()
+    }
+
+    fn params_mut(&mut self) -> &mut Params<E> {
+        self.model.params_mut()
+    }
+
+    fn carry(&self) -> Option<&State<E>> {
+        Some(&self.carry)
+    }
+
+    fn carry_mut(&mut self) -> Option<&mut State<E>> {
+        Some(&mut self.carry)
+    }
+
+    fn shape(&self) -> Shape {
+        self.shape.clone()
+    }
+
+    fn mark(&self) -> &TextMark {
+        &self.text
+    }
+
+    fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
+        self.batches.fill(step - 1, &mut self.batch);
+        let batch = &self.batch;
+        let mut fresh = None;
+        let state = match self.batches.carries_state() {
+            true => &mut self.carry,
+            false => fresh.insert(self.model.initial_state(batch.rows)),
+        };
+        if (step - 1).is_multiple_of(self.shape.steps_per_epoch) {
+            self.model.reset(state);
+        }
+        let dropout = Some(generator(config.seed, Purpose::Dropout, step));
+        let mean = self.model.loss_and_grads(tape, &batch.inputs, &batch.targets, state, dropout, grads)?;
+        Ok(Loss { mean, predictions: batch.predictions(), rows: batch.rows })
+    }
+
+    /// Loss over the whole validation split as one stream from the initial state.
+    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+        let Held { ids, bytes } = &self.validation;
+        Ok(evaluate_ids(&self.model, ids, *bytes, tape, goes_on)?.map(|figures| figures.loss))
+    }
+
+    fn sample(
+        &self,
+        config: &Config,
+        cpu: &Cpu,
+        step: u64,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<String>, Error> {
+        let rng = generator(config.seed, Purpose::Sample, step);
+        let mut text = Generator::new(&self.model, &self.vocab, "", Settings::default(), rng, cpu)?;
+        let mut written = String::new();
+        for length in 0..config.sample_length {
+            if length.is_multiple_of(SAMPLE_PIECE) && !goes_on() {
+                return Ok(None);
+            }
+            written.extend(text.next());
+        }
+        Ok(Some(written))
+    }
+
+    fn meta(&self, config: &Config) -> Map<String, Value> {
+        checkpoint::tokenizer(config, &self.vocab)
+    }
+
+    fn state_vocab(&self) -> Option<Vec<String>> {
+        self.vocab_is_given.then(|| self.vocab.list()).flatten()
+    }
+}
+
+impl<E: Element> Trainer<Language<E>> {
+    /// A new run of `config` on `corpus`, with nothing computed yet.
+    ///
+    /// Errors: a setting out of range; a `dtype` other than `E`; a training split shorter than one window; more memory
+    /// than there is.
+    pub fn new(mut config: Config, corpus: &Corpus, cpu: &Cpu) -> Result<Self, Error> {
+        config.check()?;
+        config.dtype.check::<E>()?;
+        let task = Language::new(&mut config, corpus, None, |_, _| Ok(()))?;
+        Trainer::of(config, task, cpu)
+    }
+
+    /// A run as its directory has it: what follows equals, byte for byte, a run that never stopped. Its log and samples
+    /// are cut back to the last save.
+    ///
+    /// Errors: a state that cannot be read or does not fit itself; another text than the run's; somebody who trains it.
+    pub fn resume(run: &RunDir, corpus: &Corpus, cpu: &Cpu) -> Result<Self, Error> {
+        Trainer::resume_with(run, corpus, cpu, Changes::default())
+    }
+
+    /// As [`Trainer::resume`], with other settings. [`Changes::force`] goes on with another text, too, which the model reads
+    /// by the vocabulary it has; what is given up is among the plan's notes.
+    ///
+    /// Errors: changes that are not free, each by name, unless they are forced; forced ones that the saved tensors do
+    /// not fit.
+    pub fn resume_with(run: &RunDir, corpus: &Corpus, cpu: &Cpu, changes: Changes) -> Result<Self, Error> {
+        let mut stopped = Stopped::open(run, &corpus.mark(), changes)?;
+        let saved = &stopped.saved;
+        stopped.config.dtype.check::<E>()?;
+        // Another text may order its characters in another way, and the weights know those of the first.
+        // Parts of words may come from a file, and take long to learn: the model has them.
+        let known = match (saved.meta.vocab.clone(), saved.meta.config.tokenizer) {
+            (Some(list), _) => Some(Vocab::from_file(&saved.meta.config, Some(list), None, &run.state())?),
+            (None, tokenizer) if stopped.has_same_data && tokenizer != TokenizerKind::Bpe => None,
+            (None, _) => Some(checkpoint::ModelFile::<E>::load(run.model())?.vocab),
+        };
+        let fits = |config: &Config, vocab_size| {
+            checkpoint::check_tensors::<E>(&saved.tensors()?, "param.", config, vocab_size).map(|_| ())
+        };
+        let task = Language::new(&mut stopped.config, corpus, known, fits)?;
+        stopped.go_on(task, cpu)
+    }
+
+    /// The model as trained so far.
+    pub fn model(&self) -> &LanguageModel<E> {
+        &self.task().model
+    }
+
+    /// The text it trains on, with those it validates and tests on.
+    pub fn text(&self) -> &TextMark {
+        &self.task().text
+    }
+
+    /// The vocabulary of the text.
+    pub fn vocab(&self) -> &Vocab {
+        &self.task().vocab
+    }
+
+    /// The model as trained so far, on the corpus's test text: what [`crate::evaluate::evaluate`] gives for it. None
+    /// where there is no such text.
+    pub fn test(&mut self) -> Result<Option<Evaluation>, Error> {
+        let (task, tape) = self.task_and_tape();
+        let Held { ids, bytes } = &task.test;
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        evaluate_ids(&task.model, ids, *bytes, tape, &mut || true)
+    }
+}
