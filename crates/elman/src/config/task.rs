@@ -62,6 +62,8 @@ pub enum ClassWeights {
     None,
     /// As much as the examples of every other class together: n / (classes * members of the class).
     Balanced,
+    /// The square root of that: rare classes gain without drowning the rest.
+    Root,
 }
 
 /// A class for every sequence.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::corpus::{Corpus, TextMark, is_text};
-use super::table::{Format, Table};
+use super::table::{Format, OnBad, Table};
 use crate::config::Source;
 use crate::error::Error;
 
@@ -108,7 +108,7 @@ impl Labelled {
                 }
                 names.push(class.to_string());
             }
-            return Ok(Labelled::of(vectors.items(table, source)?, names, mark));
+            return Ok(Labelled::of(vectors.items(table)?, names, mark));
         }
         let text = table.column(&source.text)?;
         let (mut texts, mut names) = (Vec::with_capacity(table.len()), Vec::with_capacity(table.len()));
@@ -202,6 +202,33 @@ fn utf8(path: &Path) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|error| Error::InvalidUtf8 { name, offset: error.utf8_error().valid_up_to() })
 }
 
+/// The groups of a table without their classes: those whose numbers can be read. `on_bad` decides what becomes of one that
+/// cannot. Errors: no group column is set; columns that are not there.
+pub fn groups(table: &Table, source: &Source, columns: &[String], on_bad: OnBad<'_>) -> Result<Items, Error> {
+    let source = Source { features: columns.to_vec(), ..source.clone() };
+    let Some(vectors) = Vectors::of_table(table, &source)? else {
+        return Err(Error::Setting { name: "group", got: "none".into(), expected: "a column".into() });
+    };
+    let at: Vec<usize> = columns.iter().map(|column| table.column(column)).collect::<Result<_, _>>()?;
+    let (mut groups, mut sequences) = (Vec::new(), Vec::new());
+    for (group, rows) in vectors.groups.into_iter().zip(&vectors.rows) {
+        match numbers(table, rows, &at) {
+            Ok(sequence) => {
+                groups.push(group);
+                sequences.push(sequence);
+            }
+            Err(error) => on_bad(error)?,
+        }
+    }
+    Ok(Items::Vectors { columns: columns.to_vec(), groups, sequences })
+}
+
+/// The numbers of some rows, row after row.
+fn numbers(table: &Table, rows: &[usize], columns: &[usize]) -> Result<Vec<f64>, Error> {
+    let cells = rows.iter().flat_map(|&row| columns.iter().map(move |&column| (row, column)));
+    cells.map(|(row, column)| table.number(row, column)).collect()
+}
+
 /// Sequences of vectors: which rows of a table are each, in its order, and which columns.
 pub(crate) struct Vectors {
     pub rows: Vec<Vec<usize>>,
@@ -247,18 +274,9 @@ impl Vectors {
     }
 
     /// The numbers. Errors: a cell that is none.
-    pub fn items(self, table: &Table, _source: &Source) -> Result<Items, Error> {
+    pub fn items(self, table: &Table) -> Result<Items, Error> {
         let at: Vec<usize> = self.columns.iter().map(|column| table.column(column)).collect::<Result<_, _>>()?;
-        let mut sequences = Vec::with_capacity(self.rows.len());
-        for rows in &self.rows {
-            let mut sequence = Vec::with_capacity(rows.len() * at.len());
-            for &row in rows {
-                for &column in &at {
-                    sequence.push(table.number(row, column)?);
-                }
-            }
-            sequences.push(sequence);
-        }
+        let sequences = self.rows.iter().map(|rows| numbers(table, rows, &at)).collect::<Result<_, _>>()?;
         Ok(Items::Vectors { columns: self.columns, groups: self.groups, sequences })
     }
 }

@@ -29,7 +29,8 @@ pub fn draw<E: Element>(config: &Config, params: &mut Params<E>) -> Result<(), E
 /// The initial values of a parameter, row-major. Draws come from `rng` in their order.
 ///
 /// With s = `init_scale` and H = `hidden_size`:
-/// * `pytorch`: uniform in ±s/sqrt(H), PyTorch's own start of its recurrent layers, for every parameter;
+/// * `pytorch`: uniform in ±s/sqrt(H), PyTorch's own start of its recurrent layers, for every parameter; but for the
+///   embeddings of tasks other than language models, which are normal with deviation s;
 /// * `normal`: normal with deviation s;
 /// * `fan`: normal with deviation s/sqrt(columns), and s/sqrt(H) for biases;
 /// * `orthogonal`: each H x H block of `weight_hh` is s times an orthogonal matrix, the rest as `pytorch` with s = 1.
@@ -51,6 +52,8 @@ pub fn values(config: &Config, name: &str, shape: &[usize], rng: &mut ChaCha8Rng
     let within = |bound: f64, rng: &mut ChaCha8Rng| (0..len).map(|_| (2.0 * uniform(rng) - 1.0) * bound).collect();
     let bound = 1.0 / libm::sqrt(hidden as f64);
     match config.init {
+        // PyTorch's own start of an embedding. A language model's was always drawn like its layers.
+        Init::Pytorch if config.task.is_some() && name.ends_with("encoder.weight") => normals(len, scale, rng),
         Init::Pytorch => within(scale * bound, rng),
         Init::Normal => normals(len, scale, rng),
         Init::Fan => {

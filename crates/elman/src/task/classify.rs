@@ -114,10 +114,13 @@ impl<E: Element> Classify<E> {
         let train = Examples { sequences: encode(&train_items, "examples to train on")?, labels };
         let held = Examples { sequences: encode(&held_items, "held-out examples")?, labels: held_labels };
         let model = Classifier::new(config, encoding.input(), data.classes.len())?;
-        let weights = (settings.class_weights == ClassWeights::Balanced).then(|| {
-            let share = train.labels.len() as f64 / data.classes.len() as f64;
-            members.iter().map(|&n| share / n.max(1) as f64).collect()
-        });
+        let share = train.labels.len() as f64 / data.classes.len() as f64;
+        let balanced = |n: &usize| share / (*n).max(1) as f64;
+        let weights = match settings.class_weights {
+            ClassWeights::None => None,
+            ClassWeights::Balanced => Some(members.iter().map(balanced).collect()),
+            ClassWeights::Root => Some(members.iter().map(|n| libm::sqrt(balanced(n))).collect()),
+        };
         let buckets = Buckets::new(train.sequences.lengths(), config.batch, config.seed);
         let trained = Trained { encoding, classes: data.classes, model };
         Ok(Classify { mark: data.mark, trained, train, held, weights, buckets, notes })
