@@ -2,6 +2,7 @@
 //! which write: `sample` and `eval` are theirs.
 
 mod classify;
+mod forecast;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,9 @@ use elman::data::table::Format;
 
 use crate::failure::{self, Refusal};
 
-/// Use a trained classifier on new data: a JSON object a line
+/// Use a trained classifier or forecaster on new data
+///
+/// A classifier tells a JSON object for every text or sequence; a forecaster tells CSV of what comes after the last row.
 #[derive(clap::Args)]
 pub struct Args {
     /// A run directory or a model file
@@ -35,6 +38,9 @@ pub struct Args {
     /// Classes whose probability is told, from the likeliest on; 0 tells all
     #[arg(long, value_name = "N", default_value_t = 0)]
     top: usize,
+    /// Draw the first series and its forecast into this file
+    #[arg(long, value_name = "FILE.svg")]
+    svg: Option<PathBuf>,
     /// Threads [default: one for each core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     threads: Option<usize>,
@@ -106,6 +112,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode> {
     match &stored.config().task {
         Some(TaskSettings::Classify(_)) => classify::run::<E>(args, stored),
+        Some(TaskSettings::Forecast(_)) => forecast::run::<E>(args, stored),
         None => {
             let message = format!("{} is a language model, expected one that predicts", args.run.display());
             Err(Refusal::new(message)

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Config;
+use super::{Config, whole};
+use crate::distribution::Output;
 use crate::error::Error;
 
 /// What a run learns, where it is no language model: the table `[task]` of a recipe, whose `kind` says which.
@@ -12,6 +13,8 @@ use crate::error::Error;
 pub enum TaskSettings {
     /// A class for every sequence.
     Classify(Classify),
+    /// What comes next in a time series.
+    Forecast(Forecast),
 }
 
 /// Where examples lie in a table.
@@ -94,14 +97,153 @@ impl Default for Classify {
     }
 }
 
+/// What is done to a series' values before anything else, in this order where there are several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transform {
+    /// The natural logarithm, of values above 0.
+    Log,
+    /// The difference to the value a season before.
+    Seasonal,
+    /// The difference to the last value that is known.
+    Diff,
+}
+
+/// How a forecast reaches beyond the next step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// The net gives all steps of the horizon at once.
+    Direct,
+    /// The net gives one step, which is drawn and handed back to it, again and again; many paths make a distribution.
+    Recursive,
+}
+
+/// What remembers the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Memory {
+    /// Recurrent layers.
+    Recurrent,
+    /// The last `lags` values and nothing else, before layers without recurrence.
+    Window,
+}
+
+/// What comes next in a time series. The input at t is (y[t-1], x[t]), and predicts y[t].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Forecast {
+    /// The time column; None takes the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// The value columns; none takes all that are nothing else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// The column that says which series a row belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Columns that are known beforehand: x.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub covariates: Vec<String>,
+    /// Whether the first row names the columns.
+    pub header: bool,
+    /// Steps that are forecast.
+    pub horizon: usize,
+    /// Steps of a season; 1 where there is none.
+    pub season: usize,
+    /// What is done to the values first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transform: Vec<Transform>,
+    /// Whether the place within year, week and day is an input, as far as the times tell.
+    pub calendar: bool,
+    /// What the net's numbers are the parameters of.
+    pub output: Output,
+    /// How it reaches beyond the next step.
+    pub strategy: Strategy,
+    /// What remembers the past.
+    pub memory: Memory,
+    /// Values of the past in an input. None: 1, and a season or 12 for a window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lags: Option<usize>,
+    /// Probability of the intervals.
+    pub level: f64,
+    /// Paths that are drawn where the strategy is recursive.
+    pub paths: usize,
+}
+
+impl Default for Forecast {
+    fn default() -> Forecast {
+        Forecast {
+            time: None,
+            values: Vec::new(),
+            group: None,
+            covariates: Vec::new(),
+            header: true,
+            horizon: 12,
+            season: 1,
+            transform: Vec::new(),
+            calendar: true,
+            output: Output::Gaussian,
+            strategy: Strategy::Direct,
+            memory: Memory::Recurrent,
+            lags: None,
+            level: 0.8,
+            paths: 200,
+        }
+    }
+}
+
+impl Forecast {
+    /// Values of the past in an input.
+    pub fn lags(&self) -> usize {
+        self.lags.unwrap_or(match self.memory {
+            Memory::Recurrent => 1,
+            Memory::Window => self.season.max(12),
+        })
+    }
+
+    /// Whether values are transformed so.
+    pub fn has(&self, transform: Transform) -> bool {
+        self.transform.contains(&transform)
+    }
+
+    /// Steps that the net gives at once.
+    pub fn steps_at_once(&self) -> usize {
+        if self.strategy == Strategy::Direct { self.horizon } else { 1 }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        whole("horizon", self.horizon as u64, 1, 10_000)?;
+        whole("season", self.season as u64, 1, 100_000)?;
+        whole("lags", self.lags() as u64, 1, 10_000)?;
+        whole("paths", self.paths as u64, 10, 100_000)?;
+        if !(self.level > 0.0 && self.level < 1.0) {
+            let expected = "above 0 and below 1".to_string();
+            return Err(Error::Setting { name: "level", got: self.level.to_string(), expected });
+        }
+        if self.has(Transform::Seasonal) && self.season < 2 {
+            let expected = "2 or more for the seasonal difference".to_string();
+            return Err(Error::Setting { name: "season", got: self.season.to_string(), expected });
+        }
+        let reaches = self.strategy == Strategy::Direct && self.has(Transform::Seasonal);
+        if reaches && self.horizon > self.season {
+            let expected =
+                format!("at most season = {} with a seasonal difference, or the recursive strategy", self.season);
+            return Err(Error::Setting { name: "horizon", got: self.horizon.to_string(), expected });
+        }
+        Ok(())
+    }
+}
+
 impl TaskSettings {
     /// The names of the tasks, language models left out.
-    pub const KINDS: [&'static str; 1] = ["classify"];
+    pub const KINDS: [&'static str; 2] = ["classify", "forecast"];
 
     /// The task of that name with its defaults.
     pub fn of_kind(kind: &str) -> Option<TaskSettings> {
         match kind {
             "classify" => Some(TaskSettings::Classify(Classify::default())),
+            "forecast" => Some(TaskSettings::Forecast(Forecast::default())),
             _ => None,
         }
     }
@@ -110,6 +252,15 @@ impl TaskSettings {
     pub fn kind(&self) -> &'static str {
         match self {
             TaskSettings::Classify(_) => "classify",
+            TaskSettings::Forecast(_) => "forecast",
+        }
+    }
+
+    /// Errors: the first setting that is out of range, by its name.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self {
+            TaskSettings::Classify(_) => Ok(()),
+            TaskSettings::Forecast(forecast) => forecast.check(),
         }
     }
 }
@@ -136,6 +287,18 @@ impl Config {
         };
         let config = match &task {
             TaskSettings::Classify(_) => Config { output_dropout: 0.5, ..examples },
+            TaskSettings::Forecast(_) => Config {
+                hidden_size: 32,
+                embed: 0,
+                dropout: 0.0,
+                output_dropout: 0.1,
+                batch: 32,
+                seq_len: 64,
+                val_frac: 0.2,
+                epochs: None,
+                steps: Some(1000),
+                ..examples
+            },
         };
         Config { task: Some(task), ..config }
     }
@@ -145,6 +308,14 @@ impl Config {
         match &self.task {
             Some(TaskSettings::Classify(classify)) => Ok(classify),
             _ => Err(self.another_task("classify")),
+        }
+    }
+
+    /// The settings of a forecast. Errors: it is another task.
+    pub fn forecast(&self) -> Result<&Forecast, Error> {
+        match &self.task {
+            Some(TaskSettings::Forecast(forecast)) => Ok(forecast),
+            _ => Err(self.another_task("forecast")),
         }
     }
 

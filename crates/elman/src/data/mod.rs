@@ -17,6 +17,7 @@ pub mod series;
 mod split;
 pub mod table;
 pub mod time;
+pub mod timeline;
 mod utf8;
 mod vocab;
 mod words;

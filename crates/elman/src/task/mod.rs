@@ -2,6 +2,7 @@
 //! Refuses the policy of a run: batches come from here, when they are asked for; steps, saves and stops do not.
 
 pub mod classify;
+pub mod forecast;
 pub mod language;
 
 use elman_kernels::{Cpu, Element};
@@ -10,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::{config::Config, data::TextMark, error::Error, params::Params, report::Shape, state::State, tape::Tape};
 
 pub use classify::Classify;
+pub use forecast::ForecastTask;
 pub use language::Language;
 
 /// A step's loss and what it is the mean of.
