@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, whole};
+use super::{Config, TokenizerKind, Words, whole};
 use crate::distribution::Output;
 use crate::error::Error;
 
@@ -15,6 +15,26 @@ pub enum TaskSettings {
     Classify(Classify),
     /// What comes next in a time series.
     Forecast(Forecast),
+    /// A class for every step of a sequence.
+    Tag(Tag),
+    /// Capitals and punctuation for text that has none.
+    Restore(Tag),
+}
+
+/// A class for every step of a sequence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tag {
+    /// Where tokens and tags lie; a text that is to be restored has none.
+    pub source: Source,
+    /// Whether the layers read backwards, too.
+    pub bidirectional: bool,
+}
+
+impl Default for Tag {
+    fn default() -> Tag {
+        Tag { source: Source::default(), bidirectional: true }
+    }
 }
 
 /// Where examples lie in a table.
@@ -237,13 +257,15 @@ impl Forecast {
 
 impl TaskSettings {
     /// The names of the tasks, language models left out.
-    pub const KINDS: [&'static str; 2] = ["classify", "forecast"];
+    pub const KINDS: [&'static str; 4] = ["classify", "forecast", "tag", "restore"];
 
     /// The task of that name with its defaults.
     pub fn of_kind(kind: &str) -> Option<TaskSettings> {
         match kind {
             "classify" => Some(TaskSettings::Classify(Classify::default())),
             "forecast" => Some(TaskSettings::Forecast(Forecast::default())),
+            "tag" => Some(TaskSettings::Tag(Tag::default())),
+            "restore" => Some(TaskSettings::Restore(Tag::default())),
             _ => None,
         }
     }
@@ -253,13 +275,15 @@ impl TaskSettings {
         match self {
             TaskSettings::Classify(_) => "classify",
             TaskSettings::Forecast(_) => "forecast",
+            TaskSettings::Tag(_) => "tag",
+            TaskSettings::Restore(_) => "restore",
         }
     }
 
     /// Errors: the first setting that is out of range, by its name.
     pub(super) fn check(&self) -> Result<(), Error> {
         match self {
-            TaskSettings::Classify(_) => Ok(()),
+            TaskSettings::Classify(_) | TaskSettings::Tag(_) | TaskSettings::Restore(_) => Ok(()),
             TaskSettings::Forecast(forecast) => forecast.check(),
         }
     }
@@ -287,6 +311,15 @@ impl Config {
         };
         let config = match &task {
             TaskSettings::Classify(_) => Config { output_dropout: 0.5, ..examples },
+            TaskSettings::Tag(_) => Config {
+                tokenizer: TokenizerKind::Word,
+                words: Words::Spaces,
+                min_freq: 2,
+                output_dropout: 0.5,
+                batch: 32,
+                ..examples
+            },
+            TaskSettings::Restore(_) => Config { seq_len: 160, output_dropout: 0.2, ..examples },
             TaskSettings::Forecast(_) => Config {
                 hidden_size: 32,
                 embed: 0,
@@ -316,6 +349,14 @@ impl Config {
         match &self.task {
             Some(TaskSettings::Forecast(forecast)) => Ok(forecast),
             _ => Err(self.another_task("forecast")),
+        }
+    }
+
+    /// The settings of tagging or restoring. Errors: it is another task.
+    pub fn tagging(&self) -> Result<&Tag, Error> {
+        match &self.task {
+            Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) => Ok(tag),
+            _ => Err(self.another_task("tag or restore")),
         }
     }
 

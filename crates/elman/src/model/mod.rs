@@ -5,8 +5,10 @@ pub(crate) mod forecaster;
 mod init;
 mod language_model;
 mod reader;
+pub(crate) mod tagger;
 
 pub use classifier::Classifier;
 pub use forecaster::Forecaster;
 pub use language_model::LanguageModel;
 pub use reader::{Input, Read, Reader};
+pub use tagger::Tagger;

@@ -4,6 +4,7 @@
 pub mod classify;
 pub mod forecast;
 pub mod language;
+pub mod tag;
 
 use elman_kernels::{Cpu, Element};
 use serde_json::{Map, Value};
@@ -13,6 +14,7 @@ use crate::{config::Config, data::TextMark, error::Error, params::Params, report
 pub use classify::Classify;
 pub use forecast::ForecastTask;
 pub use language::Language;
+pub use tag::Tag;
 
 /// A step's loss and what it is the mean of.
 #[derive(Clone, Copy, Debug, PartialEq)]
