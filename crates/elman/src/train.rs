@@ -49,6 +49,8 @@ pub struct Trainer {
     grads: Params<f32>,
     optimizer: Optimizer,
     carry: State<f32>,
+    /// The state of a step that does not carry one, used again.
+    fresh: State<f32>,
     progress: Progress,
     /// Seconds of training before this session.
     seconds_before: f64,
@@ -95,6 +97,7 @@ impl Trainer {
             grads: model.params().zeros_like(),
             optimizer: Optimizer::of(&config, model.params()),
             carry: model.initial_state(config.batch),
+            fresh: model.initial_state(config.batch),
             cpu: cpu.clone(),
             text,
             vocab: data.vocab,
@@ -270,10 +273,9 @@ impl Trainer {
         let halved = libm::pow(0.5, self.progress.rollbacks as f64);
         let lr = learning_rate(&self.config, &self.place(step)) * halved;
         self.batches.fill(step - 1, batch);
-        let mut fresh = None;
         let state = match self.batches.carries_state() {
             true => &mut self.carry,
-            false => fresh.insert(self.model.initial_state(batch.rows)),
+            false => self.model.restart(&mut self.fresh, batch.rows),
         };
         if (step - 1).is_multiple_of(self.plan.steps_per_epoch) {
             self.model.reset(state);
