@@ -5,6 +5,7 @@ mod arguments;
 mod bench;
 mod compare;
 mod completions;
+mod confusion;
 mod corpus;
 mod curves;
 mod cuts;
@@ -15,10 +16,13 @@ mod gradcheck;
 mod info;
 mod lesson;
 mod man;
+mod predict;
 mod progress;
 mod sample;
 mod settings;
 mod signals;
+mod task_flags;
+mod tasks;
 mod terminal;
 mod train;
 mod weights;
@@ -48,6 +52,7 @@ struct Cli {
 enum Verb {
     Train(Box<train::Args>),
     Sample(sample::Args),
+    Predict(predict::Args),
     Eval(eval::Args),
     Gradcheck(gradcheck::Args),
     Info(info::Args),
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Train(args) => train::run(&args),
         Verb::Sample(args) => sample::run(args),
+        Verb::Predict(args) => predict::run(&args),
         Verb::Eval(args) => eval::run(args),
         Verb::Gradcheck(args) => gradcheck::run(args),
         Verb::Info(args) => info::run(args),

@@ -13,6 +13,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use crate::failure::Refusal;
+use crate::task_flags::TaskFlags;
 
 /// Settings given on the command line; what is not given is `None`.
 #[derive(clap::Args, Serialize, Default)]
@@ -218,6 +219,10 @@ pub struct Settings {
     #[arg(long, value_name = "X", help_heading = "Training")]
     spike: Option<f64>,
 
+    #[command(flatten)]
+    #[serde(skip)]
+    task: TaskFlags,
+
     /// A recipe: settings in TOML, which flags override
     #[arg(long, value_name = "FILE.toml")]
     #[serde(skip)]
@@ -247,7 +252,8 @@ impl Settings {
                 return Err(Refusal::new(message).into());
             }
         }
-        let config = overlay(&Config::default(), given)?;
+        let task = self.task.put(&mut given)?;
+        let config = overlay(&Config::of_task(task), given)?;
         config.check()?;
         Ok(config)
     }

@@ -89,6 +89,7 @@ pub fn short_unit(unit: &'static str) -> &'static str {
 pub fn measure(loss: f64, unit: &'static str) -> String {
     match unit {
         "word" | "token" => format!("perplexity {}", perplexity(loss)),
+        "example" | "value" => format!("nats/{unit}"),
         _ => format!("{:.2} bits/{}", loss / std::f64::consts::LN_2, short_unit(unit)),
     }
 }

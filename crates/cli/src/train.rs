@@ -8,27 +8,27 @@ use std::time::{Duration, Instant};
 use clap::builder::RangedU64ValueParser;
 use elman::config::{Dtype, LossKind};
 use elman::data::TextMark;
-use elman::task::Language;
+use elman::task::{Language, Task};
 use elman::train::Trainer;
 use elman::train::{Changes, Control, Event, Outcome, Plan, Report};
-use elman::{Config, Corpus, Cpu, Element, Error, RunDir, origin_of};
+use elman::{Config, Corpus, Cpu, Element, Error, Origin, RunDir, origin_of};
 use serde::Serialize;
 
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::terminal::{self, bold, counted, fact, grouped, perplexity, say, shell_word, short, short_unit, span};
-use crate::{corpus, curves};
+use crate::{corpus, curves, tasks};
 
 /// Learn to write from a text
 #[derive(clap::Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Args {
     /// Files, folders of text files, or - for standard input; without any, the bundled tales
-    text: Vec<PathBuf>,
+    pub text: Vec<PathBuf>,
     /// A file or folder to validate on, instead of the text's tail, which is then trained on
     #[arg(long, value_name = "FILE", help_heading = "Text")]
-    val_file: Option<PathBuf>,
+    pub val_file: Option<PathBuf>,
     /// A file or folder to measure the trained model on at the end
     #[arg(long, value_name = "FILE", help_heading = "Text")]
     test_file: Option<PathBuf>,
@@ -37,17 +37,17 @@ pub struct Args {
     tokenizer_file: Option<PathBuf>,
     /// The run directory to make [default: runs/NAME, the next free one]
     #[arg(long, visible_aliases = ["checkpoint-dir", "save"], value_name = "DIR", conflicts_with = "resume")]
-    out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
     /// Go on with a stopped run, exactly where it was
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
     /// With --resume: go on with another text of the same vocabulary, or with other settings, as a run that is no longer
     /// the one that was started
     #[arg(long, requires = "resume")]
-    force: bool,
+    pub force: bool,
     /// Threads [default: one for each core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
-    threads: Option<usize>,
+    pub threads: Option<usize>,
     /// Minutes after which to stop and save, once the step in progress is done; the learning rate moves by steps all the
     /// same, and --resume goes on
     #[arg(long, value_name = "X", value_parser = minutes)]
@@ -57,10 +57,10 @@ pub struct Args {
     device: String,
     /// Print one JSON object with the results on stdout
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     /// Say nothing but errors
     #[arg(long)]
-    quiet: bool,
+    pub quiet: bool,
     #[command(flatten)]
     settings: Settings,
 }
@@ -74,7 +74,7 @@ fn minutes(text: &str) -> Result<Duration, String> {
 
 /// The object that `--json` prints.
 #[derive(Serialize)]
-struct Summary {
+pub struct Summary {
     run: String,
     steps: u64,
     train_loss: f64,
@@ -91,7 +91,22 @@ struct Summary {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let work = Work::prepare(args)?;
+    let origin = match &args.resume {
+        None => None,
+        Some(path) => {
+            let run = RunDir::open(path)?;
+            let origin = origin_of(&run)?;
+            Some((run, origin))
+        }
+    };
+    let config = match &origin {
+        None => args.settings.resolve(args.tokenizer_file.is_some())?,
+        Some((run, origin)) => args.settings.of_resume(run)?.unwrap_or_else(|| origin.config.clone()),
+    };
+    if config.task.is_some() {
+        return tasks::train(args, config, origin);
+    }
+    let work = Work::prepare(args, config, origin)?;
     match work.config.dtype {
         Dtype::F32 => train::<f32>(args, work),
         Dtype::F64 => train::<f64>(args, work),
@@ -99,32 +114,66 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn train<E: Element>(args: &Args, work: Work) -> anyhow::Result<ExitCode> {
-    let started = Instant::now();
     let cpu = Cpu::new(args.threads)?;
     let (mut trainer, run) = work.begin::<E>(args, &cpu)?;
-    let plan = trainer.plan().clone();
     if !args.quiet {
         announce(&trainer, &cpu, &run);
     }
+    let unit = trainer.vocab().unit(1);
+    let mut driven = drive(args, &mut trainer, &run, unit)?;
+    driven.test_loss = if driven.outcome.stopped { None } else { trainer.test()?.map(|figures| figures.loss) };
+    driven.conclude(args, trainer.config(), trainer.plan(), &run, unit);
+    if !args.quiet && !driven.outcome.stopped {
+        say!(
+            "\nTo let it write:\n\n    {}\n",
+            bold(&format!("{} sample {}", terminal::this_program(), path_word(&run)))
+        );
+    }
+    if args.json {
+        terminal::print_json(&driven.summary(trainer.plan(), &run))?;
+    }
+    Ok(driven.exit())
+}
+
+/// What a session of training came to.
+pub struct Driven {
+    pub outcome: Outcome,
+    was_over: bool,
+    /// The exit code of the signal that stopped it.
+    stopped_by: Option<u8>,
+    test_loss: Option<f64>,
+}
+
+/// Trains to the end, or until a signal or the clock says stop; tells of it, and draws the curves. `unit` is what is
+/// predicted.
+pub fn drive<T: Task>(
+    args: &Args,
+    trainer: &mut Trainer<T>,
+    run: &RunDir,
+    unit: &'static str,
+) -> anyhow::Result<Driven> {
+    let started = Instant::now();
+    let plan = trainer.plan().clone();
     let title = format!("{}, {}", plan.text, shape(trainer.config()));
     let mut reports = if plan.steps_done > 0 { run.reports()? } else { Vec::new() };
     reports.retain(|report| report.step <= plan.steps_done);
     let was_over = trainer.is_over();
     let signals = Signals::listen()?;
-    let (config, unit) = (trainer.config(), trainer.vocab().unit(1));
+    let config = trainer.config();
     let summed = (config.loss == LossKind::Sum).then_some(config.seq_len);
     let mut progress = Progress::start(&plan, unit, summed, args.quiet);
-    let outcome = trainer.run(Some(&run), &mut |event| {
+    let outcome = trainer.run(Some(run), &mut |event| {
         match event {
             Event::Step { step, loss, tokens_per_sec } => progress.step(step, loss, tokens_per_sec),
             Event::Report(report) => {
                 reports.push(report.clone());
                 progress.report(report);
             }
+            Event::Sample { text: "", .. } => {}
             Event::Sample { step, text } => progress.sample(step, text),
             Event::Saved { step, .. } => {
                 progress.saved(step);
-                draw(&reports, &run, &title, unit, &progress);
+                draw(&reports, run, &title, unit, &progress);
             }
             Event::Bad { words, goes_on_after, .. } => {
                 reports.retain(|report| report.step <= goes_on_after);
@@ -137,19 +186,30 @@ fn train<E: Element>(args: &Args, work: Work) -> anyhow::Result<ExitCode> {
     });
     progress.finish();
     let outcome = outcome?;
-    draw(&reports, &run, &title, unit, &progress);
+    draw(&reports, run, &title, unit, &progress);
+    let stopped_by = signals.exit_code().filter(|_| outcome.stopped);
+    Ok(Driven { outcome, was_over, stopped_by, test_loss: None })
+}
 
-    let stopped = signals.exit_code().filter(|_| outcome.stopped);
-    let test_loss = if outcome.stopped { None } else { trainer.test()?.map(|figures| figures.loss) };
-    if stopped.is_some() || (outcome.stopped && !args.quiet) {
-        say_how_to_resume(args, &outcome, &plan, &run);
-    } else if !args.quiet {
-        conclude(&outcome, was_over, test_loss, trainer.config(), unit, &run);
+impl Driven {
+    /// Says what was done, or how to go on.
+    pub fn conclude(&self, args: &Args, config: &Config, plan: &Plan, run: &RunDir, unit: &'static str) {
+        if self.stopped_by.is_some() || (self.outcome.stopped && !args.quiet) {
+            say_how_to_resume(args, &self.outcome, plan, run);
+        } else if !args.quiet {
+            conclude(&self.outcome, self.was_over, self.test_loss, config, unit, run);
+        }
     }
-    if args.json {
-        terminal::print_json(&summary(&outcome, &plan, test_loss, &run))?;
+
+    /// The figures that `--json` prints.
+    pub fn summary(&self, plan: &Plan, run: &RunDir) -> Summary {
+        summary(&self.outcome, plan, self.test_loss, run)
     }
-    Ok(stopped.map_or(ExitCode::SUCCESS, ExitCode::from))
+
+    /// The program's exit code.
+    pub fn exit(&self) -> ExitCode {
+        self.stopped_by.map_or(ExitCode::SUCCESS, ExitCode::from)
+    }
 }
 
 /// What is to be done, found out in the order in which it costs nothing.
@@ -162,10 +222,8 @@ struct Work {
 }
 
 impl Work {
-    fn prepare(args: &Args) -> anyhow::Result<Work> {
-        if let Some(path) = &args.resume {
-            let run = RunDir::open(path)?;
-            let (given, origin) = (args.settings.of_resume(&run)?, origin_of(&run)?);
+    fn prepare(args: &Args, config: Config, origin: Option<(RunDir, Origin)>) -> anyhow::Result<Work> {
+        if let Some((run, origin)) = origin {
             let (kind, mark) = (origin.config.tokenizer, origin.text);
             let corpus = match args.text.is_empty() {
                 true => corpus::of_run(&run, &mark, kind)?,
@@ -177,9 +235,8 @@ impl Work {
             };
             let (validation, test) = (place(&args.val_file, &mark.validation), place(&args.test_file, &mark.test));
             let corpus = corpus::with_held_out(corpus, &validation, &test, kind)?;
-            return Ok(Work { config: given.unwrap_or(origin.config), corpus, resumed: Some(run) });
+            return Ok(Work { config, corpus, resumed: Some(run) });
         }
-        let config = args.settings.resolve(args.tokenizer_file.is_some())?;
         if let Some(path) = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
             return Err(Error::Exists { path: path.clone() }.into()); // before a long text is read
         }
@@ -210,7 +267,7 @@ impl Work {
 }
 
 /// `LSTM 2 x 256`, or `LSTM 512, 256`.
-fn shape(config: &Config) -> String {
+pub fn shape(config: &Config) -> String {
     let cell = config.cell.name().to_uppercase();
     match &config.hidden_sizes {
         Some(widths) => format!("{cell} {}", widths.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
@@ -281,6 +338,7 @@ fn conclude(
 ) {
     let figures = |loss: f64| match unit {
         "word" | "token" => format!("loss {loss:.4} nats/{unit}, perplexity {}", perplexity(loss)),
+        "example" | "value" => format!("loss {loss:.4} nats/{unit}"),
         _ => {
             let (bits, unit) = (loss / std::f64::consts::LN_2, short_unit(unit));
             format!("loss {loss:.4} nats/{unit}, {bits:.3} bits/{unit}")
@@ -292,7 +350,11 @@ fn conclude(
     let steps = counted(outcome.steps, "step");
     let done = match was_over {
         true => format!("{steps} in {time}, all of them before this start: there was nothing left to do"),
-        false => format!("{steps} in {time}, {} tokens/s between evaluations{memory}", short(outcome.tokens_per_sec)),
+        false => format!(
+            "{steps} in {time}, {} {}s/s between evaluations{memory}",
+            short(outcome.tokens_per_sec),
+            spoken(unit)
+        ),
     };
     say!("{}", fact("done", &done));
     if outcome.out_of_patience {
@@ -308,7 +370,11 @@ fn conclude(
     }
     say!("{}", fact("run", &run.path().display().to_string()));
     say!("{}", fact("curves", &run.curves().display().to_string()));
-    say!("\nTo let it write:\n\n    {}\n", bold(&format!("{} sample {}", terminal::this_program(), path_word(run))));
+}
+
+/// What is counted in a speed: tokens, whatever they are, or what else is predicted.
+fn spoken(unit: &'static str) -> &'static str {
+    if matches!(unit, "character" | "byte" | "word") { "token" } else { unit }
 }
 
 fn say_how_to_resume(args: &Args, outcome: &Outcome, plan: &Plan, run: &RunDir) {
@@ -319,7 +385,7 @@ fn say_how_to_resume(args: &Args, outcome: &Outcome, plan: &Plan, run: &RunDir) 
     say!("To go on{again}:\n\n    {}\n", bold(&command));
 }
 
-fn path_word(run: &RunDir) -> String {
+pub fn path_word(run: &RunDir) -> String {
     shell_word(&run.path().display().to_string())
 }
 

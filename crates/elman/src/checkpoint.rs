@@ -5,16 +5,19 @@
 use std::path::{Path, PathBuf};
 
 use elman_kernels::{Cpu, Element};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::{
     config::{Config, InitialState, TokenizerKind},
-    data::Vocab,
+    data::{
+        Vocab,
+        encoding::{Encoding, Features},
+    },
     disk::Disk,
     error::Error,
     model::LanguageModel,
-    params::Params,
+    params::{Declaration, Params},
     rng::{Purpose, generator},
     sample::{Batch, Generator, Precision, Settings, Start},
     tensor_file::{self, Tensor, TensorFile, Tensors},
@@ -50,7 +53,12 @@ struct Meta {
     config: Config,
     format: u64,
     results: Results,
-    tokenizer: Tokenizer,
+    /// Absent where a task reads no text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokenizer: Option<Tokenizer>,
+    /// What a task other than a language model needs beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    task: Option<Value>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -105,6 +113,69 @@ impl Stored {
         &self.meta.config
     }
 
+    /// What training had reached.
+    pub fn results(&self) -> &Results {
+        &self.meta.results
+    }
+
+    /// Its tokens. Errors: there are none; they are not those of the configuration.
+    fn vocab(&self) -> Result<Vocab, Error> {
+        let (path, config) = (&self.path, &self.meta.config);
+        let Some(tokenizer) = self.meta.tokenizer.clone() else {
+            return Err(Error::file(path, "tokenizer is missing in metadata `elman`"));
+        };
+        if tokenizer.kind != config.tokenizer {
+            let problem = format!(
+                "tokenizer.kind is {:?}, expected that of the configuration, {:?}",
+                tokenizer.kind, config.tokenizer
+            );
+            return Err(Error::file(path, problem));
+        }
+        Vocab::from_file(config, tokenizer.vocab, tokenizer.bpe, path)
+    }
+
+    /// What a task other than a language model keeps beside its weights. Errors: it is missing, or something else.
+    pub(crate) fn task<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let task = self.meta.task.clone().ok_or_else(|| self.refusal("task is missing in metadata `elman`"))?;
+        serde_json::from_value(task).map_err(|error| self.refusal(format!("task does not fit: {error}")))
+    }
+
+    /// How its sequences become numbers: by its tokens, or by these features. Errors: neither; a scaler of other columns.
+    pub(crate) fn encoding(&self, features: Option<Features>) -> Result<Encoding, Error> {
+        match features {
+            None => Ok(Encoding::Tokens(self.vocab()?)),
+            Some(Features { columns, scaler }) if scaler.fits(columns.len()) && !columns.is_empty() => {
+                Ok(Encoding::Vectors { columns, scaler })
+            }
+            Some(Features { columns, .. }) => {
+                Err(self.refusal(format!("task.features has no fair scaler for its {} columns", columns.len())))
+            }
+        }
+    }
+
+    /// The parameters that were declared. Memory is made when every tensor has its right shape and none is left over.
+    ///
+    /// Errors: a tensor that is missing, one too many, another shape or type; numbers other than `E`.
+    pub(crate) fn params<E: Element>(&self, declaration: Declaration) -> Result<Params<E>, Error> {
+        let tensors = self.file.parse()?;
+        self.meta.config.dtype.check::<E>().map_err(|error| self.refusal(format!("config: {error}")))?;
+        for (name, shape) in declaration.shapes() {
+            tensors.check::<E>(name, "the model's", shape)?;
+        }
+        let is_declared = |name: &str| declaration.shapes().any(|(known, _)| known == name);
+        if let Some(name) = tensors.names().into_iter().find(|name| !is_declared(name)) {
+            return Err(self.refusal(format!("{name} is not a tensor of this model")));
+        }
+        let mut params = declaration.zeros()?;
+        set_params(&tensors, "", &mut params)?;
+        Ok(params)
+    }
+
+    /// An error that blames the file.
+    pub(crate) fn refusal(&self, problem: impl ToString) -> Error {
+        Error::file(&self.path, problem.to_string())
+    }
+
     /// The model. Errors: as [`ModelFile::load`].
     pub fn load<E: Element>(self) -> Result<ModelFile<E>, Error> {
         ModelFile::of(self)
@@ -131,18 +202,15 @@ impl<E: Element> ModelFile<E> {
         let Stored { path, file, meta } = &stored;
         let (tensors, meta) = (file.parse()?, meta.clone());
         meta.config.dtype.check::<E>().map_err(|error| Error::file(path, format!("config: {error}")))?;
-        if meta.tokenizer.kind != meta.config.tokenizer {
-            let problem = format!(
-                "tokenizer.kind is {:?}, expected that of the configuration, {:?}",
-                meta.tokenizer.kind, meta.config.tokenizer
-            );
+        if let Some(task) = &meta.config.task {
+            let problem = format!("the model was trained to {}, expected a language model", task.kind());
             return Err(Error::file(path, problem));
         }
-        let vocab = Vocab::from_file(&meta.config, meta.tokenizer.vocab, meta.tokenizer.bpe, path)?;
+        let (vocab, kind) = (stored.vocab()?, meta.config.tokenizer);
         let outputs = tensors.shape("decoder.bias").and_then(|shape| shape.first().copied());
         if outputs.is_some_and(|outputs| outputs != vocab.len()) {
             let (listed, outputs) = (vocab.len(), outputs.unwrap_or_default());
-            let problem = match meta.tokenizer.kind {
+            let problem = match kind {
                 TokenizerKind::Char | TokenizerKind::Word | TokenizerKind::Bpe => {
                     let unit = vocab.unit(listed);
                     format!("tokenizer.vocab lists {listed} {unit}, expected decoder.bias's {outputs}")
@@ -345,7 +413,8 @@ mod tests {
             config: file.config,
             format: FORMAT,
             results: file.results,
-            tokenizer: Tokenizer { bpe: None, kind: TokenizerKind::Char, vocab: file.vocab.list() },
+            tokenizer: Some(Tokenizer { bpe: None, kind: TokenizerKind::Char, vocab: file.vocab.list() }),
+            task: None,
         })
         .unwrap();
         meta(&mut value);

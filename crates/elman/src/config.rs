@@ -5,6 +5,7 @@
 mod by_name;
 mod choices;
 mod open;
+mod task;
 mod text;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ pub use crate::optim::Schedule;
 pub use choices::{BatchKind, Dtype, Init, InitBias, InitialState, OnNan, TokenizerKind};
 pub use elman_kernels::descent::OptimizerKind;
 pub use elman_kernels::recurrent::Cell;
+pub use task::{ClassWeights, Classify, Pooling, Source, TaskSettings};
 pub use text::{Clean, LossKind, RandomEpoch, Reserved, Words};
 
 /// Everything that decides what a training run computes.
@@ -173,6 +175,9 @@ pub struct Config {
     pub on_nan: OnNan,
     /// A gradient norm more than this many times the mean of the last ones makes a step bad; 0 lets all pass.
     pub spike: f64,
+    /// What the run learns; None is a language model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskSettings>,
 }
 
 impl Default for Config {
@@ -240,6 +245,7 @@ impl Default for Config {
             keep: 1,
             on_nan: OnNan::Stop,
             spike: 0.0,
+            task: None,
         }
     }
 }

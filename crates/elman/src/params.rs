@@ -68,6 +68,11 @@ impl Declaration {
         ParamId(self.entries.len() - 1)
     }
 
+    /// The names and logical shapes of what was declared.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.entries.iter().map(|entry| (entry.name.as_str(), &entry.shape[..]))
+    }
+
     /// Makes the memory, all zero. Errors: the system does not have it.
     pub fn zeros<E: Element>(self) -> Result<Params<E>, Error> {
         let len = self.entries.last().map_or(0, |e| e.range.end);

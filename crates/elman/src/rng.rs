@@ -15,6 +15,8 @@ pub enum Purpose {
     Sample,
     /// Random windows of a step, the order of lines in an epoch.
     Batches,
+    /// Which examples are held out.
+    Split,
 }
 
 impl Purpose {
@@ -25,6 +27,7 @@ impl Purpose {
             Purpose::Dropout => 2,
             Purpose::Sample => 3,
             Purpose::Batches => 4,
+            Purpose::Split => 5,
         }
     }
 }

@@ -41,7 +41,7 @@ fn parameters() -> (Params<f64>, Ids) {
 /// A function of x `[ROWS, COLS]`, z `[ROWS, COLS]`, one row `[1, COLS]` and the parameters.
 type Node = fn(&mut Tape<f64>, &Params<f64>, &Ids, [Var; 3]) -> Result<Var, Error>;
 
-const NODES: [(&str, Node); 28] = [
+const NODES: [(&str, Node); 34] = [
     ("add", |t, _, _, [x, z, _]| t.add(x, z)),
     ("add to itself", |t, _, _, [x, _, _]| t.add(x, x)),
     ("add a row", |t, _, _, [x, _, r]| t.add(x, r)),
@@ -88,6 +88,21 @@ const NODES: [(&str, Node); 28] = [
         let (loss, _) = t.cross_entropy(logits, &[4, 17, u32::MAX])?;
         let loss = t.scale(loss, -0.7)?;
         t.mul(loss, loss)
+    }),
+    ("a share of the weighted cross-entropy", |t, _, _, [x, z, _]| {
+        let logits = t.mul(x, z)?;
+        let weights: Vec<f64> = (0..COLS).map(|class| 0.5 + class as f64).collect();
+        let (loss, _) = t.weighted_cross_entropy(logits, &[4, u32::MAX, 0], &weights)?;
+        t.scale(loss, -0.7)
+    }),
+    ("mean over steps", |t, _, _, [x, _, _]| t.pool_mean(x, 1, &[true, false, true])),
+    ("largest over steps", |t, _, _, [_, z, _]| t.pool_max(z, 1, &[true, false, true])),
+    ("first step", |t, _, _, [_, z, _]| t.pool_first(z, 1, &[false, true, true])),
+    // Three queries of a sequence of three steps, one of them absent; keys that are queries and values, too.
+    ("attention", |t, _, _, [x, z, _]| t.attention(z, [x, x], 1, &[true, false, true], None)),
+    ("attention of a batch", |t, _, _, [x, z, _]| {
+        let y = t.attention(z, [x, z], 3, &[true, false, true], None)?;
+        t.mul(y, x)
     }),
     ("param and embed", |t, p, ids, _| {
         let (table, bias) = (t.param(p, ids.table)?, t.param(p, ids.bias)?);

@@ -282,7 +282,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
     Ok(())
 }
 
-fn is_text(path: &Path) -> bool {
+pub(super) fn is_text(path: &Path) -> bool {
     path.extension().is_some_and(|e| TEXT_ENDINGS.iter().any(|ending| e.eq_ignore_ascii_case(ending)))
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     Corpus, Vocab,
     bpe::Bpe,
+    clean::Rules,
     vocab::{LINE_END, UNKNOWN},
     words::{self, Piece},
 };
@@ -28,6 +29,14 @@ impl Vocab {
             }),
         };
         Ok(vocab.with_rules(config))
+    }
+
+    /// The vocabulary of texts that stand apart from each other; `name` is what messages call them.
+    pub(crate) fn of_texts(config: &Config, name: &str, texts: &[String]) -> Result<Vocab, Error> {
+        // Words and parts of them end with their text; of characters, there are none between texts.
+        let between = if config.tokenizer == TokenizerKind::Char { "" } else { "\n" };
+        let all = Rules::of(config).apply(&texts.join(between)).into_owned();
+        Vocab::fit_as(config, &Corpus::from_text(name, String::new()), &all, "")
     }
 
     /// The characters that come at least `min_freq` times in `train`, in the order of [`Vocab::fit`], after `<unk>`,

@@ -1,9 +1,8 @@
 //! Holds the cut of a training text into lines, each an example of its own, padded to the longest of its batch.
 //! Refuses a text without a line to learn.
 
-use rand_chacha::rand_core::Rng;
-
 use super::batches::Batch;
+use super::held_out::shuffle;
 use crate::error::Error;
 use crate::rng::{Purpose, generator};
 use elman_kernels::softmax::IGNORED;
@@ -77,13 +76,10 @@ impl Lines {
     }
 }
 
-/// The numbers below n in an order drawn for the epoch. Source: Fisher and Yates, in Durstenfeld's form.
+/// The numbers below n in an order drawn for the epoch.
 fn shuffled(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
-    let mut rng = generator(seed, Purpose::Batches, epoch);
     let mut order: Vec<usize> = (0..n).collect();
-    for last in (1..n).rev() {
-        order.swap(last, (rng.next_u64() % (last as u64 + 1)) as usize);
-    }
+    shuffle(&mut order, &mut generator(seed, Purpose::Batches, epoch));
     order
 }
 

@@ -1,15 +1,36 @@
 //! Holds how the parameters of a fresh model are drawn. Refuses to know layers: it sees PyTorch's names and shapes.
 //! All arithmetic is in f64, so that models of both number types begin with the same numbers, rounded.
 
+use elman_kernels::Element;
 use rand_chacha::ChaCha8Rng;
 
-use crate::config::{Config, Init, InitBias};
-use crate::rng::uniform;
+use crate::config::{Cell, Config, Init, InitBias};
+use crate::error::Error;
+use crate::params::Params;
+use crate::rng::{self, Purpose, uniform};
+
+/// Draws every parameter in the order of the state dict, then adds `forget_bias` to the forget gate's part of each
+/// `bias_ih` of an LSTM.
+pub fn draw<E: Element>(config: &Config, params: &mut Params<E>) -> Result<(), Error> {
+    let mut rng = rng::generator(config.seed, Purpose::Init, 0);
+    let names: Vec<String> = params.names().map(str::to_owned).collect();
+    for name in names {
+        let drawn = values(config, &name, params.shape(&name).unwrap_or_default(), &mut rng);
+        let mut values: Vec<E> = drawn.into_iter().map(E::from_f64).collect();
+        if name.contains("rnn.bias_ih") && config.cell == Cell::Lstm {
+            let h = values.len() / 4;
+            values[h..2 * h].iter_mut().for_each(|x| *x += E::from_f64(config.forget_bias));
+        }
+        params.set(&name, &values)?;
+    }
+    Ok(())
+}
 
 /// The initial values of a parameter, row-major. Draws come from `rng` in their order.
 ///
 /// With s = `init_scale` and H = `hidden_size`:
-/// * `pytorch`: uniform in ±s/sqrt(H), PyTorch's own start of its recurrent layers, for every parameter;
+/// * `pytorch`: uniform in ±s/sqrt(H), PyTorch's own start of its recurrent layers, for every parameter; but for the
+///   embeddings of tasks other than language models, which are normal with deviation s;
 /// * `normal`: normal with deviation s;
 /// * `fan`: normal with deviation s/sqrt(columns), and s/sqrt(H) for biases;
 /// * `orthogonal`: each H x H block of `weight_hh` is s times an orthogonal matrix, the rest as `pytorch` with s = 1.
@@ -25,12 +46,14 @@ pub fn values(config: &Config, name: &str, shape: &[usize], rng: &mut ChaCha8Rng
     if is_bias && config.init_bias == InitBias::Zero {
         return vec![0.0; len];
     }
-    let is_layer = name.starts_with("rnn.");
+    let is_layer = name.contains("rnn.");
     let hidden = if is_layer { shape[0] / config.cell.gates() } else { config.hidden_size };
     let scale = config.init_scale();
     let within = |bound: f64, rng: &mut ChaCha8Rng| (0..len).map(|_| (2.0 * uniform(rng) - 1.0) * bound).collect();
     let bound = 1.0 / libm::sqrt(hidden as f64);
     match config.init {
+        // PyTorch's own start of an embedding. A language model's was always drawn like its layers.
+        Init::Pytorch if config.task.is_some() && name.ends_with("encoder.weight") => normals(len, scale, rng),
         Init::Pytorch => within(scale * bound, rng),
         Init::Normal => normals(len, scale, rng),
         Init::Fan => {

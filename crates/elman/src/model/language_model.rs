@@ -9,12 +9,11 @@ use elman_kernels::{Element, linear, pad, softmax};
 use rand_chacha::ChaCha8Rng;
 
 use super::init;
-use crate::config::{Cell, Config, InitialState};
+use crate::config::{Config, InitialState};
 use crate::error::Error;
 use crate::layer::{Dropout, Recurrent, Stack, State, TapeState};
 use crate::ops::{LinearIds, Sequence};
 use crate::params::{Declaration, ParamId, Params};
-use crate::rng::{self, Purpose};
 use crate::tape::{Tape, Var};
 
 /// A language model and its parameters.
@@ -37,18 +36,7 @@ impl<E: Element> LanguageModel<E> {
     pub fn new(config: &Config, vocab_size: usize) -> Result<Self, Error> {
         config.check()?;
         let mut model = Self::zeros(config, vocab_size)?;
-        let mut rng = rng::generator(config.seed, Purpose::Init, 0);
-        let names: Vec<String> = model.params.names().map(str::to_owned).collect();
-        for name in names {
-            let shape = model.params.shape(&name).unwrap_or_default();
-            let drawn = init::values(config, &name, shape, &mut rng);
-            let mut values: Vec<E> = drawn.into_iter().map(E::from_f64).collect();
-            if name.starts_with("rnn.bias_ih") && config.cell == Cell::Lstm {
-                let h = values.len() / 4;
-                values[h..2 * h].iter_mut().for_each(|x| *x += E::from_f64(config.forget_bias));
-            }
-            model.params.set(&name, &values)?;
-        }
+        init::draw(config, &mut model.params)?;
         Ok(model)
     }
 

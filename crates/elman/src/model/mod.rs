@@ -1,6 +1,10 @@
 //! Holds the models: small files that put layers together for a task. Refuses loops and data.
 
+pub(crate) mod classifier;
 mod init;
 mod language_model;
+mod reader;
 
+pub use classifier::Classifier;
 pub use language_model::LanguageModel;
+pub use reader::{Input, Read, Reader};

@@ -19,6 +19,25 @@ impl<E: Element> Tape<E> {
     /// Mean over the rows whose target counts ([`softmax::IGNORED`] does not) of -ln softmax(logits) at the target, as a value of one element, and the sum in f64. The value
     /// of `logits`, which must be a whole buffer, is gone afterwards. Errors: no targets; a target out of range.
     pub fn cross_entropy(&mut self, logits: Var, targets: &[u32]) -> Result<(Var, f64), Error> {
+        self.entropy(logits, targets, None)
+    }
+
+    /// As [`Tape::cross_entropy`], each target's loss counting as much as `weights[target]` says: the weighted sum over the
+    /// sum of the weights of the rows that count, as in PyTorch. The sum in f64 is the plain one of the weighted losses.
+    pub fn weighted_cross_entropy(
+        &mut self,
+        logits: Var,
+        targets: &[u32],
+        weights: &[f64],
+    ) -> Result<(Var, f64), Error> {
+        if weights.len() != logits.cols() {
+            let (got, expected) = (vec![weights.len()], vec![logits.cols()]);
+            return Err(Error::Shape { name: "class weights".into(), got, expected });
+        }
+        self.entropy(logits, targets, Some(weights))
+    }
+
+    fn entropy(&mut self, logits: Var, targets: &[u32], weights: Option<&[f64]>) -> Result<(Var, f64), Error> {
         let m = &mut self.memory;
         m.check(logits)?;
         let rows = targets.len();
@@ -28,9 +47,22 @@ impl<E: Element> Tape<E> {
         }
         let mut grad = m.consume(logits.slot);
         let mut losses = m.take(rows);
-        let counted = targets.iter().filter(|&&target| target != softmax::IGNORED).count().max(1) as f64;
+        let weight = |target: u32| weights.and_then(|weights| weights.get(target as usize)).copied().unwrap_or(1.0);
+        let counting = targets.iter().filter(|&&target| target != softmax::IGNORED);
+        let counted = match weights {
+            None => counting.count().max(1) as f64,
+            Some(_) => counting.map(|&target| weight(target)).sum::<f64>().max(f64::MIN_POSITIVE),
+        };
         let scale = E::from_f64(1.0 / counted);
         softmax::cross_entropy(&m.cpu, logits.cols(), targets, scale, &mut grad, &mut losses)?;
+        if weights.is_some() {
+            let rows = grad.chunks_exact_mut(logits.stride()).zip(losses.iter_mut()).zip(targets);
+            for ((row, loss), &target) in rows.filter(|(_, target)| **target != softmax::IGNORED) {
+                let weight = E::from_f64(weight(target));
+                *loss = *loss * weight;
+                row.iter_mut().for_each(|g| *g = *g * weight);
+            }
+        }
         let sum: f64 = losses.iter().map(|x| x.to_f64()).sum();
         m.recycle(losses);
         let mut loss = m.take(16);

@@ -1,14 +1,17 @@
 //! Holds the nodes of the tape, one file each with forward beside backward. Refuses loops over time: those are the
 //! kernels', but for `scan.rs`, which runs a step of the user's own.
 
+mod attention;
 mod columns;
 mod cross_entropy;
 mod dropout;
 mod elementwise;
 mod embed;
 mod head;
+mod likelihood;
 mod linear;
 mod param;
+mod pool;
 mod recurrent;
 mod reduce;
 mod scan;
@@ -39,6 +42,10 @@ pub(crate) enum Op<E> {
     Concat(columns::Concat),
     Slice(columns::Slice),
     Scan(Box<scan::Scan<E>>),
+    Likelihood(likelihood::Likelihood<E>),
+    PoolMean(pool::Mean),
+    Pick(pool::Pick),
+    Attention(Box<attention::Attention<E>>),
 }
 
 /// An [`Error::Shape`] of a value.
@@ -63,6 +70,10 @@ impl<E: Element> Op<E> {
             Op::Concat(op) => op.backward(m),
             Op::Slice(op) => op.backward(m),
             Op::Scan(op) => op.backward(m, params, grads),
+            Op::Likelihood(op) => op.backward(m),
+            Op::PoolMean(op) => op.backward(m),
+            Op::Pick(op) => op.backward(m),
+            Op::Attention(op) => op.backward(m),
         }
     }
 
@@ -74,6 +85,8 @@ impl<E: Element> Op<E> {
             Op::Dropout(op) => op.recycle(m),
             Op::CrossEntropy(op) => op.recycle(m),
             Op::Scan(op) => op.recycle(m),
+            Op::Likelihood(op) => op.recycle(m),
+            Op::Attention(op) => op.recycle(m),
             _ => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Holds what a run learns, as its trainer sees it: data, network and loss behind one trait, a file for each task.
 //! Refuses the policy of a run: batches come from here, when they are asked for; steps, saves and stops do not.
 
+pub mod classify;
 pub mod language;
 
 use elman_kernels::{Cpu, Element};
@@ -8,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{config::Config, data::TextMark, error::Error, params::Params, report::Shape, state::State, tape::Tape};
 
+pub use classify::Classify;
 pub use language::Language;
 
 /// A step's loss and what it is the mean of.

@@ -1,0 +1,116 @@
+//! Holds the verb `predict`: what a trained model says of data it has not seen, a file for each task. Refuses language models,
+//! which write: `sample` and `eval` are theirs.
+
+mod classify;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use clap::builder::RangedU64ValueParser;
+use elman::Element;
+use elman::checkpoint::Stored;
+use elman::config::{Dtype, TaskSettings};
+use elman::data::table::Format;
+
+use crate::failure::{self, Refusal};
+
+/// Use a trained classifier on new data: a JSON object a line
+#[derive(clap::Args)]
+pub struct Args {
+    /// A run directory or a model file
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// A file, or - for standard input
+    #[arg(default_value = "-")]
+    input: PathBuf,
+    /// How the input is written [default: by the file's ending; else a text a line]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Written>,
+    /// Leave out rows that cannot be read, with a warning each, instead of stopping at the first
+    #[arg(long)]
+    skip_bad: bool,
+    /// Classes whose probability is told, from the likeliest on; 0 tells all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    top: usize,
+    /// Threads [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    threads: Option<usize>,
+}
+
+/// How an input is written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Written {
+    /// A text a line.
+    Lines,
+    /// A JSON object a line.
+    Jsonl,
+    /// Comma-separated values with a header.
+    Csv,
+    /// Tab-separated values with a header.
+    Tsv,
+}
+
+impl Args {
+    fn is_stdin(&self) -> bool {
+        self.input == Path::new("-")
+    }
+
+    /// What messages call the input.
+    fn name(&self) -> String {
+        if self.is_stdin() { "standard input".to_string() } else { self.input.display().to_string() }
+    }
+
+    /// How the input is written: as asked, else as its ending says, else lines.
+    fn written(&self) -> Written {
+        let by_ending = match Format::of_path(&self.input) {
+            Some(Format::Csv) => Written::Csv,
+            Some(Format::Tsv) => Written::Tsv,
+            Some(Format::JsonLines) => Written::Jsonl,
+            None => Written::Lines,
+        };
+        self.format.unwrap_or(by_ending)
+    }
+
+    /// The whole input. Errors: it cannot be read.
+    fn bytes(&self) -> anyhow::Result<Vec<u8>> {
+        if !self.is_stdin() {
+            return std::fs::read(&self.input).with_context(|| format!("cannot read {}", self.name()));
+        }
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
+        Ok(bytes)
+    }
+
+    /// What becomes of a row that cannot be read: a warning, or the end.
+    fn on_bad(&self, error: elman::Error) -> Result<(), elman::Error> {
+        if !self.skip_bad {
+            return Err(error);
+        }
+        failure::warn(&error);
+        Ok(())
+    }
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let stored = Stored::read(&args.run)?;
+    match stored.config().dtype {
+        Dtype::F32 => predict::<f32>(args, &stored),
+        Dtype::F64 => predict::<f64>(args, &stored),
+    }
+}
+
+fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode> {
+    match &stored.config().task {
+        Some(TaskSettings::Classify(_)) => classify::run::<E>(args, stored),
+        None => {
+            let message = format!("{} is a language model, expected one that predicts", args.run.display());
+            Err(Refusal::new(message)
+                .hint("'elman sample RUN' lets it write, 'elman eval RUN TEXT' measures it")
+                .into())
+        }
+    }
+}

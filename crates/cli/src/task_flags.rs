@@ -1,0 +1,111 @@
+//! Holds the flags of tasks other than language models: `--task`, where the data lies in its table, what is done with it.
+//! Refuses such a flag where no task is asked for, and one of another task, by its name.
+
+use anyhow::Context;
+use elman::config::TaskSettings;
+use serde::Serialize;
+use toml::{Table, Value};
+
+use crate::failure::Refusal;
+
+/// Flags given on the command line; what is not given is `None`.
+#[derive(clap::Args, Serialize, Default)]
+pub struct TaskFlags {
+    /// What to learn: lm, to write text; classify, a class for every text or sequence of numbers
+    #[arg(long, value_parser = kinds(), help_heading = "Task")]
+    #[serde(skip)]
+    task: Option<String>,
+    #[command(flatten)]
+    #[serde(skip)]
+    source: SourceFlags,
+    /// Let the layers read backwards, too [default: true]
+    #[arg(long, value_name = "BOOL", help_heading = "Task")]
+    bidirectional: Option<bool>,
+    /// classify: what becomes of the outputs of all steps [default: last]
+    #[arg(long, value_parser = ["last", "first", "mean", "max", "attention"], help_heading = "Task")]
+    pooling: Option<String>,
+    /// classify: what an example counts: all the same, balanced between the classes, or the root of that [default: none]
+    #[arg(long, value_parser = ["none", "balanced", "root"], help_heading = "Task")]
+    class_weights: Option<String>,
+    /// classify: keep examples that come twice with the same class
+    #[arg(long, help_heading = "Task")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    keep_duplicates: bool,
+}
+
+/// Where the data lies in its table.
+#[derive(clap::Args, Serialize, Default)]
+struct SourceFlags {
+    /// The column of texts [default: text]
+    #[arg(long = "text", id = "text_column", value_name = "COLUMN", help_heading = "Task")]
+    text: Option<String>,
+    /// The column of classes [default: label]
+    #[arg(long, value_name = "COLUMN", help_heading = "Task")]
+    label: Option<String>,
+    /// The column that says which sequence, or series, a row of numbers belongs to
+    #[arg(long, value_name = "COLUMN", help_heading = "Task")]
+    group: Option<String>,
+    /// The columns of numbers [default: all that are nothing else]
+    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', help_heading = "Task")]
+    features: Option<Vec<String>>,
+    /// Whether the first row names the columns; without, they are 1, 2, ... [default: true]
+    #[arg(long, value_name = "BOOL", help_heading = "Task")]
+    header: Option<bool>,
+}
+
+fn kinds() -> Vec<&'static str> {
+    std::iter::once("lm").chain(TaskSettings::KINDS).collect()
+}
+
+impl TaskFlags {
+    /// The task that is asked for, by the flag, else by the recipe, and puts its settings into `given`: its own defaults, over
+    /// them the recipe's, over them the flags'. None for a language model.
+    pub fn put(&self, given: &mut Table) -> anyhow::Result<Option<TaskSettings>> {
+        let recipe = match given.remove("task") {
+            Some(Value::Table(table)) => table,
+            _ => Table::new(),
+        };
+        let of_recipe = recipe.get("kind").and_then(Value::as_str).map(str::to_string);
+        let mut flags = Table::try_from(self).context("the flags do not fit a table")?;
+        let source = Table::try_from(&self.source).context("the flags do not fit a table")?;
+        let Some(kind) = self.task.clone().or(of_recipe.clone()).filter(|kind| kind != "lm") else {
+            return match flags.keys().chain(source.keys()).next() {
+                None => Ok(None),
+                Some(flag) => {
+                    let flag = flag.replace('_', "-");
+                    let message = format!("--{flag} is given without --task, expected the task it belongs to");
+                    Err(Refusal::new(message).into())
+                }
+            };
+        };
+        let defaults = TaskSettings::of_kind(&kind);
+        let defaults =
+            defaults.ok_or_else(|| Refusal::new(format!("task.kind is {kind}, expected one of {:?}", kinds())))?;
+        let mut table = Table::try_from(&defaults).context("the settings do not fit a table")?;
+        if of_recipe.as_ref() == Some(&kind) {
+            merge(&mut table, recipe);
+        }
+        if !source.is_empty() {
+            flags.insert("source".to_string(), Value::Table(source));
+        }
+        merge(&mut table, flags);
+        let settings: TaskSettings = table
+            .clone()
+            .try_into()
+            .map_err(|error: toml::de::Error| Refusal::new(format!("--task {kind}: {}", error.message().trim())))?;
+        given.insert("task".to_string(), Value::Table(table));
+        Ok(Some(settings))
+    }
+}
+
+/// Lays `over` on `table`, table by table.
+fn merge(table: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (table.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
+            (_, value) => {
+                table.insert(key, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Holds classification as a task: labelled sequences, split and made to numbers; a classifier; its loss and its figures.
+//! Refuses fewer than two classes, and held-out examples of classes that are not trained on.
+
+use elman_kernels::Element;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Loss, Task};
+use crate::checkpoint::Stored;
+use crate::config::{ClassWeights, Config};
+use crate::data::TextMark;
+use crate::data::encoding::{Encoding, Features};
+use crate::data::held_out::{HeldOut, distinct, in_both};
+use crate::data::labelled::{Items, Labelled};
+use crate::data::sequences::{Buckets, Padded, Sequences, by_length};
+use crate::error::Error;
+use crate::metrics::Confusion;
+use crate::model::classifier::{Classifier, Layers};
+use crate::params::Params;
+use crate::report::Shape;
+use crate::rng::{Purpose, generator};
+use crate::tape::Tape;
+
+/// Sequences that are read side by side where nothing is learned.
+const READ_AT_ONCE: usize = 256;
+
+/// A class for every sequence.
+#[derive(Clone, Debug)]
+pub struct Classify<E> {
+    mark: TextMark,
+    trained: Trained<E>,
+    train: Examples,
+    held: Examples,
+    /// What an example of each class counts.
+    weights: Option<Vec<f64>>,
+    buckets: Buckets,
+    notes: Vec<String>,
+}
+
+/// What a model file holds of it: all that a prediction needs.
+#[derive(Clone, Debug)]
+pub struct Trained<E> {
+    /// How sequences become numbers.
+    pub encoding: Encoding,
+    /// The classes' names.
+    pub classes: Vec<String>,
+    /// The network.
+    pub model: Classifier<E>,
+}
+
+#[derive(Clone, Debug)]
+struct Examples {
+    sequences: Sequences,
+    labels: Vec<u32>,
+}
+
+/// How well classes are found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figures {
+    /// Mean nats of an example.
+    pub loss: f64,
+    /// True against predicted classes.
+    pub confusion: Confusion,
+}
+
+impl<E: Element> Classify<E> {
+    /// The task of `config` on `data`; a share of every class is held out where `validation` is None.
+    ///
+    /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible configuration.
+    pub fn new(config: &Config, data: Labelled, validation: Option<Labelled>) -> Result<Classify<E>, Error> {
+        let settings = config.classify()?.clone();
+        let name = data.mark.name.clone();
+        if data.classes.len() < 2 {
+            let problem = format!("every example is {}, expected at least 2 classes", data.classes.join(""));
+            return Err(Error::Data { name, problem });
+        }
+        let mut notes = Vec::new();
+        let members = match settings.keep_duplicates {
+            true => (0..data.items.len()).collect(),
+            false => distinct(&data.items, &data.labels),
+        };
+        let twice = data.items.len() - members.len();
+        if twice > 0 {
+            notes.push(format!("examples left out that come twice with the same class: {twice}"));
+        }
+        let val_frac = if validation.is_some() { 0.0 } else { config.val_frac };
+        let split = HeldOut::stratified(&data.labels, &members, val_frac, config.seed);
+        let validation = validation.map(|set| set.with_classes(&data.classes)).transpose()?;
+        let (held_items, held_labels) = match &validation {
+            Some(set) => (set.items.clone(), set.labels.clone()),
+            None => (data.items.pick(&split.held), split.held.iter().map(|&at| data.labels[at]).collect()),
+        };
+        let all: Vec<usize> = (0..held_items.len()).collect();
+        let both = in_both((&data.items, &split.train), (&held_items, &all));
+        if both > 0 {
+            notes.push(format!("held-out examples that are in the training part too: {both} of {}", held_items.len()));
+        }
+        let train_items = data.items.pick(&split.train);
+        let labels: Vec<u32> = split.train.iter().map(|&at| data.labels[at]).collect();
+        let members = members_of(&labels, data.classes.len());
+        let alone: Vec<&str> = data.classes.iter().zip(&members).filter(|(_, n)| **n == 1).map(|(c, _)| &**c).collect();
+        if !alone.is_empty() {
+            notes.push(format!("classes with a single example to train on: {}", alone.join(", ")));
+        }
+        let encoding = Encoding::fit(config, &name, &train_items)?;
+        let mut encode = |items: &Items, what: &str| -> Result<Sequences, Error> {
+            let mut sequences = encoding.encode(&name, items)?;
+            let cut = sequences.cut(config.seq_len);
+            if cut > 0 {
+                notes.push(format!("{what} cut after seq_len = {} steps: {cut}", config.seq_len));
+            }
+            Ok(sequences)
+        };
+        let train = Examples { sequences: encode(&train_items, "examples to train on")?, labels };
+        let held = Examples { sequences: encode(&held_items, "held-out examples")?, labels: held_labels };
+        let model = Classifier::new(config, encoding.input(), data.classes.len())?;
+        let share = train.labels.len() as f64 / data.classes.len() as f64;
+        let balanced = |n: &usize| share / (*n).max(1) as f64;
+        let weights = match settings.class_weights {
+            ClassWeights::None => None,
+            ClassWeights::Balanced => Some(members.iter().map(balanced).collect()),
+            ClassWeights::Root => Some(members.iter().map(|n| libm::sqrt(balanced(n))).collect()),
+        };
+        let buckets = Buckets::new(train.sequences.lengths(), config.batch, config.seed);
+        let trained = Trained { encoding, classes: data.classes, model };
+        Ok(Classify { mark: data.mark, trained, train, held, weights, buckets, notes })
+    }
+
+    /// What is learned, with all that a prediction needs.
+    pub fn trained(&self) -> &Trained<E> {
+        &self.trained
+    }
+
+    /// How well the classes of what is held out are found; None once `goes_on` says no.
+    pub fn measure(&self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<Figures>, Error> {
+        self.trained.measure_sequences(tape, &self.held.sequences, &self.held.labels, goes_on)
+    }
+}
+
+/// How many examples each class has.
+fn members_of(labels: &[u32], classes: usize) -> Vec<usize> {
+    let mut members = vec![0; classes];
+    labels.iter().for_each(|&label| members[label as usize] += 1);
+    members
+}
+
+/// What stands under `task` in a model file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Meta {
+    classes: Vec<String>,
+    #[serde(default)]
+    features: Option<Features>,
+}
+
+impl<E: Element> Trained<E> {
+    /// The classifier in a model file, with its settings. Errors: a model of another task; one at odds with itself.
+    pub fn load(stored: &Stored) -> Result<(Config, Trained<E>), Error> {
+        let config = stored.config().clone();
+        config.classify().map_err(|error| stored.refusal(error))?;
+        let Meta { classes, features } = stored.task()?;
+        if classes.len() < 2 {
+            return Err(stored.refusal(format!("the model lists {} classes, expected at least 2", classes.len())));
+        }
+        let encoding = stored.encoding(features)?;
+        let (layers, declaration) = Layers::declare(&config, encoding.input(), classes.len())?;
+        let model = Classifier::of(layers, stored.params(declaration)?);
+        Ok((config, Trained { encoding, classes, model }))
+    }
+
+    /// The probability of each class for each sequence. Errors: sequences that its encoding refuses.
+    pub fn predict(&self, tape: &mut Tape<E>, name: &str, items: &Items, most: usize) -> Result<Vec<Vec<f64>>, Error> {
+        let mut sequences = self.encoding.encode(name, items)?;
+        sequences.cut(most);
+        self.probabilities(tape, &sequences, &mut || true).map(Option::unwrap_or_default)
+    }
+
+    /// How well it finds the classes of labelled sequences. Errors: as [`Trained::predict`].
+    pub fn measure(&self, tape: &mut Tape<E>, data: &Labelled, most: usize) -> Result<Figures, Error> {
+        let mut sequences = self.encoding.encode(&data.mark.name, &data.items)?;
+        sequences.cut(most);
+        let figures = self.measure_sequences(tape, &sequences, &data.labels, &mut || true)?;
+        Ok(figures.expect("it goes on"))
+    }
+
+    fn measure_sequences(
+        &self,
+        tape: &mut Tape<E>,
+        sequences: &Sequences,
+        labels: &[u32],
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Figures>, Error> {
+        let Some(all) = self.probabilities(tape, sequences, goes_on)? else { return Ok(None) };
+        let (mut confusion, mut nats) = (Confusion::new(self.classes.len()), 0.0);
+        for (row, &label) in all.iter().zip(labels) {
+            nats -= libm::log(row[label as usize].max(f64::MIN_POSITIVE));
+            confusion.add(label as usize, likeliest(row));
+        }
+        Ok(Some(Figures { loss: nats / labels.len().max(1) as f64, confusion }))
+    }
+
+    fn probabilities(
+        &self,
+        tape: &mut Tape<E>,
+        sequences: &Sequences,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Vec<Vec<f64>>>, Error> {
+        let mut all = vec![Vec::new(); sequences.count()];
+        for places in by_length(&sequences.lengths(), READ_AT_ONCE) {
+            if !goes_on() {
+                return Ok(None);
+            }
+            let rows = self.model.probabilities(tape, &Padded::new(sequences, &places, 0))?;
+            for (&at, row) in places.iter().zip(rows.chunks_exact(self.classes.len())) {
+                all[at] = row.to_vec();
+            }
+        }
+        Ok(Some(all))
+    }
+}
+
+/// The first of the largest.
+pub fn likeliest(row: &[f64]) -> usize {
+    (1..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best })
+}
+
+impl<E: Element> Task for Classify<E> {
+    type Element = E;
+
+    fn params(&self) -> &Params<E> {
+        self.trained.model.params()
+    }
+
+    fn params_mut(&mut self) -> &mut Params<E> {
+        self.trained.model.params_mut()
+    }
+
+    fn shape(&self) -> Shape {
+        let lengths = self.train.sequences.lengths();
+        Shape {
+            train_tokens: self.train.labels.len(),
+            val_tokens: self.held.labels.len(),
+            vocab_size: self.trained.classes.len(),
+            batch: self.buckets.batch(),
+            seq_len: lengths.iter().max().copied().unwrap_or_default(),
+            steps_per_epoch: self.buckets.count(),
+            memory_bytes: 0,
+            notes: self.notes.clone(),
+        }
+    }
+
+    fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
+        let places = self.buckets.places(step - 1);
+        let batch = Padded::new(&self.train.sequences, places, 0);
+        let targets: Vec<u32> = places.iter().map(|&at| self.train.labels[at]).collect();
+        let dropout = Some(generator(config.seed, Purpose::Dropout, step));
+        let weights = self.weights.as_deref();
+        let mean = self.trained.model.loss_and_grads(tape, &batch, &targets, weights, dropout, grads)?;
+        Ok(Loss { mean, predictions: batch.rows, rows: batch.rows })
+    }
+
+    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+        Ok(self.measure(tape, goes_on)?.map(|figures| figures.loss))
+    }
+
+    fn mark(&self) -> &TextMark {
+        &self.mark
+    }
+
+    fn meta(&self, config: &Config) -> Map<String, Value> {
+        self.trained.encoding.meta(config, json!({ "classes": self.trained.classes }))
+    }
+}
