@@ -12,7 +12,8 @@ use crate::failure::Refusal;
 #[derive(clap::Args, Serialize, Default)]
 pub struct TaskFlags {
     /// What to learn: lm, to write text; classify, a class for every text or sequence of numbers;
-    /// forecast, what comes next in time series
+    /// forecast, what comes next in time series; tag, a class for every token; restore, capitals and punctuation;
+    /// generate, texts for a class or for numbers
     #[arg(long, value_parser = kinds(), help_heading = "Task")]
     #[serde(skip)]
     task: Option<String>,
@@ -32,6 +33,9 @@ pub struct TaskFlags {
     #[arg(long, help_heading = "Task")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     keep_duplicates: bool,
+    /// generate: where the condition enters: the state before the first step, every step, or both [default: state]
+    #[arg(long, value_parser = ["state", "steps", "both"], help_heading = "Task")]
+    condition: Option<String>,
     /// forecast: the time column [default: the first]
     #[arg(long, value_name = "COLUMN", help_heading = "Task")]
     time: Option<String>,

@@ -17,7 +17,10 @@ pub use crate::optim::Schedule;
 pub use choices::{BatchKind, Dtype, Init, InitBias, InitialState, OnNan, TokenizerKind};
 pub use elman_kernels::descent::OptimizerKind;
 pub use elman_kernels::recurrent::Cell;
-pub use task::{ClassWeights, Classify, Forecast, Memory, Pooling, Source, Strategy, Tag, TaskSettings, Transform};
+pub use task::{
+    ClassWeights, Classify, Condition, Forecast, Generate, Memory, Pooling, Source, Strategy, Tag, TaskSettings,
+    Transform,
+};
 pub use text::{Clean, LossKind, RandomEpoch, Reserved, Words};
 
 /// Everything that decides what a training run computes.

@@ -3,6 +3,8 @@
 
 mod classify;
 mod forecast;
+mod generate;
+mod tag;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -18,9 +20,10 @@ use elman::data::table::Format;
 
 use crate::failure::{self, Refusal};
 
-/// Use a trained classifier or forecaster on new data
+/// Use a trained classifier, tagger, forecaster or writer on new data
 ///
-/// A classifier tells a JSON object for every text or sequence; a forecaster tells CSV of what comes after the last row.
+/// A classifier or tagger tells a JSON object for every text or sequence, one that restores tells the text; a forecaster tells
+/// CSV of what comes after the last row; one that was trained to generate writes texts.
 #[derive(clap::Args)]
 pub struct Args {
     /// A run directory or a model file
@@ -38,6 +41,18 @@ pub struct Args {
     /// Classes whose probability is told, from the likeliest on; 0 tells all
     #[arg(long, value_name = "N", default_value_t = 0)]
     top: usize,
+    /// Of a writer: what to write for, as label=Italian, or width=3,height=0.5
+    #[arg(long, value_name = "NAME=VALUE[,..]", value_delimiter = ',')]
+    given: Vec<String>,
+    /// Of a writer: texts to write
+    #[arg(short = 'n', long = "num-samples", value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    samples: usize,
+    /// Of a writer: how bold the choice is; 0 takes the likeliest
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    temperature: f64,
+    /// Of a writer: the seed of its draws
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
     /// Draw the first series and its forecast into this file
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
@@ -113,6 +128,8 @@ fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode>
     match &stored.config().task {
         Some(TaskSettings::Classify(_)) => classify::run::<E>(args, stored),
         Some(TaskSettings::Forecast(_)) => forecast::run::<E>(args, stored),
+        Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => tag::run::<E>(args, stored),
+        Some(TaskSettings::Generate(_)) => generate::run::<E>(args, stored),
         None => {
             let message = format!("{} is a language model, expected one that predicts", args.run.display());
             Err(Refusal::new(message)

@@ -3,6 +3,8 @@
 
 mod classify;
 mod forecast;
+mod generate;
+mod tag;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +28,10 @@ pub fn train(args: &Args, config: Config, origin: Option<(RunDir, Origin)>) -> a
         (Some(TaskSettings::Classify(_)), Dtype::F64) => classify::train::<f64>(job),
         (Some(TaskSettings::Forecast(_)), Dtype::F32) => forecast::train::<f32>(job),
         (Some(TaskSettings::Forecast(_)), Dtype::F64) => forecast::train::<f64>(job),
+        (Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)), Dtype::F32) => tag::train::<f32>(job),
+        (Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)), Dtype::F64) => tag::train::<f64>(job),
+        (Some(TaskSettings::Generate(_)), Dtype::F32) => generate::train::<f32>(job),
+        (Some(TaskSettings::Generate(_)), Dtype::F64) => generate::train::<f64>(job),
         (None, _) => Err(Refusal::new("the settings name no task").into()),
     }
 }

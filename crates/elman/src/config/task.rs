@@ -19,6 +19,36 @@ pub enum TaskSettings {
     Tag(Tag),
     /// Capitals and punctuation for text that has none.
     Restore(Tag),
+    /// Texts for a class or a vector.
+    Generate(Generate),
+}
+
+/// Where a condition enters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// In the state before the first step.
+    State,
+    /// Beside the token at every step.
+    Steps,
+    /// Both.
+    Both,
+}
+
+/// Texts for a class or a vector.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Generate {
+    /// Where the texts lie, and their classes, or the columns of their vectors.
+    pub source: Source,
+    /// Where the condition enters.
+    pub condition: Condition,
+}
+
+impl Default for Generate {
+    fn default() -> Generate {
+        Generate { source: Source::default(), condition: Condition::State }
+    }
 }
 
 /// A class for every step of a sequence.
@@ -257,13 +287,14 @@ impl Forecast {
 
 impl TaskSettings {
     /// The names of the tasks, language models left out.
-    pub const KINDS: [&'static str; 4] = ["classify", "forecast", "tag", "restore"];
+    pub const KINDS: [&'static str; 5] = ["classify", "forecast", "generate", "restore", "tag"];
 
     /// The task of that name with its defaults.
     pub fn of_kind(kind: &str) -> Option<TaskSettings> {
         match kind {
             "classify" => Some(TaskSettings::Classify(Classify::default())),
             "forecast" => Some(TaskSettings::Forecast(Forecast::default())),
+            "generate" => Some(TaskSettings::Generate(Generate::default())),
             "tag" => Some(TaskSettings::Tag(Tag::default())),
             "restore" => Some(TaskSettings::Restore(Tag::default())),
             _ => None,
@@ -275,6 +306,7 @@ impl TaskSettings {
         match self {
             TaskSettings::Classify(_) => "classify",
             TaskSettings::Forecast(_) => "forecast",
+            TaskSettings::Generate(_) => "generate",
             TaskSettings::Tag(_) => "tag",
             TaskSettings::Restore(_) => "restore",
         }
@@ -283,7 +315,9 @@ impl TaskSettings {
     /// Errors: the first setting that is out of range, by its name.
     pub(super) fn check(&self) -> Result<(), Error> {
         match self {
-            TaskSettings::Classify(_) | TaskSettings::Tag(_) | TaskSettings::Restore(_) => Ok(()),
+            TaskSettings::Classify(_) | TaskSettings::Generate(_) | TaskSettings::Tag(_) | TaskSettings::Restore(_) => {
+                Ok(())
+            }
             TaskSettings::Forecast(forecast) => forecast.check(),
         }
     }
@@ -314,9 +348,18 @@ impl Config {
             TaskSettings::Tag(_) => Config {
                 tokenizer: TokenizerKind::Word,
                 words: Words::Spaces,
+                unk: false, // words have it anyway
                 min_freq: 2,
                 output_dropout: 0.5,
                 batch: 32,
+                ..examples
+            },
+            TaskSettings::Generate(_) => Config {
+                hidden_size: 256,
+                eos: true,
+                output_dropout: 0.3,
+                sample_every: None,
+                sample_length: 60,
                 ..examples
             },
             TaskSettings::Restore(_) => Config { seq_len: 160, output_dropout: 0.2, ..examples },
@@ -357,6 +400,14 @@ impl Config {
         match &self.task {
             Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) => Ok(tag),
             _ => Err(self.another_task("tag or restore")),
+        }
+    }
+
+    /// The settings of generating. Errors: it is another task.
+    pub fn generate(&self) -> Result<&Generate, Error> {
+        match &self.task {
+            Some(TaskSettings::Generate(generate)) => Ok(generate),
+            _ => Err(self.another_task("generate")),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Holds the models: small files that put layers together for a task. Refuses loops and data.
 
 pub(crate) mod classifier;
+pub(crate) mod conditioned;
 pub(crate) mod forecaster;
 mod init;
 mod language_model;
@@ -8,6 +9,7 @@ mod reader;
 pub(crate) mod tagger;
 
 pub use classifier::Classifier;
+pub use conditioned::{Conditioned, Conditions};
 pub use forecaster::Forecaster;
 pub use language_model::LanguageModel;
 pub use reader::{Input, Read, Reader};

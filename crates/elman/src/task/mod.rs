@@ -3,6 +3,7 @@
 
 pub mod classify;
 pub mod forecast;
+pub mod generate;
 pub mod language;
 pub mod tag;
 
@@ -13,6 +14,7 @@ use crate::{config::Config, data::TextMark, error::Error, params::Params, report
 
 pub use classify::Classify;
 pub use forecast::ForecastTask;
+pub use generate::Generate;
 pub use language::Language;
 pub use tag::Tag;
 
