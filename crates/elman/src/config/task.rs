@@ -358,11 +358,14 @@ impl Config {
                 hidden_size: 256,
                 eos: true,
                 output_dropout: 0.3,
+                epochs: Some(15),
                 sample_every: None,
                 sample_length: 60,
                 ..examples
             },
-            TaskSettings::Restore(_) => Config { seq_len: 160, output_dropout: 0.2, ..examples },
+            TaskSettings::Restore(_) => {
+                Config { seq_len: 160, batch: 16, epochs: Some(10), output_dropout: 0.2, ..examples }
+            }
             TaskSettings::Forecast(_) => Config {
                 hidden_size: 32,
                 embed: 0,
