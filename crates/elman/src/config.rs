@@ -16,7 +16,7 @@ pub use crate::optim::Schedule;
 pub use choices::{BatchKind, Dtype, Init, InitBias, InitialState, OnNan, TokenizerKind};
 pub use elman_kernels::descent::OptimizerKind;
 pub use elman_kernels::recurrent::Cell;
-pub use task::{ClassWeights, Classify, Pooling, Source, TaskSettings};
+pub use task::{Attention, ClassWeights, Classify, Pooling, Sides, Source, TaskSettings, Translate};
 pub use text::{Clean, LossKind, RandomEpoch, Reserved, Words};
 
 /// Everything that decides what a training run computes.
@@ -300,7 +300,9 @@ impl Config {
         real("forget_bias", self.forget_bias, "a finite number", |_| true)?;
         real("val_frac", self.val_frac, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
         let refuse = |name, got: String, expected: &str| Err(Error::Setting { name, got, expected: expected.into() });
-        if self.tied && self.embed != self.hidden_size {
+        if let Some(TaskSettings::Translate(translate)) = &self.task {
+            translate.check(self)?;
+        } else if self.tied && self.embed != self.hidden_size {
             let expected = format!("hidden_size = {} with tied, one weight for embedding and head", self.hidden_size);
             return refuse("embed", self.embed.to_string(), &expected);
         }

@@ -2,6 +2,9 @@
 //! Refuses what a task has no use for.
 
 mod classify;
+mod translate;
+
+pub use translate::Scores;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,6 +26,8 @@ pub fn train(args: &Args, config: Config, origin: Option<(RunDir, Origin)>) -> a
     match (&job.config.task, job.config.dtype) {
         (Some(TaskSettings::Classify(_)), Dtype::F32) => classify::train::<f32>(job),
         (Some(TaskSettings::Classify(_)), Dtype::F64) => classify::train::<f64>(job),
+        (Some(TaskSettings::Translate(_)), Dtype::F32) => translate::train::<f32>(job),
+        (Some(TaskSettings::Translate(_)), Dtype::F64) => translate::train::<f64>(job),
         (None, _) => Err(Refusal::new("the settings name no task").into()),
     }
 }

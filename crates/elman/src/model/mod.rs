@@ -4,7 +4,9 @@ pub(crate) mod classifier;
 mod init;
 mod language_model;
 mod reader;
+pub mod seq2seq;
 
 pub use classifier::Classifier;
 pub use language_model::LanguageModel;
 pub use reader::{Input, Read, Reader};
+pub use seq2seq::Seq2Seq;

@@ -3,6 +3,7 @@
 
 pub mod classify;
 pub mod language;
+pub mod translate;
 
 use elman_kernels::{Cpu, Element};
 use serde_json::{Map, Value};
@@ -11,6 +12,7 @@ use crate::{config::Config, data::TextMark, error::Error, params::Params, report
 
 pub use classify::Classify;
 pub use language::Language;
+pub use translate::Translate;
 
 /// A step's loss and what it is the mean of.
 #[derive(Clone, Copy, Debug, PartialEq)]
