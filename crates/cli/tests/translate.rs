@@ -91,7 +91,7 @@ fn what_cannot_be_is_refused_in_one_line() {
         (vec!["numbers.tsv", "--encoder-hidden", "10"], "hidden_size is 32, expected 20 with attention = dot"),
         (vec!["numbers.tsv", "--forcing", "1.5"], "forcing is 1.5, expected 0 to 1"),
         (vec!["numbers.tsv", "--smoothing", "1"], "smoothing is 1, expected at least 0 and below 1"),
-        (vec!["numbers.tsv", "--tokenizer", "char", "--min-freq", "1"], "tokenizer is char, expected word"),
+        (vec!["numbers.tsv", "--tokenizer", "char"], "tokenizer is char, expected word"),
         (
             vec!["numbers.tsv", "--attention", "none", "--input-feeding", "true"],
             "input_feeding is true, expected false",
