@@ -2,6 +2,7 @@
 //! Refuses to do the work itself (that is the library's) and to let a failure pass without a sentence.
 
 mod arguments;
+mod attention;
 mod bench;
 mod compare;
 mod completions;

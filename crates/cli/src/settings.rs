@@ -164,7 +164,7 @@ pub struct Settings {
     #[arg(long, visible_alias = "max-vocab", value_name = "N", value_parser = whole(), help_heading = "Text")]
     vocab_size: Option<u64>,
     /// Words: marks apart from them, or all that stands between white space
-    #[arg(long, value_parser = ["marks", "spaces"], help_heading = "Text")]
+    #[arg(long, value_parser = ["marks", "elisions", "spaces"], help_heading = "Text")]
     words: Option<String>,
     /// Words: whether a line's end is a token
     #[arg(long, value_name = "BOOL", help_heading = "Text")]

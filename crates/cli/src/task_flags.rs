@@ -13,7 +13,7 @@ use crate::failure::Refusal;
 pub struct TaskFlags {
     /// What to learn: lm, to write text; classify, a class for every text or sequence of numbers;
     /// forecast, what comes next in time series; tag, a class for every token; restore, capitals and punctuation;
-    /// generate, texts for a class or for numbers
+    /// generate, texts for a class or for numbers; translate, a text for every text
     #[arg(long, value_parser = kinds(), help_heading = "Task")]
     #[serde(skip)]
     task: Option<String>,
@@ -75,6 +75,33 @@ pub struct TaskFlags {
     /// forecast: paths that are drawn [default: 200]
     #[arg(long, value_name = "N", help_heading = "Task")]
     paths: Option<u32>,
+    /// translate: words and marks that a text that is read may have; 0 lets all in [default: 50]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    max_from: Option<usize>,
+    /// translate: the same of a text that is written [default: 50]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    max_to: Option<usize>,
+    /// translate: different texts to read that are kept for validation [default: --val-frac of them]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    val_sentences: Option<usize>,
+    /// translate: the same, to measure the trained model on at the end [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    test_sentences: Option<usize>,
+    /// translate: units of the encoder in each direction [default: --hidden, shared among the directions]
+    #[arg(long, value_name = "H", help_heading = "Task")]
+    encoder_hidden: Option<usize>,
+    /// translate: how the decoder looks at what was read [default: dot]
+    #[arg(long, value_parser = ["none", "dot", "general", "additive"], help_heading = "Task")]
+    attention: Option<String>,
+    /// translate: feed what was attended to into the next step; slower [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "Task")]
+    input_feeding: Option<bool>,
+    /// translate: how likely the decoder is fed the true token at the end of training, falling from 1 [default: 1]
+    #[arg(long, value_name = "SHARE", help_heading = "Task")]
+    forcing: Option<f64>,
+    /// translate: share of the target's probability that is spread over all tokens [default: 0]
+    #[arg(long, value_name = "SHARE", help_heading = "Task")]
+    smoothing: Option<f64>,
 }
 
 /// Where the data lies in its table.
@@ -92,7 +119,13 @@ struct SourceFlags {
     /// The columns of numbers [default: all that are nothing else]
     #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', help_heading = "Task")]
     features: Option<Vec<String>>,
-    /// Whether the first row names the columns; without, they are 1, 2, ... [default: true]
+    /// translate: the column of texts to read [default: 1]
+    #[arg(long, value_name = "COLUMN", help_heading = "Task")]
+    from: Option<String>,
+    /// translate: the column of texts to write [default: 2]
+    #[arg(long, value_name = "COLUMN", help_heading = "Task")]
+    to: Option<String>,
+    /// Whether the first row names the columns; without, they are 1, 2, ... [default: true; translate: false]
     #[arg(long, value_name = "BOOL", help_heading = "Task")]
     header: Option<bool>,
 }

@@ -171,6 +171,11 @@ impl Stored {
         Ok(params)
     }
 
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// An error that blames the file.
     pub(crate) fn refusal(&self, problem: impl ToString) -> Error {
         Error::file(&self.path, problem.to_string())

@@ -17,6 +17,8 @@ pub enum Purpose {
     Batches,
     /// Which examples are held out.
     Split,
+    /// Where a decoder reads what it wrote itself.
+    Forcing,
 }
 
 impl Purpose {
@@ -28,6 +30,7 @@ impl Purpose {
             Purpose::Sample => 3,
             Purpose::Batches => 4,
             Purpose::Split => 5,
+            Purpose::Forcing => 8,
         }
     }
 }

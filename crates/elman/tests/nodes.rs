@@ -41,7 +41,7 @@ fn parameters() -> (Params<f64>, Ids) {
 /// A function of x `[ROWS, COLS]`, z `[ROWS, COLS]`, one row `[1, COLS]` and the parameters.
 type Node = fn(&mut Tape<f64>, &Params<f64>, &Ids, [Var; 3]) -> Result<Var, Error>;
 
-const NODES: [(&str, Node); 34] = [
+const NODES: [(&str, Node); 38] = [
     ("add", |t, _, _, [x, z, _]| t.add(x, z)),
     ("add to itself", |t, _, _, [x, _, _]| t.add(x, x)),
     ("add a row", |t, _, _, [x, _, r]| t.add(x, r)),
@@ -95,6 +95,11 @@ const NODES: [(&str, Node); 34] = [
         let (loss, _) = t.weighted_cross_entropy(logits, &[4, u32::MAX, 0], &weights)?;
         t.scale(loss, -0.7)
     }),
+    ("the smoothed cross-entropy", |t, _, _, [x, z, _]| {
+        let logits = t.mul(x, z)?;
+        let (loss, _) = t.smoothed_cross_entropy(logits, &[4, u32::MAX, 0], 0.3)?;
+        t.scale(loss, -0.7)
+    }),
     ("mean over steps", |t, _, _, [x, _, _]| t.pool_mean(x, 1, &[true, false, true])),
     ("largest over steps", |t, _, _, [_, z, _]| t.pool_max(z, 1, &[true, false, true])),
     ("first step", |t, _, _, [_, z, _]| t.pool_first(z, 1, &[false, true, true])),
@@ -103,6 +108,18 @@ const NODES: [(&str, Node); 34] = [
     ("attention of a batch", |t, _, _, [x, z, _]| {
         let y = t.attention(z, [x, z], 3, &[true, false, true], None)?;
         t.mul(y, x)
+    }),
+    ("additive attention", |t, _, _, [x, z, r]| t.additive_attention(z, r, [x, x], 1, &[true, false, true], None)),
+    ("additive attention of a batch", |t, _, _, [x, z, r]| {
+        let y = t.additive_attention(z, r, [x, z], 3, &[true, false, true], None)?;
+        let other = t.additive_attention(x, r, [z, x], 1, &[true, true, true], None)?;
+        let y = t.add(y, other)?;
+        t.mul(y, x)
+    }),
+    ("rows picked twice and not at all", |t, _, _, [x, z, _]| {
+        let (picked, other) = (t.select(x, &[2, 0, 2])?, t.select(z, &[0, 1, 1])?);
+        let product = t.mul(picked, other)?;
+        t.mul(product, x)
     }),
     ("param and embed", |t, p, ids, _| {
         let (table, bias) = (t.param(p, ids.table)?, t.param(p, ids.bias)?);

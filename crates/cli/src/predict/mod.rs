@@ -5,6 +5,7 @@ mod classify;
 mod forecast;
 mod generate;
 mod tag;
+mod translate;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -56,9 +57,25 @@ pub struct Args {
     /// Draw the first series and its forecast into this file
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
+    /// translate: hypotheses that are kept at each step; 1 is greedy
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
+    beam: usize,
+    /// translate: what length is worth, with --beam: log-probabilities are divided by ((5 + tokens) / 6)^ALPHA
+    #[arg(long, value_name = "ALPHA", default_value_t = 1.0, value_parser = alpha)]
+    length_penalty: f64,
+    /// translate: draw what was looked at while the first text was translated, greedily, into this SVG file
+    #[arg(long, value_name = "FILE")]
+    attention: Option<PathBuf>,
+    /// translate: measure on sentences kept apart in training: `validation` or `test` of the data of the run, which INPUT is
+    #[arg(long, value_name = "PART", value_parser = ["validation", "test"])]
+    part: Option<String>,
     /// Threads [default: one for each core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     threads: Option<usize>,
+}
+
+fn alpha(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|alpha: &f64| (0.0..=10.0).contains(alpha)).ok_or_else(|| "expected 0 to 10".to_string())
 }
 
 /// How an input is written.
@@ -130,6 +147,7 @@ fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode>
         Some(TaskSettings::Forecast(_)) => forecast::run::<E>(args, stored),
         Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => tag::run::<E>(args, stored),
         Some(TaskSettings::Generate(_)) => generate::run::<E>(args, stored),
+        Some(TaskSettings::Translate(_)) => translate::run::<E>(args, stored),
         None => {
             let message = format!("{} is a language model, expected one that predicts", args.run.display());
             Err(Refusal::new(message)

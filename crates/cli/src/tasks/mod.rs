@@ -5,6 +5,9 @@ mod classify;
 mod forecast;
 mod generate;
 mod tag;
+mod translate;
+
+pub use translate::Scores;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +35,8 @@ pub fn train(args: &Args, config: Config, origin: Option<(RunDir, Origin)>) -> a
         (Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)), Dtype::F64) => tag::train::<f64>(job),
         (Some(TaskSettings::Generate(_)), Dtype::F32) => generate::train::<f32>(job),
         (Some(TaskSettings::Generate(_)), Dtype::F64) => generate::train::<f64>(job),
+        (Some(TaskSettings::Translate(_)), Dtype::F32) => translate::train::<f32>(job),
+        (Some(TaskSettings::Translate(_)), Dtype::F64) => translate::train::<f64>(job),
         (None, _) => Err(Refusal::new("the settings name no task").into()),
     }
 }

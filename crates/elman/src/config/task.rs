@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, TokenizerKind, Words, whole};
+use super::{Config, Reserved, TokenizerKind, Translate, Words, whole};
 use crate::distribution::Output;
 use crate::error::Error;
 
@@ -21,6 +21,8 @@ pub enum TaskSettings {
     Restore(Tag),
     /// Texts for a class or a vector.
     Generate(Generate),
+    /// A text for every text.
+    Translate(Translate),
 }
 
 /// Where a condition enters.
@@ -287,7 +289,7 @@ impl Forecast {
 
 impl TaskSettings {
     /// The names of the tasks, language models left out.
-    pub const KINDS: [&'static str; 5] = ["classify", "forecast", "generate", "restore", "tag"];
+    pub const KINDS: [&'static str; 6] = ["classify", "forecast", "generate", "restore", "tag", "translate"];
 
     /// The task of that name with its defaults.
     pub fn of_kind(kind: &str) -> Option<TaskSettings> {
@@ -296,6 +298,7 @@ impl TaskSettings {
             "forecast" => Some(TaskSettings::Forecast(Forecast::default())),
             "generate" => Some(TaskSettings::Generate(Generate::default())),
             "tag" => Some(TaskSettings::Tag(Tag::default())),
+            "translate" => Some(TaskSettings::Translate(Translate::default())),
             "restore" => Some(TaskSettings::Restore(Tag::default())),
             _ => None,
         }
@@ -309,16 +312,18 @@ impl TaskSettings {
             TaskSettings::Generate(_) => "generate",
             TaskSettings::Tag(_) => "tag",
             TaskSettings::Restore(_) => "restore",
+            TaskSettings::Translate(_) => "translate",
         }
     }
 
     /// Errors: the first setting that is out of range, by its name.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self, config: &Config) -> Result<(), Error> {
         match self {
             TaskSettings::Classify(_) | TaskSettings::Generate(_) | TaskSettings::Tag(_) | TaskSettings::Restore(_) => {
                 Ok(())
             }
             TaskSettings::Forecast(forecast) => forecast.check(),
+            TaskSettings::Translate(translate) => translate.check(config),
         }
     }
 }
@@ -366,6 +371,23 @@ impl Config {
             TaskSettings::Restore(_) => {
                 Config { seq_len: 160, batch: 16, epochs: Some(10), output_dropout: 0.2, ..examples }
             }
+            TaskSettings::Translate(_) => Config {
+                hidden_size: 512,
+                embed: 256,
+                tied: true,
+                dropout: 0.2,
+                output_dropout: 0.2,
+                tokenizer: TokenizerKind::Word,
+                words: Words::Elisions,
+                unk: false,
+                eos: true,
+                reserve: vec![Reserved::Bos],
+                min_freq: 2,
+                batch: 128,
+                lr: 2e-3,
+                sample_every: None,
+                ..examples
+            },
             TaskSettings::Forecast(_) => Config {
                 hidden_size: 32,
                 embed: 0,
@@ -395,6 +417,14 @@ impl Config {
         match &self.task {
             Some(TaskSettings::Forecast(forecast)) => Ok(forecast),
             _ => Err(self.another_task("forecast")),
+        }
+    }
+
+    /// The settings of translation. Errors: it is another task.
+    pub fn translate(&self) -> Result<&Translate, Error> {
+        match &self.task {
+            Some(TaskSettings::Translate(translate)) => Ok(translate),
+            _ => Err(self.another_task("translate")),
         }
     }
 

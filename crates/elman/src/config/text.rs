@@ -22,6 +22,8 @@ pub enum Clean {
 pub enum Words {
     /// Words and marks by themselves; a mark knows whether it touches the words beside it.
     Marks,
+    /// The same, and a word ends after an apostrophe within it: j' ai.
+    Elisions,
     /// Whatever stands between white space.
     Spaces,
 }

@@ -11,6 +11,7 @@ mod fit;
 pub mod held_out;
 pub mod labelled;
 mod lines;
+pub mod parallel;
 pub mod restore;
 pub mod scale;
 pub mod sequences;

@@ -451,7 +451,7 @@ mod tests {
     #[test]
     fn words_come_back_as_the_text_was() {
         let tales = crate::Corpus::bundled();
-        for how in [Words::Marks, Words::Spaces] {
+        for how in [Words::Marks, Words::Elisions, Words::Spaces] {
             let vocab = words(tales.text(), how);
             let ids = vocab.encode("t", tales.text()).unwrap();
             // One space for each run of white space, none at a line's ends; the text is written like that.

@@ -23,12 +23,14 @@ pub(crate) enum Piece {
 /// * `spaces`: what stands between white space.
 /// * `marks`: words and marks by themselves (Unicode's word boundaries, UAX 29). A token that touches its neighbour
 ///   says so by a [`JOINER`] on that side: where a mark and a word touch, the mark; where two of a kind do, the second.
+/// * `elisions`: as `marks`, and what stands within a word up to an apostrophe is a word that touches the next one.
 pub(crate) fn pieces(text: &str, how: Words) -> impl Iterator<Item = Piece> {
     text.split_inclusive('\n').flat_map(move |line| {
         let end = line.ends_with('\n').then_some(Piece::LineEnd);
         let words = line.split_whitespace().flat_map(move |chunk| match how {
             Words::Spaces => vec![chunk.to_string()],
             Words::Marks => joined(chunk),
+            Words::Elisions => joined(chunk).into_iter().flat_map(elided).collect(),
         });
         words.map(Piece::Word).chain(end)
     })
@@ -47,6 +49,21 @@ fn joined(chunk: &str) -> Vec<String> {
         token
     });
     tokens.collect()
+}
+
+/// A token cut after each apostrophe within it.
+fn elided(token: String) -> Vec<String> {
+    let is_apostrophe = |c| matches!(c, '\'' | '\u{2019}');
+    let (text, _, on_the_right) = surface(&token, Words::Marks);
+    if on_the_right || !text.chars().any(char::is_alphanumeric) {
+        return vec![token];
+    }
+    let parts = token.split_inclusive(is_apostrophe);
+    let mut tokens: Vec<String> = parts.map(|part| format!("{part}{JOINER}")).collect();
+    if let Some(last) = tokens.last_mut() {
+        last.pop();
+    }
+    tokens
 }
 
 /// What of a token is text, and whether it touches what stands before and after it.
@@ -83,6 +100,13 @@ mod tests {
         assert_eq!(tokens("a  b\r\n<unk> n't", Words::Spaces), ["a", "b", "/", "<unk>", "n't"]);
         // Two words that touch: the second says so. A letter with its accent apart stays whole.
         assert_eq!(tokens("漢字 e\u{301}a", Words::Marks), ["漢", "￭字", "e\u{301}a"]);
+    }
+
+    #[test]
+    fn elisions_end_with_their_apostrophe() {
+        let want = ["j'￭", "ai", "dit", "￭:", "aujourd’￭", "hui", "'￭", "x", "'", "n'￭", "'￭", "d'￭", "l'￭", "a"];
+        assert_eq!(tokens("j'ai dit: aujourd’hui 'x ' d'l'a", Words::Elisions)[..9], want[..9]);
+        assert_eq!(tokens("d'l'a", Words::Elisions), want[11..]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub(crate) mod forecaster;
 mod init;
 mod language_model;
 mod reader;
+pub mod seq2seq;
 pub(crate) mod tagger;
 
 pub use classifier::Classifier;
@@ -13,4 +14,5 @@ pub use conditioned::{Conditioned, Conditions};
 pub use forecaster::Forecaster;
 pub use language_model::LanguageModel;
 pub use reader::{Input, Read, Reader};
+pub use seq2seq::Seq2Seq;
 pub use tagger::Tagger;

@@ -108,32 +108,37 @@ impl Shape {
     fn weigh<E: Element>(&self, row: usize, q: &[E], k: &[E], present: &[bool], weights: &mut [E]) {
         let (b, query) = (row % self.batch, &q[row * self.depth..(row + 1) * self.depth]);
         let is_there = |t: usize| present[t * self.batch + b];
-        let mut largest = f64::NEG_INFINITY;
-        for (t, weight) in weights.iter_mut().enumerate() {
-            *weight = E::ZERO;
-            if is_there(t) {
-                *weight = dot(query, self.key(k, t, b));
-                largest = largest.max(weight.to_f64());
-            }
+        weigh(weights, is_there, |t| dot(query, self.key(k, t, b)));
+    }
+}
+
+/// The softmax of the scores of the steps that are there; 0 at the others.
+pub(super) fn weigh<E: Element>(weights: &mut [E], is_there: impl Fn(usize) -> bool, score: impl Fn(usize) -> E) {
+    let mut largest = f64::NEG_INFINITY;
+    for (t, weight) in weights.iter_mut().enumerate() {
+        *weight = E::ZERO;
+        if is_there(t) {
+            *weight = score(t);
+            largest = largest.max(weight.to_f64());
         }
-        // A sequence is short beside the products: f64, and the same bits everywhere.
-        let mut sum = 0.0;
-        for t in (0..weights.len()).filter(|&t| is_there(t)) {
-            sum += libm::exp(weights[t].to_f64() - largest);
-        }
-        for t in (0..weights.len()).filter(|&t| is_there(t)) {
-            weights[t] = E::from_f64(libm::exp(weights[t].to_f64() - largest) / sum);
-        }
+    }
+    // A sequence is short beside the products: f64, and the same bits everywhere.
+    let mut sum = 0.0;
+    for t in (0..weights.len()).filter(|&t| is_there(t)) {
+        sum += libm::exp(weights[t].to_f64() - largest);
+    }
+    for t in (0..weights.len()).filter(|&t| is_there(t)) {
+        weights[t] = E::from_f64(libm::exp(weights[t].to_f64() - largest) / sum);
     }
 }
 
 /// y += a x.
-fn add<E: Element>(y: &mut [E], a: E, x: &[E]) {
+pub(super) fn add<E: Element>(y: &mut [E], a: E, x: &[E]) {
     y.iter_mut().zip(x).for_each(|(y, &x)| *y += a * x);
 }
 
 /// The product of two padded rows.
-fn dot<E: Element>(a: &[E], b: &[E]) -> E {
+pub(super) fn dot<E: Element>(a: &[E], b: &[E]) -> E {
     let mut lanes = [E::ZERO; 16];
     for (a, b) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
         for lane in 0..16 {

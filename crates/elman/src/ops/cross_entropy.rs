@@ -1,7 +1,7 @@
 //! Holds the loss node: softmax and cross-entropy together, the mean in nats per target. The logits are consumed:
 //! their buffer becomes their gradient, so that `T*B*V` numbers are held once.
 
-use elman_kernels::{Buffer, Element, softmax};
+use elman_kernels::{Buffer, Element, elementwise, softmax};
 
 use super::Op;
 use crate::error::Error;
@@ -19,7 +19,18 @@ impl<E: Element> Tape<E> {
     /// Mean over the rows whose target counts ([`softmax::IGNORED`] does not) of -ln softmax(logits) at the target, as a value of one element, and the sum in f64. The value
     /// of `logits`, which must be a whole buffer, is gone afterwards. Errors: no targets; a target out of range.
     pub fn cross_entropy(&mut self, logits: Var, targets: &[u32]) -> Result<(Var, f64), Error> {
-        self.entropy(logits, targets, None)
+        self.entropy(logits, targets, None, 0.0)
+    }
+
+    /// As [`Tape::cross_entropy`], against targets of which a share `smoothing` is spread evenly over all columns (Szegedy et
+    /// al. 2016, section 7). The sum in f64 is that of the smoothed losses.
+    pub fn smoothed_cross_entropy(
+        &mut self,
+        logits: Var,
+        targets: &[u32],
+        smoothing: f64,
+    ) -> Result<(Var, f64), Error> {
+        self.entropy(logits, targets, None, smoothing)
     }
 
     /// As [`Tape::cross_entropy`], each target's loss counting as much as `weights[target]` says: the weighted sum over the
@@ -34,10 +45,16 @@ impl<E: Element> Tape<E> {
             let (got, expected) = (vec![weights.len()], vec![logits.cols()]);
             return Err(Error::Shape { name: "class weights".into(), got, expected });
         }
-        self.entropy(logits, targets, Some(weights))
+        self.entropy(logits, targets, Some(weights), 0.0)
     }
 
-    fn entropy(&mut self, logits: Var, targets: &[u32], weights: Option<&[f64]>) -> Result<(Var, f64), Error> {
+    fn entropy(
+        &mut self,
+        logits: Var,
+        targets: &[u32],
+        weights: Option<&[f64]>,
+        smoothing: f64,
+    ) -> Result<(Var, f64), Error> {
         let m = &mut self.memory;
         m.check(logits)?;
         let rows = targets.len();
@@ -54,6 +71,16 @@ impl<E: Element> Tape<E> {
             Some(_) => counting.map(|&target| weight(target)).sum::<f64>().max(f64::MIN_POSITIVE),
         };
         let scale = E::from_f64(1.0 / counted);
+        // -(1 - s) ln p[target] - s/V sum of ln p = -ln p[target] + s (logit[target] - mean logit).
+        let counts = |target: u32| smoothing > 0.0 && (target as usize) < logits.cols();
+        let above_mean = grad.chunks_exact(logits.stride()).zip(targets).map(|(row, &target)| match counts(target) {
+            true => {
+                row[target as usize].to_f64()
+                    - elementwise::sum(logits.cols(), row).unwrap_or(0.0) / logits.cols() as f64
+            }
+            false => 0.0,
+        });
+        let spread: f64 = smoothing * above_mean.sum::<f64>();
         softmax::cross_entropy(&m.cpu, logits.cols(), targets, scale, &mut grad, &mut losses)?;
         if weights.is_some() {
             let rows = grad.chunks_exact_mut(logits.stride()).zip(losses.iter_mut()).zip(targets);
@@ -63,7 +90,16 @@ impl<E: Element> Tape<E> {
                 row.iter_mut().for_each(|g| *g = *g * weight);
             }
         }
-        let sum: f64 = losses.iter().map(|x| x.to_f64()).sum();
+        if smoothing > 0.0 {
+            // softmax - (1 - s) onehot - s/V, of which the kernel made softmax - onehot.
+            let (back, even) = (scale * E::from_f64(smoothing), scale * E::from_f64(smoothing / logits.cols() as f64));
+            let rows = grad.chunks_exact_mut(logits.stride()).zip(targets);
+            for (row, &target) in rows.filter(|(_, target)| **target != softmax::IGNORED) {
+                row[..logits.cols()].iter_mut().for_each(|g| *g = *g - even);
+                row[target as usize] += back;
+            }
+        }
+        let sum: f64 = losses.iter().map(|x| x.to_f64()).sum::<f64>() + spread;
         m.recycle(losses);
         let mut loss = m.take(16);
         loss.fill(E::ZERO);

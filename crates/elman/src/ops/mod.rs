@@ -1,6 +1,7 @@
 //! Holds the nodes of the tape, one file each with forward beside backward. Refuses loops over time: those are the
 //! kernels', but for `scan.rs`, which runs a step of the user's own.
 
+mod additive;
 mod attention;
 mod columns;
 mod cross_entropy;
@@ -15,6 +16,7 @@ mod pool;
 mod recurrent;
 mod reduce;
 mod scan;
+mod select;
 
 use elman_kernels::Element;
 
@@ -46,6 +48,8 @@ pub(crate) enum Op<E> {
     PoolMean(pool::Mean),
     Pick(pool::Pick),
     Attention(Box<attention::Attention<E>>),
+    Select(select::Select),
+    Additive(Box<additive::Additive<E>>),
 }
 
 /// An [`Error::Shape`] of a value.
@@ -74,6 +78,8 @@ impl<E: Element> Op<E> {
             Op::PoolMean(op) => op.backward(m),
             Op::Pick(op) => op.backward(m),
             Op::Attention(op) => op.backward(m),
+            Op::Select(op) => op.backward(m),
+            Op::Additive(op) => op.backward(m),
         }
     }
 
@@ -87,6 +93,7 @@ impl<E: Element> Op<E> {
             Op::Scan(op) => op.recycle(m),
             Op::Likelihood(op) => op.recycle(m),
             Op::Attention(op) => op.recycle(m),
+            Op::Additive(op) => op.recycle(m),
             _ => {}
         }
     }

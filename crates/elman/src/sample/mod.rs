@@ -6,6 +6,7 @@ mod choose;
 mod cut;
 mod ending;
 pub(crate) mod network;
+pub mod search;
 
 pub use batch::{Batch, Generator, Start};
 pub use choose::{REPETITION_WINDOW, choose, penalise};

@@ -6,6 +6,7 @@ pub mod forecast;
 pub mod generate;
 pub mod language;
 pub mod tag;
+pub mod translate;
 
 use elman_kernels::{Cpu, Element};
 use serde_json::{Map, Value};
@@ -17,6 +18,7 @@ pub use forecast::ForecastTask;
 pub use generate::Generate;
 pub use language::Language;
 pub use tag::Tag;
+pub use translate::Translate;
 
 /// A step's loss and what it is the mean of.
 #[derive(Clone, Copy, Debug, PartialEq)]

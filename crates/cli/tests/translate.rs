@@ -1,0 +1,118 @@
+//! Holds what `--task translate` must do at the command line: train on pairs, translate lines, measure the parts that were
+//! held out, draw what was looked at; and what it refuses.
+
+mod place;
+
+use place::{Place, stderr, stdout};
+use serde_json::Value;
+use std::io::Write;
+use std::process::Stdio;
+
+const SMALL: [&str; 16] = [
+    "--task",
+    "translate",
+    "--hidden",
+    "32",
+    "--embed",
+    "16",
+    "--min-freq",
+    "1",
+    "--batch",
+    "16",
+    "--lr",
+    "1e-2",
+    "--val-sentences",
+    "20",
+    "--test-sentences",
+    "10",
+];
+
+/// Numbers of three digits in words, and backwards in another language.
+fn pairs() -> String {
+    let digits = [("one", "un"), ("two", "deux"), ("three", "trois"), ("four", "quatre"), ("five", "l'cinq")];
+    let line = |at: usize| {
+        let [a, b, c] = [at % 5, at / 5 % 5, at / 25].map(|digit| digits[digit]);
+        format!("{} {} {} .\t{} {} {} !\n", a.0, b.0, c.0, c.1, b.1, a.1)
+    };
+    (0..125).map(line).collect()
+}
+
+fn trained(steps: &str, more: &[&str]) -> (Place, Value) {
+    let place = Place::new();
+    place.write("numbers.tsv", pairs());
+    let args = [&["train", "numbers.tsv", "--out", "run", "--json", "--steps", steps], &SMALL[..], more].concat();
+    let output = place.done(&args);
+    let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    (place, json)
+}
+
+fn translate(place: &Place, input: &str, more: &[&str]) -> (bool, String, String) {
+    let mut command = place.command(&[&["predict", "run"], more].concat());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.success(), stdout(&output), stderr(&output))
+}
+
+#[test]
+fn a_translator_is_trained_used_measured_and_looked_at() {
+    let (place, json) = trained("300", &["--attention", "general", "--dropout", "0", "--output-dropout", "0"]);
+    let exact = json["validation"]["exact_match"].as_f64().unwrap();
+    assert!(exact > 0.9 && json["test"]["bleu"].as_f64().unwrap() > 90.0, "{json}");
+    assert_eq!((json["validation"]["sentences"].as_u64(), json["test"]["sentences"].as_u64()), (Some(20), Some(10)));
+
+    let lines = "five two one .\n\n two  three one .\n";
+    let (done, out, err) = translate(&place, lines, &["--attention", "look.svg"]);
+    assert!(done, "{err}");
+    let told: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let text = |at: usize| told[at]["text"].as_str().unwrap();
+    assert_eq!((text(0), text(1), told.len()), ("un deux l'cinq !", "un trois deux !", 2));
+    assert_eq!((told[1]["line"].as_u64(), told[1]["log_probability"].as_f64().unwrap() < 0.0), (Some(3), true));
+    let picture = String::from_utf8(place.read("look.svg")).unwrap();
+    assert!(picture.contains(">five</text>") && picture.contains(">l'</text>") && picture.contains("&lt;eos&gt;"));
+
+    let (done, beams, err) = translate(&place, "{\"1\": \"five two one .\"}\n", &["--format", "jsonl", "--beam", "4"]);
+    assert!(done && beams.contains("un deux l'cinq !"), "{beams} {err}");
+
+    // The parts are found again in the data, and have the figures of training.
+    let output = place.done(&["predict", "run", "numbers.tsv", "--part", "test"]);
+    let again: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(again, json["test"]);
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_one_line() {
+    let place = Place::new();
+    place.write("numbers.tsv", pairs());
+    place.write("bad.tsv", "a\tb\nc\t\n");
+    for (args, want) in [
+        (vec!["bad.tsv"], "line 2, column 2: the cell is empty, expected text (bad.tsv)"),
+        (vec!["numbers.tsv", "--from", "en"], "no column is called en, expected one of 1, 2 (numbers.tsv)"),
+        (vec!["numbers.tsv", "--encoder-hidden", "10"], "hidden_size is 32, expected 20 with attention = dot"),
+        (vec!["numbers.tsv", "--forcing", "1.5"], "forcing is 1.5, expected 0 to 1"),
+        (vec!["numbers.tsv", "--smoothing", "1"], "smoothing is 1, expected at least 0 and below 1"),
+        (vec!["numbers.tsv", "--tokenizer", "char"], "tokenizer is char, expected word"),
+        (
+            vec!["numbers.tsv", "--attention", "none", "--input-feeding", "true"],
+            "input_feeding is true, expected false",
+        ),
+        (vec!["numbers.tsv", "--max-from", "2"], "no pair is left to train on, expected at least 1 (numbers.tsv)"),
+        (vec!["numbers.tsv", "--pooling", "max"], "--task translate: unknown field `pooling`"),
+    ] {
+        let output = place.elman(&[&["train", "--out", "no"], &SMALL[..], &args].concat());
+        let err = stderr(&output);
+        assert!(!output.status.success() && err.contains(want), "{args:?}: {err}");
+        assert!(!place.path("no").exists(), "{args:?}");
+    }
+}
+
+#[test]
+fn without_attention_there_is_nothing_to_draw() {
+    let (place, _) = trained("2", &["--attention", "none", "--quiet"]);
+    let (done, _, err) = translate(&place, "one two three .\n", &["--attention", "look.svg"]);
+    assert!(!done && err.contains("attention is none, expected dot, general or additive"), "{err}");
+    let (done, out, err) = translate(&place, "{\"1\": 3}\n", &["--format", "jsonl"]);
+    assert!(!done && out.is_empty() && err.contains("line 1, column 1: 3 is given, expected text"), "{err}");
+    let (done, _, err) = translate(&place, "x", &["--part", "test"]);
+    assert!(!done && err.contains("--part test is given without the run's data"), "{err}");
+}

@@ -1,0 +1,363 @@
+//! Holds translation as a task: pairs of texts, split and made to tokens; a network that reads and writes; its loss, and what
+//! it writes against what was to be written. Refuses a training part without pairs.
+
+use elman_kernels::{Cpu, Element};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Loss, Task};
+use crate::checkpoint::Stored;
+use crate::config::Config;
+use crate::data::TextMark;
+use crate::data::parallel::{PairBatch, Pairs, Parallel, Parts, Sentence, Vocabs};
+use crate::data::sequences::{Buckets, Padded, Sequences, by_length};
+use crate::data::{UNKNOWN, Vocab};
+use crate::error::Error;
+use crate::metrics::Bleu;
+use crate::model::seq2seq::{Decoder, Layers, Pass, Seq2Seq};
+use crate::params::Params;
+use crate::report::Shape;
+use crate::rng::{Purpose, generator, uniform};
+use crate::sample::search::{Found, Search};
+use crate::tape::Tape;
+
+/// Texts that are read side by side where nothing is learned.
+const READ_AT_ONCE: usize = 128;
+/// Sentences of a sample.
+const SAMPLED: usize = 8;
+
+/// A text for every text.
+#[derive(Clone, Debug)]
+pub struct Translate<E> {
+    mark: TextMark,
+    trained: Trained<E>,
+    train: Pairs,
+    held: Pairs,
+    parts: Parts,
+    buckets: Buckets,
+    notes: Vec<String>,
+}
+
+/// What a model file holds of it: all that a translation needs.
+#[derive(Clone, Debug)]
+pub struct Trained<E> {
+    /// How texts become tokens.
+    pub vocabs: Vocabs,
+    /// The network.
+    pub model: Seq2Seq<E>,
+}
+
+/// What was written for a text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// The text.
+    pub text: String,
+    /// Its logarithm of probability in nats.
+    pub log_probability: f64,
+    /// Whether it has ended, and was not cut.
+    pub ended: bool,
+}
+
+/// What the decoder looked at while it wrote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Look {
+    /// The tokens that were read, as people see them; an unknown one as it stood.
+    pub read: Vec<String>,
+    /// The tokens that were written, the last of them `<eos>`.
+    pub written: Vec<String>,
+    /// For each token that was written the share of each that was read.
+    pub weights: Vec<Vec<f64>>,
+}
+
+/// How good translations are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// Against all that may be written.
+    pub all: Bleu,
+    /// Against the first of them.
+    pub first: Bleu,
+}
+
+impl<E: Element> Translate<E> {
+    /// The task of `config` on `data`; a part is held out where `validation` is None.
+    ///
+    /// Errors: nothing to train on; an impossible configuration.
+    pub fn new(config: &Config, data: Parallel, validation: Option<Parallel>) -> Result<Translate<E>, Error> {
+        let settings = config.translate()?.clone();
+        let name = data.mark.name.clone();
+        let mut parts = match &validation {
+            None => Parts::new(config, &settings, &data.pairs),
+            Some(set) => {
+                let none = crate::config::Translate { val_sentences: Some(0), ..settings.clone() };
+                let all =
+                    Parts::new(config, &crate::config::Translate { test_sentences: 0, ..none.clone() }, &set.pairs);
+                Parts { validation: all.train, ..Parts::new(config, &none, &data.pairs) }
+            }
+        };
+        let mut notes = Vec::new();
+        if parts.long > 0 {
+            let (from, to) = (settings.max_from, settings.max_to);
+            notes.push(format!("pairs left out that are longer than {from} or {to} words and marks: {}", parts.long));
+        }
+        if parts.twice > 0 {
+            notes.push(format!("pairs left out that come twice: {}", parts.twice));
+        }
+        if validation.is_some() {
+            let known: std::collections::HashSet<&str> = parts.train.iter().map(|s| s.from.as_str()).collect();
+            let both = parts.validation.iter().filter(|s| known.contains(s.from.as_str())).count();
+            if both > 0 {
+                notes.push(format!("texts to validate on that are trained on, too: {both}"));
+            }
+        }
+        if parts.train.is_empty() {
+            let problem = "no pair is left to train on, expected at least 1".to_string();
+            return Err(Error::Data { name, problem });
+        }
+        let vocabs = Vocabs::fit(config, &name, &parts.train)?;
+        let (train, held) = (Pairs::new(&vocabs, &name, &parts.train)?, Pairs::new(&vocabs, &name, &parts.validation)?);
+        let model = Seq2Seq::new(config, [vocabs.from.len(), vocabs.to.len()])?;
+        let buckets = Buckets::new(train.lengths(), config.batch, config.seed);
+        parts.train = Vec::new();
+        Ok(Translate { mark: data.mark, trained: Trained { vocabs, model }, train, held, parts, buckets, notes })
+    }
+
+    /// What is learned, with all that a translation needs.
+    pub fn trained(&self) -> &Trained<E> {
+        &self.trained
+    }
+
+    /// The sentences that are held out for validation.
+    pub fn validation(&self) -> &[Sentence] {
+        &self.parts.validation
+    }
+
+    /// The sentences to measure the trained model on.
+    pub fn test(&self) -> &[Sentence] {
+        &self.parts.test
+    }
+
+    /// Pairs to train on, and those that are held out.
+    pub fn pairs(&self) -> [usize; 2] {
+        [self.train.count(), self.held.count()]
+    }
+
+    /// The batch with inputs that are the model's own guesses where chance says so: parallel scheduled sampling, one pass
+    /// (Duckworth et al. 2019).
+    fn mixed(
+        &self,
+        config: &Config,
+        tape: &mut Tape<E>,
+        step: u64,
+        batch: &PairBatch<E>,
+    ) -> Result<Option<Vec<u32>>, Error> {
+        let forcing = config.translate()?.forcing;
+        let done = step as f64 / config.steps.unwrap_or(step).max(1) as f64;
+        let true_share = 1.0 - (1.0 - forcing) * done;
+        if true_share >= 1.0 {
+            return Ok(None);
+        }
+        let guesses = self.trained.model.guesses(tape, batch)?;
+        let (rows, mut rng) = (batch.from.rows, generator(config.seed, Purpose::Forcing, step));
+        let mut inputs = batch.inputs.clone();
+        for (input, &guess) in inputs.iter_mut().skip(rows).zip(&guesses) {
+            if uniform(&mut rng) >= true_share {
+                *input = guess;
+            }
+        }
+        Ok(Some(inputs))
+    }
+}
+
+/// What stands under `task` in a model file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Meta {
+    from: Vec<String>,
+    to: Vec<String>,
+}
+
+impl<E: Element> Trained<E> {
+    /// The network in a model file, with its settings. Errors: a model of another task; one at odds with itself.
+    pub fn load(stored: &Stored) -> Result<(Config, Trained<E>), Error> {
+        let config = stored.config().clone();
+        config.translate().map_err(|error| stored.refusal(error))?;
+        let Meta { from, to } = stored.task()?;
+        let vocab = |tokens| Vocab::from_file(&config, Some(tokens), None, stored.path());
+        let vocabs = Vocabs::of(vocab(from)?, vocab(to)?, &stored.path().display().to_string())?;
+        let (layers, declaration) = Layers::declare(&config, [vocabs.from.len(), vocabs.to.len()])?;
+        let model = Seq2Seq::of(layers, stored.params(declaration)?);
+        Ok((config, Trained { vocabs, model }))
+    }
+
+    /// Writes a text for each text; `name` is what messages call them. One without words has the empty text.
+    /// None once `goes_on` says no.
+    pub fn translate(
+        &self,
+        tape: &mut Tape<E>,
+        name: &str,
+        texts: &[&str],
+        search: Search,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Vec<Written>>, Error> {
+        let tokens: Result<Vec<_>, Error> = texts.iter().map(|text| self.vocabs.read(name, text)).collect();
+        let sequences = Sequences::Tokens(tokens?);
+        let lengths = sequences.lengths();
+        let nothing = Written { text: String::new(), log_probability: 0.0, ended: true };
+        let mut all = vec![nothing; texts.len()];
+        for places in by_length(&lengths, READ_AT_ONCE) {
+            let places: Vec<usize> = places.into_iter().filter(|&at| lengths[at] > 0).collect();
+            if !goes_on() {
+                return Ok(None);
+            }
+            if places.is_empty() {
+                continue;
+            }
+            let found = self.search(tape, &sequences, &places, search)?.0;
+            for (&at, found) in places.iter().zip(found) {
+                let Found { tokens, log_probability, ended } = found;
+                all[at] = Written { text: self.vocabs.text(&tokens)?, log_probability, ended };
+            }
+        }
+        Ok(Some(all))
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn search(
+        &self,
+        tape: &mut Tape<E>,
+        sequences: &Sequences,
+        places: &[usize],
+        search: Search,
+    ) -> Result<(Vec<Found>, Option<Vec<Vec<E>>>), Error> {
+        let batch = Padded::new(sequences, places, 0);
+        let mut decoder = Decoder::new(&self.model, tape, &batch)?;
+        decoder.looks = (search.beam == 1 && places.len() == 1 && self.model.attends()).then(Vec::new);
+        let found = search.run(&mut decoder, self.vocabs.bos, self.vocabs.eos)?;
+        Ok((found, decoder.looks))
+    }
+
+    /// Writes a text greedily and tells what was looked at. Errors: a model without attention; a text without words.
+    pub fn look(&self, tape: &mut Tape<E>, name: &str, text: &str, longest: usize) -> Result<(Written, Look), Error> {
+        if !self.model.attends() {
+            let (got, expected) = ("none".into(), "dot, general or additive: this model looks at nothing".into());
+            return Err(Error::Setting { name: "attention", got, expected });
+        }
+        let tokens = self.vocabs.read(name, text)?;
+        if tokens.is_empty() {
+            return Err(Error::Data { name: name.into(), problem: "the text has no words, expected some".into() });
+        }
+        let show = |vocab: &Vocab, token: u32| vocab.token(token).unwrap_or(UNKNOWN).replace('\u{ffed}', "");
+        let read = tokens.iter().map(|&token| show(&self.vocabs.from, token)).collect();
+        let search = Search { beam: 1, length_penalty: 0.0, longest };
+        let (found, looks) = self.search(tape, &Sequences::Tokens(vec![tokens]), &[0], search)?;
+        let found = found.into_iter().next().unwrap_or(Found { tokens: vec![], log_probability: 0.0, ended: false });
+        let mut written: Vec<String> = found.tokens.iter().map(|&token| show(&self.vocabs.to, token)).collect();
+        written.extend(found.ended.then(|| show(&self.vocabs.to, self.vocabs.eos)));
+        let weights = looks.unwrap_or_default().into_iter().take(written.len());
+        let weights = weights.map(|row| row.into_iter().map(|w| w.to_f64()).collect()).collect();
+        let text = self.vocabs.text(&found.tokens)?;
+        let Found { log_probability, ended, .. } = found;
+        Ok((Written { text, log_probability, ended }, Look { read, written, weights }))
+    }
+
+    /// What it writes for sentences, and how good that is. None once `goes_on` says no.
+    pub fn measure(
+        &self,
+        tape: &mut Tape<E>,
+        sentences: &[Sentence],
+        search: Search,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<(Figures, Vec<Written>)>, Error> {
+        let texts: Vec<&str> = sentences.iter().map(|sentence| sentence.from.as_str()).collect();
+        let Some(written) = self.translate(tape, "the held-out texts", &texts, search, goes_on)? else {
+            return Ok(None);
+        };
+        let mut figures = Figures::default();
+        for (sentence, written) in sentences.iter().zip(&written) {
+            let references: Vec<&str> = sentence.to.iter().map(String::as_str).collect();
+            figures.all.add(&written.text, &references);
+            figures.first.add(&written.text, &references[..references.len().min(1)]);
+        }
+        Ok(Some((figures, written)))
+    }
+}
+
+impl<E: Element> Task for Translate<E> {
+    type Element = E;
+
+    fn params(&self) -> &Params<E> {
+        self.trained.model.params()
+    }
+
+    fn params_mut(&mut self) -> &mut Params<E> {
+        self.trained.model.params_mut()
+    }
+
+    fn shape(&self) -> Shape {
+        Shape {
+            train_tokens: self.train.predictions(),
+            val_tokens: self.held.predictions() * usize::from(self.held.count() > 0),
+            vocab_size: self.trained.vocabs.to.len(),
+            batch: self.buckets.batch(),
+            seq_len: 0,
+            steps_per_epoch: self.buckets.count(),
+            memory_bytes: 0,
+            notes: self.notes.clone(),
+        }
+    }
+
+    fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
+        let batch = self.train.batch(self.buckets.places(step - 1), 0);
+        let inputs = self.mixed(config, tape, step, &batch)?;
+        let dropout = Some(generator(config.seed, Purpose::Dropout, step));
+        let pass = Pass { dropout, smoothing: config.translate()?.smoothing, inputs: inputs.as_deref() };
+        let mean = self.trained.model.loss_and_grads(tape, &batch, pass, grads)?;
+        Ok(Loss { mean, predictions: batch.predictions(), rows: batch.from.rows })
+    }
+
+    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+        let mut nats = 0.0;
+        for places in by_length(&self.held.lengths(), READ_AT_ONCE) {
+            if !goes_on() {
+                return Ok(None);
+            }
+            nats += self.trained.model.loss(tape, &self.held.batch(&places, 0))?;
+        }
+        Ok(Some(nats / self.held.predictions() as f64))
+    }
+
+    /// Some held-out texts with what is written for them, and BLEU over all.
+    fn sample(
+        &self,
+        _config: &Config,
+        cpu: &Cpu,
+        _step: u64,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<String>, Error> {
+        let sentences = &self.parts.validation;
+        let search = Search { beam: 1, length_penalty: 0.0, longest: LONGEST };
+        let measured = self.trained.measure(&mut Tape::new(cpu), sentences, search, goes_on)?;
+        let Some((Figures { all, first }, written)) = measured else { return Ok(None) };
+        let mut text = String::new();
+        for (sentence, written) in sentences.iter().zip(&written).take(SAMPLED) {
+            text += &format!("{}\n    {}\n", sentence.from, written.text);
+        }
+        if !sentences.is_empty() {
+            let (all, first) = (all.score(), first.score());
+            text += &format!("validation BLEU, greedy: {all:.2} against all, {first:.2} against the first\n");
+        }
+        Ok(Some(text))
+    }
+
+    fn mark(&self) -> &TextMark {
+        &self.mark
+    }
+
+    fn meta(&self, _config: &Config) -> Map<String, Value> {
+        let Vocabs { from, to, .. } = &self.trained.vocabs;
+        Map::from_iter([("task".to_string(), json!({ "from": from.tokens(), "to": to.tokens() }))])
+    }
+}
+
+/// Tokens after which a text is cut that does not end by itself.
+pub const LONGEST: usize = 100;
