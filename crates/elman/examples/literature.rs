@@ -16,7 +16,10 @@ use elman::tape::Tape;
 use elman::{Cpu, Error};
 use elman_kernels::softmax::IGNORED;
 
+/// Sequences of a step.
 const BATCH: usize = 32;
+/// Of the adding problem, whose sequences are counted: more steps from as many.
+const FEW: usize = 10;
 
 /// What a step of training needs beside the model.
 struct Loop {
@@ -68,17 +71,17 @@ fn additions(count: usize, rng: &mut ChaCha8Rng) -> (Padded<f32>, Vec<f64>) {
 
 /// The sequences until at most 1 of 2,560 fresh ones is off by more than 0.04; None where 74,000 are not enough.
 fn adding(cpu: &Cpu, seed: u64, most: u64) -> Result<Option<u64>, Error> {
-    let config = config(TaskSettings::Forecast(Forecast::default()), Cell::Lstm, 64, 3e-3, seed);
+    let config = config(TaskSettings::Forecast(Forecast::default()), Cell::Lstm, 64, 4e-3, seed);
     let mut model = Forecaster::<f32>::new(&config, 2, 1)?;
     let mut work = Loop::new(&config, cpu, model.params());
     for step in 1..=most {
-        let (batch, answers) = additions(BATCH, &mut generator(seed, Purpose::Batches, step));
-        let mut targets = vec![f64::NAN; batch.steps * BATCH];
-        let last = targets.len() - BATCH;
+        let (batch, answers) = additions(FEW, &mut generator(seed, Purpose::Batches, step));
+        let mut targets = vec![f64::NAN; batch.steps * FEW];
+        let last = targets.len() - FEW;
         targets[last..].copy_from_slice(&answers);
         model.loss_and_grads(&mut work.tape, &batch, &targets, None, &mut work.grads)?;
         work.update(model.params_mut())?;
-        if step % 100 == 0 || step == most {
+        if step % 200 == 0 || step == most {
             let (batch, answers) = additions(2560, &mut generator(seed, Purpose::Split, step));
             work.tape.start(false);
             let raw = model.forward(&mut work.tape, &batch, &mut None, None)?;
@@ -86,7 +89,7 @@ fn adding(cpu: &Cpu, seed: u64, most: u64) -> Result<Option<u64>, Error> {
             let said = said[2 * (batch.steps - 1) * batch.rows..].chunks_exact(2).map(|pair| f64::from(pair[0]));
             let off = said.zip(&answers).filter(|(said, answer)| (said - *answer).abs() > 0.04).count();
             if off <= 1 {
-                return Ok(Some(step * BATCH as u64));
+                return Ok(Some(step * FEW as u64));
             }
         }
     }
@@ -212,9 +215,9 @@ fn main() -> Result<(), Error> {
     };
     match args.first().map(String::as_str) {
         Some("adding") => {
-            let most = steps.unwrap_or(74_000 / BATCH as u64);
+            let most = steps.unwrap_or(74_000 / FEW as u64);
             let all: Result<Vec<_>, _> = (1..=seeds.unwrap_or(5)).map(|seed| adding(&cpu, seed, most)).collect();
-            taken("adding problem, T = 100", &all?, most * BATCH as u64);
+            taken("adding problem, T = 100", &all?, most * FEW as u64);
         }
         Some("reber") => {
             let most = steps.unwrap_or(40_000 / BATCH as u64);
