@@ -253,6 +253,11 @@ impl Settings {
             }
         }
         let task = self.task.put(&mut given)?;
+        // Unknown characters have a token in tasks; words have one anyway, and bytes are never unknown.
+        let is_another = given.get("tokenizer").is_some_and(|tokenizer| tokenizer.as_str() != Some("char"));
+        if task.is_some() && is_another {
+            given.entry("unk").or_insert(false.into());
+        }
         let config = overlay(&Config::of_task(task), given)?;
         config.check()?;
         Ok(config)

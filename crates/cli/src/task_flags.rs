@@ -11,8 +11,9 @@ use crate::failure::Refusal;
 /// Flags given on the command line; what is not given is `None`.
 #[derive(clap::Args, Serialize, Default)]
 pub struct TaskFlags {
-    /// What to learn: lm, to write text; classify, a class for every text or sequence of numbers; translate, a text for every
-    /// text
+    /// What to learn: lm, to write text; classify, a class for every text or sequence of numbers;
+    /// forecast, what comes next in time series; tag, a class for every token; restore, capitals and punctuation;
+    /// generate, texts for a class or for numbers; translate, a text for every text
     #[arg(long, value_parser = kinds(), help_heading = "Task")]
     #[serde(skip)]
     task: Option<String>,
@@ -32,6 +33,48 @@ pub struct TaskFlags {
     #[arg(long, help_heading = "Task")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     keep_duplicates: bool,
+    /// generate: where the condition enters: the state before the first step, every step, or both [default: state]
+    #[arg(long, value_parser = ["state", "steps", "both"], help_heading = "Task")]
+    condition: Option<String>,
+    /// forecast: the time column [default: the first]
+    #[arg(long, value_name = "COLUMN", help_heading = "Task")]
+    time: Option<String>,
+    /// forecast: the value columns [default: all that are nothing else]
+    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', help_heading = "Task")]
+    values: Option<Vec<String>>,
+    /// forecast: columns that are known beforehand
+    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', help_heading = "Task")]
+    covariates: Option<Vec<String>>,
+    /// forecast: steps ahead [default: 12]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    horizon: Option<u32>,
+    /// forecast: steps of a season [default: 1, none]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    season: Option<u32>,
+    /// forecast: what is done to the values first: logarithm, difference to the season before, difference
+    #[arg(long, value_delimiter = ',', value_parser = ["log", "seasonal", "diff"], help_heading = "Task")]
+    transform: Option<Vec<String>>,
+    /// forecast: whether the place within year, week and day is an input [default: true]
+    #[arg(long, value_name = "BOOL", help_heading = "Task")]
+    calendar: Option<bool>,
+    /// forecast: what is learned of each value [default: gaussian]
+    #[arg(long, value_parser = ["gaussian", "student", "quantile"], help_heading = "Task")]
+    output: Option<String>,
+    /// forecast: all steps at once, or one by one along paths that are drawn [default: direct]
+    #[arg(long, value_parser = ["direct", "recursive"], help_heading = "Task")]
+    strategy: Option<String>,
+    /// forecast: recurrent layers, or a window of the last --lags values [default: recurrent]
+    #[arg(long, value_parser = ["recurrent", "window"], help_heading = "Task")]
+    memory: Option<String>,
+    /// forecast: values of the past in an input [default: 1; with a window the season, 12 at least]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    lags: Option<u32>,
+    /// forecast: probability of the intervals [default: 0.8]
+    #[arg(long, value_name = "P", help_heading = "Task")]
+    level: Option<f64>,
+    /// forecast: paths that are drawn [default: 200]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    paths: Option<u32>,
     /// translate: words and marks that a text that is read may have; 0 lets all in [default: 50]
     #[arg(long, value_name = "N", help_heading = "Task")]
     max_from: Option<usize>,
@@ -119,8 +162,11 @@ impl TaskFlags {
         if of_recipe.as_ref() == Some(&kind) {
             merge(&mut table, recipe);
         }
-        if !source.is_empty() {
-            flags.insert("source".to_string(), Value::Table(source));
+        // A forecast has a table of numbers alone, and no source within it.
+        match kind.as_str() {
+            "forecast" => flags.extend(source),
+            _ if source.is_empty() => {}
+            _ => drop(flags.insert("source".to_string(), Value::Table(source))),
         }
         merge(&mut table, flags);
         let settings: TaskSettings = table

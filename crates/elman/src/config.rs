@@ -7,17 +7,23 @@ mod choices;
 mod open;
 mod task;
 mod text;
+mod translate;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
+pub use crate::distribution::Output;
 pub use crate::optim::Schedule;
 pub use choices::{BatchKind, Dtype, Init, InitBias, InitialState, OnNan, TokenizerKind};
 pub use elman_kernels::descent::OptimizerKind;
 pub use elman_kernels::recurrent::Cell;
-pub use task::{Attention, ClassWeights, Classify, Pooling, Sides, Source, TaskSettings, Translate};
+pub use task::{
+    ClassWeights, Classify, Condition, Forecast, Generate, Memory, Pooling, Source, Strategy, Tag, TaskSettings,
+    Transform,
+};
 pub use text::{Clean, LossKind, RandomEpoch, Reserved, Words};
+pub use translate::{Attention, Sides, Translate};
 
 /// Everything that decides what a training run computes.
 ///
@@ -324,6 +330,7 @@ impl Config {
         }
         whole("sample_length", self.sample_length as u64, 0, 1 << 32)?;
         real("lr_decay", self.lr_decay(), "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
+        self.task.as_ref().map_or(Ok(()), TaskSettings::check)?;
         self.check_schedule()?;
         real("spike", self.spike, "0, or a finite number above 1", |x| x == 0.0 || x > 1.0)?;
         whole("keep", self.keep, 1, MAX_INTEGER)?;

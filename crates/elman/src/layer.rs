@@ -150,7 +150,8 @@ impl Recurrent {
         if !state.is_initial() {
             return Ok(state.to_tape(tape, wants_grad));
         }
-        let first_rows = vec![0; state.batch()];
+        let mut first_rows = tape.memory.lists.tokens.take();
+        first_rows.resize(state.batch(), 0);
         let mut begun = state.to_tape(tape, wants_grad);
         for (vars, direction) in begun.iter_mut().zip(&self.directions) {
             let Some((hidden, cell)) = direction.initial else { continue };
@@ -158,6 +159,7 @@ impl Recurrent {
             vars.hidden = row(hidden)?;
             vars.cell = cell.map(row).transpose()?;
         }
+        tape.memory.lists.tokens.recycle(first_rows);
         Ok(begun)
     }
 
@@ -178,7 +180,7 @@ impl Recurrent {
         present: Option<&[bool]>,
         mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<(Var, TapeState), Error> {
-        let (mut x, mut after, mut y): (_, TapeState, Option<Var>) = (x, Vec::with_capacity(state.len()), None);
+        let (mut x, mut after, mut y): (_, TapeState, Option<Var>) = (x, tape.memory.lists.states.take(), None);
         for (layer, before) in self.directions.chunks(self.ways).zip(state.chunks(self.ways)) {
             if let (Some(below), Some(rng)) = (y, dropout.as_deref_mut()) {
                 x = Sequence::Dense(self.dropout.apply(tape, rng, below, before[0].hidden.rows())?);

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use elman_kernels::pad;
+use elman_kernels::{head, pad};
 
 use crate::config::{Config, InitialState};
 use crate::error::Error;
@@ -26,16 +26,19 @@ pub(crate) fn training_bytes(config: &Config, vocab_size: usize, validation: usi
     // The file, and a tensor on its way into it: as numbers, as bytes.
     let saved = parameters.logical.saturating_mul(1 + moments).saturating_add(parameters.largest.saturating_mul(2));
     let rows = config.seq_len.saturating_mul(config.batch);
-    let step = rows.saturating_mul(step_row(config, vocab_size));
+    let logits = |rows: usize| head::rows_at_once(rows, vocab_size).saturating_mul(pad(vocab_size));
+    let step = rows.saturating_mul(step_row(config)).saturating_add(logits(rows));
     let draws = rows.saturating_mul(dropped(config) / 2);
     // Pieces of one length, and a last one of another.
     let (predictions, whole) = (validation.saturating_sub(1), EVALUATION_ROWS);
     let evaluated = if predictions > whole { whole + predictions % whole } else { predictions };
-    let evaluation = evaluated.saturating_mul(evaluation_row(config, vocab_size));
+    // A validation's logits stand where those of a step did, if there is room.
+    let more_logits = if logits(evaluated) > logits(rows) { logits(evaluated) } else { 0 };
+    let evaluation = evaluated.saturating_mul(evaluation_row(config)).saturating_add(more_logits);
     let kept = held.saturating_add(step).saturating_add(evaluation);
-    // A step's weights stand across for its way back.
-    let passing = saved.max(draws.saturating_add(parameters.largest.saturating_mul(2)));
-    kept.saturating_add(passing).saturating_mul(config.dtype.bytes())
+    // A step's weights stand across for its way back, and this memory is kept, as the draws are.
+    let kept = kept.saturating_add(draws).saturating_add(parameters.largest.saturating_mul(2));
+    kept.saturating_add(saved).saturating_mul(config.dtype.bytes())
 }
 
 /// Sums over the layers what `of` their width is. Saturates.
@@ -64,21 +67,21 @@ fn gates(config: &Config, hidden_size: usize) -> usize {
 }
 
 /// Numbers that a position of a batch takes in a step, forward and backward.
-fn step_row(config: &Config, vocab_size: usize) -> usize {
+fn step_row(config: &Config) -> usize {
     let states = 1 + usize::from(config.cell.has_cell());
     let layers = over_layers(config, |hidden| gates(config, hidden) + states * pad(hidden));
     // Gradients are handed down: of a layer's output and of what dropout left of the one below, or of two outputs.
     let gradients = if dropped(config) > 0 || config.num_layers > 1 { 2 } else { 1 };
     let outputs = dropped(config).saturating_add(gradients * widest(config));
-    layers.saturating_add(outputs).saturating_add(2 * pad(config.embed) + pad(vocab_size))
+    layers.saturating_add(outputs).saturating_add(2 * pad(config.embed))
 }
 
 /// Numbers that a position takes in an evaluation, where a layer's gates and cells give way to the next one's.
-fn evaluation_row(config: &Config, vocab_size: usize) -> usize {
+fn evaluation_row(config: &Config) -> usize {
     let hidden = widest(config);
     let cells = usize::from(config.cell.has_cell());
     let outputs = over_layers(config, pad).saturating_add(cells * hidden);
-    outputs.saturating_add(gates(config, hidden) + pad(config.embed) + pad(vocab_size))
+    outputs.saturating_add(gates(config, hidden) + pad(config.embed))
 }
 
 /// Numbers in the parameters.

@@ -68,7 +68,7 @@ impl<E: Element> State<E> {
 
     /// Puts the state on a tape as leaves; their gradients are kept if they are wanted.
     pub fn to_tape(&self, tape: &mut Tape<E>, wants_grad: bool) -> TapeState {
-        let mut state: TapeState = Vec::with_capacity(self.parts.len());
+        let mut state = tape.memory.lists.states.take();
         for part in &self.parts {
             let var = tape.leaf(part.hidden_size, &part.values, wants_grad);
             match state.last_mut() {

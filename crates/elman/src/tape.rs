@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use elman_kernels::{Buffer, Cpu, Element, pad};
 
 use crate::error::Error;
-use crate::ops::Op;
+use crate::ops::{Op, Recurrent, StateVars};
 use crate::params::Params;
+use crate::state::TapeState;
 
 /// A value on the tape: some rows of a buffer. Two values may share a buffer, and then share its gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,41 @@ pub(crate) struct Memory<E> {
     grads: Vec<Option<Buffer<E>>>,
     wants_grad: Vec<bool>,
     spare: BTreeMap<usize, Vec<Buffer<E>>>,
+    /// What nodes were made of, to be used again.
+    pub lists: Lists<E>,
+}
+
+/// Lists and boxes that nodes of earlier passes gave back.
+#[derive(Debug)]
+pub(crate) struct Lists<E> {
+    pub tokens: Spare<u32>,
+    pub draws: Spare<u16>,
+    pub present: Spare<bool>,
+    pub states: Spare<StateVars>,
+    pub recurrent: Vec<Box<Recurrent<E>>>,
+}
+
+/// Empty lists with room in them.
+#[derive(Debug)]
+pub(crate) struct Spare<T>(Vec<Vec<T>>);
+
+impl<T: Copy> Spare<T> {
+    /// An empty list.
+    pub fn take(&mut self) -> Vec<T> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    /// A list of these.
+    pub fn copy(&mut self, values: &[T]) -> Vec<T> {
+        let mut list = self.take();
+        list.extend_from_slice(values);
+        list
+    }
+
+    pub fn recycle(&mut self, mut list: Vec<T>) {
+        list.clear();
+        self.0.push(list);
+    }
 }
 
 impl<E: Element> Tape<E> {
@@ -82,6 +118,13 @@ impl<E: Element> Tape<E> {
             grads: Vec::new(),
             wants_grad: Vec::new(),
             spare: BTreeMap::new(),
+            lists: Lists {
+                tokens: Spare(Vec::new()),
+                draws: Spare(Vec::new()),
+                present: Spare(Vec::new()),
+                states: Spare(Vec::new()),
+                recurrent: Vec::new(),
+            },
         };
         Tape { memory, nodes: Vec::new(), recording: false }
     }
@@ -89,12 +132,14 @@ impl<E: Element> Tape<E> {
     /// Forgets every node and value, keeping their buffers. With `recording` off, nodes compute and are forgotten at
     /// once: nothing can be differentiated.
     pub fn start(&mut self, recording: bool) {
-        for op in std::mem::take(&mut self.nodes) {
+        while let Some(op) = self.nodes.pop() {
             op.recycle(&mut self.memory);
         }
         let memory = &mut self.memory;
-        let grads = std::mem::take(&mut memory.grads).into_iter().flatten();
-        for buffer in std::mem::take(&mut memory.values).into_iter().chain(grads) {
+        while let Some(grad) = memory.grads.pop() {
+            memory.recycle(grad.unwrap_or_default());
+        }
+        while let Some(buffer) = memory.values.pop() {
             memory.recycle(buffer);
         }
         memory.wants_grad.clear();
@@ -156,9 +201,11 @@ impl<E: Element> Tape<E> {
     /// Walks the tape backwards from a loss of one element: adds the gradient by every parameter to `grads` and
     /// leaves the gradients by the leaves on the tape.
     pub fn backward(&mut self, loss: Var, params: &Params<E>, grads: &mut Params<E>) -> Result<(), Error> {
-        let mut one = vec![E::ZERO; loss.len()];
+        let mut one = self.memory.take(loss.len());
+        one.fill(E::ZERO);
         one[0] = E::ONE;
         self.seed(loss, &one);
+        self.memory.recycle(one);
         self.backward_seeded(params, grads)
     }
 
@@ -170,6 +217,13 @@ impl<E: Element> Tape<E> {
             done?;
         }
         Ok(())
+    }
+
+    /// Takes states that are not needed any more, so that others can be put where they were.
+    pub(crate) fn recycle_states(&mut self, states: [TapeState; 2]) {
+        for state in states {
+            self.memory.lists.states.recycle(state);
+        }
     }
 
     /// Keeps a node for backward, or forgets it where nothing is recorded.
@@ -242,11 +296,16 @@ impl<E: Element> Memory<E> {
         self.wants_grad[slot]
     }
 
+    /// Fills with zeros.
+    pub fn clear(&self, values: &mut [E]) {
+        self.cpu.fill(values, 1024, 1, |_, part| part.fill(E::ZERO));
+    }
+
     /// Takes the gradient buffer of a slot to add to, zeroed if there was none.
     pub fn take_grad(&mut self, slot: usize) -> Buffer<E> {
         self.grads[slot].take().unwrap_or_else(|| {
             let mut buffer = self.take(self.values[slot].len());
-            buffer.fill(E::ZERO);
+            self.clear(&mut buffer);
             buffer
         })
     }

@@ -4,8 +4,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::ThreadPool;
-
+use crate::buffer::{Loan, Shelf};
+use crate::workers::Workers;
 use crate::{Backend, Element, Error, simd::Kernel};
 
 /// Multiply-adds below which a second thread costs more than it brings.
@@ -18,7 +18,9 @@ pub struct Cpu {
     threads: usize,
     work_per_thread: usize,
     /// `threads - 1` workers; the calling thread is the other one.
-    pool: Option<Arc<ThreadPool>>,
+    workers: Option<Arc<Workers>>,
+    /// Memory that comes and goes within a step, kept for the next.
+    shelf: Arc<Shelf>,
 }
 
 impl Cpu {
@@ -42,14 +44,11 @@ impl Cpu {
         if threads == 0 || threads > 1024 {
             return Err(Error::Threads { got: threads, expected: "1 to 1024".into() });
         }
-        let pool = match threads - 1 {
+        let workers = match threads - 1 {
             0 => None,
-            workers => {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).build();
-                Some(Arc::new(pool.map_err(|e| Error::Threads { got: threads, expected: e.to_string() })?))
-            }
+            workers => Some(Arc::new(Workers::new(workers)?)),
         };
-        Ok(Cpu { backend, threads, work_per_thread: WORK_PER_THREAD, pool })
+        Ok(Cpu { backend, threads, work_per_thread: WORK_PER_THREAD, workers, shelf: Arc::default() })
     }
 
     /// The same processor with another least share of work for a thread, in multiply-adds. With 1 the smallest work is
@@ -107,16 +106,16 @@ impl Cpu {
         // The first `grains % parts` parts have one grain more.
         let start = |i: usize| (grains / parts * i + (grains % parts).min(i)).saturating_mul(grain).min(n);
         let range = |i: usize| start(i)..start(i + 1);
-        match &self.pool {
-            Some(pool) if parts > 1 => pool.in_place_scope(|scope| {
-                let part = &part;
-                for i in 1..parts {
-                    scope.spawn(move |_| part(range(i)));
-                }
-                part(range(0));
-            }),
+        match &self.workers {
+            Some(workers) if parts > 1 => workers.run(parts, &|i| part(range(i))),
             _ => part(0..n),
         }
+    }
+
+    /// Memory of `len` elements with anything in it, until it is dropped. Allocates where none of that length is left from
+    /// before.
+    pub(crate) fn scratch<E: Element>(&self, len: usize) -> Loan<'_, E> {
+        self.shelf.take(len)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Holds a crew: threads that wait, spinning, for the next piece of work a few microseconds long, and meet several times
-//! within it. Refuses long work (`Cpu::split` does that): a rayon join costs more than a step of a small network.
+//! within it. Refuses parts that need no meeting: those are `Cpu::split`'s and its workers'.
 //!
 //! A worker that has waited for [`PATIENCE`] sleeps, so that an idle crew costs nothing.
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::Error;
 
 /// How long an idle worker spins before it sleeps: well above the time a caller takes between two steps of a text.
-const PATIENCE: Duration = Duration::from_micros(500);
+pub(crate) const PATIENCE: Duration = Duration::from_micros(500);
 /// Turns of a spinning loop between two looks at the clock.
 const TURNS: usize = 256;
 
@@ -51,7 +51,7 @@ type Work = dyn Fn(&Member<'_>) + Sync;
 
 /// Memory by itself: two lines, because processors fetch them in pairs.
 #[repr(align(128))]
-struct Apart<T>(T);
+pub(crate) struct Apart<T>(pub T);
 
 /// What the threads of a crew share.
 struct Board {
@@ -129,7 +129,7 @@ impl Member<'_> {
 }
 
 /// Spins for at most `patience`; whether `is_done` came true.
-fn spin(patience: Duration, is_done: impl Fn() -> bool) -> bool {
+pub(crate) fn spin(patience: Duration, is_done: impl Fn() -> bool) -> bool {
     let mut begin = None;
     loop {
         for _ in 0..TURNS {

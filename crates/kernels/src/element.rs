@@ -27,6 +27,7 @@ pub trait Element:
     + crate::descent::Doors<Self>
     + crate::elementwise::Doors<Self>
     + crate::gather::Doors<Self>
+    + crate::head::Doors<Self>
     + crate::linear::Doors<Self>
     + crate::mask::Doors<Self>
     + crate::math::Doors<Self>

@@ -10,14 +10,14 @@ use std::ops::Range;
 use crate::cpu::{Shared, saturating_product};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
-use crate::{Buffer, Cpu, Element};
+use crate::{Cpu, Element};
 
 /// Rows of a tile.
 pub(crate) const TILE_ROWS: usize = 6;
 /// Steps of k between two visits of the output: a panel block stays in the second-level cache.
-const BLOCK_K: usize = 256;
+pub(crate) const BLOCK_K: usize = 256;
 /// Rows that share one block of a panel before the next is read.
-const BLOCK_ROWS: usize = 32 * TILE_ROWS;
+pub(crate) const BLOCK_ROWS: usize = 32 * TILE_ROWS;
 
 /// A run of columns of every panel, in multiples of 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,7 +250,7 @@ pub(crate) struct WeightGrad<'a, E> {
     pub outputs: usize,
 }
 
-/// `dW[p][k][j] += sum over r of A[r][k] B[p][r][j]`, in rising r. Allocates one block of the left operand a thread.
+/// `dW[p][k][j] += sum over r of A[r][k] B[p][r][j]`, in rising r.
 pub(crate) fn tn<E: Element>(cpu: &Cpu, w: &WeightGrad<'_, E>, grad: &mut [E]) {
     let panels = w.outputs.div_ceil(w.columns.width);
     assert!(grad.len() == panels * w.k * PANEL && w.lda >= w.k && w.outputs.is_multiple_of(16));
@@ -263,13 +263,22 @@ pub(crate) fn tn<E: Element>(cpu: &Cpu, w: &WeightGrad<'_, E>, grad: &mut [E]) {
     assert!(w.b.len() >= (panels - 1) * w.panel_stride + (w.sum_rows - 1) * w.ldb + last);
     let grad = Shared::new(grad);
     let work = saturating_product(&[w.sum_rows, w.k, w.outputs]);
-    cpu.split(w.k, TILE_ROWS, work, |columns| cpu.run(WeightGradPart { w, columns, grad: grad.get() }));
+    let mut packed = cpu.scratch::<E>(BLOCK_K * w.k);
+    let packed = Shared::new(&mut packed);
+    cpu.split(w.k, TILE_ROWS, work, |columns| {
+        // SAFETY: the parts of a split are disjoint and lie within `0..k`.
+        let (start, len) = (BLOCK_K * columns.start, BLOCK_K * columns.len());
+        let packed = unsafe { std::slice::from_raw_parts_mut(packed.get().add(start), len) };
+        cpu.run(WeightGradPart { w, columns, packed, grad: grad.get() })
+    });
 }
 
 /// The rows `columns` of a packed weight gradient, over all panels.
 struct WeightGradPart<'a, E> {
     w: &'a WeightGrad<'a, E>,
     columns: Range<usize>,
+    /// A block of the left operand's columns, `[BLOCK_K]` rows of them, with anything in it.
+    packed: &'a mut [E],
     grad: *mut E,
 }
 
@@ -277,8 +286,7 @@ impl<E: Element> Kernel<E> for WeightGradPart<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
-        let w = self.w;
-        let mut packed = Buffer::<E>::zeros(BLOCK_K * self.columns.len());
+        let (w, packed) = (self.w, self.packed);
         let mut row = 0;
         while row < w.sum_rows {
             let count = BLOCK_K.min(w.sum_rows - row);

@@ -23,6 +23,7 @@ pub mod gather;
 mod gemm;
 mod gru;
 mod gru_reset_before;
+pub mod head;
 pub mod layout;
 pub mod linear;
 mod lstm;
@@ -36,6 +37,7 @@ pub mod reference;
 mod rnn;
 mod simd;
 pub mod softmax;
+mod workers;
 
 pub use buffer::Buffer;
 pub use cpu::Cpu;

@@ -6,7 +6,7 @@ use crate::error::check_len;
 use crate::gemm::{self, Columns, Init, Left, WeightGrad};
 use crate::layout::{Layout, PANEL};
 use crate::simd::{Kernel, Simd};
-use crate::{Buffer, Cpu, Element, Error, pad};
+use crate::{Cpu, Element, Error, pad};
 
 /// Sizes of an affine map: `rows` inputs of `inputs` numbers each become `outputs` numbers each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,6 @@ doors! {
     /// Gradients of [`forward`]: each accumulates onto what it holds; `grad_x` may be absent.
     ///
     /// Shapes: as forward. `grad_y` has zero padding, as forward leaves y's.
-    /// Allocates: the transposed weight, where `grad_x` is wanted.
     /// Errors: a length that differs from its shape; then nothing is written.
     pub fn backward(
         cpu: &Cpu,
@@ -67,14 +66,14 @@ doors! {
 }
 
 /// One thread's rows of a product with every panel of a packed weight.
-struct Product<'a, E> {
-    rows: std::ops::Range<usize>,
-    a: Left<E>,
-    b: &'a [E],
-    outputs: usize,
-    bias: Option<&'a [E]>,
-    accumulate: bool,
-    c: Shared<E>,
+pub(crate) struct Product<'a, E> {
+    pub rows: std::ops::Range<usize>,
+    pub a: Left<E>,
+    pub b: &'a [E],
+    pub outputs: usize,
+    pub bias: Option<&'a [E]>,
+    pub accumulate: bool,
+    pub c: Shared<E>,
 }
 
 impl<E: Element> Kernel<E> for Product<'_, E> {
@@ -163,20 +162,35 @@ fn backward_for<E: Element>(
     let outputs = pad(d.outputs);
     if let Some(grad_x) = grad_x {
         // d_x += d_y W
-        let mut transposed = Buffer::zeros(d.inputs.div_ceil(PANEL) * outputs * PANEL);
+        let mut transposed = cpu.scratch(d.inputs.div_ceil(PANEL) * outputs * PANEL);
         gemm::transpose(cpu, weight, d.inputs, Columns::ALL, outputs, &mut transposed);
         let a = Left::rows(grad_y.as_ptr(), outputs, outputs);
         // SAFETY: grad_y has `rows` rows of `outputs` elements.
         unsafe { product(cpu, d.rows, a, &transposed, pad(d.inputs), None, true, grad_x) };
     }
-    // d_W += d_y^T x
-    let (lda, k) = (pad(d.inputs), d.inputs);
+    add_to_weight(cpu, d, d.rows, x, grad_y, grad_weight);
+    if let Some(grad_bias) = grad_bias {
+        add_to_bias(cpu, outputs, grad_y, grad_bias);
+    }
+    Ok(())
+}
+
+/// d_W += d_y^T x, over `rows` rows.
+pub(crate) fn add_to_weight<E: Element>(
+    cpu: &Cpu,
+    d: &Dims,
+    rows: usize,
+    x: &[E],
+    grad_y: &[E],
+    grad_weight: &mut [E],
+) {
+    let outputs = pad(d.outputs);
     let w = WeightGrad {
-        sum_rows: d.rows,
+        sum_rows: rows,
         a: x,
-        lda,
+        lda: pad(d.inputs),
         positions: None,
-        k,
+        k: d.inputs,
         b: grad_y,
         panel_stride: PANEL,
         ldb: outputs,
@@ -184,13 +198,30 @@ fn backward_for<E: Element>(
         outputs,
     };
     gemm::tn(cpu, &w, grad_weight);
-    if let Some(grad_bias) = grad_bias {
-        // d_b += sum over rows of d_y
-        for row in grad_y.chunks_exact(outputs.max(1)) {
-            for (sum, &g) in grad_bias.iter_mut().zip(row) {
+}
+
+/// d_b += the sum over the rows of d_y, `[rows][outputs]`, in rising row.
+pub(crate) fn add_to_bias<E: Element>(cpu: &Cpu, outputs: usize, grad_y: &[E], grad_bias: &mut [E]) {
+    let rows = grad_y.len() / outputs.max(1);
+    cpu.fill(&mut grad_bias[..outputs], 16, rows, |first, sums| cpu.run(ColumnSums { grad_y, outputs, first, sums }));
+}
+
+/// Adds some columns of every row, in rising row.
+struct ColumnSums<'a, E> {
+    grad_y: &'a [E],
+    outputs: usize,
+    first: usize,
+    sums: &'a mut [E],
+}
+
+impl<E: Element> Kernel<E> for ColumnSums<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, _: S) {
+        for row in self.grad_y.chunks_exact(self.outputs) {
+            for (sum, &g) in self.sums.iter_mut().zip(&row[self.first..]) {
                 *sum += g;
             }
         }
     }
-    Ok(())
 }

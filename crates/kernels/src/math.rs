@@ -72,11 +72,7 @@ pub(crate) fn exp<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
     let (low, high) = E::RANGE;
     let x = s.min(s.splat(E::from_f64(high)), s.max(s.splat(E::from_f64(low)), x));
     let (n, m) = reduce(s, x);
-    // 2^n in two factors, so that neither leaves the normal range.
-    let integer = s.splat(E::from_f64(E::INTEGER));
-    let half = s.sub(s.fma(n, s.splat(E::from_f64(0.5)), integer), integer);
-    let y = s.add(s.splat(E::ONE), m);
-    s.mul(s.mul(y, s.pow2(half)), s.pow2(s.sub(n, half)))
+    s.scale(s.add(s.splat(E::ONE), m), n)
 }
 
 /// 1 / (1 + e^-x), at most 2 units in the last place off where the result is normal.

@@ -6,6 +6,9 @@ use crate::layout::{Layout, PANEL};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element};
 
+/// Rows of a table whose chains run side by side: enough to hide the latency of an addition.
+const ROWS: usize = 8;
+
 doors! {
     /// Sum of the squares of the logical elements of `packed`. Panics if its length is not the layout's.
     pub fn squared(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 = squared_for;
@@ -17,15 +20,24 @@ fn squared_for<E: Element>(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 {
         return 0.0;
     }
     if let Layout::Table { rows, cols } = *layout {
-        let row = |r: usize| packed[r * crate::pad(cols)..][..cols].iter().fold(0.0, |sum, x| add_square(sum, *x));
-        return (0..rows).map(row).sum();
+        let mut chains = cpu.scratch(rows);
+        cpu.fill(&mut chains, ROWS, 2 * cols, |start, chains| {
+            let step = crate::pad(cols);
+            cpu.run(Rows { packed: &packed[start * step..][..chains.len() * step], cols, chains });
+        });
+        return chains.iter().sum();
     }
     // A panel's 64 columns are logical rows: 64 chains side by side.
-    let rows: Vec<[f64; PANEL]> =
-        packed.chunks_exact(layout.cols() * PANEL).map(|panel| cpu.run(Columns(panel))).collect();
+    let len = layout.cols() * PANEL;
+    let mut chains = cpu.scratch(layout.panels() * PANEL);
+    cpu.fill(&mut chains, PANEL, 2 * layout.cols(), |start, chains| {
+        for (i, chains) in chains.chunks_exact_mut(PANEL).enumerate() {
+            cpu.run(Columns { packed: &packed[(start / PANEL + i) * len..][..len], chains });
+        }
+    });
     let chain = |row: usize| {
         let (start, _) = layout.row(row);
-        rows[start / (layout.cols() * PANEL)][start % PANEL]
+        chains[start / len * PANEL + start % PANEL]
     };
     (0..layout.rows()).map(chain).sum()
 }
@@ -36,19 +48,47 @@ fn add_square<E: Element>(sum: f64, x: E) -> f64 {
     x.mul_add(x, sum)
 }
 
-struct Columns<'a, E>(&'a [E]);
+/// The chains of one panel.
+struct Columns<'a, E> {
+    packed: &'a [E],
+    chains: &'a mut [f64],
+}
 
 impl<E: Element> Kernel<E> for Columns<'_, E> {
-    type Output = [f64; PANEL];
+    type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, _: S) -> [f64; PANEL] {
+    fn run<S: Simd<E>>(self, _: S) {
         let mut sums = [0.0; PANEL];
-        for row in self.0.chunks_exact(PANEL) {
+        for row in self.packed.chunks_exact(PANEL) {
             for (sum, &x) in sums.iter_mut().zip(row) {
                 *sum = add_square(*sum, x);
             }
         }
-        sums
+        self.chains.copy_from_slice(&sums);
+    }
+}
+
+/// The chains of some rows of a table, `ROWS` side by side.
+struct Rows<'a, E> {
+    packed: &'a [E],
+    cols: usize,
+    chains: &'a mut [f64],
+}
+
+impl<E: Element> Kernel<E> for Rows<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, _: S) {
+        let step = crate::pad(self.cols);
+        for (chains, rows) in self.chains.chunks_mut(ROWS).zip(self.packed.chunks(ROWS * step)) {
+            let mut sums = [0.0; ROWS];
+            for col in 0..self.cols {
+                for (sum, row) in sums.iter_mut().zip(rows.chunks_exact(step)) {
+                    *sum = add_square(*sum, row[col]);
+                }
+            }
+            chains.copy_from_slice(&sums[..chains.len()]);
+        }
     }
 }
 

@@ -57,9 +57,7 @@ fn cross_entropy_for<E: Element>(
     let rows = targets.len();
     check_len("softmax logits", logits.len(), "rows * pad(V)", &[rows, pad(vocab_size)])?;
     check_len("softmax losses", losses.len(), "rows", &[rows])?;
-    if let Some(position) = targets.iter().position(|&t| t != IGNORED && t as usize >= vocab_size) {
-        return Err(Error::Token { token: targets[position], position, limit: vocab_size });
-    }
+    check_targets(targets, vocab_size)?;
     let (logits, losses) = (Shared::new(logits), Shared::new(losses));
     // An exponential costs about as much as 16 multiply-adds.
     cpu.split(rows, 1, saturating_product(&[rows, vocab_size, 16]), |rows| {
@@ -68,13 +66,22 @@ fn cross_entropy_for<E: Element>(
     Ok(())
 }
 
-struct Rows<'a, E> {
-    vocab_size: usize,
-    rows: Range<usize>,
-    targets: &'a [u32],
-    scale: E,
-    logits: *mut E,
-    losses: *mut E,
+/// Refuses a target that neither counts among the tokens nor is ignored.
+pub(crate) fn check_targets(targets: &[u32], vocab_size: usize) -> Result<(), Error> {
+    match targets.iter().position(|&t| t != IGNORED && t as usize >= vocab_size) {
+        Some(position) => Err(Error::Token { token: targets[position], position, limit: vocab_size }),
+        None => Ok(()),
+    }
+}
+
+/// One thread's rows; what is at the pointers is its alone.
+pub(crate) struct Rows<'a, E> {
+    pub vocab_size: usize,
+    pub rows: Range<usize>,
+    pub targets: &'a [u32],
+    pub scale: E,
+    pub logits: *mut E,
+    pub losses: *mut E,
 }
 
 impl<E: Element> Kernel<E> for Rows<'_, E> {
@@ -110,7 +117,17 @@ impl<E: Element> Kernel<E> for Rows<'_, E> {
 fn exponentials<E: Element, S: Simd<E>>(s: S, width: usize, row: &mut [E]) -> (E, E) {
     let lowest = E::from_f64(f64::NEG_INFINITY);
     row[width..].fill(lowest);
-    let largest = row.iter().fold(lowest, |m, &x| if m > x { m } else { x });
+    let mut lanes = [lowest; 16];
+    for chunk in row.chunks_exact(16) {
+        for lane in (0..16).step_by(S::LANES) {
+            // SAFETY: chunk and lanes have 16 elements and LANES divides 16.
+            unsafe {
+                let largest = lanes.as_mut_ptr().add(lane);
+                s.store(largest, s.max(s.load(largest), s.load(chunk.as_ptr().add(lane))));
+            }
+        }
+    }
+    let largest = lanes.into_iter().fold(lowest, |m, x| if m > x { m } else { x });
     let mut lanes = [E::ZERO; 16];
     let max = s.splat(largest);
     for chunk in row.chunks_exact_mut(16) {

@@ -2,6 +2,9 @@
 //! which write: `sample` and `eval` are theirs.
 
 mod classify;
+mod forecast;
+mod generate;
+mod tag;
 mod translate;
 
 use std::io::Read;
@@ -18,7 +21,10 @@ use elman::data::table::Format;
 
 use crate::failure::{self, Refusal};
 
-/// Use a trained classifier on new data: a JSON object a line
+/// Use a trained classifier, tagger, forecaster or writer on new data
+///
+/// A classifier or tagger tells a JSON object for every text or sequence, one that restores tells the text; a forecaster tells
+/// CSV of what comes after the last row; one that was trained to generate writes texts.
 #[derive(clap::Args)]
 pub struct Args {
     /// A run directory or a model file
@@ -36,16 +42,28 @@ pub struct Args {
     /// Classes whose probability is told, from the likeliest on; 0 tells all
     #[arg(long, value_name = "N", default_value_t = 0)]
     top: usize,
-    /// translate: hypotheses that are kept at each step; 1 is greedy
+    /// Of a writer: what to write for, as label=Italian, or width=3,height=0.5
+    #[arg(long, value_name = "NAME=VALUE[,..]", value_delimiter = ',')]
+    given: Vec<String>,
+    /// Of a writer: texts to write
+    #[arg(short = 'n', long = "num-samples", value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    samples: usize,
+    /// Of a writer: how bold the choice is; 0 takes the likeliest
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    temperature: f64,
+    /// Of a writer: the seed of its draws
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Draw the first series and its forecast, or what was looked at for the first text that was translated, into this file
+    #[arg(long, value_name = "FILE.svg")]
+    svg: Option<PathBuf>,
+    /// Of a translator: hypotheses that are kept at each step; 1 is greedy
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     beam: usize,
-    /// translate: what length is worth, with --beam: log-probabilities are divided by ((5 + tokens) / 6)^ALPHA
+    /// Of a translator: what length is worth, with --beam: log-probabilities are divided by ((5 + tokens) / 6)^ALPHA
     #[arg(long, value_name = "ALPHA", default_value_t = 1.0, value_parser = alpha)]
     length_penalty: f64,
-    /// translate: draw what was looked at while the first text was translated, greedily, into this SVG file
-    #[arg(long, value_name = "FILE")]
-    attention: Option<PathBuf>,
-    /// translate: measure on sentences kept apart in training: `validation` or `test` of the data of the run, which INPUT is
+    /// Of a translator: measure it on the sentences that training kept for validation or test; INPUT is the run's data
     #[arg(long, value_name = "PART", value_parser = ["validation", "test"])]
     part: Option<String>,
     /// Threads [default: one for each core]
@@ -123,6 +141,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode> {
     match &stored.config().task {
         Some(TaskSettings::Classify(_)) => classify::run::<E>(args, stored),
+        Some(TaskSettings::Forecast(_)) => forecast::run::<E>(args, stored),
+        Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => tag::run::<E>(args, stored),
+        Some(TaskSettings::Generate(_)) => generate::run::<E>(args, stored),
         Some(TaskSettings::Translate(_)) => translate::run::<E>(args, stored),
         None => {
             let message = format!("{} is a language model, expected one that predicts", args.run.display());

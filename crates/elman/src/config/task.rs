@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Reserved, TokenizerKind, Words};
+use super::{Config, TokenizerKind, Translate, Words, whole};
+use crate::distribution::Output;
 use crate::error::Error;
 
 /// What a run learns, where it is no language model: the table `[task]` of a recipe, whose `kind` says which.
@@ -12,8 +13,60 @@ use crate::error::Error;
 pub enum TaskSettings {
     /// A class for every sequence.
     Classify(Classify),
+    /// What comes next in a time series.
+    Forecast(Forecast),
+    /// A class for every step of a sequence.
+    Tag(Tag),
+    /// Capitals and punctuation for text that has none.
+    Restore(Tag),
+    /// Texts for a class or a vector.
+    Generate(Generate),
     /// A text for every text.
     Translate(Translate),
+}
+
+/// Where a condition enters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// In the state before the first step.
+    State,
+    /// Beside the token at every step.
+    Steps,
+    /// Both.
+    Both,
+}
+
+/// Texts for a class or a vector.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Generate {
+    /// Where the texts lie, and their classes, or the columns of their vectors.
+    pub source: Source,
+    /// Where the condition enters.
+    pub condition: Condition,
+}
+
+impl Default for Generate {
+    fn default() -> Generate {
+        Generate { source: Source::default(), condition: Condition::State }
+    }
+}
+
+/// A class for every step of a sequence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tag {
+    /// Where tokens and tags lie; a text that is to be restored has none.
+    pub source: Source,
+    /// Whether the layers read backwards, too.
+    pub bidirectional: bool,
+}
+
+impl Default for Tag {
+    fn default() -> Tag {
+        Tag { source: Source::default(), bidirectional: true }
+    }
 }
 
 /// Where examples lie in a table.
@@ -96,134 +149,156 @@ impl Default for Classify {
     }
 }
 
-/// Where pairs of texts lie in a table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sides {
-    /// The column that is read.
-    pub from: String,
-    /// The column that is written.
-    pub to: String,
-    /// Whether the first row names the columns; without, they are `1`, `2`, ...
-    pub header: bool,
+/// What is done to a series' values before anything else, in this order where there are several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transform {
+    /// The natural logarithm, of values above 0.
+    Log,
+    /// The difference to the value a season before.
+    Seasonal,
+    /// The difference to the last value that is known.
+    Diff,
 }
 
-impl Default for Sides {
-    fn default() -> Sides {
-        Sides { from: "1".into(), to: "2".into(), header: false }
-    }
-}
-
-/// How the decoder looks at what was read. Scores of a decoder's h against a step's e of the encoder.
+/// How a forecast reaches beyond the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Attention {
-    /// Not at all: the encoder's last state is all it knows.
-    None,
-    /// h e, which asks for equal widths.
-    Dot,
-    /// h W e.
-    General,
-    /// v tanh(W h + U e).
-    Additive,
+pub enum Strategy {
+    /// The net gives all steps of the horizon at once.
+    Direct,
+    /// The net gives one step, which is drawn and handed back to it, again and again; many paths make a distribution.
+    Recursive,
 }
 
-/// A text for every text.
+/// What remembers the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Memory {
+    /// Recurrent layers.
+    Recurrent,
+    /// The last `lags` values and nothing else, before layers without recurrence.
+    Window,
+}
+
+/// What comes next in a time series. The input at t is (y[t-1], x[t]), and predicts y[t].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Translate {
-    /// Where the pairs lie.
-    pub source: Sides,
-    /// Words and marks that a text that is read may have; pairs with more are left out. 0 lets all in.
-    pub max_from: usize,
-    /// The same of a text that is written.
-    pub max_to: usize,
-    /// Different texts to read that are kept for validation, with all that may be written for them. None: `val_frac` of
-    /// them.
+pub struct Forecast {
+    /// The time column; None takes the first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub val_sentences: Option<usize>,
-    /// The same, to measure the trained model on.
-    pub test_sentences: usize,
-    /// Whether the encoder reads backwards, too.
-    pub bidirectional: bool,
-    /// Units of the encoder, in each direction. None: as many as make both directions as wide as the decoder.
+    pub time: Option<String>,
+    /// The value columns; none takes all that are nothing else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// The column that says which series a row belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub encoder_hidden: Option<usize>,
-    /// How the decoder looks at what was read.
-    pub attention: Attention,
-    /// Whether what was attended to is fed into the next step (Luong, Pham, Manning 2015, section 3.3).
-    pub input_feeding: bool,
-    /// How likely a decoder's input is the true token at the end of training, instead of the model's own: it falls from 1
-    /// step by step. 1 is teacher forcing throughout.
-    pub forcing: f64,
-    /// Share of the target's probability that is spread over all tokens (Szegedy et al. 2016).
-    pub smoothing: f64,
+    pub group: Option<String>,
+    /// Columns that are known beforehand: x.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub covariates: Vec<String>,
+    /// Whether the first row names the columns.
+    pub header: bool,
+    /// Steps that are forecast.
+    pub horizon: usize,
+    /// Steps of a season; 1 where there is none.
+    pub season: usize,
+    /// What is done to the values first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transform: Vec<Transform>,
+    /// Whether the place within year, week and day is an input, as far as the times tell.
+    pub calendar: bool,
+    /// What the net's numbers are the parameters of.
+    pub output: Output,
+    /// How it reaches beyond the next step.
+    pub strategy: Strategy,
+    /// What remembers the past.
+    pub memory: Memory,
+    /// Values of the past in an input. None: 1, and a season or 12 for a window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lags: Option<usize>,
+    /// Probability of the intervals.
+    pub level: f64,
+    /// Paths that are drawn where the strategy is recursive.
+    pub paths: usize,
 }
 
-impl Default for Translate {
-    fn default() -> Translate {
-        Translate {
-            source: Sides::default(),
-            max_from: 50,
-            max_to: 50,
-            val_sentences: None,
-            test_sentences: 0,
-            bidirectional: true,
-            encoder_hidden: None,
-            attention: Attention::Dot,
-            input_feeding: false,
-            forcing: 1.0,
-            smoothing: 0.0,
+impl Default for Forecast {
+    fn default() -> Forecast {
+        Forecast {
+            time: None,
+            values: Vec::new(),
+            group: None,
+            covariates: Vec::new(),
+            header: true,
+            horizon: 12,
+            season: 1,
+            transform: Vec::new(),
+            calendar: true,
+            output: Output::Gaussian,
+            strategy: Strategy::Direct,
+            memory: Memory::Recurrent,
+            lags: None,
+            level: 0.8,
+            paths: 200,
         }
     }
 }
 
-impl Translate {
-    /// Checks what `Config::check` cannot know. Errors: the first setting that is out of range, by its name.
-    pub fn check(&self, config: &Config) -> Result<(), Error> {
-        let refuse = |name, got: String, expected: &str| Err(Error::Setting { name, got, expected: expected.into() });
-        if config.tokenizer != TokenizerKind::Word {
-            let got = format!("{:?}", config.tokenizer).to_lowercase();
-            return refuse("tokenizer", got, "word, the only one translation knows");
+impl Forecast {
+    /// Values of the past in an input.
+    pub fn lags(&self) -> usize {
+        self.lags.unwrap_or(match self.memory {
+            Memory::Recurrent => 1,
+            Memory::Window => self.season.max(12),
+        })
+    }
+
+    /// Whether values are transformed so.
+    pub fn has(&self, transform: Transform) -> bool {
+        self.transform.contains(&transform)
+    }
+
+    /// Steps that the net gives at once.
+    pub fn steps_at_once(&self) -> usize {
+        if self.strategy == Strategy::Direct { self.horizon } else { 1 }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        whole("horizon", self.horizon as u64, 1, 10_000)?;
+        whole("season", self.season as u64, 1, 100_000)?;
+        whole("lags", self.lags() as u64, 1, 10_000)?;
+        whole("paths", self.paths as u64, 10, 100_000)?;
+        if !(self.level > 0.0 && self.level < 1.0) {
+            let expected = "above 0 and below 1".to_string();
+            return Err(Error::Setting { name: "level", got: self.level.to_string(), expected });
         }
-        if !(0.0..=1.0).contains(&self.forcing) {
-            return refuse("forcing", self.forcing.to_string(), "0 to 1");
+        if self.has(Transform::Seasonal) && self.season < 2 {
+            let expected = "2 or more for the seasonal difference".to_string();
+            return Err(Error::Setting { name: "season", got: self.season.to_string(), expected });
         }
-        if !(0.0..1.0).contains(&self.smoothing) {
-            return refuse("smoothing", self.smoothing.to_string(), "at least 0 and below 1");
-        }
-        if self.attention == Attention::None && self.input_feeding {
-            return refuse("input_feeding", "true".into(), "false without attention: there is nothing to feed");
-        }
-        if self.encoder_hidden == Some(0) {
-            return refuse("encoder_hidden", "0".into(), "at least 1");
-        }
-        let (ways, units) = (if self.bidirectional { 2 } else { 1 }, self.encoder_hidden(config));
-        if self.attention == Attention::Dot && ways * units != config.hidden_size {
-            let expected = format!("{} with attention = dot: {ways} x {units} units of the encoder", ways * units);
-            return refuse("hidden_size", config.hidden_size.to_string(), &expected);
-        }
-        if config.tied && config.embed == 0 {
-            return refuse("embed", "0".into(), "at least 1 with tied: the width of the weight they share");
+        let reaches = self.strategy == Strategy::Direct && self.has(Transform::Seasonal);
+        if reaches && self.horizon > self.season {
+            let expected =
+                format!("at most season = {} with a seasonal difference, or the recursive strategy", self.season);
+            return Err(Error::Setting { name: "horizon", got: self.horizon.to_string(), expected });
         }
         Ok(())
-    }
-
-    /// Units of the encoder in each direction.
-    pub fn encoder_hidden(&self, config: &Config) -> usize {
-        let ways = if self.bidirectional { 2 } else { 1 };
-        self.encoder_hidden.unwrap_or((config.hidden_size / ways).max(1))
     }
 }
 
 impl TaskSettings {
     /// The names of the tasks, language models left out.
-    pub const KINDS: [&'static str; 2] = ["classify", "translate"];
+    pub const KINDS: [&'static str; 6] = ["classify", "forecast", "generate", "restore", "tag", "translate"];
 
     /// The task of that name with its defaults.
     pub fn of_kind(kind: &str) -> Option<TaskSettings> {
         match kind {
             "classify" => Some(TaskSettings::Classify(Classify::default())),
+            "forecast" => Some(TaskSettings::Forecast(Forecast::default())),
+            "generate" => Some(TaskSettings::Generate(Generate::default())),
+            "tag" => Some(TaskSettings::Tag(Tag::default())),
+            "restore" => Some(TaskSettings::Restore(Tag::default())),
             "translate" => Some(TaskSettings::Translate(Translate::default())),
             _ => None,
         }
@@ -233,7 +308,23 @@ impl TaskSettings {
     pub fn kind(&self) -> &'static str {
         match self {
             TaskSettings::Classify(_) => "classify",
+            TaskSettings::Forecast(_) => "forecast",
+            TaskSettings::Generate(_) => "generate",
+            TaskSettings::Tag(_) => "tag",
+            TaskSettings::Restore(_) => "restore",
             TaskSettings::Translate(_) => "translate",
+        }
+    }
+
+    /// Errors: the first setting that is out of range, by its name.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self {
+            TaskSettings::Classify(_) | TaskSettings::Generate(_) | TaskSettings::Tag(_) | TaskSettings::Restore(_) => {
+                Ok(())
+            }
+            TaskSettings::Forecast(forecast) => forecast.check(),
+            // It is held against the whole configuration.
+            TaskSettings::Translate(_) => Ok(()),
         }
     }
 }
@@ -260,21 +351,35 @@ impl Config {
         };
         let config = match &task {
             TaskSettings::Classify(_) => Config { output_dropout: 0.5, ..examples },
-            TaskSettings::Translate(_) => Config {
-                hidden_size: 512,
-                embed: 256,
-                tied: true,
-                dropout: 0.2,
-                output_dropout: 0.2,
+            TaskSettings::Tag(_) => Config {
                 tokenizer: TokenizerKind::Word,
-                words: Words::Elisions,
-                unk: false,
-                eos: true,
-                reserve: vec![Reserved::Bos],
+                words: Words::Spaces,
+                unk: false, // words have it anyway
                 min_freq: 2,
-                batch: 128,
-                lr: 2e-3,
+                output_dropout: 0.5,
+                batch: 32,
+                ..examples
+            },
+            TaskSettings::Generate(_) => Config {
+                hidden_size: 256,
+                eos: true,
+                output_dropout: 0.3,
                 sample_every: None,
+                sample_length: 60,
+                ..examples
+            },
+            TaskSettings::Translate(_) => Translate::defaults(examples),
+            TaskSettings::Restore(_) => Config { seq_len: 160, output_dropout: 0.2, ..examples },
+            TaskSettings::Forecast(_) => Config {
+                hidden_size: 32,
+                embed: 0,
+                dropout: 0.0,
+                output_dropout: 0.1,
+                batch: 32,
+                seq_len: 64,
+                val_frac: 0.2,
+                epochs: None,
+                steps: Some(1000),
                 ..examples
             },
         };
@@ -289,15 +394,31 @@ impl Config {
         }
     }
 
-    /// The settings of translation. Errors: it is another task.
-    pub fn translate(&self) -> Result<&Translate, Error> {
+    /// The settings of a forecast. Errors: it is another task.
+    pub fn forecast(&self) -> Result<&Forecast, Error> {
         match &self.task {
-            Some(TaskSettings::Translate(translate)) => Ok(translate),
-            _ => Err(self.another_task("translate")),
+            Some(TaskSettings::Forecast(forecast)) => Ok(forecast),
+            _ => Err(self.another_task("forecast")),
         }
     }
 
-    fn another_task(&self, wanted: &str) -> Error {
+    /// The settings of tagging or restoring. Errors: it is another task.
+    pub fn tagging(&self) -> Result<&Tag, Error> {
+        match &self.task {
+            Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) => Ok(tag),
+            _ => Err(self.another_task("tag or restore")),
+        }
+    }
+
+    /// The settings of generating. Errors: it is another task.
+    pub fn generate(&self) -> Result<&Generate, Error> {
+        match &self.task {
+            Some(TaskSettings::Generate(generate)) => Ok(generate),
+            _ => Err(self.another_task("generate")),
+        }
+    }
+
+    pub(super) fn another_task(&self, wanted: &str) -> Error {
         let kind = self.task.as_ref().map_or("lm", TaskSettings::kind);
         Error::Setting { name: "task", got: kind.to_string(), expected: wanted.to_string() }
     }

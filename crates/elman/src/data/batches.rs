@@ -49,9 +49,19 @@ pub struct Batches {
 
 #[derive(Clone, Debug)]
 enum Cut {
-    Rows { row: usize, offsets: Option<u64> },
-    Chunks { count: usize },
-    Random { seed: u64, windows: usize },
+    Rows {
+        row: usize,
+        offsets: Option<u64>,
+    },
+    Chunks {
+        count: usize,
+    },
+    /// `starts` are those of the latest batch.
+    Random {
+        seed: u64,
+        windows: usize,
+        starts: Vec<usize>,
+    },
     Lines(Box<Lines>),
 }
 
@@ -95,7 +105,7 @@ impl Batches {
                     RandomEpoch::Predictions => count,
                     RandomEpoch::Starts => tokens,
                 };
-                (batch, Cut::Random { seed, windows: (windows / batch).max(1) })
+                (batch, Cut::Random { seed, windows: (windows / batch).max(1), starts: Vec::new() })
             }
             BatchKind::Chunks => (fewer, Cut::Chunks { count }),
             BatchKind::Rows | BatchKind::Lines => {
@@ -160,11 +170,11 @@ impl Batches {
                     push(&self.ids, (0..batch.rows).map(|b| (first + b) * seq_len + t), batch);
                 }
             }
-            Cut::Random { seed, .. } => {
+            Cut::Random { seed, starts, .. } => {
                 let mut rng = generator(*seed, Purpose::Batches, index);
                 let places = self.ids.len() - seq_len;
-                let starts: Vec<usize> =
-                    (0..self.batch).map(|_| (uniform(&mut rng) * places as f64) as usize).collect();
+                starts.clear();
+                starts.extend((0..self.batch).map(|_| (uniform(&mut rng) * places as f64) as usize));
                 for t in 0..seq_len {
                     push(&self.ids, starts.iter().map(|start| start + t), batch);
                 }

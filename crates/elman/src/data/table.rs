@@ -170,7 +170,12 @@ where
     I: IntoIterator,
     I::Item: AsRef<[u8]>,
 {
-    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    // At the beginning of a file, a byte-order mark is not taken for a part of the name unless it stands in quotes.
+    let quotes = match columns.first().is_some_and(|first| first.starts_with('\u{feff}')) {
+        true => csv::QuoteStyle::Always,
+        false => csv::QuoteStyle::Necessary,
+    };
+    let mut writer = csv::WriterBuilder::new().flexible(true).quote_style(quotes).from_writer(Vec::new());
     // A vector takes every byte it is given.
     let written = "a vector can be written";
     writer.write_record(columns).expect(written);

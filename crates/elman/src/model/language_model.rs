@@ -98,6 +98,15 @@ impl<E: Element> LanguageModel<E> {
         self.rnn.reset(&self.params, state);
     }
 
+    /// Makes a state the initial one of `batch` rows. Allocates where it has another number of them.
+    pub fn restart<'a>(&self, state: &'a mut State<E>, batch: usize) -> &'a mut State<E> {
+        if state.batch() != batch {
+            *state = self.rnn.zero_state(batch);
+        }
+        self.reset(state);
+        state
+    }
+
     /// Puts a state on the tape. The initial one brings its parameters with it.
     pub fn begin(&self, tape: &mut Tape<E>, state: &State<E>) -> Result<TapeState, Error> {
         self.rnn.begin(tape, &self.params, state, false)
@@ -105,6 +114,18 @@ impl<E: Element> LanguageModel<E> {
 
     /// Logits `[T*B, V]` for tokens `[T*B]`, and the state after them.
     pub fn forward(
+        &self,
+        tape: &mut Tape<E>,
+        tokens: &[u32],
+        state: &TapeState,
+        dropout: Option<&mut ChaCha8Rng>,
+    ) -> Result<(Var, TapeState), Error> {
+        let (y, after) = self.layers(tape, tokens, state, dropout)?;
+        Ok((tape.linear(&self.params, self.decoder, self.vocab_size, y)?, after))
+    }
+
+    /// What the head reads, `[T*B, H]`, and the state after the tokens.
+    fn layers(
         &self,
         tape: &mut Tape<E>,
         tokens: &[u32],
@@ -119,7 +140,7 @@ impl<E: Element> LanguageModel<E> {
         if let (Some(rng), Some(state)) = (dropout, state.first()) {
             y = self.output_dropout.apply(tape, rng, y, state.hidden.rows())?;
         }
-        Ok((tape.linear(&self.params, self.decoder, self.vocab_size, y)?, after))
+        Ok((y, after))
     }
 
     /// One step of truncated BPTT: the mean loss in nats. `grads` is overwritten; `state` is advanced and detached.
@@ -138,11 +159,13 @@ impl<E: Element> LanguageModel<E> {
     ) -> Result<f64, Error> {
         tape.start(true);
         let before = self.begin(tape, state)?;
-        let (logits, after) = self.forward(tape, inputs, &before, dropout.as_mut())?;
-        let (loss, sum) = tape.cross_entropy(logits, targets)?;
+        let (y, after) = self.layers(tape, inputs, &before, dropout.as_mut())?;
+        tape.memory.clear(grads.values_mut());
+        let sum =
+            tape.linear_cross_entropy(&self.params, self.decoder, self.vocab_size, y, targets, Some(&mut *grads))?;
         state.from_tape(tape, &after);
-        grads.values_mut().fill(E::ZERO);
-        tape.backward(loss, &self.params, grads)?;
+        tape.recycle_states([before, after]);
+        tape.backward_seeded(&self.params, grads)?;
         let counted = targets.iter().filter(|&&target| target != softmax::IGNORED).count();
         Ok(sum / counted.max(1) as f64)
     }
@@ -157,9 +180,10 @@ impl<E: Element> LanguageModel<E> {
     ) -> Result<f64, Error> {
         tape.start(false);
         let before = self.begin(tape, state)?;
-        let (logits, after) = self.forward(tape, inputs, &before, None)?;
-        let (_, sum) = tape.cross_entropy(logits, targets)?;
+        let (y, after) = self.layers(tape, inputs, &before, None)?;
+        let sum = tape.linear_cross_entropy(&self.params, self.decoder, self.vocab_size, y, targets, None)?;
         state.from_tape(tape, &after);
+        tape.recycle_states([before, after]);
         Ok(sum)
     }
 
@@ -175,6 +199,7 @@ impl<E: Element> LanguageModel<E> {
         let before = self.begin(tape, state)?;
         let (rows, after) = self.forward(tape, inputs, &before, None)?;
         state.from_tape(tape, &after);
+        tape.recycle_states([before, after]);
         logits.clear();
         for row in tape.value(rows).chunks_exact(pad(self.vocab_size)) {
             logits.extend_from_slice(&row[..self.vocab_size]);

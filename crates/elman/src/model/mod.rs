@@ -1,12 +1,18 @@
 //! Holds the models: small files that put layers together for a task. Refuses loops and data.
 
 pub(crate) mod classifier;
+pub(crate) mod conditioned;
+pub(crate) mod forecaster;
 mod init;
 mod language_model;
 mod reader;
 pub mod seq2seq;
+pub(crate) mod tagger;
 
 pub use classifier::Classifier;
+pub use conditioned::{Conditioned, Conditions};
+pub use forecaster::Forecaster;
 pub use language_model::LanguageModel;
 pub use reader::{Input, Read, Reader};
 pub use seq2seq::Seq2Seq;
+pub use tagger::Tagger;

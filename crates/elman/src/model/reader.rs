@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::config::{Config, InitialState};
 use crate::data::sequences::Padded;
 use crate::error::Error;
-use crate::layer::{Dropout, Recurrent, Stack, TapeState};
+use crate::layer::{Dropout, Recurrent, Stack, State, TapeState};
 use crate::ops::Sequence;
 use crate::params::{Declaration, ParamId, Params};
 use crate::tape::{Tape, Var};
@@ -85,12 +85,30 @@ impl Reader {
         self.outputs
     }
 
+    /// The state before the first step, of `rows` sequences.
+    pub fn initial_state<E: Element>(&self, params: &Params<E>, rows: usize) -> State<E> {
+        self.rnn.initial_state(params, rows)
+    }
+
     /// Reads a batch from the initial state. Errors: another kind of input; a token out of range.
     pub fn read<E: Element>(
         &self,
         tape: &mut Tape<E>,
         params: &Params<E>,
         batch: &Padded<E>,
+        dropout: Option<&mut ChaCha8Rng>,
+    ) -> Result<Read, Error> {
+        let state = self.initial_state(params, batch.rows);
+        self.read_from(tape, params, batch, &state, dropout)
+    }
+
+    /// As [`Reader::read`], from a state of as many rows.
+    pub fn read_from<E: Element>(
+        &self,
+        tape: &mut Tape<E>,
+        params: &Params<E>,
+        batch: &Padded<E>,
+        state: &State<E>,
         dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<Read, Error> {
         let x = match (self.input, self.table) {
@@ -104,8 +122,7 @@ impl Reader {
             let (name, expected) = ("input of a reader".to_string(), vec![batch.steps * batch.rows]);
             return Err(Error::Shape { name, got: vec![x.rows()], expected });
         }
-        let state = self.rnn.initial_state(params, batch.rows);
-        let before = self.rnn.begin(tape, params, &state, false)?;
+        let before = self.rnn.begin(tape, params, state, false)?;
         let (output, after) = self.rnn.forward(tape, params, x, &before, Some(&batch.present), dropout)?;
         Ok(Read { output, after })
     }

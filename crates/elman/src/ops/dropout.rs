@@ -42,7 +42,8 @@ impl<E: Element> Tape<E> {
         }
         let dropout = mask::Dropout::new(p);
         let drawn = rows * pad(x.cols());
-        let mut draws = vec![0; x.len()];
+        let mut draws = self.memory.lists.draws.take();
+        draws.resize(x.len(), 0);
         fill(&self.memory.cpu, rng, &mut draws[..drawn]);
         for step in 1..x.len() / drawn {
             draws.copy_within(..drawn, step * drawn);
@@ -79,6 +80,10 @@ impl Dropout {
         }
         m.recycle(grad_y);
         Ok(())
+    }
+
+    pub fn recycle<E: Element>(self, m: &mut Memory<E>) {
+        m.lists.draws.recycle(self.draws);
     }
 }
 

@@ -41,7 +41,8 @@ impl<E: Element> Tape<E> {
             }
         }
         let y = self.memory.push_rows(y, tokens.len(), width);
-        self.record(Op::Embed(Embed { table, tokens: tokens.to_vec(), vocab_size, y }));
+        let tokens = self.memory.lists.tokens.copy(tokens);
+        self.record(Op::Embed(Embed { table, tokens, vocab_size, y }));
         Ok(y)
     }
 }
@@ -68,5 +69,9 @@ impl Embed {
         }
         m.recycle(grad_y);
         Ok(())
+    }
+
+    pub fn recycle<E: Element>(self, m: &mut Memory<E>) {
+        m.lists.tokens.recycle(self.tokens);
     }
 }

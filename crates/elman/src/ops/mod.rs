@@ -8,6 +8,7 @@ mod cross_entropy;
 mod dropout;
 mod elementwise;
 mod embed;
+mod head;
 mod likelihood;
 mod linear;
 mod param;
@@ -24,13 +25,14 @@ use crate::params::Params;
 use crate::tape::{Memory, Var};
 
 pub use linear::LinearIds;
+pub(crate) use recurrent::Recurrent;
 pub use recurrent::{LayerIds, Sequence, StateVars};
 
 /// A recorded node: what it read, what it wrote and what backward needs.
 #[derive(Debug)]
 pub(crate) enum Op<E> {
     Embed(embed::Embed),
-    Recurrent(Box<recurrent::Recurrent<E>>),
+    Recurrent(Box<Recurrent<E>>),
     Linear(linear::Linear),
     Dropout(dropout::Dropout),
     CrossEntropy(cross_entropy::CrossEntropy<E>),
@@ -84,7 +86,9 @@ impl<E: Element> Op<E> {
     /// Gives the node's own buffers back.
     pub fn recycle(self, m: &mut Memory<E>) {
         match self {
-            Op::Recurrent(op) => op.recycle(m),
+            Op::Embed(op) => op.recycle(m),
+            Op::Recurrent(op) => Recurrent::recycle(op, m),
+            Op::Dropout(op) => op.recycle(m),
             Op::CrossEntropy(op) => op.recycle(m),
             Op::Scan(op) => op.recycle(m),
             Op::Likelihood(op) => op.recycle(m),

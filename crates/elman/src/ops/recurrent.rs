@@ -127,11 +127,18 @@ impl<E: Element> Tape<E> {
         let after = StateVars { hidden: m.view(states, d.last_slot() * batch, batch, hidden_size), cell: last_cell };
         let x = match x {
             Sequence::Dense(x) => Saved::Dense(x),
-            Sequence::Tokens { tokens, .. } => Saved::Tokens(tokens.to_vec()),
+            Sequence::Tokens { tokens, .. } => Saved::Tokens(m.lists.tokens.copy(tokens)),
         };
-        let present = present.map(<[bool]>::to_vec);
-        let op = Recurrent { ids, d, x, present, before, hidden: states, last_cell, gates, cell };
-        self.record(Op::Recurrent(Box::new(op)));
+        let present = present.map(|present| m.lists.present.copy(present));
+        let node = Recurrent { ids, d, x, present, before, hidden: states, last_cell, gates, cell };
+        let boxed = match m.lists.recurrent.pop() {
+            Some(mut boxed) => {
+                *boxed = node;
+                boxed
+            }
+            None => Box::new(node),
+        };
+        self.record(Op::Recurrent(boxed));
         Ok((y, after))
     }
 }
@@ -184,8 +191,15 @@ impl<E: Element> Recurrent<E> {
         Ok(())
     }
 
-    pub fn recycle(self, m: &mut Memory<E>) {
-        m.recycle(self.gates);
-        m.recycle(self.cell);
+    pub fn recycle(mut node: Box<Self>, m: &mut Memory<E>) {
+        m.recycle(std::mem::take(&mut node.gates));
+        m.recycle(std::mem::take(&mut node.cell));
+        if let Saved::Tokens(tokens) = &mut node.x {
+            m.lists.tokens.recycle(std::mem::take(tokens));
+        }
+        if let Some(present) = node.present.take() {
+            m.lists.present.recycle(present);
+        }
+        m.lists.recurrent.push(node);
     }
 }

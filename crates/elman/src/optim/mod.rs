@@ -48,8 +48,9 @@ impl<E: Element> Optimizer<E> {
         self.step += 1;
         let (momentum, weight_decay) = (self.momentum, self.weight_decay);
         let step = Step { lr, momentum, weight_decay, grad_scale, number: self.step };
-        let mut moments: Vec<&mut [E]> = self.moments.iter_mut().map(|(_, moment)| moment.values_mut()).collect();
-        descent::descend(cpu, self.kind, &step, params.values_mut(), grads.values(), &mut moments)?;
+        let (count, mut moments) = (self.moments.len(), self.moments.iter_mut().map(|(_, moment)| moment.values_mut()));
+        let mut moments = [moments.next().unwrap_or_default(), moments.next().unwrap_or_default()];
+        descent::descend(cpu, self.kind, &step, params.values_mut(), grads.values(), &mut moments[..count])?;
         Ok(())
     }
 }

@@ -38,6 +38,8 @@ pub struct Language<E> {
     test: Held,
     model: LanguageModel<E>,
     carry: State<E>,
+    /// The state of a step that does not carry one, used again.
+    fresh: State<E>,
     shape: Shape,
 }
 
@@ -69,8 +71,9 @@ impl<E: Element> Language<E> {
             memory_bytes: memory::training_bytes(config, vocab.len(), validation.ids.len()),
             notes,
         };
-        let (carry, text, batch) = (model.initial_state(config.batch), corpus.mark(), Batch::default());
-        Ok(Language { text, vocab, vocab_is_given, batches, batch, validation, test, model, carry, shape })
+        let (carry, fresh) = (model.initial_state(config.batch), model.initial_state(config.batch));
+        let (text, batch) = (corpus.mark(), Batch::default());
+        Ok(Language { text, vocab, vocab_is_given, batches, batch, validation, test, model, carry, fresh, shape })
     }
 }
 
@@ -123,10 +126,9 @@ impl<E: Element> Task for Language<E> {
     fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
         self.batches.fill(step - 1, &mut self.batch);
         let batch = &self.batch;
-        let mut fresh = None;
         let state = match self.batches.carries_state() {
             true => &mut self.carry,
-            false => fresh.insert(self.model.initial_state(batch.rows)),
+            false => self.model.restart(&mut self.fresh, batch.rows),
         };
         if (step - 1).is_multiple_of(self.shape.steps_per_epoch) {
             self.model.reset(state);

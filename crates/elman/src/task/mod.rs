@@ -2,7 +2,10 @@
 //! Refuses the policy of a run: batches come from here, when they are asked for; steps, saves and stops do not.
 
 pub mod classify;
+pub mod forecast;
+pub mod generate;
 pub mod language;
+pub mod tag;
 pub mod translate;
 
 use elman_kernels::{Cpu, Element};
@@ -11,7 +14,10 @@ use serde_json::{Map, Value};
 use crate::{config::Config, data::TextMark, error::Error, params::Params, report::Shape, state::State, tape::Tape};
 
 pub use classify::Classify;
+pub use forecast::ForecastTask;
+pub use generate::Generate;
 pub use language::Language;
+pub use tag::Tag;
 pub use translate::Translate;
 
 /// A step's loss and what it is the mean of.

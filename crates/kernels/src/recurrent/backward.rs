@@ -9,7 +9,7 @@ use crate::cpu::Shared;
 use crate::gemm::{self, Columns, Init, Left};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
-use crate::{Buffer, Cpu, Element, pad};
+use crate::{Cpu, Element, pad};
 
 /// All steps back, with lengths checked: `gates` becomes the gradient by the pre-activations. The rows of absent
 /// positions are left with anything in them.
@@ -22,14 +22,15 @@ pub(super) fn steps<E: Element, Q: Equations>(
 ) {
     let transposed = |columns: Columns| {
         let inputs = d.panels() * columns.width;
-        let mut to = Buffer::zeros(d.hidden_size.div_ceil(PANEL) * inputs * PANEL);
+        let mut to = cpu.scratch(d.hidden_size.div_ceil(PANEL) * inputs * PANEL);
         gemm::transpose(cpu, weight_hh, d.hidden_size, columns, inputs, &mut to);
         to
     };
     let weight_hh_t = transposed(Q::RECURRENT);
+    // Of a cell without an inner product, these are empty.
     let (inner_t, mut grad_operand) = match Q::INNER {
-        None => Default::default(),
-        Some(inner) => (transposed(inner.product), Buffer::zeros(d.state_len())),
+        None => (cpu.scratch(0), cpu.scratch(0)),
+        Some(inner) => (transposed(inner.product), cpu.scratch(d.state_len())),
     };
     let (hidden, cell) = (run.hidden, run.cell);
     let (gates, grad_operand) = (Shared::new(run.gates), Shared::new(&mut grad_operand));

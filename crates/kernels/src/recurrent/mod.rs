@@ -24,7 +24,7 @@ use crate::error::{check_len, check_tokens, product};
 use crate::gemm::{Columns, Left};
 use crate::layout::{Layout, PANEL};
 use crate::simd::Simd;
-use crate::{Buffer, Cpu, Element, Error, pad};
+use crate::{Cpu, Element, Error, pad};
 use present::Present;
 
 /// Makes the enum of cells, and `with_equations!(cell, Q => body)`, which runs the body with Q bound to the type of the
@@ -393,7 +393,7 @@ fn forward_for<E: Element>(
     if d.state_len() == 0 {
         return Ok(());
     }
-    let mut bias = Buffer::zeros(w.bias_ih.len());
+    let mut bias = cpu.scratch(w.bias_ih.len());
     for (sum, (&a, &b)) in bias.iter_mut().zip(w.bias_ih.iter().zip(w.bias_hh)) {
         *sum = a + b;
     }

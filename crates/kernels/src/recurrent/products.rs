@@ -1,11 +1,15 @@
 //! Holds the products of a recurrent layer's backward that need no order in time: the gradients by input, weights and
 //! biases. Refuses positions that are absent: their rows are taken out first, so that no sum sees them.
 
+use std::ops::Range;
+
 use super::{Dims, Equations, Inner, Input, Present, WeightGrads, gate_rows};
+use crate::buffer::Loan;
 use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, WeightGrad};
 use crate::layout::PANEL;
-use crate::{Buffer, Cpu, Element, linear, pad};
+use crate::simd::{Kernel, Simd};
+use crate::{Cpu, Element, linear, pad};
 
 /// The gradient by the pre-activations, without the rows of absent positions.
 struct GateGrads<'a, E> {
@@ -51,7 +55,7 @@ pub(super) fn add<E: Element, Q: Equations>(
     }
     // d_b += sum of d_a, each bias in its columns
     let recurrent = [Some(Q::RECURRENT), Q::INNER.map(|inner| inner.product)];
-    g.add_to_biases(&mut [(grads.bias_ih, &[Some(Q::INPUT)]), (grads.bias_hh, &recurrent)]);
+    g.add_to_biases(cpu, &mut [(grads.bias_ih, &[Some(Q::INPUT)]), (grads.bias_hh, &recurrent)]);
 }
 
 impl<'a, E: Element> GateGrads<'a, E> {
@@ -81,7 +85,7 @@ impl<'a, E: Element> GateGrads<'a, E> {
     /// d_x += d_a W_ih.
     fn add_to_input(&self, cpu: &Cpu, weight_ih: &[E], columns: Columns, grad_x: &mut [E]) {
         let (inputs, width) = (self.d.panels() * columns.width, pad(self.d.input_size));
-        let mut transposed = Buffer::zeros(self.d.input_size.div_ceil(PANEL) * inputs * PANEL);
+        let mut transposed = cpu.scratch(self.d.input_size.div_ceil(PANEL) * inputs * PANEL);
         gemm::transpose(cpu, weight_ih, self.d.input_size, columns, inputs, &mut transposed);
         let a = gate_rows(self.d, self.gates.as_ptr(), columns);
         let product = |grad_x: &mut [E]| {
@@ -89,7 +93,7 @@ impl<'a, E: Element> GateGrads<'a, E> {
             unsafe { linear::product(cpu, self.rows, a, &transposed, width, None, true, grad_x) }
         };
         let Some(positions) = &self.positions else { return product(grad_x) };
-        let mut some = Buffer::zeros(self.rows * width);
+        let mut some = cpu.scratch::<E>(self.rows * width);
         for (row, &position) in some.chunks_exact_mut(width.max(1)).zip(positions) {
             row.copy_from_slice(&grad_x[position * width..][..width]);
         }
@@ -126,17 +130,17 @@ impl<'a, E: Element> GateGrads<'a, E> {
     }
 
     /// Adds the sum over the rows of d_a, in rising row, to each bias in its columns.
-    fn add_to_biases(&self, biases: &mut [(&mut [E], &[Option<Columns>])]) {
+    fn add_to_biases(&self, cpu: &Cpu, biases: &mut [(&mut [E], &[Option<Columns>])]) {
         if self.rows == 0 {
             return;
         }
-        for (p, panel) in self.panels().enumerate() {
-            let mut sums = [E::ZERO; PANEL];
-            for row in panel.chunks_exact(PANEL) {
-                for (sum, &g) in sums.iter_mut().zip(row) {
-                    *sum += g;
-                }
+        let mut sums = cpu.scratch(self.d.panels() * PANEL);
+        cpu.fill(&mut sums, PANEL, self.rows, |start, sums| {
+            for (panel, sums) in self.panels().skip(start / PANEL).zip(sums.chunks_exact_mut(PANEL)) {
+                cpu.run(ColumnSums { panel, sums });
             }
+        });
+        for (p, sums) in sums.chunks_exact(PANEL).enumerate() {
             for (bias, columns) in biases.iter_mut() {
                 for &Columns { first, width } in columns.iter().flatten() {
                     let bias = &mut bias[p * PANEL + first..][..width];
@@ -146,10 +150,10 @@ impl<'a, E: Element> GateGrads<'a, E> {
         }
     }
 
-    /// Some columns of every panel side by side, as rows `[rows, pad(H)]`. Allocates them.
-    fn columns(&self, cpu: &Cpu, columns: Columns) -> Buffer<E> {
+    /// Some columns of every panel side by side, as rows `[rows, pad(H)]`.
+    fn columns<'c>(&self, cpu: &'c Cpu, columns: Columns) -> Loan<'c, E> {
         let width = self.d.panels() * columns.width;
-        let mut all = Buffer::zeros(self.rows * width);
+        let mut all = cpu.scratch(self.rows * width);
         cpu.fill(&mut all, width, 1, |start, rows| {
             for (i, row) in rows.chunks_exact_mut(width).enumerate() {
                 let at = (start / width + i) * PANEL + columns.first;
@@ -172,13 +176,49 @@ impl<'a, E: Element> GateGrads<'a, E> {
                 let len = d.input_size * PANEL;
                 // SAFETY: panel p lies within the gradient and belongs to this part alone.
                 let grad = unsafe { std::slice::from_raw_parts_mut(grad.get().add(p * len), len) };
-                for (r, row) in panel.chunks_exact(PANEL).enumerate() {
-                    let sums = &mut grad[token(r) * PANEL..][..PANEL][columns.clone()];
-                    for (sum, &g) in sums.iter_mut().zip(&row[columns.clone()]) {
-                        *sum += g;
-                    }
-                }
+                cpu.run(Scatter { panel, token, columns: columns.clone(), grad });
             }
         });
+    }
+}
+
+/// The sums of a panel's columns, in rising row.
+struct ColumnSums<'a, E> {
+    panel: &'a [E],
+    sums: &'a mut [E],
+}
+
+impl<E: Element> Kernel<E> for ColumnSums<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, _: S) {
+        let mut sums = [E::ZERO; PANEL];
+        for row in self.panel.chunks_exact(PANEL) {
+            for (sum, &g) in sums.iter_mut().zip(row) {
+                *sum += g;
+            }
+        }
+        self.sums.copy_from_slice(&sums);
+    }
+}
+
+/// Adds some columns of a panel's rows to the rows of their tokens.
+struct Scatter<'a, E, T> {
+    panel: &'a [E],
+    token: T,
+    columns: Range<usize>,
+    grad: &'a mut [E],
+}
+
+impl<E: Element, T: Fn(usize) -> usize> Kernel<E> for Scatter<'_, E, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, _: S) {
+        for (r, row) in self.panel.chunks_exact(PANEL).enumerate() {
+            let sums = &mut self.grad[(self.token)(r) * PANEL..][..PANEL][self.columns.clone()];
+            for (sum, &g) in sums.iter_mut().zip(&row[self.columns.clone()]) {
+                *sum += g;
+            }
+        }
     }
 }

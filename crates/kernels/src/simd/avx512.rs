@@ -79,7 +79,8 @@ intrinsics!(
     _mm512_andnot_ps,
     _mm512_or_ps,
     pow2_f32,
-    if_positive_f32
+    if_positive_f32,
+    _mm512_scalef_ps
 );
 intrinsics!(
     Avx512,
@@ -102,5 +103,6 @@ intrinsics!(
     _mm512_andnot_pd,
     _mm512_or_pd,
     pow2_f64,
-    if_positive_f64
+    if_positive_f64,
+    _mm512_scalef_pd
 );

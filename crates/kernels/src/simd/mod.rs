@@ -60,6 +60,14 @@ pub trait Simd<E: Element>: Copy + Send + Sync {
     fn copysign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
     /// `2^n` for an integral `n` in the range of normal exponents.
     fn pow2(self, n: Self::V) -> Self::V;
+    /// `x * 2^n`, rounded once, for an x about 1 and an integral `n` of up to twice that range.
+    #[inline(always)]
+    fn scale(self, x: Self::V, n: Self::V) -> Self::V {
+        // In two factors, so that neither leaves the normal range; only the second product can round.
+        let integer = self.splat(E::from_f64(E::INTEGER));
+        let half = self.sub(self.fma(n, self.splat(E::from_f64(0.5)), integer), integer);
+        self.mul(self.mul(x, self.pow2(half)), self.pow2(self.sub(n, half)))
+    }
 }
 
 /// Work written once for every instruction set. `run` and all it calls in a loop must be `#[inline(always)]`, so

@@ -5,7 +5,7 @@
 /// function `enabled`, compiled for the token's instructions.
 macro_rules! intrinsics {
     ($token:ident, $float:ident, $vector:ident, $lanes:literal, $tile:literal, $load:ident, $store:ident, $splat:ident, $add:ident, $sub:ident,
-     $mul:ident, $div:ident, $fma:ident, $fnma:ident, $min:ident, $max:ident, $and:expr, $andnot:expr, $or:expr, $pow2:expr, $if_positive:expr) => {
+     $mul:ident, $div:ident, $fma:ident, $fnma:ident, $min:ident, $max:ident, $and:expr, $andnot:expr, $or:expr, $pow2:expr, $if_positive:expr $(, $scale:ident)?) => {
         impl Simd<$float> for $token {
             type V = $vector;
             const LANES: usize = $lanes;
@@ -91,6 +91,13 @@ macro_rules! intrinsics {
                 // SAFETY: `self` proves the instruction.
                 unsafe { $pow2(n) }
             }
+            $(
+                #[inline(always)]
+                fn scale(self, x: $vector, n: $vector) -> $vector {
+                    // SAFETY: `self` proves the instruction.
+                    unsafe { $scale(x, n) }
+                }
+            )?
         }
     };
 }

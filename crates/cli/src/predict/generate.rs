@@ -1,0 +1,33 @@
+//! Holds texts that are written for a class or a vector: a text a line.
+
+use std::process::ExitCode;
+
+use elman::checkpoint::Stored;
+use elman::tape::Tape;
+use elman::task::generate::TrainedWriter;
+use elman::{Cpu, Element, Settings};
+
+use super::Args;
+use crate::failure::Refusal;
+use crate::terminal;
+
+pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode> {
+    if !args.is_stdin() {
+        let message = format!("{} is given, but a writer reads no data", args.name());
+        return Err(Refusal::new(message).hint("say what to write for: --given NAME=VALUE[,NAME=VALUE..]").into());
+    }
+    let (config, trained) = TrainedWriter::<E>::load(stored)?;
+    let mut given = Vec::new();
+    for pair in &args.given {
+        match pair.split_once('=') {
+            Some((name, value)) => given.push((name.to_string(), value.to_string())),
+            None => return Err(Refusal::new(format!("--given is {pair}, expected NAME=VALUE")).into()),
+        }
+    }
+    let condition = trained.condition(&given, &config.generate()?.source.label)?;
+    let settings = Settings { temperature: args.temperature, ..Settings::default() };
+    let mut tape = Tape::new(&Cpu::new(args.threads)?);
+    let texts = trained.write(&mut tape, &condition, args.samples, settings, args.seed, config.seq_len)?;
+    terminal::print(&texts.join("\n"))?;
+    Ok(ExitCode::SUCCESS)
+}

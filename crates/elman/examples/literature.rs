@@ -1,0 +1,242 @@
+//! Three problems of the literature that tell a right recurrent net from a wrong one, without data: the adding problem and the
+//! embedded Reber grammar (Hochreiter and Schmidhuber 1997), and parity with a label at every step.
+//!
+//!     cargo run --release -p elman --example literature -- adding           # the sequences it takes, 5 seeds
+//!     cargo run --release -p elman --example literature -- reber            # 20 seeds
+//!     cargo run --release -p elman --example literature -- parity gru       # 10 seeds; rnn, lstm or gru
+//!     cargo run --release -p elman --example literature -- adding 2 5       # 2 seeds of 5 steps
+
+use elman::config::{Cell, Config, Forecast, Tag, TaskSettings};
+use elman::data::sequences::{Padded, Sequences};
+use elman::model::{Forecaster, Input, Tagger};
+use elman::optim::{Optimizer, clip};
+use elman::params::Params;
+use elman::rng::{ChaCha8Rng, Purpose, generator, uniform};
+use elman::tape::Tape;
+use elman::{Cpu, Error};
+use elman_kernels::softmax::IGNORED;
+
+const BATCH: usize = 32;
+
+/// What a step of training needs beside the model.
+struct Loop {
+    config: Config,
+    cpu: Cpu,
+    tape: Tape<f32>,
+    grads: Params<f32>,
+    optimizer: Optimizer<f32>,
+}
+
+impl Loop {
+    fn new(config: &Config, cpu: &Cpu, params: &Params<f32>) -> Loop {
+        let (tape, grads) = (Tape::new(cpu), params.zeros_like());
+        Loop { config: config.clone(), cpu: cpu.clone(), tape, grads, optimizer: Optimizer::of(config, params) }
+    }
+
+    fn update(&mut self, params: &mut Params<f32>) -> Result<(), Error> {
+        let norm = self.grads.norm(&self.cpu);
+        let scale = clip(&self.cpu, &self.config, norm, &mut self.grads);
+        self.optimizer.update(&self.cpu, self.config.lr, scale, params, &self.grads)
+    }
+}
+
+fn config(task: TaskSettings, cell: Cell, hidden_size: usize, lr: f64, seed: u64) -> Config {
+    let plain = Config { dropout: 0.0, output_dropout: 0.0, clip: 1.0, ..Config::default() };
+    Config { task: Some(task), cell, hidden_size, num_layers: 1, embed: 0, lr, seed, ..plain }
+}
+
+fn below(n: usize, rng: &mut ChaCha8Rng) -> usize {
+    (uniform(rng) * n as f64) as usize
+}
+
+/// `count` sequences of 100 pairs: a number in -1 to 1 and a mark. Two are marked, one of the first ten and one of the first
+/// half; the target after the last is 0.5 + (their sum) / 4.
+fn additions(count: usize, rng: &mut ChaCha8Rng) -> (Padded<f32>, Vec<f64>) {
+    const STEPS: usize = 100;
+    let (mut rows, mut answers) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        let first = below(10, rng);
+        let second = (first + 1 + below(STEPS / 2 - 1, rng)) % (STEPS / 2);
+        let numbers: Vec<f64> = (0..STEPS).map(|_| 2.0 * uniform(rng) - 1.0).collect();
+        answers.push(0.5 + (numbers[first] + numbers[second]) / 4.0);
+        let mark = |t: usize| if t == first || t == second { 1.0 } else { 0.0 };
+        rows.push((0..STEPS).flat_map(|t| [numbers[t] as f32, mark(t)]).collect());
+    }
+    let batch = Padded::new(&Sequences::Vectors { width: 2, rows }, &(0..count).collect::<Vec<_>>(), 0);
+    (batch, answers)
+}
+
+/// The sequences until at most 1 of 2,560 fresh ones is off by more than 0.04; None where 74,000 are not enough.
+fn adding(cpu: &Cpu, seed: u64, most: u64) -> Result<Option<u64>, Error> {
+    let config = config(TaskSettings::Forecast(Forecast::default()), Cell::Lstm, 64, 3e-3, seed);
+    let mut model = Forecaster::<f32>::new(&config, 2, 1)?;
+    let mut work = Loop::new(&config, cpu, model.params());
+    for step in 1..=most {
+        let (batch, answers) = additions(BATCH, &mut generator(seed, Purpose::Batches, step));
+        let mut targets = vec![f64::NAN; batch.steps * BATCH];
+        let last = targets.len() - BATCH;
+        targets[last..].copy_from_slice(&answers);
+        model.loss_and_grads(&mut work.tape, &batch, &targets, None, &mut work.grads)?;
+        work.update(model.params_mut())?;
+        if step % 100 == 0 || step == most {
+            let (batch, answers) = additions(2560, &mut generator(seed, Purpose::Split, step));
+            work.tape.start(false);
+            let raw = model.forward(&mut work.tape, &batch, &mut None, None)?;
+            let said = work.tape.dense_value(raw);
+            let said = said[2 * (batch.steps - 1) * batch.rows..].chunks_exact(2).map(|pair| f64::from(pair[0]));
+            let off = said.zip(&answers).filter(|(said, answer)| (said - *answer).abs() > 0.04).count();
+            if off <= 1 {
+                return Ok(Some(step * BATCH as u64));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The symbols of the grammar.
+const SYMBOLS: &[u8] = b"BTPSXVE";
+/// From each state of the inner grammar: two ways, a symbol and a state.
+const WAYS: [[(u8, usize); 2]; 5] = [
+    [(b'T', 1), (b'P', 2)],
+    [(b'S', 1), (b'X', 3)],
+    [(b'T', 2), (b'V', 4)],
+    [(b'X', 2), (b'S', 5)],
+    [(b'P', 3), (b'V', 5)],
+];
+
+/// A string of the embedded grammar, and which symbols may follow each of its own.
+fn reber(rng: &mut ChaCha8Rng) -> (Vec<u32>, Vec<Vec<u32>>) {
+    let id = |symbol: u8| SYMBOLS.iter().position(|&s| s == symbol).unwrap_or_default() as u32;
+    let ids = |symbols: &[u8]| symbols.iter().map(|&symbol| id(symbol)).collect::<Vec<u32>>();
+    let branch = if uniform(rng) < 0.5 { b'T' } else { b'P' };
+    let (mut text, mut legal) = (vec![b'B', branch, b'B'], vec![ids(b"TP"), ids(b"B")]);
+    let mut state = 0;
+    while state < 5 {
+        let ways = WAYS[state];
+        legal.push(ids(&[ways[0].0, ways[1].0]));
+        let (symbol, next) = ways[below(2, rng)];
+        text.push(symbol);
+        state = next;
+    }
+    text.extend([b'E', branch, b'E']);
+    legal.extend([ids(b"E"), ids(&[branch]), ids(b"E")]);
+    (ids(&text), legal)
+}
+
+/// Whether, at every step of 256 fresh strings, every legal symbol is likelier than every other; tried until 40,000 are read.
+fn grammar(cpu: &Cpu, seed: u64, most: u64) -> Result<Option<u64>, Error> {
+    let task = TaskSettings::Tag(Tag { bidirectional: false, ..Tag::default() });
+    let config = config(task, Cell::Lstm, 32, 1e-2, seed);
+    let mut model = Tagger::<f32>::new(&config, Input::Tokens(SYMBOLS.len()), SYMBOLS.len())?;
+    let mut work = Loop::new(&config, cpu, model.params());
+    let draw = |count: usize, mut rng: ChaCha8Rng| {
+        let strings: Vec<(Vec<u32>, Vec<Vec<u32>>)> = (0..count).map(|_| reber(&mut rng)).collect();
+        let inputs = strings.iter().map(|(text, _)| text[..text.len() - 1].to_vec()).collect();
+        let batch: Padded<f32> = Padded::new(&Sequences::Tokens(inputs), &(0..count).collect::<Vec<_>>(), 0);
+        (strings, batch)
+    };
+    for step in 1..=most {
+        let (strings, batch) = draw(BATCH, generator(seed, Purpose::Batches, step));
+        let next = |t: usize, b: usize| strings[b].0.get(t + 1).copied().unwrap_or(IGNORED);
+        let targets: Vec<u32> = (0..batch.steps).flat_map(|t| (0..BATCH).map(move |b| next(t, b))).collect();
+        model.loss_and_grads(&mut work.tape, &batch, &targets, None, &mut work.grads)?;
+        work.update(model.params_mut())?;
+        if step % 50 == 0 || step == most {
+            let (strings, batch) = draw(256, generator(seed, Purpose::Split, step));
+            let said = model.probabilities(&mut work.tape, &batch)?;
+            let is_right = |row: &[f64], legal: &[u32]| {
+                let split = |is_legal: bool| (0..row.len()).filter(move |at| legal.contains(&(*at as u32)) == is_legal);
+                let least = split(true).map(|at| row[at]).fold(f64::INFINITY, f64::min);
+                split(false).all(|at| row[at] < least)
+            };
+            let all = said.iter().zip(&strings);
+            let mut rows = all.flat_map(|(rows, (_, legal))| rows.chunks_exact(SYMBOLS.len()).zip(legal));
+            if rows.all(|(row, legal)| is_right(row, legal)) {
+                return Ok(Some(step * BATCH as u64));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Share of the right labels on bits of length 41 to 500, after training on lengths up to 40: is the number of ones odd?
+fn parity(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<f64, Error> {
+    let task = TaskSettings::Tag(Tag { bidirectional: false, ..Tag::default() });
+    let config = config(task, cell, 32, if cell == Cell::RnnTanh { 2e-3 } else { 5e-3 }, seed);
+    let mut model = Tagger::<f32>::new(&config, Input::Tokens(2), 2)?;
+    let mut work = Loop::new(&config, cpu, model.params());
+    let draw = |from: usize, to: usize, count: usize, mut rng: ChaCha8Rng| {
+        let bits = |rng: &mut ChaCha8Rng| {
+            let length = from + below(to - from + 1, rng);
+            (0..length).map(|_| below(2, rng) as u32).collect::<Vec<u32>>()
+        };
+        let bits: Vec<Vec<u32>> = (0..count).map(|_| bits(&mut rng)).collect();
+        let odd = |bits: &Vec<u32>| {
+            let mut ones = 0;
+            bits.iter()
+                .map(|bit| {
+                    ones ^= bit;
+                    ones
+                })
+                .collect::<Vec<u32>>()
+        };
+        let labels: Vec<Vec<u32>> = bits.iter().map(odd).collect();
+        let batch: Padded<f32> = Padded::new(&Sequences::Tokens(bits), &(0..count).collect::<Vec<_>>(), 0);
+        (batch, labels)
+    };
+    for step in 1..=most {
+        // Lengths grow with the steps: a long string teaches nothing before short ones are known.
+        let longest = (2 + 60 * step / most.max(1)).min(40) as usize;
+        let (batch, labels) = draw(1, longest, BATCH, generator(seed, Purpose::Batches, step));
+        let label = |t: usize, b: usize| labels[b].get(t).copied().unwrap_or(IGNORED);
+        let targets: Vec<u32> = (0..batch.steps).flat_map(|t| (0..BATCH).map(move |b| label(t, b))).collect();
+        model.loss_and_grads(&mut work.tape, &batch, &targets, None, &mut work.grads)?;
+        work.update(model.params_mut())?;
+    }
+    let (batch, labels) = draw(41, 500, 256, generator(seed, Purpose::Split, 0));
+    let said = model.probabilities(&mut work.tape, &batch)?;
+    let rows = said.iter().zip(&labels).flat_map(|(rows, labels)| rows.chunks_exact(2).zip(labels));
+    let right: Vec<bool> = rows.map(|(row, &label)| (row[1] > row[0]) == (label == 1)).collect();
+    Ok(right.iter().filter(|&&right| right).count() as f64 / right.len() as f64)
+}
+
+fn main() -> Result<(), Error> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let numbers: Vec<u64> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
+    let (seeds, steps) = (numbers.first().copied(), numbers.get(1).copied());
+    let cpu = Cpu::new(None)?;
+    let taken = |what: &str, all: &[Option<u64>], most: u64| {
+        let solved = all.iter().flatten().count();
+        let told: Vec<String> = all.iter().map(|n| n.map_or("-".to_string(), |n| n.to_string())).collect();
+        println!("{what}: {solved} of {} seeds within {most} sequences, after {}", all.len(), told.join(" "));
+    };
+    match args.first().map(String::as_str) {
+        Some("adding") => {
+            let most = steps.unwrap_or(74_000 / BATCH as u64);
+            let all: Result<Vec<_>, _> = (1..=seeds.unwrap_or(5)).map(|seed| adding(&cpu, seed, most)).collect();
+            taken("adding problem, T = 100", &all?, most * BATCH as u64);
+        }
+        Some("reber") => {
+            let most = steps.unwrap_or(40_000 / BATCH as u64);
+            let all: Result<Vec<_>, _> = (1..=seeds.unwrap_or(20)).map(|seed| grammar(&cpu, seed, most)).collect();
+            taken("embedded Reber grammar", &all?, most * BATCH as u64);
+        }
+        Some("parity") => {
+            let cell = match args.get(1).map(String::as_str) {
+                Some("rnn") => Cell::RnnTanh,
+                Some("gru") => Cell::Gru,
+                _ => Cell::Lstm,
+            };
+            let shares: Result<Vec<f64>, Error> =
+                (1..=seeds.unwrap_or(10)).map(|seed| parity(&cpu, cell, seed, steps.unwrap_or(3000))).collect();
+            let told: Vec<String> = shares?.iter().map(|share| format!("{:.1}", 100.0 * share)).collect();
+            println!(
+                "parity, {}, lengths 41 to 500 after 1 to 40, % of the labels by seed: {}",
+                cell.name(),
+                told.join(" ")
+            );
+        }
+        _ => println!("expected adding, reber or parity"),
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Holds what `--task restore` learns from: text without capitals, punctuation and line breaks, and for each of its characters
+//! what was taken from it. Puts it back, too. Refuses nothing: a mark before the first letter is lost.
+
+use super::corpus::TextMark;
+use super::labelled::Items;
+use super::tagged::Tagged;
+use crate::error::Error;
+
+/// The marks that are taken away and put back. Apostrophes and hyphens belong to words and stay.
+pub const MARKS: [char; 6] = ['.', ',', ';', ':', '!', '?'];
+
+/// The class of a character from which nothing was taken.
+const NOTHING: &str = "=";
+
+/// A text without capitals and marks, and the class of each of its characters: `^` for a capital, then the mark that
+/// followed; `=` for neither. White space of any length is one space.
+pub fn taken(text: &str) -> (Vec<char>, Vec<String>) {
+    let (mut bare, mut classes): (Vec<char>, Vec<String>) = (Vec::new(), Vec::new());
+    for c in text.chars() {
+        if MARKS.contains(&c) {
+            // Of several marks the first counts; one after a space belongs to nothing.
+            if let Some(class) = classes.last_mut().filter(|_| bare.last() != Some(&' ')) {
+                match class.as_str() {
+                    NOTHING => *class = c.to_string(),
+                    "^" => class.push(c),
+                    _ => {}
+                }
+            }
+        } else if c.is_whitespace() {
+            if bare.last().is_some_and(|&last| last != ' ') {
+                bare.push(' ');
+                classes.push(NOTHING.to_string());
+            }
+        } else {
+            let mut lower = c.to_lowercase();
+            let small = match (lower.next(), lower.next()) {
+                (Some(small), None) => small,
+                _ => c, // what becomes two letters stays as it is
+            };
+            bare.push(small);
+            classes.push(if small == c { NOTHING } else { "^" }.to_string());
+        }
+    }
+    if bare.last() == Some(&' ') {
+        bare.pop();
+        classes.pop();
+    }
+    (bare, classes)
+}
+
+/// A bare text with what its classes say put back.
+pub fn put_back<'a>(bare: &[char], classes: impl Iterator<Item = &'a str>) -> String {
+    let mut text = String::new();
+    for (&c, class) in bare.iter().zip(classes) {
+        match class.strip_prefix('^') {
+            Some(mark) => {
+                text.extend(c.to_uppercase());
+                text += mark;
+            }
+            None => {
+                text.push(c);
+                text += class.strip_prefix(NOTHING).unwrap_or(class);
+            }
+        }
+    }
+    text
+}
+
+/// Whether a class has a capital, and its mark.
+pub fn parts(class: &str) -> (bool, Option<char>) {
+    let (capital, rest) = match class.strip_prefix('^') {
+        Some(rest) => (true, rest),
+        None => (false, class),
+    };
+    (capital, rest.chars().next().filter(|c| MARKS.contains(c)))
+}
+
+/// A text in pieces of `length` characters, with what was taken from each.
+pub fn pieces(text: &str, length: usize, mark: TextMark) -> Result<Tagged, Error> {
+    let (bare, classes) = taken(text);
+    let texts = bare.chunks(length.max(1)).map(|piece| piece.iter().collect()).collect();
+    Tagged::of(Items::Texts(texts), classes.chunks(length.max(1)).map(<[String]>::to_vec).collect(), mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_put_back() {
+        let text = "Now is the winter,\n  of Our discontent!? Don't -- I.";
+        let (bare, classes) = taken(text);
+        assert_eq!(bare.iter().collect::<String>(), "now is the winter of our discontent don't -- i");
+        assert_eq!(bare.len(), classes.len());
+        let back = put_back(&bare, classes.iter().map(String::as_str));
+        assert_eq!(back, "Now is the winter, of Our discontent! Don't -- I.");
+        assert_eq!(
+            [parts("^."), parts(","), parts("="), parts("^")],
+            [(true, Some('.')), (false, Some(',')), (false, None), (true, None)]
+        );
+        assert_eq!(taken(" . A ").0, ['a']);
+        assert_eq!(taken("ß İ").0, ['ß', ' ', 'İ']);
+    }
+}

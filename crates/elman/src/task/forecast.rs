@@ -1,0 +1,406 @@
+//! Holds forecasting as a task: series on their time line, a forecaster, its loss, forecasts, and the backtest by rolling
+//! origins against naive forecasts. Refuses series that are shorter than what is asked of them.
+
+use elman_kernels::Element;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Loss, Task};
+use crate::checkpoint::Stored;
+use crate::config::{Config, Forecast, Memory, Strategy};
+use crate::data::TextMark;
+use crate::data::sequences::{Buckets, Padded, Sequences};
+use crate::data::series::{Series, SeriesSet};
+use crate::data::timeline::{Prepared, Timeline};
+use crate::error::Error;
+use crate::metrics::forecast::{self as measure, Errors, ForecastFigures};
+use crate::model::forecaster::{Forecaster, Layers};
+use crate::params::Params;
+use crate::report::Shape;
+use crate::rng::{ChaCha8Rng, Purpose, generator};
+use crate::tape::Tape;
+
+/// Origins that are forecast side by side.
+const AT_ONCE: usize = 64;
+
+/// What comes next in time series.
+#[derive(Debug)]
+pub struct ForecastTask<E> {
+    mark: TextMark,
+    set: SeriesSet,
+    /// Rows of each series to train on.
+    cuts: Vec<usize>,
+    prepared: Vec<Prepared>,
+    trained: TrainedForecast<E>,
+    /// The windows to train on: a series, and the t its last input belongs to.
+    windows: Vec<(usize, usize)>,
+    buckets: Buckets,
+    notes: Vec<String>,
+}
+
+/// What a model file holds of it: all that a forecast needs.
+#[derive(Clone, Debug)]
+pub struct TrainedForecast<E> {
+    /// The settings.
+    pub settings: Forecast,
+    /// Steps that are read before a forecast, at most.
+    pub context: usize,
+    /// Seed of the paths that are drawn.
+    pub seed: u64,
+    /// What was fitted.
+    pub timeline: Timeline,
+    /// The network.
+    pub model: Forecaster<E>,
+}
+
+/// The forecast of a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Half lies above.
+    pub middle: f64,
+    /// The lower bound of the interval.
+    pub low: f64,
+    /// The upper bound.
+    pub high: f64,
+}
+
+/// A backtest: the model's figures beside the naive ones.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Backtest {
+    /// Places that were forecast from.
+    pub origins: usize,
+    /// The model.
+    pub model: ForecastFigures,
+    /// The last value again and again.
+    pub naive: ForecastFigures,
+    /// The last season again and again, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seasonal_naive: Option<ForecastFigures>,
+}
+
+impl<E: Element> ForecastTask<E> {
+    /// The task of `config` on series, the last `val_frac` of each held out.
+    ///
+    /// Errors: a series too short for a window, or whose held-out part is shorter than the horizon; values that have no
+    /// logarithm; an impossible configuration.
+    pub fn new(config: &Config, set: SeriesSet, mark: TextMark) -> Result<ForecastTask<E>, Error> {
+        let settings = config.forecast()?.clone();
+        let name = set.name.clone();
+        let mut notes = Vec::new();
+        let cut = |series: &Series| ((1.0 - config.val_frac) * series.times.len() as f64) as usize;
+        let cuts: Vec<usize> = set.series.iter().map(cut).collect();
+        let timeline = Timeline::fit(&settings, &set, &cuts)?;
+        let first = timeline.first(&settings);
+        for (series, &cut) in set.series.iter().zip(&cuts) {
+            let (rows, needed) = (series.times.len(), first + settings.steps_at_once());
+            let of =
+                if series.group.is_empty() { "the series".to_string() } else { format!("series {}", series.group) };
+            if cut < needed + 1 {
+                let problem = format!("{of} has {cut} rows to train on, expected at least {}", needed + 1);
+                return Err(Error::Data { name, problem });
+            }
+            if rows > cut && rows - cut < settings.horizon {
+                let problem =
+                    format!("{of} has {} rows held out, expected at least horizon = {}", rows - cut, settings.horizon);
+                return Err(Error::Data { name, problem });
+            }
+        }
+        if set.gaps > 0 {
+            notes.push(format!("rows further apart than the usual step, read as if they followed: {}", set.gaps));
+        }
+        let prepared: Result<Vec<_>, Error> =
+            set.series.iter().map(|series| timeline.prepare(&settings, series)).collect();
+        let windows: Vec<(usize, usize)> =
+            cuts.iter().enumerate().flat_map(|(at, &cut)| (first..cut).map(move |t| (at, t))).collect();
+        let width = timeline.width(&settings);
+        let model = Forecaster::new(config, width, settings.steps_at_once() * set.columns.len())?;
+        let buckets = Buckets::new(vec![1; windows.len()], config.batch, config.seed);
+        let trained = TrainedForecast { settings, context: config.seq_len, seed: config.seed, timeline, model };
+        Ok(ForecastTask { mark, set, cuts, prepared: prepared?, trained, windows, buckets, notes })
+    }
+
+    /// What is learned, with all that a forecast needs.
+    pub fn trained(&self) -> &TrainedForecast<E> {
+        &self.trained
+    }
+
+    /// The series.
+    pub fn series(&self) -> &SeriesSet {
+        &self.set
+    }
+
+    /// Forecasts from every place in the held-out part that has a whole horizon before it; None once `goes_on` says no, or
+    /// where nothing is held out. The model is not trained again on the way.
+    pub fn backtest(&self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<Backtest>, Error> {
+        let settings = &self.trained.settings;
+        let (mut model, mut naive, mut seasonal) = (Errors::default(), Errors::default(), Errors::default());
+        let origins = self.origins();
+        for chunk in origins.chunks(AT_ONCE) {
+            if !goes_on() {
+                return Ok(None);
+            }
+            let pairs: Vec<(&Prepared, usize)> = chunk.iter().map(|&(at, t)| (&self.prepared[at], t)).collect();
+            let all = self.trained.forecast(tape, &pairs)?;
+            for (&(at, t), forecasts) in chunk.iter().zip(&all) {
+                let series = &self.set.series[at];
+                for (d, column) in forecasts.iter().enumerate() {
+                    let scale = self.trained.timeline.naive_error(&series.group, d);
+                    let (known, to_come) = series.values[d].split_at(t);
+                    for (h, point) in column.iter().enumerate() {
+                        let interval = Some((point.low, point.high));
+                        let forecast = measure::Forecast { point: point.middle, interval };
+                        model.add(to_come[h], forecast, scale, settings.level);
+                        for (errors, season) in [(&mut naive, 1), (&mut seasonal, settings.season)] {
+                            if let Some(point) = measure::seasonal_naive(known, season, h) {
+                                let forecast = measure::Forecast { point, interval: None };
+                                errors.add(to_come[h], forecast, scale, settings.level);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let has_season = settings.season > 1;
+        Ok(model.figures().zip(naive.figures()).map(|(model, naive)| Backtest {
+            origins: origins.len(),
+            model,
+            naive,
+            seasonal_naive: seasonal.figures().filter(|_| has_season),
+        }))
+    }
+
+    /// The series and rows that are forecast from.
+    fn origins(&self) -> Vec<(usize, usize)> {
+        let horizon = self.trained.settings.horizon;
+        let of = |(at, &cut): (usize, &usize)| (cut..=self.prepared[at].len() - horizon).map(move |t| (at, t));
+        let has_part = |(at, cut): &(usize, &usize)| self.prepared[*at].len() >= **cut + horizon;
+        self.cuts.iter().enumerate().filter(has_part).flat_map(of).collect()
+    }
+
+    /// The windows that end at some places, and what is to be said at each of their steps; NaN beyond `end`.
+    fn batch(&self, places: &[(usize, usize)], end: impl Fn(usize) -> usize, last_only: bool) -> (Padded<E>, Vec<f64>) {
+        let TrainedForecast { settings, timeline, .. } = &self.trained;
+        let (first, count) = (timeline.first(settings), self.set.columns.len());
+        let at_once = settings.steps_at_once();
+        let rows: Vec<Vec<f32>> = places.iter().map(|&(at, t)| self.trained.window(&self.prepared[at], t)).collect();
+        let batch = Padded::new(&Sequences::Vectors { width: timeline.width(settings), rows }, &range(places.len()), 0);
+        let mut targets = vec![f64::NAN; batch.steps * batch.rows * at_once * count];
+        for (b, &(at, last)) in places.iter().enumerate() {
+            let (length, end) = (batch.lengths[b], end(at));
+            for step in if last_only { length - 1 } else { 0 }..length {
+                let t = last + 1 + step - length;
+                debug_assert!(t >= first);
+                for h in 0..at_once {
+                    for d in 0..count {
+                        let place = ((step * batch.rows + b) * at_once + h) * count + d;
+                        let target = timeline.target(settings, &self.prepared[at], t, h, d, end);
+                        targets[place] = target.unwrap_or(f64::NAN);
+                    }
+                }
+            }
+        }
+        (batch, targets)
+    }
+}
+
+fn range(n: usize) -> Vec<usize> {
+    (0..n).collect()
+}
+
+/// What stands under `task` in a model file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Meta {
+    timeline: Timeline,
+}
+
+impl<E: Element> TrainedForecast<E> {
+    /// The forecaster in a model file. Errors: a model of another task; one at odds with itself.
+    pub fn load(stored: &Stored) -> Result<TrainedForecast<E>, Error> {
+        let config = stored.config();
+        let settings = config.forecast().map_err(|error| stored.refusal(error))?.clone();
+        let Meta { timeline } = stored.task()?;
+        if !timeline.is_fair() {
+            return Err(stored.refusal("task.timeline has no fair scaler for its columns"));
+        }
+        let targets = settings.steps_at_once() * timeline.columns.len();
+        let (layers, declaration) = Layers::declare(config, timeline.width(&settings), targets)?;
+        let model = Forecaster::of(layers, stored.params(declaration)?);
+        Ok(TrainedForecast { settings, context: config.seq_len, seed: config.seed, timeline, model })
+    }
+
+    /// The inputs that are read before a forecast at t: at most `context`, of the window model the last alone.
+    fn window(&self, series: &Prepared, t: usize) -> Vec<f32> {
+        let first = self.timeline.first(&self.settings);
+        let context = if self.settings.memory == Memory::Window { 1 } else { self.context };
+        let mut row = Vec::new();
+        for t in (t + 1).saturating_sub(context).max(first)..=t {
+            self.timeline.input(&self.settings, series, t, &mut row);
+        }
+        row
+    }
+
+    /// What comes after the last row of a series: column by column, step by step.
+    ///
+    /// Errors: fewer rows than an input needs; covariates, whose future nobody told; values that have no logarithm.
+    pub fn next(&self, tape: &mut Tape<E>, name: &str, series: &Series) -> Result<Vec<Vec<Point>>, Error> {
+        let first = self.timeline.first(&self.settings);
+        let rows = series.times.len();
+        if rows < first {
+            let of =
+                if series.group.is_empty() { "the series".to_string() } else { format!("series {}", series.group) };
+            let problem = format!("{of} has {rows} rows, expected at least {first} to forecast from");
+            return Err(Error::Data { name: name.to_string(), problem });
+        }
+        if !self.timeline.covariates.is_empty() {
+            let problem = format!(
+                "the model needs {} of the steps to come, which is not built",
+                self.timeline.covariates.join(", ")
+            );
+            return Err(Error::Data { name: name.to_string(), problem });
+        }
+        let prepared = self.timeline.prepare(&self.settings, series)?;
+        Ok(self.forecast(tape, &[(&prepared, rows)])?.remove(0))
+    }
+
+    /// The forecasts from some places of series, by column and step. Each is what it would be alone.
+    fn forecast(&self, tape: &mut Tape<E>, origins: &[(&Prepared, usize)]) -> Result<Vec<Vec<Vec<Point>>>, Error> {
+        match self.settings.strategy {
+            Strategy::Direct => self.direct(tape, origins),
+            Strategy::Recursive => origins.iter().map(|&(series, t)| self.recursive(tape, series, t)).collect(),
+        }
+    }
+
+    fn direct(&self, tape: &mut Tape<E>, origins: &[(&Prepared, usize)]) -> Result<Vec<Vec<Vec<Point>>>, Error> {
+        let Forecast { horizon, level, output, .. } = self.settings;
+        let rows: Vec<Vec<f32>> = origins.iter().map(|&(series, t)| self.window(series, t)).collect();
+        let width = self.timeline.width(&self.settings);
+        let batch: Padded<E> = Padded::new(&Sequences::Vectors { width, rows }, &range(origins.len()), 0);
+        tape.start(false);
+        let raw = self.model.forward(tape, &batch, &mut None, None)?;
+        let (raw, columns) = (tape.dense_value(raw), self.timeline.columns.len());
+        let (cells, parameters) = (horizon * columns, output.parameters());
+        let mut all = Vec::with_capacity(origins.len());
+        for (b, &(series, t)) in origins.iter().enumerate() {
+            let row = ((batch.lengths[b] - 1) * batch.rows + b) * cells * parameters;
+            let point = |d: usize, h: usize| {
+                let at: Vec<f64> = (0..parameters).map(|p| raw[row + p * cells + h * columns + d].to_f64()).collect();
+                let value = |level: f64| {
+                    self.timeline.value(&self.settings, series, [t, h, d], output.quantile(&at, level), &[])
+                };
+                Point { middle: value(0.5), low: value(0.5 * (1.0 - level)), high: value(0.5 * (1.0 + level)) }
+            };
+            all.push((0..columns).map(|d| (0..horizon).map(|h| point(d, h)).collect()).collect());
+        }
+        Ok(all)
+    }
+
+    /// Paths that are drawn step by step: their quantiles at each. The draws depend on the seed and on t.
+    fn recursive(&self, tape: &mut Tape<E>, series: &Prepared, t: usize) -> Result<Vec<Vec<Point>>, Error> {
+        let Forecast { horizon, level, output, paths, .. } = self.settings;
+        let (columns, parameters) = (self.timeline.columns.len(), output.parameters());
+        let width = self.timeline.width(&self.settings);
+        let mut rngs: Vec<ChaCha8Rng> =
+            (0..paths).map(|path| generator(self.seed, Purpose::Sample, (t * paths + path) as u64)).collect();
+        let mut ways: Vec<Prepared> = vec![series.until(t); paths];
+        let mut state = self.model.initial_state(paths);
+        let mut draws = vec![vec![Vec::with_capacity(paths); horizon]; columns];
+        for h in 0..horizon {
+            let row = |way: &Prepared| match h {
+                0 => self.window(way, t),
+                _ => {
+                    let mut row = Vec::new();
+                    self.timeline.input(&self.settings, way, t + h, &mut row);
+                    row
+                }
+            };
+            let rows: Vec<Vec<f32>> = ways.iter().map(row).collect();
+            let batch: Padded<E> = Padded::new(&Sequences::Vectors { width, rows }, &range(paths), 0);
+            tape.start(false);
+            let raw = self.model.forward(tape, &batch, &mut state, None)?;
+            let raw = tape.dense_value(raw);
+            let last = (batch.steps - 1) * paths;
+            for (path, (way, rng)) in ways.iter_mut().zip(&mut rngs).enumerate() {
+                let mut levels = Vec::with_capacity(columns);
+                for (d, column) in draws.iter_mut().enumerate() {
+                    let start = (last + path) * columns * parameters;
+                    let at: Vec<f64> = (0..parameters).map(|p| raw[start + p * columns + d].to_f64()).collect();
+                    let x = output.draw(&at, rng);
+                    levels.push(self.timeline.level(&self.settings, way, [t + h, 0, d], x, &[]));
+                    column[h].push(self.timeline.value(&self.settings, way, [t + h, 0, d], x, &[]));
+                }
+                way.push(&self.settings, &levels, self.timeline.step);
+            }
+        }
+        let point = |mut values: Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            let at = |level: f64| {
+                let place = level * (values.len() - 1) as f64;
+                let (below, share) = (place as usize, place.fract());
+                let above = (below + 1).min(values.len() - 1);
+                values[below] + share * (values[above] - values[below])
+            };
+            Point { middle: at(0.5), low: at(0.5 * (1.0 - level)), high: at(0.5 * (1.0 + level)) }
+        };
+        Ok(draws.into_iter().map(|column| column.into_iter().map(point).collect()).collect())
+    }
+}
+
+impl<E: Element> Task for ForecastTask<E> {
+    type Element = E;
+
+    fn params(&self) -> &Params<E> {
+        self.trained.model.params()
+    }
+
+    fn params_mut(&mut self) -> &mut Params<E> {
+        self.trained.model.params_mut()
+    }
+
+    fn shape(&self) -> Shape {
+        let held = |(series, &cut): (&Prepared, &usize)| series.len() - cut;
+        Shape {
+            train_tokens: self.cuts.iter().sum(),
+            val_tokens: self.prepared.iter().zip(&self.cuts).map(held).sum(),
+            vocab_size: self.set.columns.len(),
+            batch: self.buckets.batch(),
+            seq_len: 1,
+            steps_per_epoch: self.buckets.count(),
+            memory_bytes: 0,
+            notes: self.notes.clone(),
+        }
+    }
+
+    fn mark(&self) -> &TextMark {
+        &self.mark
+    }
+
+    fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
+        let places: Vec<(usize, usize)> = self.buckets.places(step - 1).iter().map(|&at| self.windows[at]).collect();
+        let (batch, targets) = self.batch(&places, |at| self.cuts[at], false);
+        let dropout = Some(generator(config.seed, Purpose::Dropout, step));
+        let (mean, predictions) = self.trained.model.loss_and_grads(tape, &batch, &targets, dropout, grads)?;
+        Ok(Loss { mean, predictions, rows: batch.rows })
+    }
+
+    /// The mean loss of the held-out values, each horizon from its own origin.
+    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+        let (mut sum, mut count) = (0.0, 0);
+        for places in self.origins().chunks(AT_ONCE) {
+            if !goes_on() {
+                return Ok(None);
+            }
+            let (batch, targets) = self.batch(places, |at| self.prepared[at].len(), true);
+            tape.start(false);
+            let raw = self.trained.model.forward(tape, &batch, &mut None, None)?;
+            let (_, part, counted) = tape.likelihood(self.trained.settings.output, raw, &targets)?;
+            sum += part;
+            count += counted;
+        }
+        Ok(Some(sum / count.max(1) as f64))
+    }
+
+    fn meta(&self, _config: &Config) -> Map<String, Value> {
+        Map::from_iter([("task".to_string(), json!({ "timeline": self.trained.timeline }))])
+    }
+}

@@ -1,0 +1,423 @@
+//! Holds generating as a task: texts with the class or the vector they are written for, a conditioned language model, its loss
+//! and its draws. Refuses conditions that it was not trained on.
+
+use elman_kernels::softmax::IGNORED;
+use elman_kernels::{Cpu, Element};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Loss, Task};
+use crate::checkpoint::Stored;
+use crate::config::Config;
+use crate::data::encoding::{Encoding, Features};
+use crate::data::held_out::{HeldOut, distinct};
+use crate::data::labelled::{Items, Labelled};
+use crate::data::scale::Scaler;
+use crate::data::sequences::{Buckets, Padded, Sequences, by_length};
+use crate::data::{TextMark, Vocab};
+use crate::error::Error;
+use crate::model::Input;
+use crate::model::conditioned::{Conditioned, Conditions, Layers};
+use crate::params::Params;
+use crate::report::Shape;
+use crate::rng::{ChaCha8Rng, Purpose, generator};
+use crate::sample::{Settings, choose};
+use crate::tape::Tape;
+
+/// What begins a text and ends it.
+const END: &str = "\n";
+/// Texts that are read side by side where nothing is learned.
+const READ_AT_ONCE: usize = 256;
+
+/// Texts and what they are written for.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The texts.
+    pub texts: Vec<String>,
+    /// What each is written for.
+    pub given: GivenOf,
+    /// How the data is known again.
+    pub mark: TextMark,
+}
+
+/// What texts are written for.
+#[derive(Clone, Debug)]
+pub enum GivenOf {
+    /// A class each, by its place among the names.
+    Classes {
+        /// The classes' names.
+        names: Vec<String>,
+        /// The class of each text.
+        labels: Vec<u32>,
+    },
+    /// A row of numbers each.
+    Vectors {
+        /// The columns' names.
+        columns: Vec<String>,
+        /// The numbers of each text.
+        rows: Vec<Vec<f64>>,
+    },
+}
+
+impl Written {
+    /// Labelled texts. Errors: sequences of numbers.
+    pub fn of(labelled: Labelled) -> Result<Written, Error> {
+        let Labelled { items, labels, classes: names, mark } = labelled;
+        match items {
+            Items::Texts(texts) => Ok(Written { texts, given: GivenOf::Classes { names, labels }, mark }),
+            Items::Vectors { .. } => {
+                let problem = "the sequences are rows of numbers, expected texts to write".to_string();
+                Err(Error::Data { name: mark.name, problem })
+            }
+        }
+    }
+}
+
+/// One to many: texts for a class or a vector.
+#[derive(Clone, Debug)]
+pub struct Generate<E> {
+    mark: TextMark,
+    trained: TrainedWriter<E>,
+    train: Examples<E>,
+    held: Examples<E>,
+    buckets: Buckets,
+    notes: Vec<String>,
+}
+
+/// What a model file holds of it: all that writing needs.
+#[derive(Clone, Debug)]
+pub struct TrainedWriter<E> {
+    /// The tokens.
+    pub vocab: Vocab,
+    /// What it can be asked for.
+    pub knows: Knows,
+    /// The network.
+    pub model: Conditioned<E>,
+}
+
+/// What a writer can be asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Knows {
+    /// One of these classes.
+    Classes(Vec<String>),
+    /// A number for each of these columns.
+    Columns(Vec<String>, Scaler),
+}
+
+#[derive(Clone, Debug)]
+struct Examples<E> {
+    /// Each text's tokens, its end last.
+    sequences: Vec<Vec<u32>>,
+    given: Conditions<E>,
+}
+
+impl<E: Element> Examples<E> {
+    fn steps(&self) -> usize {
+        self.sequences.iter().map(Vec::len).sum()
+    }
+
+    /// Inputs, targets, conditions and mask of some texts.
+    fn batch(&self, places: &[usize], end: u32, width: usize) -> (Padded<E>, Vec<u32>, Conditions<E>) {
+        let inputs = Sequences::Tokens(
+            places.iter().map(|&at| [&[end], &self.sequences[at][..self.sequences[at].len() - 1]].concat()).collect(),
+        );
+        let all: Vec<usize> = (0..places.len()).collect();
+        let padded: Padded<E> = Padded::new(&inputs, &all, 0);
+        let target = |t: usize, at: usize| self.sequences[at].get(t).copied().unwrap_or(IGNORED);
+        let targets = (0..padded.steps).flat_map(|t| places.iter().map(move |&at| target(t, at))).collect();
+        let given = match &self.given {
+            Conditions::Classes(all) => Conditions::Classes(places.iter().map(|&at| all[at]).collect()),
+            Conditions::Vectors(all) => {
+                Conditions::Vectors(places.iter().flat_map(|&at| all[at * width..(at + 1) * width].to_vec()).collect())
+            }
+        };
+        (padded, targets, given)
+    }
+}
+
+impl<E: Element> Generate<E> {
+    /// The task of `config` on `data`; a share of the texts of every class is held out, after those that come twice.
+    ///
+    /// Errors: an impossible configuration, or one of another task; no characters.
+    pub fn new(config: &Config, data: Written) -> Result<Generate<E>, Error> {
+        config.generate()?;
+        let Written { texts, given, mark } = data;
+        let labels = match &given {
+            GivenOf::Classes { labels, .. } => labels.clone(),
+            GivenOf::Vectors { rows, .. } => vec![0; rows.len()],
+        };
+        let mut notes = Vec::new();
+        let items = Items::Texts(texts.clone());
+        let members = match given {
+            GivenOf::Classes { .. } => distinct(&items, &labels),
+            GivenOf::Vectors { .. } => (0..texts.len()).collect(),
+        };
+        if members.len() < texts.len() {
+            let twice = texts.len() - members.len();
+            notes.push(format!("examples left out that come twice with the same class: {twice}"));
+        }
+        let split = HeldOut::stratified(&labels, &members, config.val_frac, config.seed);
+        let train_texts: Vec<String> = split.train.iter().map(|&at| texts[at].clone()).collect();
+        // A line's end is a token, and the commonest: it ends every text.
+        let fitted: Vec<String> = train_texts.iter().map(|text| format!("{text}{END}")).collect();
+        let vocab = Vocab::of_texts(config, &mark.name, &fitted)?;
+        let Some(end) = vocab.line_end() else {
+            let expected = "char, byte, or word with eos = true: a text has an end".to_string();
+            return Err(Error::Setting { name: "tokenizer", got: format!("{:?}", config.tokenizer), expected });
+        };
+        let knows = match &given {
+            GivenOf::Classes { names, .. } => Knows::Classes(names.clone()),
+            GivenOf::Vectors { columns, rows } => {
+                let train = split.train.iter().map(|&at| rows[at].as_slice());
+                Knows::Columns(columns.clone(), Scaler::fit(columns.len(), train))
+            }
+        };
+        let mut cut = 0;
+        let mut examples = |places: &[usize]| -> Result<Examples<E>, Error> {
+            let mut sequences = Vec::with_capacity(places.len());
+            for &at in places {
+                let mut tokens = vocab.encode(&mark.name, texts[at].trim_end())?;
+                tokens.retain(|&token| token != end);
+                cut += usize::from(tokens.len() >= config.seq_len);
+                tokens.truncate(config.seq_len - 1);
+                tokens.push(end);
+                sequences.push(tokens);
+            }
+            let given = match (&given, &knows) {
+                (GivenOf::Vectors { rows, .. }, Knows::Columns(_, scaler)) => {
+                    let scaled = |row: &Vec<f64>| scaled(scaler, row);
+                    Conditions::Vectors(places.iter().flat_map(|&at| scaled(&rows[at])).collect())
+                }
+                _ => Conditions::Classes(places.iter().map(|&at| labels[at]).collect()),
+            };
+            Ok(Examples { sequences, given })
+        };
+        let (train, held) = (examples(&split.train)?, examples(&split.held)?);
+        if cut > 0 {
+            notes.push(format!("texts cut after seq_len = {} tokens: {cut}", config.seq_len));
+        }
+        let model = Conditioned::new(config, vocab.len(), knows.input())?;
+        let lengths = train.sequences.iter().map(Vec::len).collect();
+        let buckets = Buckets::new(lengths, config.batch, config.seed);
+        let trained = TrainedWriter { vocab, knows, model };
+        Ok(Generate { mark, trained, train, held, buckets, notes })
+    }
+
+    /// What is learned, with all that writing needs.
+    pub fn trained(&self) -> &TrainedWriter<E> {
+        &self.trained
+    }
+}
+
+fn scaled<E: Element>(scaler: &Scaler, row: &[f64]) -> Vec<E> {
+    row.iter().enumerate().map(|(column, &x)| E::from_f64(scaler.scale(column, x))).collect()
+}
+
+impl Knows {
+    /// What a condition is: one of so many classes, or so many numbers.
+    pub fn input(&self) -> Input {
+        match self {
+            Knows::Classes(names) => Input::Tokens(names.len()),
+            Knows::Columns(columns, _) => Input::Vectors(columns.len()),
+        }
+    }
+}
+
+/// What stands under `task` in a model file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Meta {
+    #[serde(default)]
+    classes: Vec<String>,
+    #[serde(default)]
+    features: Option<Features>,
+}
+
+impl<E: Element> TrainedWriter<E> {
+    /// The writer in a model file, with its settings. Errors: a model of another task; one at odds with itself.
+    pub fn load(stored: &Stored) -> Result<(Config, TrainedWriter<E>), Error> {
+        let config = stored.config().clone();
+        config.generate().map_err(|error| stored.refusal(error))?;
+        let Meta { classes, features } = stored.task()?;
+        let Encoding::Tokens(vocab) = stored.encoding(None)? else { unreachable!("no features were given") };
+        let knows = match features {
+            Some(Features { columns, scaler }) if scaler.fits(columns.len()) => Knows::Columns(columns, scaler),
+            Some(_) => return Err(stored.refusal("task.features has no fair scaler for its columns")),
+            None if classes.is_empty() => return Err(stored.refusal("the model lists no classes, expected at least 1")),
+            None => Knows::Classes(classes),
+        };
+        if vocab.line_end().is_none() {
+            return Err(stored.refusal("tokenizer.vocab has no line's end, expected one"));
+        }
+        let (layers, declaration) = Layers::declare(&config, vocab.len(), knows.input())?;
+        let model = Conditioned::of(layers, stored.params(declaration)?);
+        Ok((config, TrainedWriter { vocab, knows, model }))
+    }
+
+    /// The condition that `NAME=VALUE` pairs ask for. Errors: a class or a column that it does not know, or lacks; no number.
+    pub fn condition(&self, given: &[(String, String)], label: &str) -> Result<Conditions<E>, Error> {
+        let refuse = |got: String, expected: String| Error::Setting { name: "given", got, expected };
+        match &self.knows {
+            Knows::Classes(names) => {
+                let value = match given {
+                    [(name, value)] if name == label => value,
+                    _ => {
+                        let got: Vec<String> = given.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                        return Err(refuse(got.join(" "), format!("{label}=CLASS, one of {}", names.join(", "))));
+                    }
+                };
+                let place = names.iter().position(|name| name == value);
+                let place =
+                    place.ok_or_else(|| refuse(format!("{label}={value}"), format!("one of {}", names.join(", "))))?;
+                Ok(Conditions::Classes(vec![place as u32]))
+            }
+            Knows::Columns(columns, scaler) => {
+                let mut row = Vec::with_capacity(columns.len());
+                for column in columns {
+                    let value = given.iter().find(|(name, _)| name == column).map(|(_, value)| value);
+                    let value = value.ok_or_else(|| refuse("nothing".into(), format!("{column}=NUMBER")))?;
+                    let number = value.parse::<f64>().ok().filter(|x| x.is_finite());
+                    row.push(number.ok_or_else(|| refuse(format!("{column}={value}"), "a finite number".into()))?);
+                }
+                if let Some((name, _)) = given.iter().find(|(name, _)| !columns.contains(name)) {
+                    return Err(refuse(name.clone(), format!("one of {}", columns.join(", "))));
+                }
+                Ok(Conditions::Vectors(scaled(scaler, &row)))
+            }
+        }
+    }
+
+    /// `count` texts for a condition of one row, drawn side by side; each ends by itself, or after `longest` tokens. Text i is
+    /// drawn by stream i of `seed`, whatever the others are.
+    pub fn write(
+        &self,
+        tape: &mut Tape<E>,
+        condition: &Conditions<E>,
+        count: usize,
+        settings: Settings,
+        seed: u64,
+        longest: usize,
+    ) -> Result<Vec<String>, Error> {
+        settings.check()?;
+        let given = match condition {
+            Conditions::Classes(one) => Conditions::Classes(one.repeat(count)),
+            Conditions::Vectors(one) => Conditions::Vectors(one.repeat(count)),
+        };
+        let end = self.vocab.line_end().unwrap_or_default();
+        let mut rngs: Vec<ChaCha8Rng> = (0..count).map(|row| generator(seed, Purpose::Sample, row as u64)).collect();
+        let mut state = self.model.initial_state(tape, &given, count)?;
+        let (mut tokens, mut texts) = (vec![end; count], vec![Vec::new(); count]);
+        let (mut before, mut is_over) = (vec![None; count], vec![false; count]);
+        for _ in 0..longest {
+            let mut logits = self.model.step(tape, &tokens, &given, &mut state)?;
+            for (row, logits) in logits.chunks_exact_mut(self.vocab.len()).enumerate() {
+                if is_over[row] {
+                    continue;
+                }
+                // What is reserved is no text, but for a line's end.
+                for id in (0..self.vocab.reserved()).filter(|&id| id as u32 != end) {
+                    logits[id] = E::from_f64(f64::NEG_INFINITY);
+                }
+                let token = choose(logits, &settings, &mut rngs[row]) as u32;
+                is_over[row] = token == end;
+                if !is_over[row] {
+                    texts[row].extend(self.vocab.write(token, before[row]));
+                    before[row] = Some(token);
+                }
+                tokens[row] = token;
+            }
+            if is_over.iter().all(|&over| over) {
+                break;
+            }
+        }
+        Ok(texts.into_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect())
+    }
+}
+
+impl<E: Element> Task for Generate<E> {
+    type Element = E;
+
+    fn params(&self) -> &Params<E> {
+        self.trained.model.params()
+    }
+
+    fn params_mut(&mut self) -> &mut Params<E> {
+        self.trained.model.params_mut()
+    }
+
+    fn shape(&self) -> Shape {
+        let steps = self.train.steps();
+        Shape {
+            train_tokens: steps,
+            val_tokens: self.held.steps(),
+            vocab_size: self.trained.vocab.len(),
+            batch: self.buckets.batch(),
+            seq_len: steps.div_ceil(self.train.sequences.len().max(1)),
+            steps_per_epoch: self.buckets.count(),
+            memory_bytes: 0,
+            notes: self.notes.clone(),
+        }
+    }
+
+    fn mark(&self) -> &TextMark {
+        &self.mark
+    }
+
+    fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
+        let end = self.trained.vocab.line_end().unwrap_or_default();
+        let width = self.trained.knows.input().size();
+        let (batch, targets, given) = self.train.batch(self.buckets.places(step - 1), end, width);
+        let learn = Some((grads, Some(generator(config.seed, Purpose::Dropout, step))));
+        let model = &self.trained.model;
+        let (mean, _) = model.loss(tape, [&batch.tokens, &targets], &given, &batch.present, batch.rows, learn)?;
+        Ok(Loss { mean, predictions: batch.lengths.iter().sum(), rows: batch.rows })
+    }
+
+    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+        let (trained, mut nats) = (&self.trained, 0.0);
+        let (end, width) = (trained.vocab.line_end().unwrap_or_default(), trained.knows.input().size());
+        let lengths: Vec<usize> = self.held.sequences.iter().map(Vec::len).collect();
+        for places in by_length(&lengths, READ_AT_ONCE) {
+            if !goes_on() {
+                return Ok(None);
+            }
+            let (batch, targets, given) = self.held.batch(&places, end, width);
+            let tokens = [&batch.tokens[..], &targets[..]];
+            nats += trained.model.loss(tape, tokens, &given, &batch.present, batch.rows, None)?.1;
+        }
+        Ok(Some(nats / self.held.steps().max(1) as f64))
+    }
+
+    /// A text for each of the first classes, or for the first vectors that are held out.
+    fn sample(
+        &self,
+        config: &Config,
+        cpu: &Cpu,
+        step: u64,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<String>, Error> {
+        let mut tape = Tape::new(cpu);
+        let mut lines = Vec::new();
+        let Knows::Classes(names) = &self.trained.knows else { return Ok(Some(String::new())) };
+        for (class, name) in names.iter().enumerate().take(8) {
+            if !goes_on() {
+                return Ok(None);
+            }
+            let given = Conditions::Classes(vec![class as u32]);
+            let seed = config.seed.wrapping_add(step);
+            let text = self.trained.write(&mut tape, &given, 1, Settings::default(), seed, config.sample_length)?;
+            lines.push(format!("{name}: {}", text[0]));
+        }
+        Ok(Some(lines.join("\n")))
+    }
+
+    fn meta(&self, config: &Config) -> Map<String, Value> {
+        let task = match &self.trained.knows {
+            Knows::Classes(classes) => json!({ "classes": classes }),
+            Knows::Columns(columns, scaler) => {
+                json!({ "features": Features { columns: columns.clone(), scaler: scaler.clone() } })
+            }
+        };
+        Encoding::Tokens(self.trained.vocab.clone()).meta(config, task)
+    }
+}

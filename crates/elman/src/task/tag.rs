@@ -1,0 +1,289 @@
+//! Holds tagging as a task: sequences with a class for every step, a tagger, its loss and its figures; and restoring, which
+//! is tagging characters with what was taken from them. Refuses fewer than two classes.
+
+use elman_kernels::Element;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::classify::likeliest;
+use super::{Loss, Task};
+use crate::checkpoint::Stored;
+use crate::config::Config;
+use crate::data::TextMark;
+use crate::data::encoding::{Encoding, Features};
+use crate::data::held_out::HeldOut;
+use crate::data::labelled::Items;
+use crate::data::restore;
+use crate::data::sequences::{Buckets, Padded, Sequences, by_length};
+use crate::data::tagged::Tagged;
+use crate::error::Error;
+use crate::metrics::Confusion;
+use crate::model::tagger::{Layers, Tagger, targets};
+use crate::params::Params;
+use crate::report::Shape;
+use crate::rng::{Purpose, generator};
+use crate::tape::Tape;
+
+/// Sequences that are read side by side where nothing is learned.
+const READ_AT_ONCE: usize = 64;
+/// Characters on either side of a piece that is restored, so that every one has a surrounding.
+const MARGIN: usize = 40;
+
+/// A class for every step of a sequence.
+#[derive(Clone, Debug)]
+pub struct Tag<E> {
+    mark: TextMark,
+    trained: TrainedTagger<E>,
+    train: Examples,
+    held: Examples,
+    buckets: Buckets,
+    notes: Vec<String>,
+}
+
+/// What a model file holds of it: all that a prediction needs.
+#[derive(Clone, Debug)]
+pub struct TrainedTagger<E> {
+    /// How sequences become numbers.
+    pub encoding: Encoding,
+    /// The classes' names.
+    pub classes: Vec<String>,
+    /// The network.
+    pub model: Tagger<E>,
+}
+
+#[derive(Clone, Debug)]
+struct Examples {
+    sequences: Sequences,
+    labels: Vec<Vec<u32>>,
+}
+
+impl Examples {
+    fn steps(&self) -> usize {
+        self.labels.iter().map(Vec::len).sum()
+    }
+}
+
+/// How well classes are found, step by step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figures {
+    /// Mean nats of a step.
+    pub loss: f64,
+    /// True against predicted classes.
+    pub confusion: Confusion,
+}
+
+impl<E: Element> Tag<E> {
+    /// The task of `config` on `data`. Where `validation` is None a share of the sequences is held out: of sentences some that
+    /// are drawn, of a text that is to be restored its end.
+    ///
+    /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible configuration.
+    pub fn new(config: &Config, data: Tagged, validation: Option<Tagged>) -> Result<Tag<E>, Error> {
+        let name = data.mark.name.clone();
+        if data.classes.len() < 2 {
+            let problem = format!("every step is {}, expected at least 2 classes", data.classes.join(""));
+            return Err(Error::Data { name, problem });
+        }
+        let (mark, classes) = (data.mark.clone(), data.classes.clone());
+        let all: Vec<usize> = (0..data.items.len()).collect();
+        let (train, held) = match validation {
+            Some(set) => (data, set.with_classes(&classes)?),
+            None if config.task.as_ref().is_some_and(|task| task.kind() == "restore") => {
+                let (train, held) = all.split_at(((1.0 - config.val_frac) * all.len() as f64) as usize);
+                (data.pick(train), data.pick(held))
+            }
+            None => {
+                let split = HeldOut::stratified(&vec![0; all.len()], &all, config.val_frac, config.seed);
+                (data.pick(&split.train), data.pick(&split.held))
+            }
+        };
+        let encoding = Encoding::fit(config, &name, &train.items)?;
+        let mut notes = Vec::new();
+        let mut encode = |tagged: Tagged, what: &str| -> Result<Examples, Error> {
+            let (mut sequences, mut labels) = (encoding.encode(&name, &tagged.items)?, tagged.labels);
+            for (at, labels) in labels.iter().enumerate() {
+                if sequences.steps(at) != labels.len() {
+                    let (steps, tags) = (sequences.steps(at), labels.len());
+                    let problem = format!("sequence {} has {steps} tokens and {tags} tags, expected as many", at + 1);
+                    return Err(Error::Data { name: name.clone(), problem });
+                }
+            }
+            let cut = sequences.cut(config.seq_len);
+            if cut > 0 {
+                notes.push(format!("{what} cut after seq_len = {} steps: {cut}", config.seq_len));
+            }
+            labels.iter_mut().for_each(|labels| labels.truncate(config.seq_len));
+            Ok(Examples { sequences, labels })
+        };
+        let train = encode(train, "sequences to train on")?;
+        let held = encode(held, "held-out sequences")?;
+        let model = Tagger::new(config, encoding.input(), classes.len())?;
+        let buckets = Buckets::new(train.sequences.lengths(), config.batch, config.seed);
+        let trained = TrainedTagger { encoding, classes, model };
+        Ok(Tag { mark, trained, train, held, buckets, notes })
+    }
+
+    /// What is learned, with all that a prediction needs.
+    pub fn trained(&self) -> &TrainedTagger<E> {
+        &self.trained
+    }
+
+    /// How well the classes of what is held out are found; None once `goes_on` says no.
+    pub fn measure(&self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<Figures>, Error> {
+        let Some(all) = self.trained.probabilities(tape, &self.held.sequences, goes_on)? else { return Ok(None) };
+        let (classes, mut nats) = (self.trained.classes.len(), 0.0);
+        let mut confusion = Confusion::new(classes);
+        for (rows, labels) in all.iter().zip(&self.held.labels) {
+            for (row, &label) in rows.chunks_exact(classes).zip(labels) {
+                nats -= libm::log(row[label as usize].max(f64::MIN_POSITIVE));
+                confusion.add(label as usize, likeliest(row));
+            }
+        }
+        Ok(Some(Figures { loss: nats / self.held.steps().max(1) as f64, confusion }))
+    }
+}
+
+/// What stands under `task` in a model file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Meta {
+    classes: Vec<String>,
+    #[serde(default)]
+    features: Option<Features>,
+}
+
+impl<E: Element> TrainedTagger<E> {
+    /// The tagger in a model file, with its settings. Errors: a model of another task; one at odds with itself.
+    pub fn load(stored: &Stored) -> Result<(Config, TrainedTagger<E>), Error> {
+        let config = stored.config().clone();
+        config.tagging().map_err(|error| stored.refusal(error))?;
+        let Meta { classes, features } = stored.task()?;
+        if classes.len() < 2 {
+            return Err(stored.refusal(format!("the model lists {} classes, expected at least 2", classes.len())));
+        }
+        let encoding = stored.encoding(features)?;
+        let (layers, declaration) = Layers::declare(&config, encoding.input(), classes.len())?;
+        let model = Tagger::of(layers, stored.params(declaration)?);
+        Ok((config, TrainedTagger { encoding, classes, model }))
+    }
+
+    /// The class of every step of each sequence. Errors: sequences that its encoding refuses.
+    pub fn predict(&self, tape: &mut Tape<E>, name: &str, items: &Items) -> Result<Vec<Vec<usize>>, Error> {
+        let sequences = self.encoding.encode(name, items)?;
+        let all = self.probabilities(tape, &sequences, &mut || true)?.unwrap_or_default();
+        let of = |rows: Vec<f64>| rows.chunks_exact(self.classes.len()).map(likeliest).collect();
+        Ok(all.into_iter().map(of).collect())
+    }
+
+    /// A text with capitals and marks put back. It is read in pieces of `length` characters that overlap.
+    pub fn restore(&self, tape: &mut Tape<E>, name: &str, text: &str, length: usize) -> Result<String, Error> {
+        let (bare, _) = restore::taken(text);
+        let inner = length.saturating_sub(2 * MARGIN).max(1);
+        let starts: Vec<usize> = (0..bare.len()).step_by(inner).collect();
+        let piece = |&start: &usize| {
+            let (from, to) = (start.saturating_sub(MARGIN), (start + inner + MARGIN).min(bare.len()));
+            bare[from..to].iter().collect()
+        };
+        let all = self.predict(tape, name, &Items::Texts(starts.iter().map(piece).collect()))?;
+        let mut classes = Vec::with_capacity(bare.len());
+        for (&start, piece) in starts.iter().zip(&all) {
+            let skipped = start - start.saturating_sub(MARGIN);
+            classes.extend(piece[skipped..].iter().take(inner.min(bare.len() - start)).copied());
+        }
+        Ok(restore::put_back(&bare, classes.into_iter().map(|class| self.classes[class].as_str())))
+    }
+
+    fn probabilities(
+        &self,
+        tape: &mut Tape<E>,
+        sequences: &Sequences,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Vec<Vec<f64>>>, Error> {
+        let mut all = vec![Vec::new(); sequences.count()];
+        for places in by_length(&sequences.lengths(), READ_AT_ONCE) {
+            if !goes_on() {
+                return Ok(None);
+            }
+            let rows = self.model.probabilities(tape, &Padded::new(sequences, &places, 0))?;
+            places.iter().zip(rows).for_each(|(&at, row)| all[at] = row);
+        }
+        Ok(Some(all))
+    }
+}
+
+/// F1 of capitals and of marks, each mark at its very place.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct RestoreFigures {
+    /// F1 of capital letters.
+    pub capitals_f1: f64,
+    /// F1 of marks.
+    pub punctuation_f1: f64,
+}
+
+/// The figures of restoring, from the counts of classes.
+pub fn restored(confusion: &Confusion, classes: &[String]) -> RestoreFigures {
+    let parts: Vec<(bool, Option<char>)> = classes.iter().map(|class| restore::parts(class)).collect();
+    // Found, predicted, there.
+    let (mut capitals, mut marks) = ([0_u64; 3], [0_u64; 3]);
+    for (truth, &(capital, mark)) in parts.iter().enumerate() {
+        for (guess, &(guessed_capital, guessed_mark)) in parts.iter().enumerate() {
+            let count = confusion.count(truth, guess);
+            let each = [
+                (&mut capitals, [capital && guessed_capital, guessed_capital, capital]),
+                (&mut marks, [mark.is_some() && mark == guessed_mark, guessed_mark.is_some(), mark.is_some()]),
+            ];
+            for (sums, holds) in each {
+                sums.iter_mut().zip(holds).for_each(|(sum, holds)| *sum += if holds { count } else { 0 });
+            }
+        }
+    }
+    let f1 = |[found, predicted, there]: [u64; 3]| 2.0 * found as f64 / (predicted + there).max(1) as f64;
+    RestoreFigures { capitals_f1: f1(capitals), punctuation_f1: f1(marks) }
+}
+
+impl<E: Element> Task for Tag<E> {
+    type Element = E;
+
+    fn params(&self) -> &Params<E> {
+        self.trained.model.params()
+    }
+
+    fn params_mut(&mut self) -> &mut Params<E> {
+        self.trained.model.params_mut()
+    }
+
+    fn shape(&self) -> Shape {
+        let steps = self.train.steps();
+        Shape {
+            train_tokens: steps,
+            val_tokens: self.held.steps(),
+            vocab_size: self.trained.classes.len(),
+            batch: self.buckets.batch(),
+            seq_len: steps.div_ceil(self.train.labels.len().max(1)),
+            steps_per_epoch: self.buckets.count(),
+            memory_bytes: 0,
+            notes: self.notes.clone(),
+        }
+    }
+
+    fn mark(&self) -> &TextMark {
+        &self.mark
+    }
+
+    fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
+        let places = self.buckets.places(step - 1);
+        let batch = Padded::new(&self.train.sequences, places, 0);
+        let labels: Vec<&[u32]> = places.iter().map(|&at| self.train.labels[at].as_slice()).collect();
+        let dropout = Some(generator(config.seed, Purpose::Dropout, step));
+        let targets = targets(&batch, &labels);
+        let mean = self.trained.model.loss_and_grads(tape, &batch, &targets, dropout, grads)?;
+        Ok(Loss { mean, predictions: batch.lengths.iter().sum(), rows: batch.rows })
+    }
+
+    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+        Ok(self.measure(tape, goes_on)?.map(|figures| figures.loss))
+    }
+
+    fn meta(&self, config: &Config) -> Map<String, Value> {
+        self.trained.encoding.meta(config, json!({ "classes": self.trained.classes }))
+    }
+}

@@ -1,0 +1,84 @@
+//! A training step allocates nothing once it is warm: every thread's allocations are counted, from one step to the next.
+
+use std::alloc::System;
+
+use elman::config::{BatchKind, Cell, Config, OptimizerKind};
+use elman::data::Corpus;
+use elman::train::{Control, Event};
+use elman::{Cpu, Trainer};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[global_allocator]
+static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Steps of a run, and the first whose allocations count: before it, what is kept for the next grows.
+const STEPS: usize = 7;
+const WARM: usize = 3;
+
+fn allocated() -> usize {
+    let stats = COUNTED.stats();
+    stats.allocations + stats.reallocations
+}
+
+/// Allocations of each step of a run.
+fn of_steps(config: &Config, threads: usize) -> [usize; STEPS] {
+    let text = "the mill, a clock; she listened and it stood still\n".repeat(60);
+    // The smallest work is shared, so that every way of sharing it is counted.
+    let cpu = Cpu::new(Some(threads)).unwrap().with_work_per_thread(1);
+    let mut trainer = Trainer::new(config.clone(), &Corpus::from_text("words", text), &cpu).unwrap();
+    let (mut counts, mut before) = ([0; STEPS], allocated());
+    let outcome = trainer.run(None, &mut |event| {
+        if let Event::Step { step, .. } = event {
+            let now = allocated();
+            counts[step as usize - 1] = now - before;
+            before = now;
+        }
+        Control::Continue
+    });
+    assert_eq!(outcome.unwrap().steps, STEPS as u64);
+    counts
+}
+
+#[test]
+fn a_warm_step_allocates_nothing() {
+    let mut runs = 0;
+    for cell in [Cell::Lstm, Cell::Gru, Cell::GruResetBefore, Cell::RnnTanh] {
+        for (embed, optimizer, batches) in [
+            (0, OptimizerKind::Adam, BatchKind::Rows),
+            (0, OptimizerKind::Sgd, BatchKind::Random),
+            (9, OptimizerKind::Sgd, BatchKind::Rows),
+            (9, OptimizerKind::Adam, BatchKind::Random),
+        ] {
+            for threads in [1, 2] {
+                let config = Config {
+                    cell,
+                    embed,
+                    optimizer,
+                    batches,
+                    hidden_size: 70,
+                    num_layers: 2,
+                    batch: 5,
+                    seq_len: 12,
+                    dropout: 0.3,
+                    output_dropout: 0.2,
+                    clip: 0.1,
+                    steps: Some(STEPS as u64),
+                    eval_every: Some(0),
+                    sample_every: Some(0),
+                    print_every: Some(0),
+                    save_every: Some(0),
+                    ..Config::default()
+                };
+                let counts = of_steps(&config, threads);
+                assert!(counts[0] > 0, "the first step makes what the others use");
+                let warm = &counts[WARM - 1..];
+                assert!(
+                    warm.iter().all(|&count| count == 0),
+                    "{cell:?}, embed {embed}, {optimizer:?}, {batches:?}, {threads} threads: {counts:?}"
+                );
+                runs += 1;
+            }
+        }
+    }
+    println!("{runs} runs: no allocation in steps {WARM} to {STEPS}");
+}

@@ -1,0 +1,297 @@
+//! The tasks behind the trainer: each is learned, stopped and resumed to the same bytes, and comes back from its one file; where
+//! a model is causal, nothing later changes what it says.
+
+use std::path::Path;
+
+use elman::checkpoint::Stored;
+use elman::config::{
+    Classify as ClassifySettings, Forecast, Generate as GenerateSettings, Memory, Strategy, Tag as TagSettings,
+};
+use elman::config::{Condition, Config, Source, TaskSettings, Transform};
+use elman::data::Corpus;
+use elman::data::labelled::{Items, Labelled};
+use elman::data::restore;
+use elman::data::sequences::{Padded, Sequences};
+use elman::data::series::{Columns, SeriesSet};
+use elman::data::table::{Format, Table};
+use elman::data::tagged::Tagged;
+use elman::model::{Conditioned, Conditions, Forecaster, Input, Tagger};
+use elman::tape::Tape;
+use elman::task::Task;
+use elman::task::classify::{Classify, Trained, likeliest};
+use elman::task::forecast::{ForecastTask, TrainedForecast};
+use elman::task::generate::{Generate, TrainedWriter, Written};
+use elman::task::tag::{Tag, TrainedTagger};
+use elman::train::{Control, Event, Stopped, Trainer};
+use elman::{Cpu, Error, RunDir, Settings};
+use elman_kernels::softmax::IGNORED;
+
+fn cpu() -> Cpu {
+    Cpu::new(Some(1)).unwrap()
+}
+
+fn small(task: TaskSettings, steps: u64) -> Config {
+    let base = Config::of_task(Some(task));
+    let embed = if base.embed > 0 { 8 } else { 0 };
+    Config { hidden_size: 12, embed, batch: 8, epochs: None, steps: Some(steps), lr: 0.02, ..base }
+}
+
+/// Words of one class begin with a, of the other with b, in lines of different length.
+fn labelled() -> Labelled {
+    let rows: Vec<String> = (0..60)
+        .map(|at| {
+            let (first, class) = if at % 2 == 0 { ('a', "left") } else { ('b', "right") };
+            format!(
+                "{first}{},{class}\n",
+                "xyz".chars().cycle().skip(at % 3).take(1 + at / 7).collect::<String>() + &"w".repeat(at / 30)
+            )
+        })
+        .collect();
+    let text = format!("text,label\n{}", rows.concat());
+    let table = Table::from_bytes("t.csv", text.as_bytes(), Format::Csv, true).unwrap();
+    Labelled::of_table(&table, &Source::default(), Corpus::from_text("t.csv", text).mark()).unwrap()
+}
+
+fn tagged() -> Tagged {
+    let lines: String = (0..40)
+        .map(|at| {
+            let words = (0..2 + at % 4).map(|t| {
+                if (at + t) % 3 == 0 {
+                    "the D\n"
+                } else if t % 2 == 0 {
+                    "cat N\n"
+                } else {
+                    "runs V\n"
+                }
+            });
+            words.collect::<String>() + "\n"
+        })
+        .collect();
+    Tagged::of_lines("t", &lines, Corpus::from_text("t", lines.clone()).mark()).unwrap()
+}
+
+fn series() -> (SeriesSet, Corpus) {
+    let rows: Vec<String> = (0..80)
+        .map(|t| {
+            let season = [1.0, 1.4, 0.8, 1.1][t % 4];
+            format!("{},{}\n", t, 50.0 * 1.01_f64.powi(t as i32) * season + (t * t % 7) as f64 * 0.1)
+        })
+        .collect();
+    let text = format!("t,y\n{}", rows.concat());
+    let table = Table::from_bytes("t.csv", text.as_bytes(), Format::Csv, true).unwrap();
+    (SeriesSet::new(&table, &Columns::default()).unwrap(), Corpus::from_text("t.csv", text))
+}
+
+/// Trains whole, and cut in two; the model and the state must be the same bytes.
+fn is_the_same_cut_in_two<T: Task>(config: &Config, make: impl Fn(&Config) -> Result<T, Error>) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |name: &str| RunDir::create(dir.path().join(name)).unwrap();
+    let (whole, cut) = (run("whole"), run("cut"));
+    let begin = || Trainer::of(config.clone(), make(config).unwrap(), &cpu()).unwrap();
+    let mut go_on = |_: Event<'_>| Control::Continue;
+    let outcome = begin().run(Some(&whole), &mut go_on).unwrap();
+    assert!(!outcome.stopped);
+    let mut first = begin();
+    let stopped = first.run(Some(&cut), &mut |event| match event {
+        Event::Step { step: 7, .. } => Control::Stop,
+        _ => Control::Continue,
+    });
+    assert!(stopped.unwrap().stopped);
+    let mark = first.task().mark().clone();
+    drop(first);
+    let stopped = Stopped::open(&cut, &mark, Default::default()).unwrap();
+    let task = make(&stopped.config).unwrap();
+    stopped.go_on(task, &cpu()).unwrap().run(Some(&cut), &mut go_on).unwrap();
+    for file in ["model.safetensors", "state.safetensors"] {
+        let read = |run: &RunDir| std::fs::read(run.path().join(file)).unwrap();
+        assert!(read(&whole) == read(&cut), "{file} differs after a resume");
+    }
+    dir
+}
+
+fn stored(dir: &tempfile::TempDir) -> Stored {
+    Stored::read(dir.path().join("whole")).unwrap()
+}
+
+#[test]
+fn a_classifier_is_learned_resumed_and_read_back() {
+    let config = small(TaskSettings::Classify(ClassifySettings::default()), 80);
+    let dir = is_the_same_cut_in_two(&config, |config| Classify::<f32>::new(config, labelled(), None));
+    let (_, trained) = Trained::<f32>::load(&stored(&dir)).unwrap();
+    let mut tape = Tape::new(&cpu());
+    // A character that was never seen is unknown, and no reason to fail.
+    let texts = ["azz", "bzz", "axé", "b"].map(String::from).to_vec();
+    let all = trained.predict(&mut tape, "texts", &Items::Texts(texts.clone()), 100).unwrap();
+    let found: Vec<&str> = all.iter().map(|row| trained.classes[likeliest(row)].as_str()).collect();
+    assert_eq!(found, ["left", "right", "left", "right"]);
+    for (text, row) in texts.iter().zip(&all) {
+        let alone = trained.predict(&mut tape, "text", &Items::Texts(vec![text.clone()]), 100).unwrap();
+        assert_eq!(alone[0], *row, "{text} alone");
+        assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+    let refused = elman::ModelFile::load(dir.path().join("whole")).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.starts_with("the model was trained to classify, expected a language model ("), "{refused}");
+    assert!(
+        TrainedTagger::<f32>::load(&stored(&dir))
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
+            .contains("expected tag or restore")
+    );
+}
+
+#[test]
+fn a_tagger_is_learned_resumed_and_read_back() {
+    let config = Config { min_freq: 1, ..small(TaskSettings::Tag(TagSettings::default()), 80) };
+    let dir = is_the_same_cut_in_two(&config, |config| Tag::<f64>::new(config, tagged(), None));
+    let (_, trained) = TrainedTagger::<f64>::load(&stored(&dir)).unwrap();
+    let items = Items::Texts(vec!["cat runs the".into(), "the".into()]);
+    let all = trained.predict(&mut Tape::new(&cpu()), "texts", &items).unwrap();
+    let named: Vec<String> =
+        all.iter().map(|row| row.iter().map(|&at| trained.classes[at].as_str()).collect()).collect();
+    assert_eq!(named, ["NVD", "D"]);
+}
+
+#[test]
+fn what_was_taken_from_a_text_is_put_back() {
+    let text = "Up we go, Bob. Up we go, Bob. ".repeat(60);
+    let config = Config { seq_len: 100, ..small(TaskSettings::Restore(TagSettings::default()), 150) };
+    let make = |config: &Config| {
+        let corpus = Corpus::from_text("t", text.clone());
+        Tag::<f32>::new(config, restore::pieces(&text, config.seq_len, corpus.mark())?, None)
+    };
+    let dir = is_the_same_cut_in_two(&config, make);
+    let (_, trained) = TrainedTagger::<f32>::load(&stored(&dir)).unwrap();
+    // Longer than a piece, so that pieces are put together.
+    let bare = "up we go bob ".repeat(30);
+    let back = trained.restore(&mut Tape::new(&cpu()), "t", &bare, 100).unwrap();
+    assert_eq!(back, "Up we go, Bob. ".repeat(30).trim_end());
+}
+
+#[test]
+fn a_forecaster_is_learned_resumed_and_read_back() {
+    let (set, corpus) = series();
+    for (strategy, memory) in [
+        (Strategy::Direct, Memory::Recurrent),
+        (Strategy::Recursive, Memory::Recurrent),
+        (Strategy::Direct, Memory::Window),
+    ] {
+        let settings = Forecast {
+            horizon: 4,
+            season: 4,
+            transform: vec![Transform::Log, Transform::Seasonal],
+            strategy,
+            memory,
+            paths: 40,
+            ..Forecast::default()
+        };
+        let config = Config { seq_len: 12, ..small(TaskSettings::Forecast(settings), 60) };
+        let make = |config: &Config| ForecastTask::<f32>::new(config, set.clone(), corpus.mark());
+        let dir = is_the_same_cut_in_two(&config, make);
+        let trained = TrainedForecast::<f32>::load(&stored(&dir)).unwrap();
+        let mut tape = Tape::new(&cpu());
+        let points = trained.next(&mut tape, "t", &set.series[0]).unwrap().remove(0);
+        assert_eq!(points.len(), 4);
+        for (h, point) in points.iter().enumerate() {
+            // The season of 80, 81, ... a period on; growth of 4 %, and noise of 0.6 around it.
+            let want = 50.0 * 1.01_f64.powi(80 + h as i32) * [1.0, 1.4, 0.8, 1.1][h % 4];
+            assert!(point.low <= point.middle && point.middle <= point.high);
+            assert!((point.middle / want - 1.0).abs() < 0.03, "{strategy:?} {memory:?} {h}: {point:?} {want}");
+        }
+        let again = trained.next(&mut tape, "t", &set.series[0]).unwrap().remove(0);
+        assert_eq!(again, points, "the draws are the seed's");
+        let mut short = set.series[0].clone();
+        short.times.truncate(3);
+        short.values[0].truncate(3);
+        let error = trained.next(&mut tape, "t.csv", &short).unwrap_err().to_string();
+        assert!(error.starts_with("the series has 3 rows, expected at least"), "{error}");
+    }
+    let settings = Forecast { horizon: 20, ..Forecast::default() };
+    let config = small(TaskSettings::Forecast(settings), 10);
+    let error = ForecastTask::<f32>::new(&config, set, corpus.mark()).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(error, "the series has 16 rows held out, expected at least horizon = 20 (t.csv)");
+}
+
+#[test]
+fn a_writer_is_learned_resumed_and_read_back() {
+    for condition in [Condition::State, Condition::Steps, Condition::Both] {
+        let task = GenerateSettings { condition, ..GenerateSettings::default() };
+        let config = small(TaskSettings::Generate(task), 100);
+        let make = |config: &Config| Generate::<f32>::new(config, Written::of(labelled())?);
+        let dir = is_the_same_cut_in_two(&config, make);
+        let (_, trained) = TrainedWriter::<f32>::load(&stored(&dir)).unwrap();
+        let mut tape = Tape::new(&cpu());
+        let mut write = |class: &str, count: usize| {
+            let given = trained.condition(&[("label".into(), class.into())], "label").unwrap();
+            trained.write(&mut tape, &given, count, Settings::default(), 3, 30).unwrap()
+        };
+        let (left, right) = (write("left", 20), write("right", 20));
+        let begin_with = |texts: &[String], c: char| texts.iter().filter(|text| text.starts_with(c)).count();
+        assert!(begin_with(&left, 'a') >= 18 && begin_with(&right, 'b') >= 18, "{condition:?} {left:?} {right:?}");
+        assert_eq!(write("left", 5), left[..5], "a text does not depend on how many there are");
+        let error = trained.condition(&[("label".into(), "up".into())], "label").map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "given is label=up, expected one of left, right");
+    }
+}
+
+/// Six sequences of vectors, the last steps of `spoilt` ones others.
+fn vectors(from: usize, spoilt: f32) -> Padded<f32> {
+    let number = |at: usize, t: usize, i: usize| ((at * 31 + t * 17 + i * 7) % 23) as f32 / 11.0 - 1.0;
+    let row = |at: usize| {
+        (0..8).flat_map(|t| (0..3).map(move |i| number(at, t, i) + if t >= from { spoilt } else { 0.0 })).collect()
+    };
+    Padded::new(&Sequences::Vectors { width: 3, rows: (0..6).map(row).collect() }, &[0, 1, 2, 3, 4, 5], 0)
+}
+
+#[test]
+fn nothing_later_changes_what_a_causal_model_says() {
+    let mut tape = Tape::<f32>::new(&cpu());
+    let tag = TagSettings { bidirectional: false, ..TagSettings::default() };
+    let tagger = Tagger::<f32>::new(&small(TaskSettings::Tag(tag), 1), Input::Vectors(3), 4).unwrap();
+    let settings = |memory| Forecast { memory, lags: Some(3), ..Forecast::default() };
+    let forecasters = [Memory::Recurrent, Memory::Window]
+        .map(|memory| Forecaster::<f32>::new(&small(TaskSettings::Forecast(settings(memory)), 1), 3, 12).unwrap());
+    let mut outputs = |batch: &Padded<f32>| {
+        tape.start(false);
+        let first = tagger.forward(&mut tape, batch, None).unwrap();
+        let mut all = vec![tape.dense_value(first)];
+        for forecaster in &forecasters {
+            let raw = forecaster.forward(&mut tape, batch, &mut None, None).unwrap();
+            all.push(tape.dense_value(raw));
+        }
+        all
+    };
+    let plain = outputs(&vectors(8, 0.0));
+    for t in 1..8 {
+        for (model, (plain, spoilt)) in plain.iter().zip(outputs(&vectors(t, 0.7))).enumerate() {
+            let until = plain.len() / 8 * t;
+            assert!(plain[..until] == spoilt[..until], "model {model} looks beyond step {t}");
+            assert!(plain[until..] != spoilt[until..], "model {model} does not look at step {t}");
+        }
+    }
+    // A writer's loss of the first t tokens does not know the others.
+    let writer =
+        Conditioned::<f32>::new(&small(TaskSettings::Generate(GenerateSettings::default()), 1), 5, Input::Tokens(3))
+            .unwrap();
+    let given = Conditions::Classes(vec![0, 2]);
+    let mut loss = |t: usize, later: u32| {
+        let tokens: Vec<u32> = (0..12).map(|at| if at / 2 > t { later } else { at as u32 % 5 }).collect();
+        let targets: Vec<u32> = (0..12).map(|at| if at / 2 > t { IGNORED } else { (at as u32 + 1) % 5 }).collect();
+        writer.loss(&mut tape, [&tokens, &targets], &given, &[true; 12], 2, None).unwrap().0.to_bits()
+    };
+    assert!((0..5).all(|t| loss(t, 1) == loss(t, 4)));
+}
+
+#[test]
+fn a_class_or_a_family_of_settings_that_is_missing_is_named() {
+    let one = Labelled { labels: vec![0; 60], classes: vec!["left".into()], ..labelled() };
+    let config = small(TaskSettings::Classify(ClassifySettings::default()), 1);
+    let error = Classify::<f32>::new(&config, one, None).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(error, "every example is left, expected at least 2 classes (t.csv)");
+    let error = Classify::<f32>::new(&Config::default(), labelled(), None).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(error, "task is lm, expected classify");
+    let far = Forecast { horizon: 30, season: 12, transform: vec![Transform::Seasonal], ..Forecast::default() };
+    let error = small(TaskSettings::Forecast(far), 1).check().unwrap_err().to_string();
+    assert!(error.starts_with("horizon is 30, expected at most season = 12 with a seasonal difference"), "{error}");
+    assert!(Labelled::read(Path::new("nowhere"), &Source::default()).is_err());
+}
