@@ -168,6 +168,9 @@ impl<E: Element> Translate<E> {
     }
 }
 
+/// The shares that each step looked at.
+type Looks<E> = Vec<Vec<E>>;
+
 /// What stands under `task` in a model file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -221,16 +224,16 @@ impl<E: Element> Trained<E> {
         Ok(Some(all))
     }
 
-    #[allow(clippy::type_complexity)]
+    /// The texts that are found, and, where a single one is written greedily, what each step looked at.
     fn search(
         &self,
         tape: &mut Tape<E>,
         sequences: &Sequences,
         places: &[usize],
         search: Search,
-    ) -> Result<(Vec<Found>, Option<Vec<Vec<E>>>), Error> {
+    ) -> Result<(Vec<Found>, Option<Looks<E>>), Error> {
         let batch = Padded::new(sequences, places, 0);
-        let mut decoder = Decoder::new(&self.model, tape, &batch)?;
+        let mut decoder = Decoder::new(&self.model, tape, &batch, self.vocabs.to.reserved())?;
         decoder.looks = (search.beam == 1 && places.len() == 1 && self.model.attends()).then(Vec::new);
         let found = search.run(&mut decoder, self.vocabs.bos, self.vocabs.eos)?;
         Ok((found, decoder.looks))
