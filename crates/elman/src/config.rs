@@ -306,9 +306,8 @@ impl Config {
         real("forget_bias", self.forget_bias, "a finite number", |_| true)?;
         real("val_frac", self.val_frac, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
         let refuse = |name, got: String, expected: &str| Err(Error::Setting { name, got, expected: expected.into() });
-        if let Some(TaskSettings::Translate(translate)) = &self.task {
-            translate.check(self)?;
-        } else if self.tied && self.embed != self.hidden_size {
+        let is_model_of_language = !matches!(self.task, Some(TaskSettings::Translate(_)));
+        if is_model_of_language && self.tied && self.embed != self.hidden_size {
             let expected = format!("hidden_size = {} with tied, one weight for embedding and head", self.hidden_size);
             return refuse("embed", self.embed.to_string(), &expected);
         }
@@ -330,7 +329,7 @@ impl Config {
         }
         whole("sample_length", self.sample_length as u64, 0, 1 << 32)?;
         real("lr_decay", self.lr_decay(), "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
-        self.task.as_ref().map_or(Ok(()), TaskSettings::check)?;
+        self.task.as_ref().map_or(Ok(()), |task| task.check(self))?;
         self.check_schedule()?;
         real("spike", self.spike, "0, or a finite number above 1", |x| x == 0.0 || x > 1.0)?;
         whole("keep", self.keep, 1, MAX_INTEGER)?;

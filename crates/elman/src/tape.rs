@@ -81,6 +81,8 @@ pub(crate) struct Lists<E> {
     pub draws: Spare<u16>,
     pub present: Spare<bool>,
     pub states: Spare<StateVars>,
+    /// Boxes, for it is they that are used again.
+    #[allow(clippy::vec_box)]
     pub recurrent: Vec<Box<Recurrent<E>>>,
 }
 

@@ -7,7 +7,7 @@ use elman::checkpoint::Stored;
 use elman::config::{
     Classify as ClassifySettings, Forecast, Generate as GenerateSettings, Memory, Strategy, Tag as TagSettings,
 };
-use elman::config::{Condition, Config, Source, TaskSettings, Transform};
+use elman::config::{Condition, Config, Dtype, Source, TaskSettings, Transform};
 use elman::data::Corpus;
 use elman::data::labelled::{Items, Labelled};
 use elman::data::restore;
@@ -142,7 +142,8 @@ fn a_classifier_is_learned_resumed_and_read_back() {
 
 #[test]
 fn a_tagger_is_learned_resumed_and_read_back() {
-    let config = Config { min_freq: 1, ..small(TaskSettings::Tag(TagSettings::default()), 80) };
+    let tag = small(TaskSettings::Tag(TagSettings::default()), 80);
+    let config = Config { min_freq: 1, dtype: Dtype::F64, ..tag };
     let dir = is_the_same_cut_in_two(&config, |config| Tag::<f64>::new(config, tagged(), None));
     let (_, trained) = TrainedTagger::<f64>::load(&stored(&dir)).unwrap();
     let items = Items::Texts(vec!["cat runs the".into(), "the".into()]);

@@ -265,12 +265,23 @@ pub(crate) fn tn<E: Element>(cpu: &Cpu, w: &WeightGrad<'_, E>, grad: &mut [E]) {
     let work = saturating_product(&[w.sum_rows, w.k, w.outputs]);
     let mut packed = cpu.scratch::<E>(BLOCK_K * w.k);
     let packed = Shared::new(&mut packed);
-    cpu.split(w.k, TILE_ROWS, work, |columns| {
-        // SAFETY: the parts of a split are disjoint and lie within `0..k`.
+    cpu.split(w.k, 1, work, |columns| {
         let (start, len) = (BLOCK_K * columns.start, BLOCK_K * columns.len());
+        // SAFETY: the parts of a split are disjoint and lie within `0..k`.
         let packed = unsafe { std::slice::from_raw_parts_mut(packed.get().add(start), len) };
         cpu.run(WeightGradPart { w, columns, packed, grad: grad.get() })
     });
+}
+
+impl<E: Copy> WeightGrad<'_, E> {
+    /// Columns `col..col + N` of the left operand's rows from `row` on, as many as `to` holds: `[rows][N]`.
+    #[inline(always)]
+    fn copy_columns<const N: usize>(&self, row: usize, col: usize, to: &mut [E]) {
+        for (r, to) in (row..).zip(to.chunks_exact_mut(N)) {
+            let r = self.positions.map_or(r, |positions| positions[r]);
+            to.copy_from_slice(&self.a[r * self.lda + col..][..N]);
+        }
+    }
 }
 
 /// The rows `columns` of a packed weight gradient, over all panels.
@@ -293,11 +304,16 @@ impl<E: Element> Kernel<E> for WeightGradPart<'_, E> {
             // Block (first column, size) of the left operand as [count][size].
             let mut at = 0;
             row_blocks(self.columns.clone(), |col, size| {
-                for r in row..row + count {
-                    let r = w.positions.map_or(r, |positions| positions[r]);
-                    packed[at..at + size].copy_from_slice(&w.a[r * w.lda + col..][..size]);
-                    at += size;
+                let to = &mut packed[at..at + size * count];
+                match size {
+                    6 => w.copy_columns::<6>(row, col, to),
+                    5 => w.copy_columns::<5>(row, col, to),
+                    4 => w.copy_columns::<4>(row, col, to),
+                    3 => w.copy_columns::<3>(row, col, to),
+                    2 => w.copy_columns::<2>(row, col, to),
+                    _ => w.copy_columns::<1>(row, col, to),
                 }
+                at += size * count;
             });
             let Columns { first, width } = w.columns;
             for p in 0..w.outputs.div_ceil(width) {

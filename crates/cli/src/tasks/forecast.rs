@@ -41,7 +41,7 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
         return Err(Refusal::new(message).into());
     }
     let settings = job.config.forecast()?.clone();
-    let corpus = Corpus::read_raw(&[data.clone()])?;
+    let corpus = Corpus::read_raw(std::slice::from_ref(&data))?;
     let format = Format::of_path(&data).unwrap_or(Format::Csv);
     let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, settings.header)?;
     let set = SeriesSet::new(&table, &columns(&settings))?;

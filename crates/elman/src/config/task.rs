@@ -317,14 +317,13 @@ impl TaskSettings {
     }
 
     /// Errors: the first setting that is out of range, by its name.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self, config: &Config) -> Result<(), Error> {
         match self {
             TaskSettings::Classify(_) | TaskSettings::Generate(_) | TaskSettings::Tag(_) | TaskSettings::Restore(_) => {
                 Ok(())
             }
             TaskSettings::Forecast(forecast) => forecast.check(),
-            // It is held against the whole configuration.
-            TaskSettings::Translate(_) => Ok(()),
+            TaskSettings::Translate(translate) => translate.check(config),
         }
     }
 }
@@ -364,12 +363,15 @@ impl Config {
                 hidden_size: 256,
                 eos: true,
                 output_dropout: 0.3,
+                epochs: Some(15),
                 sample_every: None,
                 sample_length: 60,
                 ..examples
             },
             TaskSettings::Translate(_) => Translate::defaults(examples),
-            TaskSettings::Restore(_) => Config { seq_len: 160, output_dropout: 0.2, ..examples },
+            TaskSettings::Restore(_) => {
+                Config { seq_len: 160, batch: 16, epochs: Some(10), output_dropout: 0.2, ..examples }
+            }
             TaskSettings::Forecast(_) => Config {
                 hidden_size: 32,
                 embed: 0,

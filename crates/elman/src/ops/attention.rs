@@ -147,7 +147,7 @@ pub(super) fn dot<E: Element>(a: &[E], b: &[E]) -> E {
     }
     for half in [8, 4, 2, 1] {
         for lane in 0..half {
-            lanes[lane] = lanes[lane] + lanes[lane + half];
+            lanes[lane] += lanes[lane + half];
         }
     }
     lanes[0]

@@ -330,7 +330,7 @@ doors! {
     /// Runs the layer over all steps from the initial state in slot [`Dims::first_slot`] of `hidden` and `cell`.
     ///
     /// Saved: `gates` (overwritten) and the other slots of `hidden` and `cell`; backward needs all three.
-    /// Allocates: one sum of the biases.
+    /// Allocates: scratch memory, which the `Cpu` keeps for the next call.
     /// Errors: a length that differs from its shape; a token out of range that is read.
     pub fn forward(
         cpu: &Cpu,
@@ -346,9 +346,8 @@ doors! {
     /// absent, and for tokens there is none. The sums of a weight's gradient run over the positions that are read, in the
     /// order of `[T, B]`: positions that are not take no part, so more of them change no bit.
     ///
-    /// Allocates: the transposed weights; with a mask, the positions and their rows of `grad_x`; for a cell with an inner
-    /// product, the rows of its operand. Errors: a length that differs from its shape; a token out of range that is read.
-    /// Then nothing is written.
+    /// Allocates: scratch memory, which the `Cpu` keeps for the next call; with a mask, the positions that are read.
+    /// Errors: a length that differs from its shape; a token out of range that is read. Then nothing is written.
     pub fn backward(
         cpu: &Cpu,
         d: &Dims,
