@@ -62,7 +62,7 @@ fn a_translator_is_trained_used_measured_and_looked_at() {
     assert_eq!((json["validation"]["sentences"].as_u64(), json["test"]["sentences"].as_u64()), (Some(20), Some(10)));
 
     let lines = "five two one .\n\n two  three one .\n";
-    let (done, out, err) = translate(&place, lines, &["--attention", "look.svg"]);
+    let (done, out, err) = translate(&place, lines, &["--svg", "look.svg"]);
     assert!(done, "{err}");
     let told: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let text = |at: usize| told[at]["text"].as_str().unwrap();
@@ -109,7 +109,7 @@ fn what_cannot_be_is_refused_in_one_line() {
 #[test]
 fn without_attention_there_is_nothing_to_draw() {
     let (place, _) = trained("2", &["--attention", "none", "--quiet"]);
-    let (done, _, err) = translate(&place, "one two three .\n", &["--attention", "look.svg"]);
+    let (done, _, err) = translate(&place, "one two three .\n", &["--svg", "look.svg"]);
     assert!(!done && err.contains("attention is none, expected dot, general or additive"), "{err}");
     let (done, out, err) = translate(&place, "{\"1\": 3}\n", &["--format", "jsonl"]);
     assert!(!done && out.is_empty() && err.contains("line 1, column 1: 3 is given, expected text"), "{err}");

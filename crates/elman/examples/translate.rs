@@ -1,7 +1,7 @@
-//! Learns to translate from a table of pairs, tab-separated, and translates what is given: attention, beams and BLEU.
+//! Learns to translate from a table of pairs, tab-separated, and translates a text: attention, beams and BLEU.
 //!
-//!     cargo run --release -p elman --example translate -- eng-fra.txt 2000 "i am hungry ."
-//!     cargo run --release -p elman --example translate            # numbers in words, 200 steps
+//!     cargo run --release -p elman --example translate                                      # numbers in words, 200 steps
+//!     cargo run --release -p elman --example translate -- 2000 eng-fra.txt "i am hungry ."
 
 use elman::{
     Config, Corpus, Cpu, Error,
@@ -15,29 +15,29 @@ use elman::{
 /// Numbers in words, backwards in another language.
 fn numbers() -> Parallel {
     let digits = [("one", "un"), ("two", "deux"), ("three", "trois"), ("four", "quatre"), ("five", "cinq")];
-    let number = |at: usize| [at % 5, at / 5 % 5, at / 25].map(|digit| digits[digit]);
-    let pair = |number: [(&str, &str); 3]| {
-        let [a, b, c] = number;
+    let pair = |at: usize| {
+        let [a, b, c] = [at % 5, at / 5 % 5, at / 25].map(|digit| digits[digit]);
         (format!("{} {} {}", a.0, b.0, c.0), format!("{} {} {}", c.1, b.1, a.1))
     };
-    let pairs = (0..125).map(|at| pair(number(at))).collect();
-    Parallel { pairs, mark: Corpus::from_text("numbers", String::new()).mark() }
+    Parallel { pairs: (0..125).map(pair).collect(), mark: Corpus::from_text("numbers", String::new()).mark() }
 }
 
 fn main() -> Result<(), Error> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (path, rest) = match arguments.first() {
-        Some(first) if first.parse::<u64>().is_err() => (Some(first), &arguments[1..]),
-        _ => (None, &arguments[..]),
-    };
-    let steps = rest.first().and_then(|n| n.parse().ok()).unwrap_or(200);
+    let mut arguments = std::env::args().skip(1);
+    let steps = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(200);
     let settings = Settings { attention: Attention::General, ..Settings::default() };
-    let data = path.map_or_else(|| Ok(numbers()), |path| Parallel::read(path.as_ref(), &settings.source))?;
-    let base = Config::of_task(Some(TaskSettings::Translate(settings)));
-    let config = match path {
-        Some(_) => Config { lowercase: true, steps: Some(steps), ..base },
-        None => Config { hidden_size: 32, embed: 16, min_freq: 1, batch: 16, lr: 1e-2, steps: Some(steps), ..base },
+    let task = Some(TaskSettings::Translate(settings.clone()));
+    let (data, config) = match arguments.next() {
+        Some(path) => {
+            (Parallel::read(path.as_ref(), &settings.source)?, Config { lowercase: true, ..Config::of_task(task) })
+        }
+        None => (
+            numbers(),
+            Config { hidden_size: 32, embed: 16, min_freq: 1, batch: 16, lr: 1e-2, ..Config::of_task(task) },
+        ),
     };
+    let text = arguments.next().unwrap_or("two three four".to_string());
+    let config = Config { steps: Some(steps), sample_every: Some(0), ..config };
 
     let cpu = Cpu::new(None)?;
     let mut trainer = Trainer::of(config.clone(), Translate::<f32>::new(&config, data, None)?, &cpu)?;
@@ -49,8 +49,7 @@ fn main() -> Result<(), Error> {
     })?;
     let (task, tape) = trainer.task_and_tape();
     let search = Search { beam: 4, length_penalty: 1.0, longest: 50 };
-    let text = rest.get(1).map_or("two three four", String::as_str);
-    let written = task.trained().translate(tape, "the text", &[text], search, &mut || true)?.unwrap_or_default();
+    let written = task.trained().translate(tape, "the text", &[&text], search, &mut || true)?.unwrap_or_default();
     println!("{text} -> {}", written[0].text);
     let measured = task.trained().measure(tape, task.validation(), search, &mut || true)?;
     println!("validation BLEU {:.2}", measured.map_or(0.0, |(figures, _)| figures.all.score()));

@@ -266,6 +266,26 @@ fn a_small_language_is_learnt() {
     assert!(looked[0] > looked[2], "{looked:?}");
 }
 
+/// An untrained network would write `<unk>` and `<bos>` as soon as any other token.
+#[test]
+fn no_token_is_written_that_stands_for_no_text() {
+    let task = Translate::<f32>::new(&small(1), parallel(400), None).unwrap();
+    let tape = &mut Tape::new(&Cpu::new(Some(1)).unwrap());
+    let texts: Vec<String> = pairs(60).into_iter().map(|(from, _)| from).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for beam in [1, 3] {
+        let search = Search { beam, length_penalty: 1.0, longest: 8 };
+        let written = task.trained().translate(tape, "t", &texts, search, &mut || true).unwrap().unwrap();
+        assert!(written.iter().all(|written| !written.text.contains('<')), "{written:?}");
+        assert!(written.iter().any(|written| !written.text.is_empty()));
+        // Each is what it is alone.
+        for (text, together) in texts.iter().zip(&written).take(9) {
+            let alone = task.trained().translate(tape, "t", &[text], search, &mut || true).unwrap().unwrap();
+            assert_eq!(alone, std::slice::from_ref(together));
+        }
+    }
+}
+
 #[test]
 fn a_resumed_run_has_the_bits_of_one_that_never_stopped() {
     let dir = tempfile::tempdir().unwrap();

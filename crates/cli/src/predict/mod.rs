@@ -54,19 +54,16 @@ pub struct Args {
     /// Of a writer: the seed of its draws
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Draw the first series and its forecast into this file
+    /// Draw the first series and its forecast, or what was looked at for the first text that was translated, into this file
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
-    /// translate: hypotheses that are kept at each step; 1 is greedy
+    /// Of a translator: hypotheses that are kept at each step; 1 is greedy
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     beam: usize,
-    /// translate: what length is worth, with --beam: log-probabilities are divided by ((5 + tokens) / 6)^ALPHA
+    /// Of a translator: what length is worth, with --beam: log-probabilities are divided by ((5 + tokens) / 6)^ALPHA
     #[arg(long, value_name = "ALPHA", default_value_t = 1.0, value_parser = alpha)]
     length_penalty: f64,
-    /// translate: draw what was looked at while the first text was translated, greedily, into this SVG file
-    #[arg(long, value_name = "FILE")]
-    attention: Option<PathBuf>,
-    /// translate: measure on sentences kept apart in training: `validation` or `test` of the data of the run, which INPUT is
+    /// Of a translator: measure it on the sentences that training kept for validation or test; INPUT is the run's data
     #[arg(long, value_name = "PART", value_parser = ["validation", "test"])]
     part: Option<String>,
     /// Threads [default: one for each core]

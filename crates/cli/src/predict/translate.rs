@@ -1,7 +1,7 @@
 //! Holds translations of lines as they come, of the held-out parts of a run's data, and the picture of what was looked at.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -30,6 +30,8 @@ struct Work<'a, E> {
     tape: Tape<E>,
     /// The key of a text in a JSON object.
     key: String,
+    /// Where the first text is drawn that comes.
+    picture: Option<PathBuf>,
     /// Texts that wait, with their lines.
     waiting: Vec<(u64, String)>,
 }
@@ -39,7 +41,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode>
     let settings = config.translate()?.clone();
     let tape = Tape::new(&Cpu::new(args.threads)?);
     let key = settings.source.from.clone();
-    let mut work = Work { args, trained, tape, key, waiting: Vec::new() };
+    let mut work = Work { args, trained, tape, key, picture: args.svg.clone(), waiting: Vec::new() };
     if let Some(part) = &args.part {
         if args.is_stdin() {
             let message = format!("--part {part} is given without the run's data, expected it as INPUT");
@@ -86,8 +88,8 @@ impl<E: Element> Work<'_, E> {
             match self.text(line, &bytes, is_json) {
                 Ok(None) => {}
                 Ok(Some(text)) => {
-                    if let (Some(picture), 1) = (&self.args.attention, line) {
-                        self.draw(&text, picture)?;
+                    if let Some(picture) = self.picture.take() {
+                        self.draw(&text, &picture)?;
                     }
                     self.waiting.push((line, text));
                 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Reserved, TokenizerKind, Translate, Words, whole};
+use super::{Config, TokenizerKind, Translate, Words, whole};
 use crate::distribution::Output;
 use crate::error::Error;
 
@@ -298,8 +298,8 @@ impl TaskSettings {
             "forecast" => Some(TaskSettings::Forecast(Forecast::default())),
             "generate" => Some(TaskSettings::Generate(Generate::default())),
             "tag" => Some(TaskSettings::Tag(Tag::default())),
-            "translate" => Some(TaskSettings::Translate(Translate::default())),
             "restore" => Some(TaskSettings::Restore(Tag::default())),
+            "translate" => Some(TaskSettings::Translate(Translate::default())),
             _ => None,
         }
     }
@@ -368,26 +368,10 @@ impl Config {
                 sample_length: 60,
                 ..examples
             },
+            TaskSettings::Translate(_) => Translate::defaults(examples),
             TaskSettings::Restore(_) => {
                 Config { seq_len: 160, batch: 16, epochs: Some(10), output_dropout: 0.2, ..examples }
             }
-            TaskSettings::Translate(_) => Config {
-                hidden_size: 512,
-                embed: 256,
-                tied: true,
-                dropout: 0.2,
-                output_dropout: 0.2,
-                tokenizer: TokenizerKind::Word,
-                words: Words::Elisions,
-                unk: false,
-                eos: true,
-                reserve: vec![Reserved::Bos],
-                min_freq: 2,
-                batch: 128,
-                lr: 2e-3,
-                sample_every: None,
-                ..examples
-            },
             TaskSettings::Forecast(_) => Config {
                 hidden_size: 32,
                 embed: 0,
@@ -420,14 +404,6 @@ impl Config {
         }
     }
 
-    /// The settings of translation. Errors: it is another task.
-    pub fn translate(&self) -> Result<&Translate, Error> {
-        match &self.task {
-            Some(TaskSettings::Translate(translate)) => Ok(translate),
-            _ => Err(self.another_task("translate")),
-        }
-    }
-
     /// The settings of tagging or restoring. Errors: it is another task.
     pub fn tagging(&self) -> Result<&Tag, Error> {
         match &self.task {
@@ -444,7 +420,7 @@ impl Config {
         }
     }
 
-    fn another_task(&self, wanted: &str) -> Error {
+    pub(super) fn another_task(&self, wanted: &str) -> Error {
         let kind = self.task.as_ref().map_or("lm", TaskSettings::kind);
         Error::Setting { name: "task", got: kind.to_string(), expected: wanted.to_string() }
     }

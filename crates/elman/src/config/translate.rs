@@ -1,9 +1,9 @@
-//! Holds the settings of translation: where pairs lie, how the encoder and the decoder are made. Refuses pairs of settings
-//! that cannot both be had, naming both.
+//! Holds the settings of translation: where pairs of texts lie, how they are split, what the network is made of.
+//! Refuses values out of range, by name.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, TokenizerKind};
+use super::{Config, Reserved, TaskSettings, TokenizerKind, Words};
 use crate::error::Error;
 
 /// Where pairs of texts lie in a table.
@@ -123,5 +123,36 @@ impl Translate {
     pub fn encoder_hidden(&self, config: &Config) -> usize {
         let ways = if self.bidirectional { 2 } else { 1 };
         self.encoder_hidden.unwrap_or((config.hidden_size / ways).max(1))
+    }
+
+    /// The defaults of a run, over those of all tasks.
+    pub(super) fn defaults(examples: Config) -> Config {
+        Config {
+            hidden_size: 512,
+            embed: 256,
+            tied: true,
+            dropout: 0.2,
+            output_dropout: 0.2,
+            tokenizer: TokenizerKind::Word,
+            words: Words::Elisions,
+            unk: false,
+            eos: true,
+            reserve: vec![Reserved::Bos],
+            min_freq: 2,
+            batch: 128,
+            lr: 2e-3,
+            sample_every: None,
+            ..examples
+        }
+    }
+}
+
+impl Config {
+    /// The settings of translation. Errors: it is another task.
+    pub fn translate(&self) -> Result<&Translate, Error> {
+        match &self.task {
+            Some(TaskSettings::Translate(translate)) => Ok(translate),
+            _ => Err(self.another_task("translate")),
+        }
     }
 }

@@ -168,6 +168,9 @@ impl<E: Element> Translate<E> {
     }
 }
 
+/// The shares that each step looked at.
+type Looks<E> = Vec<Vec<E>>;
+
 /// What stands under `task` in a model file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -221,16 +224,16 @@ impl<E: Element> Trained<E> {
         Ok(Some(all))
     }
 
-    #[allow(clippy::type_complexity)]
+    /// The texts that are found, and, where a single one is written greedily, what each step looked at.
     fn search(
         &self,
         tape: &mut Tape<E>,
         sequences: &Sequences,
         places: &[usize],
         search: Search,
-    ) -> Result<(Vec<Found>, Option<Vec<Vec<E>>>), Error> {
+    ) -> Result<(Vec<Found>, Option<Looks<E>>), Error> {
         let batch = Padded::new(sequences, places, 0);
-        let mut decoder = Decoder::new(&self.model, tape, &batch)?;
+        let mut decoder = Decoder::new(&self.model, tape, &batch, self.vocabs.to.reserved())?;
         decoder.looks = (search.beam == 1 && places.len() == 1 && self.model.attends()).then(Vec::new);
         let found = search.run(&mut decoder, self.vocabs.bos, self.vocabs.eos)?;
         Ok((found, decoder.looks))
@@ -361,3 +364,36 @@ impl<E: Element> Task for Translate<E> {
 
 /// Tokens after which a text is cut that does not end by itself.
 pub const LONGEST: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Corpus;
+    use crate::config::{TaskSettings, Translate as Settings};
+
+    #[test]
+    fn what_is_fed_goes_from_the_truth_to_guesses_of_the_step_before() {
+        let pairs: Vec<(String, String)> =
+            (0..40).map(|at| (format!("a {}", at % 7), format!("x {} {}", at % 5, at % 7))).collect();
+        let data = Parallel { pairs, mark: Corpus::from_text("t", String::new()).mark() };
+        let task = Settings { forcing: 0.0, val_sentences: Some(1), ..Settings::default() };
+        let base = Config::of_task(Some(TaskSettings::Translate(task)));
+        let config = Config { hidden_size: 8, embed: 4, min_freq: 1, batch: 30, steps: Some(100), ..base };
+        let task: Translate<f32> = Translate::new(&config, data, None).unwrap();
+        let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
+        let batch = task.train.batch(&(0..30).collect::<Vec<_>>(), 0);
+        let rows = batch.from.rows;
+        let mut at = |step| task.mixed(&config, &mut tape, step, &batch).unwrap();
+        assert_eq!(at(0), None, "teacher forcing before the first step");
+        let last = at(100).unwrap();
+        let guesses = task.trained.model.guesses(&mut Tape::new(&Cpu::new(Some(1)).unwrap()), &batch).unwrap();
+        assert_eq!(last[..rows], batch.inputs[..rows], "<bos> is always true");
+        assert_eq!(last[rows..], guesses[..last.len() - rows], "at the end the model hears itself alone");
+        // Half way each is as likely; a guess of an untrained network is seldom true.
+        let half = at(50).unwrap();
+        let own = (rows..half.len()).filter(|&i| half[i] == guesses[i - rows] && half[i] != batch.inputs[i]).count();
+        let wrong = (rows..half.len()).filter(|&i| guesses[i - rows] != batch.inputs[i]).count();
+        assert!((0.3..0.7).contains(&(own as f64 / wrong as f64)), "{own} of {wrong}");
+        assert_ne!(half, at(51).unwrap());
+    }
+}

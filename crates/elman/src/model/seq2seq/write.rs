@@ -113,15 +113,18 @@ pub struct Decoder<'a, E> {
     tape: &'a mut Tape<E>,
     memory: Memory<E>,
     carried: Carried<E>,
+    /// The first token that is text.
+    first: usize,
     /// What each step's rows looked at, `[R, Ts]`, where it is asked for.
     pub looks: Option<Vec<Vec<E>>>,
 }
 
 impl<'a, E: Element> Decoder<'a, E> {
-    /// Reads the texts.
-    pub fn new(model: &'a Seq2Seq<E>, tape: &'a mut Tape<E>, batch: &Padded<E>) -> Result<Self, Error> {
+    /// Reads the texts. Tokens below `first` stand for no text (`<unk>`, `<bos>`) and are never told: their probability is
+    /// nobody's.
+    pub fn new(model: &'a Seq2Seq<E>, tape: &'a mut Tape<E>, batch: &Padded<E>, first: usize) -> Result<Self, Error> {
         let (memory, carried) = model.read(tape, batch)?;
-        Ok(Decoder { model, tape, memory, carried, looks: None })
+        Ok(Decoder { model, tape, memory, carried, first, looks: None })
     }
 }
 
@@ -142,14 +145,14 @@ impl<E: Element> Writer for Decoder<'_, E> {
         let (logits, shares) = (self.tape.value(logits), self.tape.value(shares));
         let (width, cols) = (pad(self.model.layers.sizes[1]), self.model.layers.sizes[1]);
         let rows = logits.chunks_exact(width).zip(shares.chunks_exact(width));
-        Ok(rows.map(|(logits, shares)| likeliest(&logits[..cols], shares, count)).collect())
+        Ok(rows.map(|(logits, shares)| likeliest(&logits[..cols], shares, self.first, count)).collect())
     }
 }
 
-/// The `count` largest of a row's logits, with the logarithms of their probabilities; of equals the lower token first.
-fn likeliest<E: Element>(logits: &[E], shares: &[E], count: usize) -> Vec<(u32, f64)> {
+/// The `count` largest of a row's logits from token `first` on, with the logarithms of their probabilities; of equals the lower token first.
+fn likeliest<E: Element>(logits: &[E], shares: &[E], first: usize, count: usize) -> Vec<(u32, f64)> {
     let mut best: Vec<(u32, E)> = Vec::with_capacity(count + 1);
-    for (token, &logit) in logits.iter().enumerate() {
+    for (token, &logit) in logits.iter().enumerate().skip(first) {
         if best.len() == count && best.last().is_some_and(|last| last.1 >= logit) {
             continue;
         }
@@ -157,7 +160,7 @@ fn likeliest<E: Element>(logits: &[E], shares: &[E], count: usize) -> Vec<(u32, 
         best.insert(place, (token as u32, logit));
         best.truncate(count);
     }
-    let Some(&(first, top)) = best.first() else { return Vec::new() };
-    let log_probability = libm::log(shares[first as usize].to_f64());
+    let Some(&(likeliest, top)) = best.first() else { return Vec::new() };
+    let log_probability = libm::log(shares[likeliest as usize].to_f64());
     best.into_iter().map(|(token, logit)| (token, log_probability + (logit.to_f64() - top.to_f64()))).collect()
 }
