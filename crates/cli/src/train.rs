@@ -31,7 +31,7 @@ pub struct Args {
     pub val_file: Option<PathBuf>,
     /// A file or folder to measure the trained model on at the end
     #[arg(long, value_name = "FILE", help_heading = "Text")]
-    test_file: Option<PathBuf>,
+    pub test_file: Option<PathBuf>,
     /// Take the parts of words from this tokenizer.json instead of learning them; implies --tokenizer bpe
     #[arg(long, value_name = "FILE", conflicts_with = "resume", help_heading = "Text")]
     tokenizer_file: Option<PathBuf>,

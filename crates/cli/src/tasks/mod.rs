@@ -52,6 +52,10 @@ struct Job<'a> {
 impl Job<'_> {
     /// The one file or folder of the data, and that of its validation. Errors: none or several; other texts.
     fn places(&self) -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
+        if self.args.test_file.is_some() {
+            let message = "--test-file is given with --task, expected it without: it measures language models";
+            return Err(Refusal::new(message).into());
+        }
         let (given, validation) = (&self.args.text, self.args.val_file.clone());
         let known = |mark: Option<&TextMark>| corpus::places(mark).into_iter().next();
         let origin = self.origin.as_ref().map(|(_, origin)| &origin.text);
