@@ -154,7 +154,7 @@ mod tests {
     /// What was written, its references, and what sacrebleu 2.6.0 says: score, brevity penalty, matched and total n-grams.
     type Case = (&'static [&'static str], &'static [&'static [&'static str]], f64, f64, [u64; 4], [u64; 4]);
 
-    const CASES: [Case; 6] = [
+    const CASES: [Case; 7] = [
         (
             &["the the the the the the the"],
             &[&["the cat is on the mat", "there is a cat on the mat"]],
@@ -206,6 +206,8 @@ mod tests {
             [7, 4, 1, 0],
             [8, 6, 4, 3],
         ),
+        // Two references as near: the shorter is meant.
+        (&["a b c d e"], &[&["a b c d x f", "a b c d"]], 66.87403049764218, 1.0, [4, 3, 2, 1], [5, 4, 3, 2]),
         (&["a b c"], &[&["a b c"]], 0.0, 1.0, [3, 2, 1, 0], [3, 2, 1, 0]),
         (
             &["", "a b c d e"],
