@@ -13,14 +13,14 @@ use crate::{
     error::Error,
     optim::{Optimizer, Place, clip, learning_rate},
     params::Params,
-    report::{Clock, Shape},
+    report::Clock,
     run_dir::{Lock, RunDir},
     tape::Tape,
     task::{Loss, Task},
     train_state::{Pending, Progress},
 };
 
-pub use crate::report::{Control, Event, Outcome, Plan, Report};
+pub use crate::report::{Control, Event, Outcome, Plan, Report, Shape};
 pub use resume::{Changes, Stopped};
 
 /// A run: what it learns, and how far it has come.

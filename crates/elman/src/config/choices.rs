@@ -57,7 +57,7 @@ pub enum InitialState {
     Learned,
 }
 
-/// How the parameters of a fresh model are drawn: see [`Config::init_scale`] for the scale s.
+/// How the parameters of a fresh model are drawn: see [`Config::init_scale`](super::Config::init_scale) for the scale s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Init {
@@ -103,7 +103,7 @@ pub enum TokenizerKind {
     Char,
     /// One token per byte, of anything.
     Byte,
-    /// Words: see [`Config::words`].
+    /// Words: see [`Config::words`](super::Config::words).
     Word,
     /// Parts of words, by byte-pair encoding.
     Bpe,

@@ -181,7 +181,7 @@ pub enum Memory {
     Window,
 }
 
-/// What comes next in a time series. The input at t is (y[t-1], x[t]), and predicts y[t].
+/// What comes next in a time series. The input at t is (`y[t-1]`, `x[t]`), and predicts `y[t]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Forecast {

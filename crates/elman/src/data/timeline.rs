@@ -1,6 +1,6 @@
-//! Holds the one time line of forecasts: the input at t is (y[t-1], x[t]) and predicts y[t], or y[t], y[t+1], ... at once.
+//! Holds the one time line of forecasts: the input at t is (`y[t-1]`, `x[t]`) and predicts `y[t]`, or `y[t]`, `y[t+1]`, ... at once.
 //! Values are transformed and scaled on the way in and brought back on the way out; what that takes is fitted on the training
-//! span alone. Refuses values that have no logarithm, by series and time. No input at t knows anything of y[t] or later.
+//! span alone. Refuses values that have no logarithm, by series and time. No input at t knows anything of `y[t]` or later.
 
 use serde::{Deserialize, Serialize};
 

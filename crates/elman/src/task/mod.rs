@@ -11,7 +11,7 @@ pub mod translate;
 use elman_kernels::{Cpu, Element};
 use serde_json::{Map, Value};
 
-use crate::{config::Config, data::TextMark, error::Error, params::Params, report::Shape, state::State, tape::Tape};
+use crate::{config::Config, data::TextMark, error::Error, params::Params, state::State, tape::Tape, train::Shape};
 
 pub use classify::Classify;
 pub use forecast::ForecastTask;
