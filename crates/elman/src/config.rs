@@ -311,6 +311,7 @@ impl Config {
             let expected = format!("hidden_size = {} with tied, one weight for embedding and head", self.hidden_size);
             return refuse("embed", self.embed.to_string(), &expected);
         }
+        self.task.as_ref().map_or(Ok(()), |task| task.check(self))?;
         self.check_text()?;
         real("moving", self.moving, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))?;
         whole("seq_len", self.seq_len as u64, 1, 1 << 24)?;
@@ -329,7 +330,6 @@ impl Config {
         }
         whole("sample_length", self.sample_length as u64, 0, 1 << 32)?;
         real("lr_decay", self.lr_decay(), "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
-        self.task.as_ref().map_or(Ok(()), |task| task.check(self))?;
         self.check_schedule()?;
         real("spike", self.spike, "0, or a finite number above 1", |x| x == 0.0 || x > 1.0)?;
         whole("keep", self.keep, 1, MAX_INTEGER)?;
