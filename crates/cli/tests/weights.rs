@@ -26,13 +26,13 @@ fn eval_tells_both_losses_and_their_difference() {
     let place = Place::with_run();
     place.write("other.txt", place::text());
     let full = json(&place.done(&["eval", "run", "other.txt", "--json"]));
-    for weights in ["f32", "bf16", "int8"] {
+    for weights in ["full", "bf16", "int8"] {
         let told = json(&place.done(&["eval", "run", "other.txt", "--weights", weights, "--json"]));
         assert_eq!(told["loss"], full["loss"]);
         let [loss, difference] = ["loss", "difference"].map(|key| told["narrow"][key].as_f64().unwrap());
         assert_eq!(told["narrow"]["weights"], weights);
         assert_eq!(difference, loss - full["loss"].as_f64().unwrap());
-        assert!(difference.abs() < 0.01 && (difference == 0.0) == (weights == "f32"), "{weights}: {difference}");
+        assert!(difference.abs() < 0.01 && (difference == 0.0) == (weights == "full"), "{weights}: {difference}");
         let words = stdout(&place.done(&["eval", "run", "other.txt", "--weights", weights]));
         let line = words.lines().last().unwrap();
         assert!(line.starts_with(weights) && line.contains(&format!("{loss:.4} nats per character")), "{words}");
