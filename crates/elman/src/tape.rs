@@ -211,6 +211,14 @@ impl<E: Element> Tape<E> {
         self.backward_seeded(params, grads)
     }
 
+    /// The value of a loss `[1]`, and its gradients by the parameters: `grads` is overwritten.
+    pub(crate) fn gradients(&mut self, loss: Var, params: &Params<E>, grads: &mut Params<E>) -> Result<f64, Error> {
+        let value = self.value(loss)[0].to_f64();
+        grads.values_mut().fill(E::ZERO);
+        self.backward(loss, params, grads)?;
+        Ok(value)
+    }
+
     /// As [`Tape::backward`], from the gradients given by [`Tape::seed`].
     pub fn backward_seeded(&mut self, params: &Params<E>, grads: &mut Params<E>) -> Result<(), Error> {
         while let Some(mut op) = self.nodes.pop() {

@@ -133,10 +133,7 @@ impl<E: Element> Classifier<E> {
             Some(weights) => tape.weighted_cross_entropy(logits, targets, weights)?,
             None => tape.cross_entropy(logits, targets)?,
         };
-        let mean = tape.value(loss)[0].to_f64();
-        grads.values_mut().fill(E::ZERO);
-        tape.backward(loss, &self.params, grads)?;
-        Ok(mean)
+        tape.gradients(loss, &self.params, grads)
     }
 
     /// The probabilities of each sequence `[B, classes]`, row-major.

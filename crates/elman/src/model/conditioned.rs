@@ -210,11 +210,10 @@ impl<E: Element> Conditioned<E> {
         let before = self.begin(tape, given, rows)?;
         let (logits, _) = self.forward(tape, tokens, given, &before, Some(present), dropout.as_mut())?;
         let (loss, sum) = tape.cross_entropy(logits, targets)?;
-        let mean = tape.value(loss)[0].to_f64();
-        if let Some(grads) = grads {
-            grads.values_mut().fill(E::ZERO);
-            tape.backward(loss, &self.params, grads)?;
-        }
+        let mean = match grads {
+            Some(grads) => tape.gradients(loss, &self.params, grads)?,
+            None => tape.value(loss)[0].to_f64(),
+        };
         Ok((mean, sum))
     }
 

@@ -104,10 +104,7 @@ impl<E: Element> Tagger<E> {
         tape.start(true);
         let logits = self.forward(tape, batch, dropout.as_mut())?;
         let (loss, _) = tape.cross_entropy(logits, targets)?;
-        let mean = tape.value(loss)[0].to_f64();
-        grads.values_mut().fill(E::ZERO);
-        tape.backward(loss, &self.params, grads)?;
-        Ok(mean)
+        tape.gradients(loss, &self.params, grads)
     }
 
     /// The probabilities at every step of each sequence: `[length, classes]`, row-major.

@@ -6,7 +6,7 @@
 
 use elman_kernels::{Buffer, Element, elementwise};
 
-use super::attention::{add, dot, weigh};
+use super::attention::{add, check, dot, weigh};
 use super::{Op, shape_error};
 use crate::error::Error;
 use crate::tape::{Memory, Tape, Var};
@@ -37,26 +37,12 @@ impl<E: Element> Tape<E> {
         present: &[bool],
         weights: Option<&mut Vec<E>>,
     ) -> Result<Var, Error> {
-        for var in [queries, keys, values] {
-            self.memory.check(var)?;
-            if batch == 0 || !var.rows().is_multiple_of(batch) {
-                return Err(shape_error("input of attention", var, [batch, var.cols()]));
-            }
-        }
-        self.memory.check(score)?;
-        if keys.cols() != queries.cols() {
-            return Err(shape_error("keys of attention", keys, [keys.rows(), queries.cols()]));
-        }
+        let m = &mut self.memory;
+        check(m, queries, [keys, values], batch, present)?;
+        m.check(score)?;
         if [score.rows(), score.cols()] != [1, queries.cols()] {
             return Err(shape_error("score of attention", score, [1, queries.cols()]));
         }
-        if values.rows() != keys.rows() {
-            return Err(shape_error("values of attention", values, [keys.rows(), values.cols()]));
-        }
-        if present.len() != keys.rows() {
-            return Err(Error::Shape { name: "present".into(), got: vec![present.len()], expected: vec![keys.rows()] });
-        }
-        let m = &mut self.memory;
         let (steps, depth, width) = (keys.rows() / batch, queries.stride(), values.stride());
         let (mut all, mut y) = (m.take(queries.rows() * steps), m.take(queries.rows() * width));
         let mut sums = m.take(queries.rows() * steps * depth);

@@ -35,22 +35,8 @@ impl<E: Element> Tape<E> {
         present: &[bool],
         weights: Option<&mut Vec<E>>,
     ) -> Result<Var, Error> {
-        for var in [queries, keys, values] {
-            self.memory.check(var)?;
-            if batch == 0 || !var.rows().is_multiple_of(batch) {
-                return Err(shape_error("input of attention", var, [batch, var.cols()]));
-            }
-        }
-        if keys.cols() != queries.cols() {
-            return Err(shape_error("keys of attention", keys, [keys.rows(), queries.cols()]));
-        }
-        if values.rows() != keys.rows() {
-            return Err(shape_error("values of attention", values, [keys.rows(), values.cols()]));
-        }
-        if present.len() != keys.rows() {
-            return Err(Error::Shape { name: "present".into(), got: vec![present.len()], expected: vec![keys.rows()] });
-        }
         let m = &mut self.memory;
+        check(m, queries, [keys, values], batch, present)?;
         let steps = keys.rows() / batch;
         let mut all = m.take(queries.rows() * steps);
         let mut y = m.take(queries.rows() * values.stride());
@@ -81,6 +67,32 @@ impl<E: Element> Tape<E> {
         self.record(Op::Attention(Box::new(op)));
         Ok(y)
     }
+}
+
+/// Refuses what any attention refuses: values of another tape, and shapes that do not fit each other.
+pub(super) fn check<E: Element>(
+    m: &Memory<E>,
+    queries: Var,
+    [keys, values]: [Var; 2],
+    batch: usize,
+    present: &[bool],
+) -> Result<(), Error> {
+    for var in [queries, keys, values] {
+        m.check(var)?;
+        if batch == 0 || !var.rows().is_multiple_of(batch) {
+            return Err(shape_error("input of attention", var, [batch, var.cols()]));
+        }
+    }
+    if keys.cols() != queries.cols() {
+        return Err(shape_error("keys of attention", keys, [keys.rows(), queries.cols()]));
+    }
+    if values.rows() != keys.rows() {
+        return Err(shape_error("values of attention", values, [keys.rows(), values.cols()]));
+    }
+    if present.len() != keys.rows() {
+        return Err(Error::Shape { name: "present".into(), got: vec![present.len()], expected: vec![keys.rows()] });
+    }
+    Ok(())
 }
 
 /// Sizes of an attention: rows padded.

@@ -57,7 +57,7 @@ struct Examples {
 /// How well classes are found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
-    /// Mean nats of an example.
+    /// Mean nats of an example, or of a step where each has a class.
     pub loss: f64,
     /// True against predicted classes.
     pub confusion: Confusion,
@@ -153,16 +153,35 @@ struct Meta {
     features: Option<Features>,
 }
 
+/// The classes and the encoding that a model file of labelled sequences holds. Errors: fewer than two classes; an encoding at
+/// odds with the file.
+pub(super) fn classes_of(stored: &Stored) -> Result<(Vec<String>, Encoding), Error> {
+    let Meta { classes, features } = stored.task()?;
+    if classes.len() < 2 {
+        return Err(stored.refusal(format!("the model lists {} classes, expected at least 2", classes.len())));
+    }
+    Ok((classes, stored.encoding(features)?))
+}
+
+impl Figures {
+    /// The figures of predictions: the probabilities of all classes, and the class there is.
+    pub(super) fn of<'a>(classes: usize, predictions: impl Iterator<Item = (&'a [f64], u32)>) -> Figures {
+        let (mut confusion, mut nats, mut count) = (Confusion::new(classes), 0.0, 0_usize);
+        for (row, label) in predictions {
+            nats -= libm::log(row[label as usize].max(f64::MIN_POSITIVE));
+            confusion.add(label as usize, likeliest(row));
+            count += 1;
+        }
+        Figures { loss: nats / count.max(1) as f64, confusion }
+    }
+}
+
 impl<E: Element> Trained<E> {
     /// The classifier in a model file, with its settings. Errors: a model of another task; one at odds with itself.
     pub fn load(stored: &Stored) -> Result<(Config, Trained<E>), Error> {
         let config = stored.config().clone();
         config.classify().map_err(|error| stored.refusal(error))?;
-        let Meta { classes, features } = stored.task()?;
-        if classes.len() < 2 {
-            return Err(stored.refusal(format!("the model lists {} classes, expected at least 2", classes.len())));
-        }
-        let encoding = stored.encoding(features)?;
+        let (classes, encoding) = classes_of(stored)?;
         let (layers, declaration) = Layers::declare(&config, encoding.input(), classes.len())?;
         let model = Classifier::of(layers, stored.params(declaration)?);
         Ok((config, Trained { encoding, classes, model }))
@@ -191,12 +210,8 @@ impl<E: Element> Trained<E> {
         goes_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Figures>, Error> {
         let Some(all) = self.probabilities(tape, sequences, goes_on)? else { return Ok(None) };
-        let (mut confusion, mut nats) = (Confusion::new(self.classes.len()), 0.0);
-        for (row, &label) in all.iter().zip(labels) {
-            nats -= libm::log(row[label as usize].max(f64::MIN_POSITIVE));
-            confusion.add(label as usize, likeliest(row));
-        }
-        Ok(Some(Figures { loss: nats / labels.len().max(1) as f64, confusion }))
+        let predictions = all.iter().map(Vec::as_slice).zip(labels.iter().copied());
+        Ok(Some(Figures::of(self.classes.len(), predictions)))
     }
 
     fn probabilities(

@@ -2,15 +2,14 @@
 //! is tagging characters with what was taken from them. Refuses fewer than two classes.
 
 use elman_kernels::Element;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::classify::likeliest;
+use super::classify::{classes_of, likeliest};
 use super::{Loss, Task};
 use crate::checkpoint::Stored;
 use crate::config::Config;
 use crate::data::TextMark;
-use crate::data::encoding::{Encoding, Features};
+use crate::data::encoding::Encoding;
 use crate::data::held_out::HeldOut;
 use crate::data::labelled::Items;
 use crate::data::restore;
@@ -23,6 +22,8 @@ use crate::params::Params;
 use crate::report::Shape;
 use crate::rng::{Purpose, generator};
 use crate::tape::Tape;
+
+pub use super::classify::Figures;
 
 /// Sequences that are read side by side where nothing is learned.
 const READ_AT_ONCE: usize = 64;
@@ -61,15 +62,6 @@ impl Examples {
     fn steps(&self) -> usize {
         self.labels.iter().map(Vec::len).sum()
     }
-}
-
-/// How well classes are found, step by step.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Figures {
-    /// Mean nats of a step.
-    pub loss: f64,
-    /// True against predicted classes.
-    pub confusion: Confusion,
 }
 
 impl<E: Element> Tag<E> {
@@ -130,25 +122,11 @@ impl<E: Element> Tag<E> {
     /// How well the classes of what is held out are found; None once `goes_on` says no.
     pub fn measure(&self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<Figures>, Error> {
         let Some(all) = self.trained.probabilities(tape, &self.held.sequences, goes_on)? else { return Ok(None) };
-        let (classes, mut nats) = (self.trained.classes.len(), 0.0);
-        let mut confusion = Confusion::new(classes);
-        for (rows, labels) in all.iter().zip(&self.held.labels) {
-            for (row, &label) in rows.chunks_exact(classes).zip(labels) {
-                nats -= libm::log(row[label as usize].max(f64::MIN_POSITIVE));
-                confusion.add(label as usize, likeliest(row));
-            }
-        }
-        Ok(Some(Figures { loss: nats / self.held.steps().max(1) as f64, confusion }))
+        let classes = self.trained.classes.len();
+        let pairs = all.iter().zip(&self.held.labels);
+        let steps = pairs.flat_map(|(rows, labels)| rows.chunks_exact(classes).zip(labels.iter().copied()));
+        Ok(Some(Figures::of(classes, steps)))
     }
-}
-
-/// What stands under `task` in a model file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Meta {
-    classes: Vec<String>,
-    #[serde(default)]
-    features: Option<Features>,
 }
 
 impl<E: Element> TrainedTagger<E> {
@@ -156,11 +134,7 @@ impl<E: Element> TrainedTagger<E> {
     pub fn load(stored: &Stored) -> Result<(Config, TrainedTagger<E>), Error> {
         let config = stored.config().clone();
         config.tagging().map_err(|error| stored.refusal(error))?;
-        let Meta { classes, features } = stored.task()?;
-        if classes.len() < 2 {
-            return Err(stored.refusal(format!("the model lists {} classes, expected at least 2", classes.len())));
-        }
-        let encoding = stored.encoding(features)?;
+        let (classes, encoding) = classes_of(stored)?;
         let (layers, declaration) = Layers::declare(&config, encoding.input(), classes.len())?;
         let model = Tagger::of(layers, stored.params(declaration)?);
         Ok((config, TrainedTagger { encoding, classes, model }))

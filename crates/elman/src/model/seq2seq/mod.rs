@@ -129,10 +129,7 @@ impl<E: Element> Seq2Seq<E> {
         tape.start(true);
         let logits = self.forward(tape, batch, &mut pass)?;
         let (loss, _) = tape.smoothed_cross_entropy(logits, &counted(batch), pass.smoothing)?;
-        let mean = tape.value(loss)[0].to_f64();
-        grads.values_mut().fill(E::ZERO);
-        tape.backward(loss, &self.params, grads)?;
-        Ok(mean)
+        tape.gradients(loss, &self.params, grads)
     }
 
     /// Sum of the losses of a batch in nats, without dropout and smoothing.
