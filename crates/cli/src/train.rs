@@ -298,7 +298,8 @@ fn announce<E: Element>(trainer: &Trainer<Language<E>>, cpu: &Cpu, run: &RunDir)
     let numbers = match config.dtype {
         Dtype::F32 => "",
         Dtype::F64 => ", in double precision",
-        Dtype::Bf16 => ", products of bfloat16",
+        Dtype::Bf16 if cpu.backend().has_bfloat16_instruction() => ", products of bfloat16",
+        Dtype::Bf16 => ", products of bfloat16 without an instruction for them: slow",
     };
     let threads = counted(cpu.threads() as u64, "thread");
     say!("{}", fact("device", &format!("cpu, backend {}, {threads}{numbers}", cpu.backend_name())));

@@ -143,6 +143,12 @@ impl Row {
         Some(Row { name: format!("{} bf16", self.name), sizes: self.sizes, work })
     }
 
+    /// Whether a machine is meant for the row: bfloat16 that is computed number by number is not worth a clock.
+    pub fn is_for(&self, cpu: &Cpu) -> bool {
+        let narrow = matches!(self.work, Work::Train { dtype: Dtype::Bf16, .. });
+        !narrow || cpu.backend().has_bfloat16_instruction()
+    }
+
     /// Tokens of one step.
     pub fn tokens(&self) -> usize {
         match self.work {

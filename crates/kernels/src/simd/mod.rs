@@ -174,6 +174,11 @@ impl Backend {
         }
     }
 
+    /// Whether those are one instruction each.
+    pub fn has_bfloat16_instruction(self) -> bool {
+        self.name() == "avx512" && self.multiplies_bfloat16()
+    }
+
     /// Whether this is the portable source without hardware FMA on a build that has none: right, and slow.
     pub fn is_plain(self) -> bool {
         matches!(self.0, Kind::Portable(_)) && !cfg!(target_feature = "fma") && cfg!(target_arch = "x86_64")
