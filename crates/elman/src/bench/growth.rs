@@ -15,7 +15,7 @@ use elman_kernels::{
 
 use super::{Row, Sizes, Work};
 use crate::{
-    config::{Cell, Config, OptimizerKind},
+    config::{Cell, Config, Dtype, OptimizerKind},
     data::Corpus,
     error::Error,
     rng::{Purpose, generator, uniform_f32},
@@ -36,7 +36,8 @@ pub struct Curve {
 
 /// T, H, B and V, each from small to as large as it gets.
 pub fn curves() -> Vec<Curve> {
-    let adam = |batch, seq_len| Work::Train { batch, seq_len, optimizer: OptimizerKind::Adam, lr: 1e-3 };
+    let (optimizer, lr, dtype) = (OptimizerKind::Adam, 1e-3, Dtype::F32);
+    let adam = |batch, seq_len| Work::Train { batch, seq_len, optimizer, lr, dtype };
     let lstm =
         |hidden_size, embed, vocab_size| Sizes { cell: Cell::Lstm, num_layers: 1, hidden_size, embed, vocab_size };
     let curve = |letter, what, values: &[usize], row: &dyn Fn(usize) -> (Sizes, Work)| {
