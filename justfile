@@ -66,3 +66,7 @@ deny:
 # AddressSanitizer over the kernels' tests: needs a nightly compiler.
 asan:
     RUSTFLAGS=-Zsanitizer=address cargo +nightly test -p elman-kernels --target x86_64-unknown-linux-gnu --tests
+
+# Miri over the kernels in their portable source, at sizes that it can bear: needs a nightly compiler with miri and rust-src.
+miri:
+    MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p elman-kernels --lib --test agree --test step --test mask

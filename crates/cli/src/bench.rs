@@ -1,6 +1,9 @@
 //! Holds the verb `bench`: what training and sampling take on this machine, beside what the machine can do at best.
 //! Refuses to time what it has not checked: a row whose losses are not as they should be ends the run.
 
+mod growth;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -25,6 +28,13 @@ pub struct Args {
     /// Seconds to time each row for
     #[arg(long, value_name = "S", default_value_t = 3.0)]
     seconds: f64,
+    /// Time instead what a token costs as steps, units, rows, vocabulary and text grow, and a state of subnormal numbers;
+    /// --rows then knows names like `T 16`, `H`, `text 1 MB` and `subnormal`
+    #[arg(long)]
+    growth: bool,
+    /// With --growth: draw it, too
+    #[arg(long, value_name = "FILE", requires = "growth")]
+    figure: Option<PathBuf>,
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -76,11 +86,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if !(args.seconds.is_finite() && args.seconds > 0.0) {
         return Err(Refusal::new(format!("--seconds is {}, expected a finite number above 0", args.seconds)).into());
     }
+    if args.growth {
+        args.figure.as_deref().map(growth::check_figure).transpose()?;
+        return growth::run(args).map(|()| ExitCode::SUCCESS);
+    }
     let is_asked = |row: &Row| args.rows.is_empty() || args.rows.iter().any(|word| row.name.contains(word.as_str()));
     let mut asked: Vec<Row> = rows().into_iter().filter(is_asked).collect();
     if asked.is_empty() {
-        let refusal = Refusal::new(format!("no row's name holds {}", args.rows.join(" or ")));
-        return Err(refusal.hint("without --rows all rows are timed, and named").into());
+        return refuse_none(args);
     }
     let cpu = Cpu::new(args.threads)?;
     let before = asked.len();
@@ -114,6 +127,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         say!("share: of the peak; bandwidth: of reading as many bytes as the weights have, on as many threads");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Errors: always, for no row has any of the names that were asked for.
+fn refuse_none<T>(args: &Args) -> anyhow::Result<T> {
+    let refusal = Refusal::new(format!("no row's name holds {}", args.rows.join(" or ")));
+    Err(refusal.hint("without --rows all rows are timed, and named").into())
 }
 
 fn machine(cpu: &Cpu) -> Machine {

@@ -6,11 +6,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use elman::config::TokenizerKind;
-use elman::data::TextMark;
+use elman::config::{Config, TokenizerKind};
+use elman::data::{TextMark, can_stay_on_disk};
 use elman::{Corpus, Error, RunDir};
 
 use crate::failure::Refusal;
+use crate::progress::wait_for;
+
+/// Bytes of text from which on it stays on the disk: in memory a text and its tokens take five times its size.
+const LARGE: u64 = 64 << 20;
 
 /// Reads what TEXT names, in bytes where `kind` asks for them; no TEXT is the bundled text.
 pub fn read(texts: &[PathBuf], kind: TokenizerKind) -> anyhow::Result<Corpus> {
@@ -29,6 +33,19 @@ pub fn read(texts: &[PathBuf], kind: TokenizerKind) -> anyhow::Result<Corpus> {
         TokenizerKind::Byte => Ok(Corpus::from_raw("standard input", bytes)),
         _ => Ok(Corpus::from_bytes("standard input", bytes)?),
     }
+}
+
+/// Reads what TEXT names to train on it. A large one stays on the disk, as does any where `on_disk` asks for it.
+pub fn to_train_on(texts: &[PathBuf], config: &Config, on_disk: bool) -> anyhow::Result<Corpus> {
+    let is_of_files = !texts.is_empty() && !is_from_stdin(texts);
+    if on_disk && !is_of_files {
+        return Err(Refusal::new("--on-disk is given without files, expected a text that is on the disk").into());
+    }
+    if on_disk || (is_of_files && can_stay_on_disk(config) && Corpus::size_of(texts)? >= LARGE) {
+        let is_raw = config.tokenizer == TokenizerKind::Byte;
+        return Ok(wait_for("reading the text", || Corpus::on_disk_of(texts, is_raw))?);
+    }
+    read(texts, config.tokenizer)
 }
 
 /// Reads files and folders, in bytes where `kind` asks for them.
@@ -61,7 +78,7 @@ pub fn places(mark: Option<&TextMark>) -> Vec<PathBuf> {
 }
 
 /// Reads the text of a run, of which `mark` is known, again, from where it was then.
-pub fn of_run(run: &RunDir, mark: &TextMark, kind: TokenizerKind) -> anyhow::Result<Corpus> {
+pub fn of_run(run: &RunDir, mark: &TextMark, config: &Config, on_disk: bool) -> anyhow::Result<Corpus> {
     if mark.sources.is_empty() {
         if mark.sha256 == Corpus::bundled().mark().sha256 {
             return Ok(Corpus::bundled());
@@ -75,7 +92,7 @@ pub fn of_run(run: &RunDir, mark: &TextMark, kind: TokenizerKind) -> anyhow::Res
         Refusal::new(format!("cannot find the text of {}", run.path().display()))
             .hint("give its new place: elman train TEXT --resume RUN")
     };
-    files(&places(Some(mark)), kind).with_context(message)
+    to_train_on(&places(Some(mark)), config, on_disk).with_context(message)
 }
 
 /// Whether TEXT is standard input, which cannot be read twice.

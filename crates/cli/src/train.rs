@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use clap::builder::RangedU64ValueParser;
 use elman::config::{Dtype, LossKind};
-use elman::data::TextMark;
+use elman::data::{TextMark, can_stay_on_disk};
 use elman::task::{Language, Task};
 use elman::train::Trainer;
 use elman::train::{Changes, Control, Event, Outcome, Plan, Report};
 use elman::{Config, Corpus, Cpu, Element, Error, Origin, RunDir, origin_of};
 use serde::Serialize;
 
-use crate::progress::Progress;
+use crate::progress::{Progress, wait_for};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::terminal::{self, bold, counted, fact, grouped, perplexity, say, shell_word, short, short_unit, span};
@@ -35,6 +35,10 @@ pub struct Args {
     /// Take the parts of words from this tokenizer.json instead of learning them; implies --tokenizer bpe
     #[arg(long, value_name = "FILE", conflicts_with = "resume", help_heading = "Text")]
     tokenizer_file: Option<PathBuf>,
+    /// Leave the text on the disk and train on a file of its tokens in the run directory, so that memory does not grow with
+    /// it. Files of 64 MiB and more stay there anyway, but for parts of words, lines as batches and a tail that is cut off
+    #[arg(long, help_heading = "Text")]
+    on_disk: bool,
     /// The run directory to make [default: runs/NAME, the next free one]
     #[arg(long, visible_aliases = ["checkpoint-dir", "save"], value_name = "DIR", conflicts_with = "resume")]
     pub out: Option<PathBuf>,
@@ -225,10 +229,12 @@ impl Work {
     fn prepare(args: &Args, config: Config, origin: Option<(RunDir, Origin)>) -> anyhow::Result<Work> {
         if let Some((run, origin)) = origin {
             let (kind, mark) = (origin.config.tokenizer, origin.text);
+            let on_disk = args.on_disk || (run.tokens().exists() && can_stay_on_disk(&config));
             let corpus = match args.text.is_empty() {
-                true => corpus::of_run(&run, &mark, kind)?,
-                false => corpus::read(&args.text, kind)?,
+                true => corpus::of_run(&run, &mark, &config, on_disk)?,
+                false => corpus::to_train_on(&args.text, &config, on_disk)?,
             };
+            let corpus = corpus.with_tokens_in(run.tokens());
             let place = |given: &Option<PathBuf>, mark: &Option<Box<TextMark>>| match given {
                 Some(path) => vec![path.clone()],
                 None => corpus::places(mark.as_deref()),
@@ -242,7 +248,8 @@ impl Work {
         }
         let kind = config.tokenizer;
         let (validation, test) = (args.val_file.as_slice(), args.test_file.as_slice());
-        let corpus = corpus::with_held_out(corpus::read(&args.text, kind)?, validation, test, kind)?;
+        let corpus =
+            corpus::with_held_out(corpus::to_train_on(&args.text, &config, args.on_disk)?, validation, test, kind)?;
         let corpus = match &args.tokenizer_file {
             Some(path) => corpus.with_tokenizer(path)?,
             None => corpus,
@@ -250,19 +257,30 @@ impl Work {
         Ok(Work { config, corpus, resumed: None })
     }
 
-    /// The trainer, and its run directory, which is made last.
+    /// The trainer, and its run directory, which is made last, unless a text on the disk is to have its tokens there.
     fn begin<E: Element>(self, args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer<Language<E>>, RunDir)> {
         let Work { config, corpus, resumed } = self;
         if let Some(run) = resumed {
             let changes = Changes { config: Some(config), force: args.force };
-            return Ok((Trainer::resume_with(&run, &corpus, cpu, changes)?, run));
+            return Ok((wait_for("reading the text", || Trainer::resume_with(&run, &corpus, cpu, changes))?, run));
         }
-        let trainer = Trainer::new(config, &corpus, cpu)?;
-        let run = match &args.out {
-            Some(path) => RunDir::create(path)?,
-            None => RunDir::next_free(Path::new("runs"), &corpus::run_name(&args.text))?,
+        let make_run = || match &args.out {
+            Some(path) => RunDir::create(path),
+            None => RunDir::next_free(Path::new("runs"), &corpus::run_name(&args.text)),
         };
-        Ok((trainer, run))
+        if !corpus.is_on_disk() {
+            return Ok((Trainer::new(config, &corpus, cpu)?, make_run()?));
+        }
+        config.check()?;
+        let run = make_run()?;
+        let corpus = corpus.with_tokens_in(run.tokens());
+        match wait_for("reading the text", || Trainer::new(config, &corpus, cpu)) {
+            Ok(trainer) => Ok((trainer, run)),
+            Err(error) => {
+                run.discard();
+                Err(error.into())
+            }
+        }
     }
 }
 

@@ -39,3 +39,30 @@ fn what_cannot_be_timed_is_refused() {
     place.refused(1, "--seconds is 0, expected a finite number above 0", &["bench", "--seconds", "0"]);
     place.refused(1, "threads is 0, expected 1 to 1024", &["bench", "--threads", "0", "--rows", "rnn"]);
 }
+
+#[test]
+fn growth_is_measured_and_drawn() {
+    let place = Place::new();
+    let args =
+        ["bench", "--growth", "--rows", "H 16,B 1,text 1 MB,subnormal rnn", "--seconds", "0.02", "--threads", "1"];
+    let told = json(&place.done(&[&args[..], &["--json", "--figure", "growth.svg"]].concat()));
+    let curves = told["curves"].as_array().unwrap();
+    let sizes = |i: usize| -> Vec<u64> {
+        curves[i]["points"].as_array().unwrap().iter().map(|point| point["size"].as_u64().unwrap()).collect()
+    };
+    let letters: Vec<&str> = curves.iter().map(|curve| curve["letter"].as_str().unwrap()).collect();
+    assert_eq!(letters, ["H", "B", "text"]);
+    assert_eq!((sizes(0), sizes(1), sizes(2)), (vec![16], vec![1, 16, 1024], vec![1_000_000]));
+    for point in curves.iter().flat_map(|curve| curve["points"].as_array().unwrap()) {
+        let number = |key: &str| point[key].as_f64().unwrap();
+        assert!(number("ns_per_token_min") > 1.0 && number("ns_per_token_min") <= number("ns_per_token_median"));
+    }
+    assert!(curves[2]["points"][0]["seconds_to_prepare"].as_f64().unwrap() > 0.0);
+    let subnormal = &told["subnormal"][0];
+    let number = |key: &str| subnormal[key].as_f64().unwrap();
+    assert_eq!((subnormal["cell"].as_str(), subnormal["steps"].as_u64()), (Some("rnn"), Some(100_000)));
+    assert!((number("ratio") - number("us_per_step_subnormal") / number("us_per_step_normal")).abs() < 1e-9);
+    assert!(String::from_utf8(place.read("growth.svg")).unwrap().contains("bytes of a text on the disk"));
+    place.refused(1, "no row's name holds X 9", &["bench", "--growth", "--rows", "X 9"]);
+    place.refused(1, "cannot write no/growth.svg", &["bench", "--growth", "--figure", "no/growth.svg"]);
+}

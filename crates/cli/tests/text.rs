@@ -119,3 +119,38 @@ fn shells_and_readers_get_their_pages() {
     assert!(page.contains(".TH elman-train 1") && page.contains("\\-\\-val\\-file"), "{page}");
     place.refused(1, "'fly' is no verb", &["man", "fly"]);
 }
+
+#[test]
+fn a_text_on_the_disk_gives_the_same_run() {
+    let place = Place::with_text();
+    let flags = ["text.txt", "--steps", "20", "--eval-every", "7", "--out"];
+    place.train(&[&flags[..], &["memory"]].concat());
+    place.train(&[&flags[..], &["disk", "--on-disk"]].concat());
+    for file in ["model.safetensors", "best.safetensors", "state.safetensors", "config.toml", "samples.txt"] {
+        assert!(place.read(&format!("disk/{file}")) == place.read(&format!("memory/{file}")), "{file}");
+    }
+    // A token a byte, and what binds them to the text.
+    assert!(!place.path("memory/tokens.bin").exists());
+    let tokens = place.read("disk/tokens.bin");
+    assert!((place::text().len()..place::text().len() + 200).contains(&tokens.len()), "{}", tokens.len());
+    place.done(&["train", "--resume", "disk"]);
+    place.done(&["train", "--resume", "memory", "--on-disk"]);
+    assert!(place.read("memory/tokens.bin") == tokens && place.read("disk/tokens.bin") == tokens);
+    place.write("text.txt", place::text() + "!");
+    place.refused(1, "is not the one this run was trained on", &["train", "--resume", "disk"]);
+
+    place.refused(1, "--on-disk is given without files", &["train", "--on-disk"]);
+    let lines = ["train", "text.txt", "--on-disk", "--batches", "lines", "--out", "none"];
+    place.refused(1, "the text is on the disk, expected a text in memory", &lines);
+    assert!(!place.path("none").exists(), "a run that never began is none");
+}
+
+#[test]
+fn a_large_text_stays_on_the_disk_unasked() {
+    let place = Place::new();
+    place.write("large.txt", "a ".repeat(32 << 20));
+    let output = place.train(&["large.txt", "--steps", "1", "--val-frac", "0", "--out", "run", "--json"]);
+    assert_eq!(place.read("run/tokens.bin").len() >> 20, 64);
+    let peak = json(&output)["peak_memory_bytes"].as_u64();
+    assert!(peak.is_none_or(|bytes| bytes < 48 << 20), "neither the text nor its tokens are in memory: {peak:?}");
+}

@@ -23,21 +23,51 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 /// [`write_atomic`] on a given disk.
 pub(crate) fn write_whole(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let write = || {
-        let (temporary, mut file) = begin(disk, path)?;
-        let written = disk
-            .write(&mut file, &temporary, bytes)
-            .and_then(|()| disk.flush(&file, &temporary))
-            .and_then(|()| disk.rename(&temporary, path));
-        if written.is_err() {
-            drop(file);
+    let mut file = Unfinished::begin(disk, path)?;
+    file.write(bytes)?;
+    file.finish()
+}
+
+/// A file on its way to being whole: it has its name once it is finished, and is gone where it is dropped before.
+pub(crate) struct Unfinished<'a> {
+    disk: &'a Disk,
+    path: &'a Path,
+    temporary: PathBuf,
+    file: File,
+    is_finished: bool,
+}
+
+impl<'a> Unfinished<'a> {
+    /// A new file beside `path`.
+    pub fn begin(disk: &'a Disk, path: &'a Path) -> Result<Unfinished<'a>, Error> {
+        let (temporary, file) = begin(disk, path).map_err(Error::io("write", path))?;
+        Ok(Unfinished { disk, path, temporary, file, is_finished: false })
+    }
+
+    /// Adds to its end.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.disk.write(&mut self.file, &self.temporary, bytes).map_err(Error::io("write", self.path))
+    }
+
+    /// Brings it to the disk and gives it its name.
+    pub fn finish(mut self) -> Result<(), Error> {
+        let finish = |this: &mut Unfinished<'_>| {
+            this.disk.flush(&this.file, &this.temporary)?;
+            this.disk.rename(&this.temporary, this.path)?;
+            this.is_finished = true;
+            this.disk.flush_directory(this.path)
+        };
+        finish(&mut self).map_err(Error::io("write", self.path))
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if !self.is_finished {
             // The first error is the one to tell; what cannot be removed now is swept at the next start.
-            let _ = disk.remove(&temporary);
+            let _ = self.disk.remove(&self.temporary);
         }
-        written?;
-        disk.flush_directory(path)
-    };
-    write().map_err(Error::io("write", path))
+    }
 }
 
 /// A new file beside `path`, of a name that no other writer has.

@@ -1,6 +1,8 @@
 //! Holds the work that speed is measured on: rows of training and of sampling, each checked before it is timed. Refuses
 //! to look at the clock or to print: the caller does.
 
+pub mod growth;
+
 use elman_kernels::Cpu;
 
 use crate::config::{Cell, Config, Dtype, OptimizerKind};

@@ -243,6 +243,14 @@ impl Error {
         move |source| Error::Io { action, path: path.to_path_buf(), source }
     }
 
+    /// The same where the position of a character is counted from `more` characters before.
+    pub(crate) fn moved_by(mut self, more: usize) -> Error {
+        if let Error::UnknownCharacter { position, .. } = &mut self {
+            *position += more;
+        }
+        self
+    }
+
     /// An [`Error::File`].
     pub(crate) fn file(path: &Path, problem: impl Into<String>) -> Error {
         Error::File { problem: problem.into(), path: path.to_path_buf() }

@@ -3,7 +3,13 @@
 
 use elman_kernels::{Cpu, Element, pad, softmax};
 
-use crate::{data::Vocab, error::Error, model::LanguageModel, sample::Precision, tape::Tape};
+use crate::{
+    data::{Tokens, Vocab, Window},
+    error::Error,
+    model::LanguageModel,
+    sample::Precision,
+    tape::Tape,
+};
 
 /// Steps handed to the model at once. Fixed: a figure must not depend on anything but model and text.
 const CHUNK: usize = 1024;
@@ -64,13 +70,13 @@ pub fn evaluate_with<E: Element>(
 }
 
 /// The ids of a text, and the bytes of its predicted part.
-fn encode(vocab: &Vocab, text: &[u8]) -> Result<(Vec<u32>, usize), Error> {
+fn encode(vocab: &Vocab, text: &[u8]) -> Result<(Tokens, usize), Error> {
     let ids = vocab.encode_bytes("the text", text)?;
     if ids.len() < 2 {
         let (name, got, unit) = ("the text".into(), ids.len(), vocab.unit(ids.len()));
         return Err(Error::ShortText { name, got, unit, expected: "2".into() });
     }
-    Ok((ids, vocab.predicted_bytes(text)))
+    Ok((Tokens::Memory(ids), vocab.predicted_bytes(text)))
 }
 
 /// What a model thinks of a line.
@@ -113,7 +119,7 @@ pub fn evaluate_lines<E: Element>(
 /// and again, says no.
 pub(crate) fn evaluate_ids<E: Element>(
     model: &LanguageModel<E>,
-    ids: &[u32],
+    ids: &Tokens,
     bytes: usize,
     tape: &mut Tape<E>,
     goes_on: &mut dyn FnMut() -> bool,
@@ -124,7 +130,7 @@ pub(crate) fn evaluate_ids<E: Element>(
 
 /// Chunk by chunk: `nats` is the sum of the losses of a chunk's predictions. None where `goes_on` says no before the end.
 fn measure(
-    ids: &[u32],
+    ids: &Tokens,
     bytes: usize,
     goes_on: &mut dyn FnMut() -> bool,
     mut nats_of: impl FnMut(&[u32], &[u32]) -> Result<f64, Error>,
@@ -138,12 +144,14 @@ fn measure(
             expected: "2".into(),
         });
     }
-    let mut nats = 0.0;
-    for (inputs, targets) in ids[..predictions].chunks(CHUNK).zip(ids[1..].chunks(CHUNK)) {
+    let (mut nats, mut read) = (0.0, Window::default());
+    for at in (0..predictions).step_by(CHUNK) {
         if !goes_on() {
             return Ok(None);
         }
-        nats += nats_of(inputs, targets)?;
+        let count = CHUNK.min(predictions - at);
+        let chunk = ids.at(at..at + count + 1, &mut read)?;
+        nats += nats_of(&chunk[..count], &chunk[1..])?;
     }
     let loss = nats / predictions as f64;
     Ok(Some(Evaluation {

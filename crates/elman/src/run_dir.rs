@@ -18,8 +18,15 @@ use crate::{
 };
 
 /// The files of a run that appear whole; earlier models, of which [`step_of`] knows the names, are others.
-const WHOLE: [&str; 6] =
-    ["model.safetensors", "best.safetensors", "state.safetensors", "rollback.safetensors", "config.toml", "loss.svg"];
+const WHOLE: [&str; 7] = [
+    "model.safetensors",
+    "best.safetensors",
+    "state.safetensors",
+    "rollback.safetensors",
+    "config.toml",
+    "loss.svg",
+    "tokens.bin",
+];
 
 /// One training run's directory.
 #[derive(Clone, Debug)]
@@ -78,6 +85,13 @@ impl RunDir {
                 made => return made,
             }
         }
+    }
+
+    /// Takes back a directory that was made for nothing: its tokens go, and it does where nothing else is in it. What
+    /// cannot be removed stays.
+    pub fn discard(self) {
+        let _ = self.disk.remove(&self.tokens());
+        let _ = fs::remove_dir(&self.path);
     }
 
     /// Opens an existing run. Errors: not a directory, or one without `state.safetensors`.
@@ -184,6 +198,11 @@ impl RunDir {
     /// `state.safetensors`, all that a resume needs.
     pub fn state(&self) -> PathBuf {
         self.path.join("state.safetensors")
+    }
+
+    /// `tokens.bin`, the tokens of a text that stays on the disk.
+    pub fn tokens(&self) -> PathBuf {
+        self.path.join("tokens.bin")
     }
 
     /// `config.toml`, the resolved configuration.

@@ -115,7 +115,7 @@ fn a_masked_batch_is_its_lines_alone() {
         let model = LanguageModel::<f64>::new(&config, VOCAB).unwrap();
         let mut batches = Batches::new(&config, "t", ids.clone(), Some(newline)).unwrap();
         let mut batch = Batch::default();
-        batches.fill(0, &mut batch);
+        batches.fill(0, &mut batch).unwrap();
         assert!(batch.rows == 4 && batch.predictions() < batch.targets.len());
         let mut tape = Tape::new(&cpu);
         let mut run = |inputs: &[u32], targets: &[u32], rows| {

@@ -15,7 +15,7 @@ use crate::Error;
 /// How long an idle worker spins before it sleeps: well above the time a caller takes between two steps of a text.
 pub(crate) const PATIENCE: Duration = Duration::from_micros(500);
 /// Turns of a spinning loop between two looks at the clock.
-const TURNS: usize = 256;
+const TURNS: usize = if cfg!(miri) { 4 } else { 256 };
 
 /// Threads that work together on one thing after another. The calling thread is one of them.
 pub(crate) struct Crew {
@@ -293,8 +293,10 @@ mod tests {
         for count in [1, 2, 3, 5] {
             let mut crew = Crew::new(count).unwrap();
             let cells: Vec<AtomicU64> = (0..count).map(|_| AtomicU64::new(0)).collect();
-            for round in 1..=300u64 {
-                if round % 100 == 0 {
+            // Fewer for Miri, which runs some thousand times slower.
+            let rounds = if cfg!(miri) { 9 } else { 300 };
+            for round in 1..=rounds {
+                if round % (rounds / 3) == 0 {
                     thread::sleep(2 * PATIENCE); // so that workers are found asleep, too
                 }
                 crew.run(|member| {

@@ -252,12 +252,15 @@ mod tests {
         (0..parts).map(|_| AtomicUsize::new(0)).collect()
     }
 
+    /// Fewer for Miri, which runs some thousand times slower.
+    const ROUNDS: usize = if cfg!(miri) { 8 } else { 400 };
+
     #[test]
     fn every_part_is_done_once_by_any_number_of_threads() {
         for threads in [1, 2, 4, 15] {
             let workers = Workers::new(threads).unwrap();
-            for round in 1..=400 {
-                if round % 100 == 0 {
+            for round in 1..=ROUNDS {
+                if round % (ROUNDS / 4) == 0 {
                     thread::sleep(2 * PATIENCE); // so that workers are found asleep, too
                 }
                 let parts = 2 + round % threads.max(1);
@@ -277,7 +280,7 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
-                    for _ in 0..200 {
+                    for _ in 0..ROUNDS / 2 {
                         workers.run(3, &|_| {
                             workers.run(2, &|part| {
                                 total.fetch_add(part + 1, Ordering::Relaxed);
@@ -287,7 +290,7 @@ mod tests {
                 });
             }
         });
-        assert_eq!(total.into_inner(), 3 * 200 * 3 * 3);
+        assert_eq!(total.into_inner(), 3 * ROUNDS / 2 * 3 * 3);
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn rows(config: &elman::Config, ids: &[u32], vocab: &Vocab, report: &mut Report)
     let (mut batch, mut before) = (Batch::default(), Batch::default());
     let (mut continues, mut shifted, mut first) = (true, true, Vec::new());
     for index in 0..batches.windows() {
-        batches.fill(index, &mut batch);
+        batches.fill(index, &mut batch)?;
         let (rows, steps) = (batch.rows, batch.inputs.len() / batch.rows);
         shifted &= (0..(steps - 1) * rows).all(|i| batch.targets[i] == batch.inputs[i + rows]);
         if index > 0 {

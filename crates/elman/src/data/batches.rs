@@ -4,6 +4,7 @@
 use elman_kernels::softmax::IGNORED;
 
 use super::lines::Lines;
+use super::tokens::{Tokens, Window};
 use crate::config::{BatchKind, Config, RandomEpoch};
 use crate::error::Error;
 use crate::rng::{Purpose, generator, uniform};
@@ -39,7 +40,8 @@ impl Batch {
 /// * Lines: every line once an epoch, in an order drawn for the epoch.
 #[derive(Clone, Debug)]
 pub struct Batches {
-    ids: Vec<u32>,
+    ids: Tokens,
+    read: Window,
     tokens: usize,
     batch: usize,
     seq_len: usize,
@@ -70,13 +72,19 @@ impl Batches {
     ///
     /// Errors: fewer than seq_len + 1 tokens, or no lines, in the name of the text.
     pub fn new(config: &Config, name: &str, ids: Vec<u32>, newline: Option<u32>) -> Result<Batches, Error> {
+        Batches::of(config, name, Tokens::Memory(ids), newline)
+    }
+
+    /// As [`Batches::new`], of tokens wherever they are. Lines are taken into memory.
+    pub(crate) fn of(config: &Config, name: &str, ids: Tokens, newline: Option<u32>) -> Result<Batches, Error> {
         let Config { batch, seq_len, seed, .. } = *config;
         let tokens = ids.len();
         if config.batches == BatchKind::Lines {
-            let lines = Lines::new(name, ids, newline, seq_len, seed)?;
+            let lines = Lines::new(name, ids.into_memory()?, newline, seq_len, seed)?;
             let batch = batch.min(lines.len());
             return Ok(Batches {
-                ids: Vec::new(),
+                ids: Tokens::default(),
+                read: Window::default(),
                 tokens,
                 batch,
                 seq_len,
@@ -113,7 +121,7 @@ impl Batches {
                 (fewer, Cut::Rows { row, offsets: config.random_offset.then_some(seed) })
             }
         };
-        Ok(Batches { ids, tokens, batch, seq_len, stateful: config.is_stateful(), cut })
+        Ok(Batches { ids, read: Window::default(), tokens, batch, seq_len, stateful: config.is_stateful(), cut })
     }
 
     /// B, rows of a full batch.
@@ -148,48 +156,62 @@ impl Batches {
     }
 
     /// Writes batch `index`, counted from 0 over all epochs. Allocates: nothing once the vectors have grown.
-    pub fn fill(&mut self, index: u64, batch: &mut Batch) {
+    ///
+    /// Errors: tokens that are in a file, which cannot be read.
+    pub fn fill(&mut self, index: u64, batch: &mut Batch) -> Result<(), Error> {
         let (epoch, window) = (index / self.windows(), (index % self.windows()) as usize);
-        batch.inputs.clear();
-        batch.targets.clear();
         batch.rows = self.batch;
         let seq_len = self.seq_len;
-        match &mut self.cut {
+        let Batches { ids, read, cut, .. } = self;
+        match cut {
             Cut::Rows { row, offsets } => {
                 let (row, start) = (*row, window * seq_len);
                 let draw = |seed| uniform(&mut generator(seed, Purpose::Batches, epoch)) * (seq_len + 1) as f64;
                 let offset = offsets.map_or(0, |seed| draw(seed) as usize);
-                for t in start..(start + seq_len).min(row) {
-                    push(&self.ids, (0..self.batch).map(|b| offset + b * row + t), batch);
-                }
+                let steps = seq_len.min(row - start);
+                fill_rows(ids, read, steps, (0..self.batch).map(|b| offset + b * row + start), batch)
             }
             Cut::Chunks { count } => {
                 let first = window * self.batch;
                 batch.rows = self.batch.min(*count - first);
-                for t in 0..seq_len {
-                    push(&self.ids, (0..batch.rows).map(|b| (first + b) * seq_len + t), batch);
-                }
+                fill_rows(ids, read, seq_len, (first..first + batch.rows).map(|chunk| chunk * seq_len), batch)
             }
             Cut::Random { seed, starts, .. } => {
                 let mut rng = generator(*seed, Purpose::Batches, index);
-                let places = self.ids.len() - seq_len;
+                let places = ids.len() - seq_len;
                 starts.clear();
                 starts.extend((0..self.batch).map(|_| (uniform(&mut rng) * places as f64) as usize));
-                for t in 0..seq_len {
-                    push(&self.ids, starts.iter().map(|start| start + t), batch);
-                }
+                fill_rows(ids, read, seq_len, starts.iter().copied(), batch)
             }
-            Cut::Lines(lines) => lines.fill(epoch, window, self.batch, batch),
+            Cut::Lines(lines) => {
+                batch.inputs.clear();
+                batch.targets.clear();
+                lines.fill(epoch, window, self.batch, batch);
+                Ok(())
+            }
         }
     }
 }
 
-/// One step of every row.
-fn push(ids: &[u32], places: impl Iterator<Item = usize>, batch: &mut Batch) {
-    for at in places {
-        batch.inputs.push(ids[at]);
-        batch.targets.push(ids[at + 1]);
+/// Rows of `steps` predictions, each from its place in the text on.
+fn fill_rows(
+    ids: &Tokens,
+    read: &mut Window,
+    steps: usize,
+    places: impl Iterator<Item = usize>,
+    batch: &mut Batch,
+) -> Result<(), Error> {
+    let rows = batch.rows;
+    batch.inputs.resize(steps * rows, 0);
+    batch.targets.resize(steps * rows, 0);
+    for (b, at) in places.enumerate() {
+        let row = ids.at(at..at + steps + 1, read)?;
+        for t in 0..steps {
+            batch.inputs[t * rows + b] = row[t];
+            batch.targets[t * rows + b] = row[t + 1];
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -207,7 +229,7 @@ mod tests {
 
     fn read(batches: &mut Batches, index: u64) -> (Vec<u32>, Vec<u32>) {
         let mut batch = Batch::default();
-        batches.fill(index, &mut batch);
+        batches.fill(index, &mut batch).unwrap();
         assert_eq!(batch.predictions(), batch.targets.len());
         (batch.inputs, batch.targets)
     }

@@ -1,5 +1,5 @@
-//! Holds a text to learn from: read from files and folders, or bundled, with its name, its split, and the texts that were
-//! kept from it. Refuses what is not UTF-8 (naming file and byte), unless bytes are asked for, and folders without text. Changes nothing in a text: carriage
+//! Holds a text to learn from: read from files and folders, or bundled, or left on the disk, with its name, its split, and
+//! the texts that were kept from it. Refuses what is not UTF-8 (naming file and byte), unless bytes are asked for, and folders without text. Changes nothing in a text: carriage
 //! returns, tabs and byte-order marks stay.
 
 use std::{
@@ -10,6 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::on_disk::OnDisk;
 use crate::error::Error;
 
 /// The text that comes with the library.
@@ -24,7 +25,9 @@ pub struct Corpus {
     name: String,
     pieces: Vec<String>,
     sources: Vec<String>,
+    /// None where the text stays on the disk.
     bytes: Vec<u8>,
+    on_disk: Option<OnDisk>,
     validation: Option<Box<Corpus>>,
     test: Option<Box<Corpus>>,
     /// A `tokenizer.json` and where it came from.
@@ -94,6 +97,7 @@ impl Corpus {
             name,
             sources: vec![],
             bytes,
+            on_disk: None,
             validation: None,
             test: None,
             tokenizer: None,
@@ -143,36 +147,54 @@ impl Corpus {
         Corpus::collect(paths, |_, bytes| Ok(bytes))
     }
 
+    /// The same files and folders as a text that stays on the disk: it is read block by block, and what is trained on
+    /// comes from a file of its tokens, for which [`Corpus::with_tokens_in`] names the place. Language models are trained on
+    /// such a text; for anything else it has no bytes. `is_raw`: nothing has to be UTF-8.
+    ///
+    /// Errors: as [`Corpus::read`].
+    pub fn on_disk_of(paths: &[PathBuf], is_raw: bool) -> Result<Corpus, Error> {
+        let files = files(paths)?;
+        let pieces = files.iter().map(|file| file.display().to_string()).collect();
+        let on_disk = Some(OnDisk::new(files, is_raw)?);
+        Corpus { on_disk, ..Corpus::of_files(paths, pieces, Vec::new()) }.not_empty()
+    }
+
+    /// The same with the place of its tokens, where it is one that stays on the disk. The file is made with the trainer,
+    /// or used again where it is whole and of this text and vocabulary.
+    pub fn with_tokens_in(self, path: impl Into<PathBuf>) -> Corpus {
+        Corpus { on_disk: self.on_disk.map(|text| text.with_tokens(path.into())), ..self }
+    }
+
+    /// The text, where it stays on the disk.
+    pub(crate) fn on_disk(&self) -> Option<&OnDisk> {
+        self.on_disk.as_ref()
+    }
+
+    /// Whether it stays on the disk.
+    pub fn is_on_disk(&self) -> bool {
+        self.on_disk.is_some()
+    }
+
+    /// Bytes of all files that paths and folders stand for. Errors: one cannot be asked; a folder without text.
+    pub fn size_of(paths: &[PathBuf]) -> Result<u64, Error> {
+        let length = |file: PathBuf| Ok(fs::metadata(&file).map_err(Error::io("read", &file))?.len());
+        files(paths)?.into_iter().map(length).sum()
+    }
+
     fn collect(paths: &[PathBuf], check: impl Fn(&str, Vec<u8>) -> Result<Vec<u8>, Error>) -> Result<Corpus, Error> {
-        let mut files = Vec::new();
-        for path in paths {
-            if fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
-                let before = files.len();
-                collect(path, &mut files)?;
-                if files.len() == before {
-                    return Err(Error::NoText { path: path.clone() });
-                }
-            } else {
-                files.push(path.clone());
-            }
-        }
         let (mut bytes, mut pieces) = (Vec::new(), Vec::new());
-        for file in files {
+        for file in files(paths)? {
             let name = file.display().to_string();
             bytes.append(&mut check(&name, fs::read(&file).map_err(Error::io("read", &file))?)?);
             pieces.push(name);
         }
+        Corpus::of_files(paths, pieces, bytes).not_empty()
+    }
+
+    fn of_files(paths: &[PathBuf], pieces: Vec<String>, bytes: Vec<u8>) -> Corpus {
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        let corpus = Corpus {
-            name: name_of(paths),
-            pieces,
-            sources: paths.iter().map(|p| absolute(p).display().to_string()).collect(),
-            bytes,
-            validation: None,
-            test: None,
-            tokenizer: None,
-        };
-        corpus.not_empty()
+        let sources = paths.iter().map(|p| absolute(p).display().to_string()).collect();
+        Corpus { pieces, sources, ..Corpus::from_raw(name_of(paths), bytes) }
     }
 
     /// What a user would call it: the file's or folder's name, and how many more there are.
@@ -195,7 +217,7 @@ impl Corpus {
         self.test.as_deref()
     }
 
-    /// The bytes.
+    /// The bytes; none of a text that stays on the disk.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -224,11 +246,14 @@ impl Corpus {
 
     /// How to know this text again.
     pub fn mark(&self) -> TextMark {
-        let hash = Sha256::digest(&self.bytes);
+        let (characters, hash) = match &self.on_disk {
+            Some(text) => (text.characters(), text.sha256()),
+            None => (String::from_utf8_lossy(&self.bytes).chars().count(), Sha256::digest(&self.bytes).into()),
+        };
         TextMark {
             name: self.name.clone(),
             sources: self.sources.clone(),
-            characters: String::from_utf8_lossy(&self.bytes).chars().count(),
+            characters,
             sha256: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
             validation: self.validation.as_ref().map(|corpus| Box::new(corpus.mark())),
             test: self.test.as_ref().map(|corpus| Box::new(corpus.mark())),
@@ -236,7 +261,7 @@ impl Corpus {
     }
 
     fn not_empty(self) -> Result<Corpus, Error> {
-        if self.bytes.is_empty() {
+        if self.bytes.is_empty() && self.on_disk.as_ref().is_none_or(OnDisk::is_empty) {
             return Err(Error::ShortText { name: self.name, got: 0, unit: "characters", expected: "2".into() });
         }
         Ok(self)
@@ -258,6 +283,23 @@ fn name_of(paths: &[PathBuf]) -> String {
 fn decode(name: &str, bytes: Vec<u8>) -> Result<String, Error> {
     String::from_utf8(bytes)
         .map_err(|error| Error::InvalidUtf8 { name: name.to_string(), offset: error.utf8_error().valid_up_to() })
+}
+
+/// The files that paths stand for, in order. Errors: a path that cannot be read, a folder without text.
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    for path in paths {
+        if fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
+            let before = files.len();
+            collect(path, &mut files)?;
+            if files.len() == before {
+                return Err(Error::NoText { path: path.clone() });
+            }
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
 }
 
 /// Appends the text files below a folder, sorted by path. Walks with a list, not by recursion.

@@ -1,7 +1,7 @@
 //! Holds how a corpus becomes tokens to train on, to validate on and to test on, and the vocabulary of all three.
 //! Refuses held-out files without a prediction in them. A validation file takes the place of the corpus's tail.
 
-use super::{Corpus, Vocab, clean::Rules};
+use super::{Corpus, Vocab, clean::Rules, on_disk, tokens::Tokens};
 use crate::{
     config::{Config, TokenizerKind},
     error::Error,
@@ -10,7 +10,7 @@ use crate::{
 /// Tokens kept from training, and the bytes of their predicted part.
 #[derive(Default)]
 pub(crate) struct Held {
-    pub ids: Vec<u32>,
+    pub ids: Tokens,
     pub bytes: usize,
 }
 
@@ -21,7 +21,8 @@ impl Held {
             return Ok(Held::default());
         };
         let (name, text) = (corpus.name(), corpus.bytes());
-        let held = Held { ids: vocab.encode_bytes(name, text)?, bytes: vocab.predicted_bytes(text) };
+        let ids = Tokens::Memory(vocab.encode_bytes(name, text)?);
+        let held = Held { ids, bytes: vocab.predicted_bytes(text) };
         if held.ids.len() < 2 {
             let (name, got, unit) = (corpus.name().into(), held.ids.len(), vocab.unit(held.ids.len()));
             return Err(Error::ShortText { name, got, unit, expected: "2".into() });
@@ -33,7 +34,7 @@ impl Held {
 /// A corpus as tokens.
 pub(crate) struct Split {
     pub vocab: Vocab,
-    pub train: Vec<u32>,
+    pub train: Tokens,
     /// No tokens: nothing is validated.
     pub validation: Held,
     /// No tokens: nothing is tested.
@@ -50,9 +51,10 @@ impl Split {
     /// tail that is the whole text.
     pub fn new(config: &Config, corpus: &Corpus, known: Option<Vocab>) -> Result<Split, Error> {
         let val_frac = if corpus.validation().is_some() { 0.0 } else { config.val_frac };
-        let (vocab, mut train, mut validation) = match config.tokenizer {
-            TokenizerKind::Byte => bytes(config, corpus, val_frac)?,
-            _ => text(config, corpus, val_frac, known)?,
+        let (vocab, mut train, mut validation) = match (corpus.on_disk(), config.tokenizer) {
+            (Some(text), _) => on_disk::split(config, corpus, text, val_frac, known)?,
+            (None, TokenizerKind::Byte) => bytes(config, corpus, val_frac)?,
+            (None, _) => text(config, corpus, val_frac, known)?,
         };
         if config.max_tokens > 0 {
             train.truncate(config.max_tokens);
@@ -68,7 +70,7 @@ impl Split {
                     "nothing is validated: val_frac = {val_frac} leaves too little text ({unit}: {got}, expected at least 2)",
                 ));
             }
-            validation.ids.clear();
+            validation.ids = Tokens::default();
         }
         let test = Held::of_file(&vocab, corpus.test())?;
         Ok(Split { vocab, train, validation, test, notes })
@@ -76,25 +78,20 @@ impl Split {
 }
 
 /// Bytes as they are: the tail cut off, then what is held out.
-fn bytes(config: &Config, corpus: &Corpus, val_frac: f64) -> Result<(Vocab, Vec<u32>, Held), Error> {
+fn bytes(config: &Config, corpus: &Corpus, val_frac: f64) -> Result<(Vocab, Tokens, Held), Error> {
     let all = corpus.bytes();
     let Some(kept) = all.len().checked_sub(config.cut_tail).filter(|&kept| kept > 0) else {
         return Err(tail_too_long(config, all.len()));
     };
     let (train, tail) = all[..kept].split_at(((1.0 - val_frac) * kept as f64) as usize);
     let vocab = Vocab::bytes();
-    let ids = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).collect();
+    let ids = |bytes: &[u8]| Tokens::Memory(bytes.iter().map(|&byte| u32::from(byte)).collect());
     let held = Held { ids: ids(tail), bytes: vocab.predicted_bytes(tail) };
     Ok((vocab, ids(train), held))
 }
 
 /// Text: the tail cut off, then its rules, then what is held out.
-fn text(
-    config: &Config,
-    corpus: &Corpus,
-    val_frac: f64,
-    known: Option<Vocab>,
-) -> Result<(Vocab, Vec<u32>, Held), Error> {
+fn text(config: &Config, corpus: &Corpus, val_frac: f64, known: Option<Vocab>) -> Result<(Vocab, Tokens, Held), Error> {
     let all = corpus.utf8()?;
     let kept = match config.cut_tail {
         0 => all.len(),
@@ -119,9 +116,9 @@ fn text(
     };
     let ids = vocab.encode_ready(corpus.name(), tail)?;
     let first = ids.first().map_or(0, |&id| vocab.write(id, None).len());
-    let held = Held { ids, bytes: tail.len().saturating_sub(first) };
+    let held = Held { ids: Tokens::Memory(ids), bytes: tail.len().saturating_sub(first) };
     let train = vocab.encode_ready(corpus.name(), train)?;
-    Ok((vocab, train, held))
+    Ok((vocab, Tokens::Memory(train), held))
 }
 
 /// Where a text is cut: after floor((1 - val_frac) * n) of n characters, or before the next white space.
@@ -149,6 +146,10 @@ mod tests {
         Corpus::from_text("t", text.into())
     }
 
+    fn ids(tokens: &Tokens) -> Vec<u32> {
+        tokens.clone().into_memory().unwrap()
+    }
+
     #[test]
     fn a_validation_file_takes_the_tails_place() {
         let config = Config { val_frac: 0.25, ..Config::default() };
@@ -172,8 +173,8 @@ mod tests {
         let config = Config { val_frac: 0.25, unk: true, min_freq: 2, ..Config::default() };
         let split = Split::new(&config, &corpus("aaabbcxy").with_test(corpus("az")), None).unwrap();
         assert_eq!(split.vocab.tokens(), ["<unk>", "a", "b"]);
-        assert_eq!(split.train, [1, 1, 1, 2, 2, 0]);
-        assert_eq!((split.validation.ids, split.test.ids), (vec![0, 0], vec![1, 0]));
+        assert_eq!(ids(&split.train), [1, 1, 1, 2, 2, 0]);
+        assert_eq!((ids(&split.validation.ids), ids(&split.test.ids)), (vec![0, 0], vec![1, 0]));
         let rare = Config { min_freq: 9, ..config };
         assert!(Split::new(&rare, &corpus("aaabbcxy"), None).is_err(), "nothing is left to write with");
     }
@@ -183,8 +184,8 @@ mod tests {
         let raw = || Corpus::from_raw("r", b"\xff\xfe\x00abc\xe2\x98".to_vec());
         let config = Config { val_frac: 0.25, tokenizer: TokenizerKind::Byte, ..Config::default() };
         let split = Split::new(&config, &raw(), None).unwrap();
-        assert_eq!((split.vocab.len(), split.train), (256, vec![0xff, 0xfe, 0, 97, 98, 99]));
-        assert_eq!((split.validation.ids, split.validation.bytes), (vec![0xe2, 0x98], 1));
+        assert_eq!((split.vocab.len(), ids(&split.train)), (256, vec![0xff, 0xfe, 0, 97, 98, 99]));
+        assert_eq!((ids(&split.validation.ids), split.validation.bytes), (vec![0xe2, 0x98], 1));
         let error = Split::new(&Config::default(), &raw(), None).map(|_| ()).unwrap_err().to_string();
         assert_eq!(error, "r is not UTF-8: invalid bytes at byte offset 0");
     }
@@ -200,8 +201,8 @@ mod tests {
         let text = "the cat, the dog\nthe cat-flap elephants new dogs";
         let split = Split::new(&config, &corpus(text), None).unwrap();
         assert_eq!(split.vocab.tokens(), ["<unk>", "<pad>", "<eos>", "the", "cat", "dog", "flap", "￭,", "￭-￭"]);
-        assert_eq!(split.vocab.decode(&split.train).unwrap(), "the cat, the dog\nthe cat-flap");
-        assert_eq!(split.validation.ids, [0, 0, 0], "the rest is unknown");
+        assert_eq!(split.vocab.decode(&ids(&split.train)).unwrap(), "the cat, the dog\nthe cat-flap");
+        assert_eq!(ids(&split.validation.ids), [0, 0, 0], "the rest is unknown");
         assert_eq!(split.validation.bytes, " elephants new dogs".len() - "<unk>".len());
         let few = Config { vocab_size: Some(5), ..config.clone() };
         let split = Split::new(&few, &corpus(text), None).unwrap();
@@ -220,10 +221,10 @@ mod tests {
         let config = Config { cut_tail: 4, val_frac: 0.25, max_tokens: 5, ..Config::default() };
         let split = Split::new(&config, &corpus("aaaaaaébTAIL"), None).unwrap();
         assert_eq!(split.vocab.tokens(), ["a", "b", "é"]);
-        assert_eq!((split.train.len(), split.validation.ids), (5, vec![2, 1]));
+        assert_eq!((split.train.len(), ids(&split.validation.ids)), (5, vec![2, 1]));
         let bytes = Config { tokenizer: TokenizerKind::Byte, ..config.clone() };
         let split = Split::new(&bytes, &corpus("aaaaaaébTAIL"), None).unwrap();
-        assert_eq!((split.train.len(), split.validation.ids), (5, vec![0xc3, 0xa9, 0x62]));
+        assert_eq!((split.train.len(), ids(&split.validation.ids)), (5, vec![0xc3, 0xa9, 0x62]));
         for config in [config, bytes] {
             let whole = Split::new(&config, &corpus("TAIL"), None).map(|_| ()).unwrap_err().to_string();
             assert_eq!(whole, "cut_tail is 4, expected below the 4 of the text");

@@ -256,8 +256,11 @@ impl Vocab {
 
     /// The ids of a text to which nothing is left to be done.
     pub(super) fn encode_ready(&self, name: &str, text: &str) -> Result<Vec<u32>, Error> {
+        // What most texts are made of needs no hash.
+        let ascii: [Option<u32>; 128] = std::array::from_fn(|c| self.id_or_unknown(char::from(c as u8)));
+        let id = |c: char| ascii.get(c as usize).copied().unwrap_or_else(|| self.id_or_unknown(c));
         let encode = |(position, character)| {
-            self.id_or_unknown(character).ok_or_else(|| Error::UnknownCharacter {
+            id(character).ok_or_else(|| Error::UnknownCharacter {
                 name: name.to_string(),
                 character,
                 position,

@@ -54,7 +54,7 @@ impl<E: Element> Language<E> {
     ) -> Result<Language<E>, Error> {
         let vocab_is_given = known.is_some();
         let Split { vocab, train: ids, validation, test, notes: of_split } = Split::new(config, corpus, known)?;
-        let batches = Batches::new(config, corpus.name(), ids, vocab.line_end())?;
+        let batches = Batches::of(config, corpus.name(), ids, vocab.line_end())?;
         check(config, vocab.len())?;
         let mut notes = notes(config, &batches, vocab.unit(batches.tokens()));
         notes.extend(of_split);
@@ -124,7 +124,7 @@ impl<E: Element> Task for Language<E> {
     }
 
     fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
-        self.batches.fill(step - 1, &mut self.batch);
+        self.batches.fill(step - 1, &mut self.batch)?;
         let batch = &self.batch;
         let state = match self.batches.carries_state() {
             true => &mut self.carry,

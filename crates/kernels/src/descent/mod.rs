@@ -190,6 +190,9 @@ mod tests {
     use super::*;
     use crate::Backend;
 
+    /// Values that move. Fewer for Miri, which runs some thousand times slower.
+    const NUMBERS: usize = if cfg!(miri) { 67 } else { 1003 };
+
     /// The formulas as PyTorch's documentation has them, for one value.
     fn plain(kind: OptimizerKind, step: &Step, w: &mut f64, grad: f64, m: &mut f64, v: &mut f64) {
         let (lr, decay, momentum, t) = (step.lr, step.weight_decay, step.momentum, step.number as i32);
@@ -245,7 +248,7 @@ mod tests {
 
     #[test]
     fn three_steps_of_every_rule_match_the_formulas() {
-        let n = 1003;
+        let n = NUMBERS;
         for &kind in OptimizerKind::ALL {
             for weight_decay in [0.0, 0.1] {
                 let got: Vec<f64> = run(kind, weight_decay, Backend::detect(), 1, n);
@@ -263,7 +266,7 @@ mod tests {
 
     #[test]
     fn no_backend_and_no_thread_changes_a_bit() {
-        let n = 1003;
+        let n = NUMBERS;
         for &kind in OptimizerKind::ALL {
             let want: Vec<f32> = run(kind, 0.1, Backend::detect(), 1, n);
             for backend in Backend::available() {

@@ -29,6 +29,21 @@ where
     kernel.run(s)
 }
 
+/// What `of` gives for every lane.
+#[inline(always)]
+fn lanes<T: Copy + Default, const N: usize>(of: impl Fn(usize) -> T) -> [T; N] {
+    if !cfg!(miri) {
+        return std::array::from_fn(of);
+    }
+    // The same in a tenth of Miri's time.
+    let (mut all, mut i) = ([T::default(); N], 0);
+    while i < N {
+        all[i] = of(i);
+        i += 1;
+    }
+    all
+}
+
 macro_rules! portable {
     ($token:ident, $float:ident, $bits:ident, $lanes:literal, $shift:literal, $magic:literal, |$s:ident, $kernel:ident| $vectorize:expr) => {
         impl Simd<$float> for $token {
@@ -57,39 +72,39 @@ macro_rules! portable {
             }
             #[inline(always)]
             fn add(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i] + b[i])
+                lanes(|i| a[i] + b[i])
             }
             #[inline(always)]
             fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i] - b[i])
+                lanes(|i| a[i] - b[i])
             }
             #[inline(always)]
             fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i] * b[i])
+                lanes(|i| a[i] * b[i])
             }
             #[inline(always)]
             fn div(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i] / b[i])
+                lanes(|i| a[i] / b[i])
             }
             #[inline(always)]
             fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+                lanes(|i| a[i].mul_add(b[i], c[i]))
             }
             #[inline(always)]
             fn fnma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-                std::array::from_fn(|i| (-a[i]).mul_add(b[i], c[i]))
+                lanes(|i| (-a[i]).mul_add(b[i], c[i]))
             }
             #[inline(always)]
             fn min(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
+                lanes(|i| if a[i] < b[i] { a[i] } else { b[i] })
             }
             #[inline(always)]
             fn max(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+                lanes(|i| if a[i] > b[i] { a[i] } else { b[i] })
             }
             #[inline(always)]
             fn if_positive(self, x: Self::V, y: Self::V) -> Self::V {
-                std::array::from_fn(|i| if x[i] > 0.0 { y[i] } else { 0.0 })
+                lanes(|i| if x[i] > 0.0 { y[i] } else { 0.0 })
             }
             #[inline(always)]
             fn abs(self, x: Self::V) -> Self::V {
@@ -97,7 +112,7 @@ macro_rules! portable {
             }
             #[inline(always)]
             fn copysign(self, magnitude: Self::V, sign: Self::V) -> Self::V {
-                std::array::from_fn(|i| magnitude[i].copysign(sign[i]))
+                lanes(|i| magnitude[i].copysign(sign[i]))
             }
             /// The low bits of `n + 1.5 * 2^shift` are the integer n; shifted up they are the exponent's distance
             /// from that of 1.

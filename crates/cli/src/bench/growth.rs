@@ -1,0 +1,308 @@
+//! Holds `bench --growth`: what a token costs, in time and memory, as each size grows by itself, and what a state of
+//! subnormal numbers costs; a table, and a picture of it. Refuses sizes of its own: the library says which.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use elman::Cpu;
+use elman::atomic_file::write_atomic;
+use elman::bench::growth::{DECAY_CELLS, DECAY_STEPS, Decay, NORMAL, SUBNORMAL, TEXTS, curves, on_text, write_text};
+use elman::config::Cell;
+use elman::train::{Control, Event};
+use plotters::prelude::*;
+use serde::Serialize;
+
+use super::{Args, Machine, forget_peak, machine, measure, peak_megabytes, refuse_none};
+use crate::progress::wait_for;
+use crate::terminal::{self, say, short};
+
+/// What a size took at one of its values.
+#[derive(Serialize)]
+struct Point {
+    size: u64,
+    ns_per_token_median: f64,
+    ns_per_token_min: f64,
+    tokens_per_step: usize,
+    /// Of the products that are done; of a growing text, None.
+    gflops: Option<f64>,
+    /// Most memory that was resident, from making the model ready (of a text, from its first byte) on.
+    peak_mb: Option<f64>,
+    /// Of a text: to know it, to make a vocabulary of it and to write its tokens.
+    seconds_to_prepare: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Grown {
+    letter: &'static str,
+    what: &'static str,
+    points: Vec<Point>,
+}
+
+/// What a step of a layer costs where its state is subnormal, and where it is normal: the least of some times.
+#[derive(Serialize)]
+struct Decayed {
+    cell: &'static str,
+    steps: usize,
+    us_per_step_normal: f64,
+    us_per_step_subnormal: f64,
+    ratio: f64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    machine: Machine,
+    curves: Vec<Grown>,
+    subnormal: Vec<Decayed>,
+}
+
+/// Measures all that is asked for, and says it.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let is_asked = |name: &str| args.rows.is_empty() || args.rows.iter().any(|word| name.contains(word.as_str()));
+    let mut grown = curves();
+    grown.iter_mut().for_each(|curve| curve.points.retain(|(_, row)| is_asked(&row.name)));
+    grown.retain(|curve| !curve.points.is_empty());
+    let texts: Vec<u64> =
+        TEXTS.into_iter().filter(|bytes| is_asked(&format!("text {} MB", bytes / 1_000_000))).collect();
+    let cells: Vec<Cell> = DECAY_CELLS.into_iter().filter(|c| is_asked(&format!("subnormal {}", c.name()))).collect();
+    if grown.is_empty() && texts.is_empty() && cells.is_empty() {
+        return refuse_none(args);
+    }
+    let (cpu, time) = (Cpu::new(args.threads)?, Duration::from_secs_f64(args.seconds));
+    let machine = wait_for("measuring the machine", || machine(&cpu));
+    let mut report = Report { machine, curves: Vec::new(), subnormal: Vec::new() };
+    let print = |line: String| if args.json { Ok(()) } else { terminal::print(&line) };
+    for curve in grown {
+        print(head(curve.letter, curve.what))?;
+        let mut points = Vec::new();
+        for (value, row) in &curve.points {
+            let figures = wait_for("timing", || measure(row, &cpu, &report.machine, time))?;
+            let tokens = row.tokens();
+            let point = Point {
+                size: *value as u64,
+                ns_per_token_median: figures.ms_median * 1e6 / tokens as f64,
+                ns_per_token_min: figures.ms_min * 1e6 / tokens as f64,
+                tokens_per_step: tokens,
+                gflops: Some(figures.gflops),
+                peak_mb: figures.peak_mb,
+                seconds_to_prepare: None,
+            };
+            print(line(&point))?;
+            points.push(point);
+        }
+        report.curves.push(Grown { letter: curve.letter, what: curve.what, points });
+    }
+    if !texts.is_empty() {
+        let (letter, what) = ("text", "bytes of a text on the disk (LSTM 128, B 64, T 32)");
+        print(head(letter, what))?;
+        let mut points = Vec::new();
+        for bytes in texts {
+            let point = wait_for("timing", || text(bytes, &cpu, time))?;
+            print(line(&point))?;
+            points.push(point);
+        }
+        report.curves.push(Grown { letter, what, points });
+    }
+    if !cells.is_empty() {
+        print(format!("\n{:<12} {:>16} {:>16} {:>8}", "state", "us/step normal", "subnormal", "ratio"))?;
+    }
+    for cell in cells {
+        let figures = wait_for("timing", || decay(cell, &cpu))?;
+        let Decayed { us_per_step_normal: normal, us_per_step_subnormal: subnormal, ratio, .. } = figures;
+        print(format!("{:<12} {normal:>16.2} {subnormal:>16.2} {ratio:>8.2}", cell.name()))?;
+        report.subnormal.push(figures);
+    }
+    if let Some(path) = &args.figure {
+        let svg = draw(&report.curves).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))?;
+        write_atomic(path, svg.as_bytes())?;
+    }
+    if args.json {
+        terminal::print_json(&report)?;
+    } else {
+        say!("training steps; MB: most memory resident; subnormal: {DECAY_STEPS} steps forward of 128 units, 8 rows");
+    }
+    Ok(())
+}
+
+fn head(letter: &str, what: &str) -> String {
+    format!(
+        "\n{letter}: {what}\n{:>14} {:>12} {:>12} {:>8} {:>8} {:>10}",
+        letter, "ns/token", "least", "GF/s", "MB", "prepared"
+    )
+}
+
+fn line(point: &Point) -> String {
+    let or_dash = |x: Option<String>| x.unwrap_or_else(|| "-".to_string());
+    format!(
+        "{:>14} {:>12.0} {:>12.0} {:>8} {:>8} {:>10}",
+        terminal::grouped(point.size),
+        point.ns_per_token_median,
+        point.ns_per_token_min,
+        or_dash(point.gflops.map(|x| format!("{x:.1}"))),
+        or_dash(point.peak_mb.map(|x| format!("{x:.0}"))),
+        or_dash(point.seconds_to_prepare.map(|x| format!("{x:.1} s"))),
+    )
+}
+
+/// A directory of its own, removed when it is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> anyhow::Result<Scratch> {
+        let path = std::env::temp_dir().join(format!("elman-growth-{}", std::process::id()));
+        fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Scratch(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Steps before timing.
+const WARM_UP: usize = 3;
+
+/// Training on a text of `bytes`, from its first byte on.
+fn text(bytes: u64, cpu: &Cpu, time: Duration) -> anyhow::Result<Point> {
+    let scratch = Scratch::new()?;
+    let path = scratch.0.join("text.txt");
+    write_text(&path, bytes)?;
+    let (tells, begin) = (forget_peak(), Instant::now());
+    let mut trainer = on_text(&path, &scratch.0.join("tokens.bin"), cpu)?;
+    let prepared = begin.elapsed();
+    let (begin, mut last, mut steps) = (Instant::now(), Instant::now(), Vec::new());
+    trainer.run(None, &mut |event| {
+        if let Event::Step { .. } = event {
+            steps.push(last.elapsed().as_secs_f64());
+            last = Instant::now();
+        }
+        if begin.elapsed() < time || steps.len() < WARM_UP + 3 { Control::Continue } else { Control::Stop }
+    })?;
+    steps.drain(..WARM_UP);
+    steps.sort_by(f64::total_cmp);
+    let tokens = trainer.plan().batch * trainer.plan().seq_len;
+    Ok(Point {
+        size: bytes,
+        ns_per_token_median: steps[steps.len() / 2] * 1e9 / tokens as f64,
+        ns_per_token_min: steps[0] * 1e9 / tokens as f64,
+        tokens_per_step: tokens,
+        gflops: None,
+        peak_mb: tells.then(peak_megabytes).flatten(),
+        seconds_to_prepare: Some(prepared.as_secs_f64()),
+    })
+}
+
+/// All steps of a decay, in turns with a normal state and a subnormal one.
+fn decay(cell: Cell, cpu: &Cpu) -> anyhow::Result<Decayed> {
+    let mut layer = Decay::new(cell);
+    let mut least = [f64::INFINITY; 2];
+    for _ in 0..3 {
+        for (least, (start, range)) in least.iter_mut().zip([NORMAL, SUBNORMAL]) {
+            let begin = Instant::now();
+            layer.run(cpu, start, range)?;
+            *least = least.min(begin.elapsed().as_secs_f64() * 1e6 / DECAY_STEPS as f64);
+        }
+    }
+    let [normal, subnormal] = least;
+    Ok(Decayed {
+        cell: cell.name(),
+        steps: DECAY_STEPS,
+        us_per_step_normal: normal,
+        us_per_step_subnormal: subnormal,
+        ratio: subnormal / normal,
+    })
+}
+
+const FONT: &str = "sans-serif";
+const TIME: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
+const MEMORY: RGBColor = RGBColor(0xd6, 0x5f, 0x00);
+
+/// A panel for each size, time a token above and memory below, all axes logarithmic.
+fn draw(curves: &[Grown]) -> Result<String, Box<dyn std::error::Error>> {
+    let mut svg = String::new();
+    let root = SVGBackend::with_string(&mut svg, (300 * curves.len().max(1) as u32, 560)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let areas = root.split_evenly((2, curves.len().max(1)));
+    for (at, curve) in curves.iter().enumerate() {
+        let of = |value: fn(&Point) -> Option<f64>| -> Vec<(f64, f64)> {
+            curve.points.iter().filter_map(|point| Some((point.size as f64, value(point)?))).collect()
+        };
+        let time = of(|point| Some(point.ns_per_token_median));
+        panel(&areas[at], curve.what, ("ns a token", TIME), &time)?;
+        panel(&areas[curves.len() + at], "", ("MB resident", MEMORY), &of(|point| point.peak_mb))?;
+    }
+    root.present()?;
+    drop(areas);
+    drop(root);
+    Ok(svg)
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+/// One curve, over two decades at least, so that what is flat looks flat.
+fn panel(
+    area: &Area<'_>,
+    title: &str,
+    (unit, colour): (&str, RGBColor),
+    points: &[(f64, f64)],
+) -> Result<(), Box<dyn std::error::Error>> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Ok(()) };
+    let (low, high) = points.iter().fold((f64::MAX, 0.0), |(low, high), p| (p.1.min(low), p.1.max(high)));
+    let room = (100.0 * low / high).max(4.0).sqrt();
+    let mut chart = ChartBuilder::on(area)
+        .margin(10)
+        .margin_right(20)
+        .caption(title, (FONT, 12))
+        .x_label_area_size(28)
+        .y_label_area_size(56)
+        .build_cartesian_2d((first.0 / 1.2..last.0 * 1.2).log_scale(), (low / room..high * room).log_scale())?;
+    chart
+        .configure_mesh()
+        .y_desc(unit)
+        .x_label_formatter(&|x| short(*x))
+        .y_label_formatter(&|y| short(*y))
+        .x_labels(5)
+        .y_labels(6)
+        .label_style((FONT, 12))
+        .axis_desc_style((FONT, 13))
+        .light_line_style(WHITE)
+        .bold_line_style(BLACK.mix(0.12))
+        .axis_style(BLACK.mix(0.5))
+        .draw()?;
+    chart.draw_series(LineSeries::new(points.iter().copied(), colour.filled().stroke_width(2)).point_size(3))?;
+    Ok(())
+}
+
+/// Whether a path for a picture can be written: asked before long work. Errors: its directory is not there.
+pub fn check_figure(path: &Path) -> anyhow::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::metadata(directory).map(|_| ()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_has_two_panels_for_each_size() {
+        let point = |size, ns, peak_mb| Point {
+            size,
+            ns_per_token_median: ns,
+            ns_per_token_min: ns,
+            tokens_per_step: 1,
+            gflops: None,
+            peak_mb,
+            seconds_to_prepare: None,
+        };
+        let points = || vec![point(16, 900.0, Some(20.0)), point(100_000, 950.0, Some(800.0))];
+        let of = |letter, what, points| Grown { letter, what, points };
+        let svg = draw(&[of("T", "steps <T>", points()), of("H", "units", vec![point(1, 5.0, None)])]).unwrap();
+        assert!(svg.contains("steps &lt;T&gt;") && svg.contains("units"));
+        assert_eq!((svg.matches("ns a token").count(), svg.matches("MB resident").count()), (2, 1));
+        assert_eq!(svg.matches("<circle").count(), 2 + 2 + 1, "{svg}");
+        assert!(draw(&[]).is_ok());
+    }
+}
