@@ -158,7 +158,8 @@ mod tests {
         let weight = declaration.matrix("decoder.weight", d.weight());
         let bias = declaration.vector("decoder.bias", d.bias());
         let mut params = declaration.zeros().unwrap();
-        let values = |n: usize, by: usize| (0..n).map(|i| ((i * by + 11) % 97) as f64 / 60.0 - 0.8).collect::<Vec<f64>>();
+        let values =
+            |n: usize, by: usize| (0..n).map(|i| ((i * by + 11) % 97) as f64 / 60.0 - 0.8).collect::<Vec<f64>>();
         params.set("decoder.weight", &values(350, 37)).unwrap();
         params.set("decoder.bias", &values(70, 53)).unwrap();
         (params, LinearIds { weight, bias })
