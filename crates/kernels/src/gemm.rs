@@ -181,45 +181,57 @@ fn column_blocks<E: Element, S: Simd<E>>(cols: usize, mut visit: impl FnMut(usiz
     }
 }
 
-/// `C[r][0..cols] = init + sum over k of A[r][k] B[k][0..cols]` for one panel B `[K][64]`.
+/// Right operand, output and start of a product: `cols` columns, in panels of 64 but for the last.
+#[derive(Clone, Copy)]
+pub(crate) struct Right<E> {
+    /// Packed `[P][K][64]`.
+    pub b: *const E,
+    /// Columns, a multiple of 16.
+    pub cols: usize,
+    /// Row r of panel p starts at `c + p * 64 + r * ldc`.
+    pub c: *mut E,
+    pub ldc: usize,
+    pub init: Init<E>,
+}
+
+/// `C[r][j] = init + sum over k of A[r][k] B[k][j]`.
+///
+/// A block of A, rows by k, is read from memory once and meets every panel while it is in the second-level cache; each
+/// output still sums in rising k.
 ///
 /// # Safety
-/// `a` is readable at `rows`, `b` over `K * 64` elements; `c` is writable at row r * ldc, `cols` wide, for every r of
-/// `rows`, and nothing else touches it. `cols` is a multiple of 16, at most 64.
+/// `a` is readable at `rows`, `b` over its panels; `c` is writable over `cols` columns at every r of `rows`, and nothing
+/// else touches it. A row to start from has as many columns.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(
-    s: S,
-    rows: Range<usize>,
-    a: Left<E>,
-    b: *const E,
-    cols: usize,
-    c: *mut E,
-    ldc: usize,
-    init: Init<E>,
-) {
+pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: Range<usize>, a: Left<E>, right: Right<E>) {
+    let Right { b, cols, c, ldc, init } = right;
+    let panel_len = a.width * a.panels * PANEL;
     let mut row = rows.start;
     while row < rows.end {
         let group = row..(row + BLOCK_ROWS).min(rows.end);
         let mut k = 0;
         loop {
             let part = a.block(k);
-            column_blocks::<E, S>(cols, |col, vectors| {
-                row_blocks(group.clone(), |r, size| {
-                    // SAFETY: the caller's ranges; r + size <= rows.end, col + vectors * LANES <= cols.
-                    unsafe {
-                        let init = match init {
-                            _ if k > 0 => Init::Keep,
-                            Init::Row(row) => Init::Row(row.add(col)),
-                            other => other,
-                        };
-                        // Without columns the operands are empty and these lead nowhere.
-                        let a = Left { ptr: part.ptr.wrapping_add(r * a.row_stride), ..part };
-                        let (b, c) = (b.wrapping_add(k * PANEL + col), c.add(r * ldc + col));
-                        tile::<E, S, false>(s, size, vectors, Tile { a, b, ldb: PANEL, c, ldc, init });
-                    }
+            for p in 0..cols.div_ceil(PANEL) {
+                // Without columns the operands are empty and these lead nowhere.
+                let b = b.wrapping_add(p * panel_len + k * PANEL);
+                column_blocks::<E, S>((cols - p * PANEL).min(PANEL), |col, vectors| {
+                    let at = p * PANEL + col;
+                    row_blocks(group.clone(), |r, size| {
+                        // SAFETY: the caller's ranges; r + size <= rows.end, at + vectors * LANES <= cols.
+                        unsafe {
+                            let init = match init {
+                                _ if k > 0 => Init::Keep,
+                                Init::Row(row) => Init::Row(row.add(at)),
+                                other => other,
+                            };
+                            let a = Left { ptr: part.ptr.wrapping_add(r * a.row_stride), ..part };
+                            let (b, c) = (b.wrapping_add(col), c.add(r * ldc + at));
+                            tile::<E, S, false>(s, size, vectors, Tile { a, b, ldb: PANEL, c, ldc, init });
+                        }
+                    });
                 });
-            });
+            }
             k += part.width * part.panels;
             if k >= a.width * a.panels {
                 break;

@@ -36,21 +36,31 @@ impl Equations for Gru {
     }
 
     #[inline(always)]
+    unsafe fn activate<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+        for u in (0..UNITS).step_by(S::LANES) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let [r, z] = [1, 2].map(|gate| step.gates.add(gate * UNITS + u));
+                s.store(r, math::sigmoid(s, s.load(r)));
+                s.store(z, math::sigmoid(s, s.load(z)));
+            }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn forward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {
                 let gates = step.gates.add(u);
-                let r = math::sigmoid(s, s.load(gates.add(UNITS)));
-                let z = math::sigmoid(s, s.load(gates.add(2 * UNITS)));
+                let r = s.load(gates.add(UNITS));
+                let z = s.load(gates.add(2 * UNITS));
                 let m = s.load(gates.add(3 * UNITS));
                 let n = math::tanh(s, s.fma(r, m, s.load(gates)));
                 // (1 - z) n + z h = n + z (h - n)
                 let h = s.load(step.hidden_before.add(u));
                 s.store(step.hidden_after.add(u), s.fma(z, s.sub(h, n), n));
                 s.store(gates, n);
-                s.store(gates.add(UNITS), r);
-                s.store(gates.add(2 * UNITS), z);
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::cpu::{Shared, saturating_product};
 use crate::doors::doors;
 use crate::error::check_len;
-use crate::gemm::{self, Columns, Init, Left, WeightGrad};
+use crate::gemm::{self, Columns, Init, Left, Right, WeightGrad};
 use crate::layout::{Layout, PANEL};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, Error, pad};
@@ -80,22 +80,14 @@ impl<E: Element> Kernel<E> for Product<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
-        let k = self.a.width * self.a.panels;
-        let ldc = self.outputs;
-        for p in 0..self.outputs.div_ceil(PANEL) {
-            let panel = &self.b[p * k * PANEL..];
-            let cols = (self.outputs - p * PANEL).min(PANEL);
-            let init = match self.bias {
-                Some(bias) => Init::Row(bias[p * PANEL..].as_ptr()),
-                None if self.accumulate => Init::Keep,
-                None => Init::Zero,
-            };
-            // SAFETY: `product`'s caller checked the lengths; this part alone writes its rows.
-            unsafe {
-                let c = self.c.get().add(p * PANEL);
-                gemm::nn(s, self.rows.clone(), self.a, panel.as_ptr(), cols, c, ldc, init);
-            }
-        }
+        let init = match self.bias {
+            Some(bias) => Init::Row(bias.as_ptr()),
+            None if self.accumulate => Init::Keep,
+            None => Init::Zero,
+        };
+        let (cols, c) = (self.outputs, self.c.get());
+        // SAFETY: `product`'s caller checked the lengths; this part alone writes its rows.
+        unsafe { gemm::nn(s, self.rows, self.a, Right { b: self.b.as_ptr(), cols, c, ldc: cols, init }) };
     }
 }
 

@@ -28,22 +28,32 @@ impl Equations for Lstm {
     }
 
     #[inline(always)]
+    unsafe fn activate<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+        for u in (0..UNITS).step_by(S::LANES) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let [i, f, g, o] = [0, 1, 2, 3].map(|gate| step.gates.add(gate * UNITS + u));
+                s.store(i, math::sigmoid(s, s.load(i)));
+                s.store(f, math::sigmoid(s, s.load(f)));
+                s.store(g, math::tanh(s, s.load(g)));
+                s.store(o, math::sigmoid(s, s.load(o)));
+            }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn forward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {
                 let gates = step.gates.add(u);
-                let i = math::sigmoid(s, s.load(gates));
-                let f = math::sigmoid(s, s.load(gates.add(UNITS)));
-                let g = math::tanh(s, s.load(gates.add(2 * UNITS)));
-                let o = math::sigmoid(s, s.load(gates.add(3 * UNITS)));
+                let i = s.load(gates);
+                let f = s.load(gates.add(UNITS));
+                let g = s.load(gates.add(2 * UNITS));
+                let o = s.load(gates.add(3 * UNITS));
                 let c = s.fma(f, s.load(step.cell_before.add(u)), s.mul(i, g));
                 s.store(step.cell_after.add(u), c);
                 s.store(step.hidden_after.add(u), s.mul(o, math::tanh(s, c)));
-                s.store(gates, i);
-                s.store(gates.add(UNITS), f);
-                s.store(gates.add(2 * UNITS), g);
-                s.store(gates.add(3 * UNITS), o);
             }
         }
     }

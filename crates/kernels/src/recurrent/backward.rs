@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::{Dims, Equations, Inner, Present, Sequence, Step, gate_rows};
 use crate::cpu::Shared;
-use crate::gemm::{self, Columns, Init, Left};
+use crate::gemm::{self, Columns, Init, Left, Right};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, pad};
@@ -161,16 +161,10 @@ impl<E: Element, Q: Equations> BackwardRows<'_, E, Q> {
     /// As `gemm::nn`, at this part's rows.
     #[inline(always)]
     unsafe fn product<S: Simd<E>>(&self, s: S, first: usize, a: Left<E>, weight: &[E], to: *mut E, init: Init<E>) {
-        let (inputs, width) = (a.panels * a.width, pad(self.d.hidden_size));
-        for q in 0..self.d.hidden_size.div_ceil(PANEL) {
-            let panel = weight[q * inputs * PANEL..].as_ptr();
-            for rows in self.present.runs(first, self.rows.clone()) {
-                // SAFETY: the caller's promise; panel q of `to` is `width - 64 q` wide, or 64.
-                unsafe {
-                    let to = to.add(q * PANEL);
-                    gemm::nn(s, rows, a, panel, (width - q * PANEL).min(PANEL), to, width, init);
-                }
-            }
+        let width = pad(self.d.hidden_size);
+        for rows in self.present.runs(first, self.rows.clone()) {
+            // SAFETY: the caller's promise.
+            unsafe { gemm::nn(s, rows, a, Right { b: weight.as_ptr(), cols: width, c: to, ldc: width, init }) };
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Dims, Equations, Inner, Input, Present, Step, Weights, gate_rows};
 use crate::cpu::{Shared, saturating_product};
-use crate::gemm::{self, Columns, Init, Left};
+use crate::gemm::{self, Columns, Init, Left, Right};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, pad};
@@ -68,8 +68,9 @@ impl<E: Element> Kernel<E> for InputProduct<'_, E> {
                 unsafe {
                     let gates = self.gates.add(p * self.d.rows() * PANEL);
                     let init = Init::Row(bias.as_ptr().add(first));
-                    let to = gates.add(first);
-                    gemm::nn(s, rows.clone(), self.a, panel.wrapping_add(first), width, to, PANEL, init);
+                    let b = panel.wrapping_add(first);
+                    let right = Right { b, cols: width, c: gates.add(first), ldc: PANEL, init };
+                    gemm::nn(s, rows.clone(), self.a, right);
                     if width < PANEL {
                         for r in rows {
                             let row = std::slice::from_raw_parts_mut(gates.add(r * PANEL), PANEL);
@@ -136,7 +137,11 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                     let Columns { first: column, width: cols } = Q::RECURRENT;
                     let panel = self.weight_hh[p * d.hidden_size * PANEL..].as_ptr().add(column);
                     for rows in self.present.runs(first, self.rows.clone()) {
-                        gemm::nn(s, rows, previous, panel, cols, gates.add(column), PANEL, Init::Keep);
+                        let right = Right { b: panel, cols, c: gates.add(column), ldc: PANEL, init: Init::Keep };
+                        gemm::nn(s, rows, previous, right);
+                    }
+                    for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
+                        Q::activate(s, step(p, r));
                     }
                     for r in self.rows.clone() {
                         if self.present.at(first + r) {
@@ -197,14 +202,15 @@ unsafe fn inner_product<E: Element, S: Simd<E>>(
 ) {
     let (whole, rest) = (d.hidden_size / operand.width, d.hidden_size % operand.width);
     let a = gate_rows(d, now, operand);
+    let right = Right { b: panel, cols, c: to, ldc: PANEL, init: Init::Keep };
     // SAFETY: the caller's promise; both products stay within the H rows of the panel.
     unsafe {
         if whole > 0 {
-            gemm::nn(s, rows.clone(), Left { panels: whole, ..a }, panel, cols, to, PANEL, Init::Keep);
+            gemm::nn(s, rows.clone(), Left { panels: whole, ..a }, right);
         }
         if rest > 0 {
             let a = Left::rows(a.ptr.wrapping_add(whole * a.panel_stride), PANEL, rest);
-            gemm::nn(s, rows, a, panel.add(whole * operand.width * PANEL), cols, to, PANEL, Init::Keep);
+            gemm::nn(s, rows, a, Right { b: panel.add(whole * operand.width * PANEL), ..right });
         }
     }
 }

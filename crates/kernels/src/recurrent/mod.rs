@@ -113,8 +113,16 @@ pub(crate) trait Equations {
     /// Layout of a weight with `cols` columns, of the input or the recurrence.
     fn layout(hidden_size: usize, cols: usize, recurrent: bool) -> Layout;
 
-    /// From pre-activations to what backward needs in `gates`, and the state after the step; where there is an inner
-    /// product, to its operand.
+    /// What of a step needs no other state than its gates, in place. A pass of its own over the rows: the chains of
+    /// `forward` are then half as long, and the processor overlaps more rows.
+    ///
+    /// # Safety
+    /// The pointers of `step` are valid for their ranges and this call's alone.
+    #[inline(always)]
+    unsafe fn activate<E: Element, S: Simd<E>>(_: S, _: Step<E>) {}
+
+    /// From what `activate` left to what backward needs in `gates`, and the state after the step; where there is an
+    /// inner product, to its operand.
     ///
     /// # Safety
     /// The pointers of `step` are valid for their ranges and this call's alone.

@@ -508,6 +508,7 @@ impl<E: Element, Q: Equations> Kernel<E> for Activate<'_, E, Q> {
                     grad_after: std::ptr::null(),
                     grad_cell: std::ptr::null_mut(),
                 };
+                Q::activate(s, step);
                 Q::forward(s, step);
             }
         }
