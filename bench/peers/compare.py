@@ -176,13 +176,14 @@ def ways_of(row, peer, args):
         return [(peer, ["eager"])]
     if row["kind"] == "sample":
         return [("PyTorch", ["module", "plain", "cell"])]
-    columns = [("PyTorch", ["eager"]), ("PyTorch bf16", ["bf16"])]
-    return columns + ([("PyTorch compiled", ["compile"])] if args.compile else [])
+    if row["dtype"] == "bf16":
+        return [("PyTorch bf16", ["bf16"])]
+    return [("PyTorch", ["eager"])] + ([("PyTorch compiled", ["compile"])] if args.compile else [])
 
 
 def serves(row, peer):
     """Whether a peer has the row's work: candle and burn train stacks of one-directional LSTMs here."""
-    return peer == "pytorch" or (row["kind"] == "train" and row["cell"] == "lstm" and row["optimizer"] == "adam")
+    return peer == "pytorch" or (row["kind"] == "train" and row["dtype"] == "f32" and row["cell"] == "lstm" and row["optimizer"] == "adam")
 
 
 def line(r):

@@ -77,12 +77,21 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Err(Refusal::new(format!("--seconds is {}, expected a finite number above 0", args.seconds)).into());
     }
     let is_asked = |row: &Row| args.rows.is_empty() || args.rows.iter().any(|word| row.name.contains(word.as_str()));
-    let asked: Vec<Row> = rows().into_iter().filter(is_asked).collect();
+    let mut asked: Vec<Row> = rows().into_iter().filter(is_asked).collect();
     if asked.is_empty() {
         let refusal = Refusal::new(format!("no row's name holds {}", args.rows.join(" or ")));
         return Err(refusal.hint("without --rows all rows are timed, and named").into());
     }
     let cpu = Cpu::new(args.threads)?;
+    let before = asked.len();
+    asked.retain(|row| row.is_for(&cpu));
+    if asked.len() < before {
+        say!(
+            "not timed: rows in bf16, {} of {before}; {} has no instruction for it",
+            before - asked.len(),
+            cpu.backend_name()
+        );
+    }
     let machine = wait_for("measuring the machine", || machine(&cpu));
     if !args.json {
         let [one, all] = machine.peak_gflops;

@@ -57,7 +57,7 @@ struct Figures<'a> {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stored = Stored::read(&args.run)?;
     match stored.config().dtype {
-        Dtype::F32 => eval::<f32>(&args, stored),
+        Dtype::F32 | Dtype::Bf16 => eval::<f32>(&args, stored),
         Dtype::F64 => eval::<f64>(&args, stored),
     }
 }

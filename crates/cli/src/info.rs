@@ -56,7 +56,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(path) => {
             let stored = Stored::read(path)?;
             match stored.config().dtype {
-                Dtype::F32 => tell(path, &model(&stored.load::<f32>()?), args.json)?,
+                Dtype::F32 | Dtype::Bf16 => tell(path, &model(&stored.load::<f32>()?), args.json)?,
                 Dtype::F64 => tell(path, &model(&stored.load::<f64>()?), args.json)?,
             }
         }

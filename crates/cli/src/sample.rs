@@ -65,7 +65,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let ending = Ending::new(args.length, &args.stop)?;
     let stored = Stored::read(&args.run)?;
     match stored.config().dtype {
-        Dtype::F32 => sample::<f32>(&args, settings, &ending, stored),
+        Dtype::F32 | Dtype::Bf16 => sample::<f32>(&args, settings, &ending, stored),
         Dtype::F64 => sample::<f64>(&args, settings, &ending, stored),
     }
 }

@@ -18,8 +18,8 @@ use crate::task_flags::TaskFlags;
 /// Settings given on the command line; what is not given is `None`.
 #[derive(clap::Args, Serialize, Default)]
 pub struct Settings {
-    /// Numbers to compute in and to save: single or double precision
-    #[arg(long, value_parser = ["f32", "f64"], help_heading = "Model")]
+    /// Numbers to compute in and to save: single or double precision; bf16 is f32 whose products take operands in bfloat16
+    #[arg(long, value_parser = ["f32", "f64", "bf16"], help_heading = "Model")]
     dtype: Option<String>,
     /// Recurrent cell
     #[arg(long, visible_alias = "model", value_parser = names(Cell::ALL, |cell| cell.name()), help_heading = "Model")]

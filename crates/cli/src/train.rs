@@ -108,7 +108,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let work = Work::prepare(args, config, origin)?;
     match work.config.dtype {
-        Dtype::F32 => train::<f32>(args, work),
+        Dtype::F32 | Dtype::Bf16 => train::<f32>(args, work),
         Dtype::F64 => train::<f64>(args, work),
     }
 }
@@ -298,6 +298,8 @@ fn announce<E: Element>(trainer: &Trainer<Language<E>>, cpu: &Cpu, run: &RunDir)
     let numbers = match config.dtype {
         Dtype::F32 => "",
         Dtype::F64 => ", in double precision",
+        Dtype::Bf16 if cpu.backend().has_bfloat16_instruction() => ", products of bfloat16",
+        Dtype::Bf16 => ", products of bfloat16 without an instruction for them: slow",
     };
     let threads = counted(cpu.threads() as u64, "thread");
     say!("{}", fact("device", &format!("cpu, backend {}, {threads}{numbers}", cpu.backend_name())));

@@ -3,7 +3,7 @@
 
 use elman_kernels::Cpu;
 
-use crate::config::{Cell, Config, OptimizerKind};
+use crate::config::{Cell, Config, Dtype, OptimizerKind};
 use crate::error::Error;
 use crate::layer::State;
 use crate::model::LanguageModel;
@@ -46,6 +46,8 @@ pub enum Work {
         optimizer: OptimizerKind,
         /// Its rate.
         lr: f64,
+        /// What the products take: f32 or bf16.
+        dtype: Dtype,
     },
     /// Texts written one token after another, the likeliest each time.
     Sample {
@@ -74,7 +76,7 @@ pub fn rows() -> Vec<Row> {
     let train = |sizes: Sizes, batch, seq_len, optimizer, lr| Row {
         name: format!("{} B{batch} T{seq_len}", model_name(&sizes)),
         sizes,
-        work: Work::Train { batch, seq_len, optimizer, lr },
+        work: Work::Train { batch, seq_len, optimizer, lr, dtype: Dtype::F32 },
     };
     let adam = (OptimizerKind::Adam, 1e-3);
     let (lstm, gru, rnn) = (Cell::Lstm, Cell::Gru, Cell::RnnTanh);
@@ -90,6 +92,8 @@ pub fn rows() -> Vec<Row> {
         train(sizes(lstm, 2, 650, 650, 10_000), 20, 35, OptimizerKind::Sgd, 1.0),
         train(sizes(lstm, 1, 256, 128, 65), 32, 64, adam.0, adam.1),
     ];
+    let narrow: Vec<Row> = rows.iter().filter_map(Row::in_bfloat16).collect();
+    rows.extend(narrow);
     let sample = |num_layers, hidden_size, streams, precision| {
         let sizes = sizes(lstm, num_layers, hidden_size, 0, 65);
         let weights = match precision {
@@ -132,6 +136,19 @@ impl Sizes {
 }
 
 impl Row {
+    /// The same training with products of bfloat16.
+    fn in_bfloat16(&self) -> Option<Row> {
+        let Work::Train { batch, seq_len, optimizer, lr, .. } = self.work else { return None };
+        let work = Work::Train { batch, seq_len, optimizer, lr, dtype: Dtype::Bf16 };
+        Some(Row { name: format!("{} bf16", self.name), sizes: self.sizes, work })
+    }
+
+    /// Whether a machine is meant for the row: bfloat16 that is computed number by number is not worth a clock.
+    pub fn is_for(&self, cpu: &Cpu) -> bool {
+        let narrow = matches!(self.work, Work::Train { dtype: Dtype::Bf16, .. });
+        !narrow || cpu.backend().has_bfloat16_instruction()
+    }
+
     /// Tokens of one step.
     pub fn tokens(&self) -> usize {
         match self.work {
@@ -251,16 +268,17 @@ pub struct Training {
 
 impl Training {
     fn new(row: &Row, cpu: &Cpu) -> Result<Training, Error> {
-        let Work::Train { batch, optimizer, lr, .. } = row.work else {
+        let Work::Train { batch, optimizer, lr, dtype, .. } = row.work else {
             unreachable!("a row that trains");
         };
         let model = row.model()?;
         let config = Config { optimizer, lr, ..row.sizes.config() };
         let (inputs, targets) = row.data();
+        let cpu = dtype.on(cpu)?;
         Ok(Training {
-            cpu: cpu.clone(),
             lr,
-            tape: Tape::new(cpu),
+            tape: Tape::new(&cpu),
+            cpu,
             grads: model.params().zeros_like(),
             optimizer: Optimizer::of(&config, model.params()),
             state: model.initial_state(batch),

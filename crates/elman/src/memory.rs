@@ -5,7 +5,7 @@ use std::fs;
 
 use elman_kernels::{head, pad};
 
-use crate::config::{Config, InitialState};
+use crate::config::{Config, Dtype, InitialState};
 use crate::error::Error;
 
 /// Units in a panel of gates, columns in a panel of anything else.
@@ -38,6 +38,12 @@ pub(crate) fn training_bytes(config: &Config, vocab_size: usize, validation: usi
     let kept = held.saturating_add(step).saturating_add(evaluation);
     // A step's weights stand across for its way back, and this memory is kept, as the draws are.
     let kept = kept.saturating_add(draws).saturating_add(parameters.largest.saturating_mul(2));
+    // Pairs of bfloat16, half as many as numbers: of the weight and of the one across, of the rows on both sides of it.
+    let paired = rows.saturating_mul((widest_gates(config) + widest(config)) / 2).saturating_add(logits(rows) / 2);
+    let kept = match config.dtype {
+        Dtype::Bf16 => kept.saturating_add(paired).saturating_add(parameters.largest),
+        Dtype::F32 | Dtype::F64 => kept,
+    };
     kept.saturating_add(saved).saturating_mul(config.dtype.bytes())
 }
 
@@ -64,6 +70,11 @@ fn gates(config: &Config, hidden_size: usize) -> usize {
         1 => hidden_size.next_multiple_of(PANEL),
         _ => 4 * pad(hidden_size),
     }
+}
+
+/// Numbers of the widest layer's gates at one position.
+fn widest_gates(config: &Config) -> usize {
+    config.hidden_sizes().into_iter().map(|hidden| gates(config, hidden)).max().unwrap_or_default()
 }
 
 /// Numbers that a position of a batch takes in a step, forward and backward.

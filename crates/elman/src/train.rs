@@ -67,11 +67,12 @@ impl<T: Task> Trainer<T> {
             memory_bytes,
             notes,
         };
+        let cpu = config.dtype.on(cpu)?;
         Ok(Trainer {
-            tape: Tape::new(cpu),
+            tape: Tape::new(&cpu),
             grads: task.params().zeros_like(),
             optimizer: Optimizer::of(&config, task.params()),
-            cpu: cpu.clone(),
+            cpu,
             progress: Progress::default(),
             seconds_before: 0.0,
             lock: None,

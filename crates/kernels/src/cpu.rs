@@ -17,6 +17,7 @@ pub struct Cpu {
     backend: Backend,
     threads: usize,
     work_per_thread: usize,
+    bfloat16: bool,
     /// `threads - 1` workers; the calling thread is the other one.
     workers: Option<Arc<Workers>>,
     /// Memory that comes and goes within a step, kept for the next.
@@ -48,13 +49,31 @@ impl Cpu {
             0 => None,
             workers => Some(Arc::new(Workers::new(workers)?)),
         };
-        Ok(Cpu { backend, threads, work_per_thread: WORK_PER_THREAD, workers, shelf: Arc::default() })
+        Ok(Cpu { backend, threads, work_per_thread: WORK_PER_THREAD, bfloat16: false, workers, shelf: Arc::default() })
     }
 
     /// The same processor with another least share of work for a thread, in multiply-adds. With 1 the smallest work is
     /// split: what a test needs to see that splitting changes no bit.
     pub fn with_work_per_thread(self, work_per_thread: usize) -> Cpu {
         Cpu { work_per_thread: work_per_thread.max(1), ..self }
+    }
+
+    /// The same processor whose products of f32 take their operands rounded to bfloat16; sums, states and weights stay f32.
+    /// Only the recurrent layers, [`crate::linear`] and [`crate::head`] know of it. The bits are those of AVX512-BF16: where
+    /// that is not to be had, they are computed number by number.
+    ///
+    /// Errors: the instruction set is AVX-512 and lacks them.
+    pub fn with_bfloat16(self) -> Result<Cpu, Error> {
+        if self.backend.multiplies_bfloat16() {
+            Ok(Cpu { bfloat16: true, ..self })
+        } else {
+            Err(Error::Bfloat16 { backend: self.backend.name() })
+        }
+    }
+
+    /// Whether products of `E` take operands in bfloat16.
+    pub(crate) fn has_bfloat16<E: Element>(&self) -> bool {
+        E::HAS_PAIRS && self.bfloat16
     }
 
     /// The instruction set.

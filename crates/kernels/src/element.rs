@@ -3,6 +3,7 @@
 
 use crate::math::ExpConstants;
 use crate::matvec::{self, Maker};
+use crate::pairs;
 use crate::recurrent::step::Precision;
 use crate::simd::{Backend, Kernel};
 
@@ -55,6 +56,15 @@ pub trait Element:
     /// Square root, correctly rounded.
     fn sqrt(self) -> Self;
 
+    /// Whether two numbers, rounded to bfloat16, fit into one of this type: f32.
+    const HAS_PAIRS: bool;
+    /// Both rounded to the nearest bfloat16, ties to even, in the bits of one number: `even` in the low half. Panics
+    /// without [`Self::HAS_PAIRS`].
+    fn pair(even: Self, odd: Self) -> Self;
+    /// `sum` plus the products of two pairs: two fused multiply-adds, the odd numbers' first. Subnormal operands, sums
+    /// and results count as 0, as AVX512-BF16 has it. Panics without [`Self::HAS_PAIRS`].
+    fn dot(a: Self, b: Self, sum: Self) -> Self;
+
     /// What makes a weight of this type a narrow one; None for full weights, and for f64.
     #[doc(hidden)]
     fn narrow(precision: Precision) -> Option<Maker<Self>>;
@@ -65,7 +75,7 @@ pub trait Element:
 }
 
 macro_rules! element {
-    ($float:ident, $run:ident, $narrow:expr) => {
+    ($float:ident, $run:ident, $narrow:expr, $has_pairs:literal, $pair:expr, $dot:expr) => {
         impl Element for $float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -88,6 +98,15 @@ macro_rules! element {
             fn sqrt(self) -> Self {
                 self.sqrt()
             }
+            const HAS_PAIRS: bool = $has_pairs;
+            #[inline(always)]
+            fn pair(even: Self, odd: Self) -> Self {
+                $pair(even, odd)
+            }
+            #[inline(always)]
+            fn dot(a: Self, b: Self, sum: Self) -> Self {
+                $dot(a, b, sum)
+            }
             fn narrow(precision: Precision) -> Option<Maker<Self>> {
                 $narrow(precision)
             }
@@ -97,5 +116,5 @@ macro_rules! element {
         }
     };
 }
-element!(f32, run_f32, matvec::narrow);
-element!(f64, run_f64, |_| None);
+element!(f32, run_f32, matvec::narrow, true, pairs::pair, pairs::dot);
+element!(f64, run_f64, |_| None, false, |_, _| unreachable!("pairs of f64"), |_, _, _| unreachable!("pairs of f64"));

@@ -45,6 +45,14 @@ pub enum Error {
         /// What this machine has.
         available: String,
     },
+    /// The instruction set has no products of bfloat16.
+    #[error(
+        "bfloat16 needs AVX512-BF16, which this machine's {backend} lacks; ELMAN_BACKEND=portable gives the same numbers, slowly"
+    )]
+    Bfloat16 {
+        /// What the machine has.
+        backend: &'static str,
+    },
     /// Narrow weights are made of f32 alone.
     #[error("weights of {precision} are made of f32; these are {got}")]
     Narrow {

@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::cpu::{Shared, saturating_product};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
-use crate::{Cpu, Element};
+use crate::{Cpu, Element, pairs};
 
 /// Rows of a tile.
 pub(crate) const TILE_ROWS: usize = 6;
@@ -51,12 +51,19 @@ pub(crate) struct Left<E> {
     pub width: usize,
     pub panels: usize,
     pub panel_stride: usize,
+    /// Whether the elements of both operands are pairs of bfloat16 (`pairs.rs`); `width` counts pairs then.
+    pub pairs: bool,
 }
 
 impl<E> Left<E> {
     /// Row-major memory `[rows][row_stride]`, the first `k` columns of it.
     pub fn rows(ptr: *const E, row_stride: usize, k: usize) -> Left<E> {
-        Left { ptr, row_stride, width: k, panels: 1, panel_stride: 0 }
+        Left { ptr, row_stride, width: k, panels: 1, panel_stride: 0, pairs: false }
+    }
+
+    /// K: rows of the right operand's panels.
+    pub fn depth(&self) -> usize {
+        self.width * self.panels
     }
 
     /// The columns from `k` on that one block takes: a piece of the only panel, or several whole panels.
@@ -77,8 +84,9 @@ unsafe impl<E: Sync> Send for Left<E> {}
 // SAFETY: as above.
 unsafe impl<E: Sync> Sync for Left<E> {}
 
-/// One tile: `MR` rows by `NV` vectors of the output. `A_PACKED`: the left operand is `[k][MR]`, else row-major.
-struct Tile<E, const MR: usize, const NV: usize, const A_PACKED: bool> {
+/// One tile: `MR` rows by `NV` vectors of the output. `A_PACKED`: the left operand is `[k][MR]`, else row-major. `PAIRS`:
+/// the operands' elements are pairs of bfloat16.
+struct Tile<E, const MR: usize, const NV: usize, const A_PACKED: bool, const PAIRS: bool> {
     a: Left<E>,
     b: *const E,
     ldb: usize,
@@ -87,11 +95,13 @@ struct Tile<E, const MR: usize, const NV: usize, const A_PACKED: bool> {
     init: Init<E>,
 }
 
-impl<E: Element, const MR: usize, const NV: usize, const A_PACKED: bool> Kernel<E> for Tile<E, MR, NV, A_PACKED> {
+impl<E: Element, const MR: usize, const NV: usize, const A_PACKED: bool, const PAIRS: bool> Kernel<E>
+    for Tile<E, MR, NV, A_PACKED, PAIRS>
+{
     type Output = ();
 
     /// Needs: `a` readable over MR rows, `b` over `width * panels` rows of NV vectors, `c` writable over MR rows of NV
-    /// vectors, all as `nn` and `tn` give them.
+    /// vectors, all as `nn` and `tn` give them; with pairs, `vectorize_pairs`.
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
         // SAFETY: the ranges stated above.
@@ -118,7 +128,7 @@ impl<E: Element, const MR: usize, const NV: usize, const A_PACKED: bool> Kernel<
                     for (i, row) in sums.iter_mut().enumerate() {
                         let x = s.splat(*a.add(if A_PACKED { i } else { i * self.a.row_stride }));
                         for (sum, &column) in row.iter_mut().zip(&columns) {
-                            *sum = s.fma(x, column, *sum);
+                            *sum = if PAIRS { s.dot_pairs(x, column, *sum) } else { s.fma(x, column, *sum) };
                         }
                     }
                     a = a.wrapping_add(if A_PACKED { MR } else { 1 });
@@ -136,7 +146,12 @@ impl<E: Element, const MR: usize, const NV: usize, const A_PACKED: bool> Kernel<
 
 /// Runs the tile of `rows` by `vectors`, each shape in a function of its own.
 #[inline(always)]
-fn tile<E: Element, S: Simd<E>, const A_PACKED: bool>(s: S, rows: usize, vectors: usize, t: Tile<E, 0, 0, A_PACKED>) {
+fn tile<E: Element, S: Simd<E>, const A_PACKED: bool>(
+    s: S,
+    rows: usize,
+    vectors: usize,
+    t: Tile<E, 0, 0, A_PACKED, false>,
+) {
     macro_rules! shapes {
         ($($rows:literal)*) => {
             match (rows, vectors) {
@@ -151,7 +166,12 @@ fn tile<E: Element, S: Simd<E>, const A_PACKED: bool>(s: S, rows: usize, vectors
         };
         ($rows:literal by $vectors:literal) => {{
             let Tile { a, b, ldb, c, ldc, init } = t;
-            s.vectorize(Tile::<E, $rows, $vectors, A_PACKED> { a, b, ldb, c, ldc, init })
+            if E::HAS_PAIRS && a.pairs {
+                // SAFETY: `Cpu::with_bfloat16` asked for such products.
+                unsafe { s.vectorize_pairs(Tile::<E, $rows, $vectors, A_PACKED, true> { a, b, ldb, c, ldc, init }) }
+            } else {
+                s.vectorize(Tile::<E, $rows, $vectors, A_PACKED, false> { a, b, ldb, c, ldc, init })
+            }
         }};
     }
     shapes!(1 2 3 4 5 6)
@@ -205,7 +225,7 @@ pub(crate) struct Right<E> {
 #[inline(always)]
 pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: Range<usize>, a: Left<E>, right: Right<E>) {
     let Right { b, cols, c, ldc, init } = right;
-    let panel_len = a.width * a.panels * PANEL;
+    let panel_len = a.depth() * PANEL;
     let mut row = rows.start;
     while row < rows.end {
         let group = row..(row + BLOCK_ROWS).min(rows.end);
@@ -233,7 +253,7 @@ pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: Range<usize>, a: Lef
                 });
             }
             k += part.width * part.panels;
-            if k >= a.width * a.panels {
+            if k >= a.depth() {
                 break;
             }
         }
@@ -281,17 +301,42 @@ pub(crate) fn tn<E: Element>(cpu: &Cpu, w: &WeightGrad<'_, E>, grad: &mut [E]) {
         let (start, len) = (BLOCK_K * columns.start, BLOCK_K * columns.len());
         // SAFETY: the parts of a split are disjoint and lie within `0..k`.
         let packed = unsafe { std::slice::from_raw_parts_mut(packed.get().add(start), len) };
-        cpu.run(WeightGradPart { w, columns, packed, grad: grad.get() })
+        let pairs = cpu.has_bfloat16::<E>();
+        cpu.run(WeightGradPart { w, columns, pairs, packed, grad: grad.get() })
     });
 }
 
-impl<E: Copy> WeightGrad<'_, E> {
-    /// Columns `col..col + N` of the left operand's rows from `row` on, as many as `to` holds: `[rows][N]`.
+impl<E: Element> WeightGrad<'_, E> {
+    /// The left operand's row of one summand.
     #[inline(always)]
-    fn copy_columns<const N: usize>(&self, row: usize, col: usize, to: &mut [E]) {
-        for (r, to) in (row..).zip(to.chunks_exact_mut(N)) {
-            let r = self.positions.map_or(r, |positions| positions[r]);
-            to.copy_from_slice(&self.a[r * self.lda + col..][..N]);
+    fn left_row(&self, row: usize) -> &[E] {
+        &self.a[self.positions.map_or(row, |positions| positions[row]) * self.lda..]
+    }
+
+    /// Columns `col..col + N` of the left operand's rows `rows`: `[rows][N]`, or their pairs `[rows/2][N]`.
+    #[inline(always)]
+    fn copy_columns<const N: usize>(&self, rows: Range<usize>, col: usize, pairs: bool, to: &mut [E]) {
+        let mut rows = rows;
+        for to in to.chunks_exact_mut(N) {
+            let Some(row) = rows.next() else { return };
+            let even = &self.left_row(row)[col..][..N];
+            if pairs {
+                let odd = rows.next().map(|row| &self.left_row(row)[col..][..N]);
+                pairs::pair_rows(even, odd, to);
+            } else {
+                to.copy_from_slice(even);
+            }
+        }
+    }
+
+    /// The pairs of the right operand's rows `rows` of panel `p`: `[rows/2][64]`, of which the columns that count are
+    /// written.
+    #[inline(always)]
+    fn pair_panel(&self, rows: Range<usize>, p: usize, cols: usize, to: &mut [E]) {
+        let row = |r: usize| &self.b[p * self.panel_stride + r * self.ldb + self.columns.first..][..cols];
+        for (to, r) in to.chunks_exact_mut(PANEL).zip(rows.clone().step_by(2)) {
+            let odd = (r + 1 < rows.end).then(|| row(r + 1));
+            pairs::pair_rows(row(r), odd, &mut to[self.columns.first..][..cols]);
         }
     }
 }
@@ -300,6 +345,8 @@ impl<E: Copy> WeightGrad<'_, E> {
 struct WeightGradPart<'a, E> {
     w: &'a WeightGrad<'a, E>,
     columns: Range<usize>,
+    /// Whether to multiply pairs of bfloat16.
+    pairs: bool,
     /// A block of the left operand's columns, `[BLOCK_K]` rows of them, with anything in it.
     packed: &'a mut [E],
     grad: *mut E,
@@ -310,43 +357,49 @@ impl<E: Element> Kernel<E> for WeightGradPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
         let (w, packed) = (self.w, self.packed);
-        let mut row = 0;
-        while row < w.sum_rows {
-            let count = BLOCK_K.min(w.sum_rows - row);
+        let mut paired = self.pairs.then(|| [E::ZERO; BLOCK_K / 2 * PANEL]);
+        for first_row in (0..w.sum_rows).step_by(BLOCK_K) {
+            let rows = first_row..(first_row + BLOCK_K).min(w.sum_rows);
+            let count = if self.pairs { pairs::count(rows.len()) } else { rows.len() };
             // Block (first column, size) of the left operand as [count][size].
             let mut at = 0;
             row_blocks(self.columns.clone(), |col, size| {
-                let to = &mut packed[at..at + size * count];
+                let (rows, pairs, to) = (rows.clone(), self.pairs, &mut packed[at..at + size * count]);
                 match size {
-                    6 => w.copy_columns::<6>(row, col, to),
-                    5 => w.copy_columns::<5>(row, col, to),
-                    4 => w.copy_columns::<4>(row, col, to),
-                    3 => w.copy_columns::<3>(row, col, to),
-                    2 => w.copy_columns::<2>(row, col, to),
-                    _ => w.copy_columns::<1>(row, col, to),
+                    6 => w.copy_columns::<6>(rows, col, pairs, to),
+                    5 => w.copy_columns::<5>(rows, col, pairs, to),
+                    4 => w.copy_columns::<4>(rows, col, pairs, to),
+                    3 => w.copy_columns::<3>(rows, col, pairs, to),
+                    2 => w.copy_columns::<2>(rows, col, pairs, to),
+                    _ => w.copy_columns::<1>(rows, col, pairs, to),
                 }
                 at += size * count;
             });
             let Columns { first, width } = w.columns;
             for p in 0..w.outputs.div_ceil(width) {
                 let cols = (w.outputs - p * width).min(width);
+                let (b, ldb) = match &mut paired {
+                    Some(paired) => {
+                        w.pair_panel(rows.clone(), p, cols, paired);
+                        (paired.as_ptr(), PANEL)
+                    }
+                    None => (w.b[p * w.panel_stride + rows.start * w.ldb..].as_ptr(), w.ldb),
+                };
                 column_blocks::<E, S>(cols, |j, vectors| {
                     let j = first + j;
                     let mut at = 0;
                     row_blocks(self.columns.clone(), |col, size| {
-                        let a = Left::rows(packed[at..].as_ptr(), 0, count);
+                        let a = Left { pairs: self.pairs, ..Left::rows(packed[at..].as_ptr(), 0, count) };
                         at += size * count;
                         // SAFETY: `tn` checked the lengths; this part alone writes rows `columns` of every panel.
                         unsafe {
-                            let b = w.b.as_ptr().add(p * w.panel_stride + row * w.ldb + j);
                             let c = self.grad.add((p * w.k + col) * PANEL + j);
-                            let t = Tile { a, b, ldb: w.ldb, c, ldc: PANEL, init: Init::Keep };
+                            let t = Tile { a, b: b.add(j), ldb, c, ldc: PANEL, init: Init::Keep };
                             tile::<E, S, true>(s, size, vectors, t);
                         }
                     });
                 });
             }
-            row += count;
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::layout::PANEL;
 use crate::linear::{self, Dims, Product};
 use crate::simd::{Kernel, Simd};
 use crate::softmax;
-use crate::{Cpu, Element, Error, pad};
+use crate::{Cpu, Element, Error, pad, pairs};
 
 /// Logits of a block, at least: few enough for a cache, enough that a weight is not read over and over.
 const LOGITS: usize = 1 << 20;
@@ -75,9 +75,16 @@ fn losses_for<E: Element>(
     let (inputs, outputs) = (pad(d.inputs), pad(d.outputs));
     let at_once = rows_at_once(d.rows, d.outputs);
     let mut logits = cpu.scratch::<E>(at_once * outputs);
+    let paired = cpu.has_bfloat16::<E>();
+    let weight_pairs = paired.then(|| pairs::of_panels(cpu, head.weight, d.inputs));
+    let x_pairs = paired.then(|| pairs::of_rows(cpu, head.x));
+    let mut logit_pairs = cpu.scratch::<E>(if paired { at_once * outputs / 2 } else { 0 });
     let mut transposed = cpu.scratch(if grads.is_some() { d.inputs.div_ceil(PANEL) * outputs * PANEL } else { 0 });
     if grads.is_some() {
         gemm::transpose(cpu, head.weight, d.inputs, Columns::ALL, outputs, &mut transposed);
+        if paired {
+            transposed = pairs::of_panels(cpu, &transposed, outputs);
+        }
     }
     // An exponential costs about as much as 16 multiply-adds.
     let work = |rows: usize| saturating_product(&[rows, outputs, d.inputs.saturating_mul(2).saturating_add(16)]);
@@ -87,13 +94,14 @@ fn losses_for<E: Element>(
         let x = &head.x[rows.start * inputs..rows.end * inputs];
         let block = Block {
             d,
-            x,
-            weight: head.weight,
+            x: linear::left(x_pairs.as_ref().map(|pairs| &pairs[rows.start * inputs / 2..]), x, d.inputs),
+            weight: weight_pairs.as_deref().unwrap_or(head.weight),
             bias: head.bias,
             targets: &head.targets[rows.clone()],
             scale: grads.as_ref().map_or(E::ZERO, |grads| grads.scale),
             transposed: &transposed,
             logits: Shared::new(&mut logits),
+            logit_pairs: paired.then(|| Shared::new(&mut logit_pairs)),
             losses: Shared::new(&mut losses[rows.clone()]),
             grad_x: grads.as_mut().map(|grads| Shared::new(&mut grads.x[rows.start * inputs..rows.end * inputs])),
         };
@@ -127,13 +135,16 @@ fn check<E>(d: &Dims, head: &Head<'_, E>, losses: &[E], grads: &Option<HeadGrads
 /// Some rows of everything, counted from the block's first.
 struct Block<'a, E> {
     d: &'a Dims,
-    x: &'a [E],
+    /// `weight` and `transposed` are of pairs where these are.
+    x: Left<E>,
     weight: &'a [E],
     bias: &'a [E],
     targets: &'a [u32],
     scale: E,
     transposed: &'a [E],
     logits: Shared<E>,
+    /// `[rows, pad(V)/2]`, where the products are of pairs.
+    logit_pairs: Option<Shared<E>>,
     losses: Shared<E>,
     grad_x: Option<Shared<E>>,
 }
@@ -149,19 +160,28 @@ impl<E: Element> Kernel<E> for BlockRows<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
-        let Block { d, x, weight, bias, targets, scale, transposed, logits, losses, grad_x } = *self.block;
+        let Block { d, x: a, weight, bias, targets, scale, transposed, logits, logit_pairs, losses, grad_x } =
+            *self.block;
         let (inputs, outputs) = (pad(d.inputs), pad(d.outputs));
         let mut row = self.rows.start;
         while row < self.rows.end {
             let rows = row..(row + BLOCK_ROWS).min(self.rows.end);
-            let a = Left::rows(x.as_ptr(), inputs, d.inputs);
             Product { rows: rows.clone(), a, b: weight, outputs, bias: Some(bias), accumulate: false, c: logits }
                 .run(s);
             let (to, losses) = (logits.get(), losses.get());
             softmax::Rows { vocab_size: d.outputs, rows: rows.clone(), targets, scale, logits: to, losses }.run(s);
             if let Some(c) = grad_x {
                 // d_x += d_y W
-                let a = Left::rows(to.cast_const(), outputs, outputs);
+                let mut a = Left::rows(to.cast_const(), outputs, outputs);
+                if let Some(pairs) = logit_pairs {
+                    let (start, len) = (rows.start * outputs, rows.len() * outputs);
+                    // SAFETY: these rows of both are this part's alone.
+                    unsafe {
+                        let from = std::slice::from_raw_parts(to.add(start), len);
+                        pairs::pair_row(from, std::slice::from_raw_parts_mut(pairs.get().add(start / 2), len / 2));
+                    }
+                    a = Left { pairs: true, ..Left::rows(pairs.get().cast_const(), outputs / 2, outputs / 2) };
+                }
                 Product { rows: rows.clone(), a, b: transposed, outputs: inputs, bias: None, accumulate: true, c }
                     .run(s);
             }

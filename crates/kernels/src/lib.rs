@@ -31,6 +31,7 @@ pub mod mask;
 pub mod math;
 mod matvec;
 pub mod norm;
+mod pairs;
 pub mod peak;
 pub mod recurrent;
 pub mod reference;

@@ -6,7 +6,7 @@ use crate::error::check_len;
 use crate::gemm::{self, Columns, Init, Left, Right, WeightGrad};
 use crate::layout::{Layout, PANEL};
 use crate::simd::{Kernel, Simd};
-use crate::{Cpu, Element, Error, pad};
+use crate::{Cpu, Element, Error, pad, pairs};
 
 /// Sizes of an affine map: `rows` inputs of `inputs` numbers each become `outputs` numbers each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,38 @@ doors! {
     ) -> Result<(), Error> = backward_for;
 }
 
+/// The first `k` columns of rows `[rows][pad(k)]` as a left operand, of their pairs where there are such.
+pub(crate) fn left<E>(pairs: Option<&[E]>, rows: &[E], k: usize) -> Left<E> {
+    match pairs {
+        Some(pairs) => Left { pairs: true, ..Left::rows(pairs.as_ptr(), pad(k) / 2, pairs::count(k)) },
+        None => Left::rows(rows.as_ptr(), pad(k), k),
+    }
+}
+
+/// Rows times a packed weight of `k` inputs: `C = (bias | C | 0) + X W`, of pairs where the processor is told so.
+///
+/// Shapes: x `[rows][pad(k)]`, weight `[P][k][64]`, c `[rows][outputs]`.
+#[allow(clippy::too_many_arguments)]
+fn rows_product<E: Element>(
+    cpu: &Cpu,
+    rows: usize,
+    x: &[E],
+    weight: &[E],
+    k: usize,
+    outputs: usize,
+    bias: Option<&[E]>,
+    accumulate: bool,
+    c: &mut [E],
+) {
+    assert_eq!(x.len(), rows * pad(k));
+    let paired = cpu.has_bfloat16::<E>();
+    let (x_pairs, weight_pairs) =
+        (paired.then(|| pairs::of_rows(cpu, x)), paired.then(|| pairs::of_panels(cpu, weight, k)));
+    let (a, b) = (left(x_pairs.as_deref(), x, k), weight_pairs.as_deref().unwrap_or(weight));
+    // SAFETY: x and its pairs have `rows` rows.
+    unsafe { product(cpu, rows, a, b, outputs, bias, accumulate, c) };
+}
+
 /// One thread's rows of a product with every panel of a packed weight.
 pub(crate) struct Product<'a, E> {
     pub rows: std::ops::Range<usize>,
@@ -106,7 +138,7 @@ pub(crate) unsafe fn product<E: Element>(
     accumulate: bool,
     c: &mut [E],
 ) {
-    let k = a.width * a.panels;
+    let k = a.depth();
     assert!(c.len() == rows * outputs && b.len() == outputs.div_ceil(PANEL) * k * PANEL);
     let c = Shared::new(c);
     cpu.split(rows, 1, saturating_product(&[rows, k, outputs]), |rows| {
@@ -126,9 +158,7 @@ fn forward_for<E: Element>(
     if let Some(bias) = bias {
         check_len("linear bias", bias.len(), "P * 64", &d.bias().factors())?;
     }
-    let a = Left::rows(x.as_ptr(), pad(d.inputs), d.inputs);
-    // SAFETY: x has `rows` rows of pad(K) elements.
-    unsafe { product(cpu, d.rows, a, weight, pad(d.outputs), bias, false, y) };
+    rows_product(cpu, d.rows, x, weight, d.inputs, pad(d.outputs), bias, false, y);
     Ok(())
 }
 
@@ -156,9 +186,7 @@ fn backward_for<E: Element>(
         // d_x += d_y W
         let mut transposed = cpu.scratch(d.inputs.div_ceil(PANEL) * outputs * PANEL);
         gemm::transpose(cpu, weight, d.inputs, Columns::ALL, outputs, &mut transposed);
-        let a = Left::rows(grad_y.as_ptr(), outputs, outputs);
-        // SAFETY: grad_y has `rows` rows of `outputs` elements.
-        unsafe { product(cpu, d.rows, a, &transposed, pad(d.inputs), None, true, grad_x) };
+        rows_product(cpu, d.rows, grad_y, &transposed, outputs, pad(d.inputs), None, true, grad_x);
     }
     add_to_weight(cpu, d, d.rows, x, grad_y, grad_weight);
     if let Some(grad_bias) = grad_bias {

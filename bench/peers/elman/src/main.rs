@@ -45,8 +45,8 @@ fn described(row: &Row) -> Value {
         "flops": flops, "flops_with_one_hot": flops_with_one_hot,
     });
     let more = match row.work {
-        Work::Train { batch, seq_len, optimizer, lr } => {
-            json!({"kind": "train", "batch": batch, "seq_len": seq_len, "optimizer": optimizer.name(), "lr": lr, "clip": 5.0})
+        Work::Train { batch, seq_len, optimizer, lr, dtype } => {
+            json!({"kind": "train", "dtype": dtype.name(), "batch": batch, "seq_len": seq_len, "optimizer": optimizer.name(), "lr": lr, "clip": 5.0})
         }
         Work::Sample { streams, precision } => {
             let weights = match precision {

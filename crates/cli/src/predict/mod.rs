@@ -133,7 +133,7 @@ impl Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let stored = Stored::read(&args.run)?;
     match stored.config().dtype {
-        Dtype::F32 => predict::<f32>(args, &stored),
+        Dtype::F32 | Dtype::Bf16 => predict::<f32>(args, &stored),
         Dtype::F64 => predict::<f64>(args, &stored),
     }
 }

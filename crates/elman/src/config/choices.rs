@@ -1,11 +1,11 @@
 //! Holds the choices of a configuration that have no room of their own, a name for each. Refuses what they mean.
 
-use elman_kernels::Element;
+use elman_kernels::{Cpu, Element};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// The numbers of a run: its weights, values, gradients and moments, and what its files hold.
+/// The numbers of a run: its weights, values, gradients and moments, and what its files hold; and what its products take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
@@ -13,18 +13,22 @@ pub enum Dtype {
     F32,
     /// Double precision: twice the memory and more than twice the time, for what needs its digits.
     F64,
+    /// Single precision whose products, in training and validation, take operands rounded to bfloat16 and sum in f32. The
+    /// file is that of `F32`. Needs AVX512-BF16 to be fast, see [`Cpu::with_bfloat16`].
+    Bf16,
 }
 
 impl Dtype {
-    /// That of a number type of the kernels.
-    pub fn of<E: Element>() -> Dtype {
-        if size_of::<E>() == 8 { Dtype::F64 } else { Dtype::F32 }
+    /// The processor as such a run uses it. Errors: products of bfloat16 are not to be had.
+    pub(crate) fn on(self, cpu: &Cpu) -> Result<Cpu, Error> {
+        let cpu = cpu.clone();
+        Ok(if self == Dtype::Bf16 { cpu.with_bfloat16()? } else { cpu })
     }
 
-    /// Bytes of a number.
+    /// Bytes of a number in memory and in files.
     pub fn bytes(self) -> usize {
         match self {
-            Dtype::F32 => 4,
+            Dtype::F32 | Dtype::Bf16 => 4,
             Dtype::F64 => 8,
         }
     }
@@ -34,12 +38,13 @@ impl Dtype {
         match self {
             Dtype::F32 => "f32",
             Dtype::F64 => "f64",
+            Dtype::Bf16 => "bf16",
         }
     }
 
     /// Errors: it is not that of `E`.
     pub(crate) fn check<E: Element>(self) -> Result<(), Error> {
-        if self == Dtype::of::<E>() {
+        if self.bytes() == size_of::<E>() {
             return Ok(());
         }
         let expected = format!("{}, the numbers it is computed in", E::NAME);

@@ -4,12 +4,12 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{Dims, Equations, Inner, Present, Sequence, Step, gate_rows};
+use super::{Dims, Equations, Inner, Present, Sequence, Step, gate_pairs, gate_rows};
 use crate::cpu::Shared;
 use crate::gemm::{self, Columns, Init, Left, Right};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
-use crate::{Cpu, Element, pad};
+use crate::{Cpu, Element, pad, pairs};
 
 /// All steps back, with lengths checked: `gates` becomes the gradient by the pre-activations. The rows of absent
 /// positions are left with anything in them.
@@ -27,6 +27,10 @@ pub(super) fn steps<E: Element, Q: Equations>(
         to
     };
     let weight_hh_t = transposed(Q::RECURRENT);
+    let paired = cpu.has_bfloat16::<E>();
+    let weight_pairs = paired.then(|| pairs::of_panels(cpu, &weight_hh_t, d.panels() * Q::RECURRENT.width));
+    let mut gate_pairs = paired.then(|| cpu.scratch(d.panels() * d.batch * PANEL / 2));
+    let gate_pairs = gate_pairs.as_deref_mut().map(Shared::new);
     // Of a cell without an inner product, these are empty.
     let (inner_t, mut grad_operand) = match Q::INNER {
         None => (cpu.scratch(0), cpu.scratch(0)),
@@ -40,7 +44,8 @@ pub(super) fn steps<E: Element, Q: Equations>(
             d,
             rows,
             present,
-            weight_hh_t: &weight_hh_t,
+            weight_hh_t: weight_pairs.as_deref().unwrap_or(&weight_hh_t),
+            gate_pairs: gate_pairs.map(Shared::get),
             inner_t: &inner_t,
             hidden,
             cell,
@@ -58,7 +63,9 @@ struct BackwardRows<'a, E, Q> {
     d: &'a Dims,
     rows: Range<usize>,
     present: Present<'a>,
+    /// Of pairs where there are `gate_pairs`, `[P][B][32]` for those of one step's `gates`.
     weight_hh_t: &'a [E],
+    gate_pairs: Option<*mut E>,
     /// The transposed weight of the inner product, and `[B, pad(H)]` for the gradient by its operand, where a cell has
     /// one.
     inner_t: &'a [E],
@@ -118,7 +125,7 @@ impl<E: Element, Q: Equations> Kernel<E> for BackwardRows<'_, E, Q> {
                     }
                 }
                 // d_h before the step += d_a W_hh
-                let (a, to) = (gate_rows(d, now, Q::RECURRENT), self.grad_hidden.add(before * d.state_len()));
+                let (a, to) = (self.gate_operand(now), self.grad_hidden.add(before * d.state_len()));
                 self.product(s, first, a, self.weight_hh_t, to, Init::Keep);
                 // Nothing was read: what came for the h after is all there is for the h before.
                 for r in self.rows.clone().filter(|r| !self.present.at(first + r)) {
@@ -152,6 +159,26 @@ impl<E: Element, Q: Equations> BackwardRows<'_, E, Q> {
                 }
             }
         }
+    }
+
+    /// One step's gates as the operand of the recurrent product, rounded to pairs where it reads such.
+    ///
+    /// # Safety
+    /// The pointers are valid and the rows this part's alone.
+    #[inline(always)]
+    unsafe fn gate_operand(&self, now: *mut E) -> Left<E> {
+        let (d, gates) = (self.d, gate_rows(self.d, now, Q::RECURRENT));
+        let Some(to) = self.gate_pairs else { return gates };
+        for p in 0..d.panels() {
+            let (from, rows) = (p * gates.panel_stride, self.rows.clone());
+            // SAFETY: the caller's promise; `gate_pairs` has half as many elements as a step's gates.
+            unsafe {
+                let from = std::slice::from_raw_parts(now.add(from + rows.start * PANEL), rows.len() * PANEL);
+                let to = to.add((p * d.batch + rows.start) * PANEL / 2);
+                pairs::pair_row(from, std::slice::from_raw_parts_mut(to, from.len() / 2));
+            }
+        }
+        gate_pairs(d, to, d.batch, Q::RECURRENT)
     }
 
     /// The product of this part's rows of one step with a transposed weight, to `to` `[B, pad(H)]`. `first` is the

@@ -7,8 +7,9 @@ use super::{Dims, Equations, Inner, Input, Present, Step, Weights, gate_rows};
 use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, Init, Left, Right};
 use crate::layout::PANEL;
+use crate::linear::left;
 use crate::simd::{Kernel, Simd};
-use crate::{Cpu, Element, pad};
+use crate::{Cpu, Element, pad, pairs};
 
 /// All steps, with lengths checked and the biases summed.
 #[allow(clippy::too_many_arguments)]
@@ -24,11 +25,15 @@ pub(super) fn run<E: Element, Q: Equations>(
     cell: &mut [E],
 ) {
     let (gates, hidden, cell) = (Shared::new(gates), Shared::new(hidden), Shared::new(cell));
+    let paired = cpu.has_bfloat16::<E>();
+    let of_panels = |weight, k| paired.then(|| pairs::of_panels(cpu, weight, k));
     if let Input::Dense(x) = x {
-        let a = Left::rows(x.as_ptr(), pad(d.input_size), d.input_size);
+        let (x_pairs, weight_pairs) = (paired.then(|| pairs::of_rows(cpu, x)), of_panels(w.weight_ih, d.input_size));
+        let a = left(x_pairs.as_deref(), x, d.input_size);
+        let weight_ih = weight_pairs.as_deref().unwrap_or(w.weight_ih);
         let work = saturating_product(&[d.rows(), Q::GATES, d.hidden_size, d.input_size]);
         cpu.split(d.rows(), 1, work, |rows| {
-            let (weight_ih, gates) = (w.weight_ih, gates.get());
+            let gates = gates.get();
             cpu.run(InputProduct { d, columns: Q::INPUT, rows, present, a, weight_ih, bias, gates });
         });
     }
@@ -36,10 +41,23 @@ pub(super) fn run<E: Element, Q: Equations>(
         Input::Dense(_) => None,
         Input::Tokens(tokens) => Some((tokens, w.weight_ih, bias)),
     };
+    let weight_pairs = of_panels(w.weight_hh, d.hidden_size);
+    let mut state_pairs = paired.then(|| cpu.scratch(d.state_len() / 2));
+    let state_pairs = state_pairs.as_deref_mut().map(Shared::new);
     cpu.split(d.batch, 1, d.recurrent_work(), |rows| {
-        let (gates, hidden, cell) = (gates.get(), hidden.get(), cell.get());
-        let equations = PhantomData::<Q>;
-        cpu.run(ForwardRows { d, rows, present, tokens, weight_hh: w.weight_hh, gates, hidden, cell, equations });
+        cpu.run(ForwardRows {
+            d,
+            rows,
+            present,
+            tokens,
+            recurrent: weight_pairs.as_deref().unwrap_or(w.weight_hh),
+            state_pairs: state_pairs.map(Shared::get),
+            inner: w.weight_hh,
+            gates: gates.get(),
+            hidden: hidden.get(),
+            cell: cell.get(),
+            equations: PhantomData::<Q>,
+        });
     });
 }
 
@@ -62,7 +80,7 @@ impl<E: Element> Kernel<E> for InputProduct<'_, E> {
         let Columns { first, width } = self.columns;
         for p in 0..self.d.panels() {
             let bias = &self.bias[p * PANEL..][..PANEL];
-            let panel = self.weight_ih[p * self.d.input_size * PANEL..].as_ptr();
+            let panel = self.weight_ih[p * self.a.depth() * PANEL..].as_ptr();
             for rows in self.present.runs(0, self.rows.clone()) {
                 // SAFETY: `forward` checked the lengths; this part alone writes its rows of every panel.
                 unsafe {
@@ -91,7 +109,11 @@ struct ForwardRows<'a, E, Q> {
     present: Present<'a>,
     /// Tokens, `weight_ih` and the bias, where `gates` does not yet hold the input's share.
     tokens: Option<(&'a [u32], &'a [E], &'a [E])>,
-    weight_hh: &'a [E],
+    /// The weight of the recurrent product, or its pairs of bfloat16; with these, `[B, pad(H)/2]` for those of the state.
+    recurrent: &'a [E],
+    state_pairs: Option<*mut E>,
+    /// The weight of the inner product.
+    inner: &'a [E],
     gates: *mut E,
     hidden: *mut E,
     cell: *mut E,
@@ -104,6 +126,8 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
     fn run<S: Simd<E>>(self, s: S) {
         let d = self.d;
         let width = pad(d.hidden_size);
+        // SAFETY: as below.
+        unsafe { self.pair_states(d.first_slot()) };
         for t in (0..d.seq_len).map(|step| d.time(step)) {
             let ((before, after), first) = (d.slots(t), t * d.batch);
             // SAFETY: `forward` checked the lengths; this part alone touches its rows of every slot and panel.
@@ -124,7 +148,12 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                         grad_cell: std::ptr::null_mut(),
                     }
                 };
-                let previous = Left::rows(self.hidden.add(before * d.state_len()).cast_const(), width, d.hidden_size);
+                let previous = match self.state_pairs {
+                    None => Left::rows(self.hidden.add(before * d.state_len()).cast_const(), width, d.hidden_size),
+                    Some(states) => {
+                        Left { pairs: true, ..Left::rows(states.cast_const(), width / 2, pairs::count(d.hidden_size)) }
+                    }
+                };
                 for p in 0..d.panels() {
                     let gates = now.add(p * d.rows() * PANEL);
                     if let Some((tokens, weight_ih, bias)) = self.tokens {
@@ -135,7 +164,7 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                         }
                     }
                     let Columns { first: column, width: cols } = Q::RECURRENT;
-                    let panel = self.weight_hh[p * d.hidden_size * PANEL..].as_ptr().add(column);
+                    let panel = self.recurrent[p * previous.depth() * PANEL..].as_ptr().add(column);
                     for rows in self.present.runs(first, self.rows.clone()) {
                         let right = Right { b: panel, cols, c: gates.add(column), ldc: PANEL, init: Init::Keep };
                         gemm::nn(s, rows, previous, right);
@@ -153,7 +182,7 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                 }
                 if let Some(Inner { operand, product }) = Q::INNER {
                     for p in 0..d.panels() {
-                        let panel = self.weight_hh[p * d.hidden_size * PANEL..].as_ptr().add(product.first);
+                        let panel = self.inner[p * d.hidden_size * PANEL..].as_ptr().add(product.first);
                         let to = now.add(p * d.rows() * PANEL + product.first);
                         for rows in self.present.runs(first, self.rows.clone()) {
                             inner_product(s, d, rows, now, operand, panel, product.width, to);
@@ -163,7 +192,26 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                         }
                     }
                 }
+                self.pair_states(after);
             }
+        }
+    }
+}
+
+impl<E: Element, Q> ForwardRows<'_, E, Q> {
+    /// Rounds this part's rows of the state in a slot to pairs, where the product reads such.
+    ///
+    /// # Safety
+    /// The pointers are valid and the rows this part's alone.
+    #[inline(always)]
+    unsafe fn pair_states(&self, slot: usize) {
+        let Some(states) = self.state_pairs else { return };
+        let width = pad(self.d.hidden_size);
+        let (start, len) = (self.rows.start * width, self.rows.len() * width);
+        // SAFETY: the caller's promise; `state_pairs` has half as many elements as a slot.
+        unsafe {
+            let from = std::slice::from_raw_parts(self.hidden.add(slot * self.d.state_len() + start), len);
+            pairs::pair_row(from, std::slice::from_raw_parts_mut(states.add(start / 2), len / 2));
         }
     }
 }

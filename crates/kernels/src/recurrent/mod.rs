@@ -161,8 +161,15 @@ pub(crate) struct Inner {
 
 /// Some columns of the gate buffer from `gates` on as a left operand: the sum runs over panels, then over columns.
 fn gate_rows<E>(d: &Dims, gates: *const E, columns: Columns) -> Left<E> {
-    let ptr = gates.wrapping_add(columns.first);
-    Left { ptr, row_stride: PANEL, width: columns.width, panels: d.panels(), panel_stride: d.rows() * PANEL }
+    let (ptr, panel_stride) = (gates.wrapping_add(columns.first), d.rows() * PANEL);
+    Left { ptr, row_stride: PANEL, width: columns.width, panels: d.panels(), panel_stride, pairs: false }
+}
+
+/// The same of the pairs of gates, `[P][rows][32]`.
+fn gate_pairs<E>(d: &Dims, pairs: *const E, rows: usize, columns: Columns) -> Left<E> {
+    let (ptr, row_stride) = (pairs.wrapping_add(columns.first / 2), PANEL / 2);
+    let (width, panel_stride) = (columns.width / 2, rows * PANEL / 2);
+    Left { ptr, row_stride, width, panels: d.panels(), panel_stride, pairs: true }
 }
 
 /// Sizes of one layer and one direction.

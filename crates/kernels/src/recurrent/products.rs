@@ -3,13 +3,13 @@
 
 use std::ops::Range;
 
-use super::{Dims, Equations, Inner, Input, Present, WeightGrads, gate_rows};
+use super::{Dims, Equations, Inner, Input, Present, WeightGrads, gate_pairs, gate_rows};
 use crate::buffer::Loan;
 use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, WeightGrad};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
-use crate::{Cpu, Element, linear, pad};
+use crate::{Cpu, Element, linear, pad, pairs};
 
 /// The gradient by the pre-activations, without the rows of absent positions.
 struct GateGrads<'a, E> {
@@ -87,10 +87,15 @@ impl<'a, E: Element> GateGrads<'a, E> {
         let (inputs, width) = (self.d.panels() * columns.width, pad(self.d.input_size));
         let mut transposed = cpu.scratch(self.d.input_size.div_ceil(PANEL) * inputs * PANEL);
         gemm::transpose(cpu, weight_ih, self.d.input_size, columns, inputs, &mut transposed);
-        let a = gate_rows(self.d, self.gates.as_ptr(), columns);
+        let (mut a, mut weight) = (gate_rows(self.d, self.gates.as_ptr(), columns), transposed);
+        let pairs = cpu.has_bfloat16::<E>().then(|| self.pairs(cpu));
+        if let Some(pairs) = &pairs {
+            a = gate_pairs(self.d, pairs.as_ptr(), self.rows, columns);
+            weight = pairs::of_panels(cpu, &weight, inputs);
+        }
         let product = |grad_x: &mut [E]| {
             // SAFETY: `gates` has at least `rows` rows in every panel.
-            unsafe { linear::product(cpu, self.rows, a, &transposed, width, None, true, grad_x) }
+            unsafe { linear::product(cpu, self.rows, a, &weight, width, None, true, grad_x) }
         };
         let Some(positions) = &self.positions else { return product(grad_x) };
         let mut some = cpu.scratch::<E>(self.rows * width);
@@ -101,6 +106,14 @@ impl<'a, E: Element> GateGrads<'a, E> {
         for (row, &position) in some.chunks_exact(width.max(1)).zip(positions) {
             grad_x[position * width..][..width].copy_from_slice(row);
         }
+    }
+
+    /// The pairs of the rows that count, `[P][rows][32]`.
+    fn pairs<'c>(&self, cpu: &'c Cpu) -> Loan<'c, E> {
+        let mut pairs = cpu.scratch(self.d.panels() * self.rows * PANEL / 2);
+        let len = (self.rows * PANEL / 2).max(1);
+        cpu.fill(&mut pairs, PANEL / 2, 2, |start, to| cpu.run(RowPairs { gates: self, start, len, to }));
+        pairs
     }
 
     /// d_W += d_a^T a, for the columns of a packed weight with `k` inputs. Row r of `a`, `pad(k)` long, is that of
@@ -179,6 +192,29 @@ impl<'a, E: Element> GateGrads<'a, E> {
                 cpu.run(Scatter { panel, token, columns: columns.clone(), grad });
             }
         });
+    }
+}
+
+/// Some rows of [`GateGrads::pairs`], from the element `start` on; `len` of them make a panel.
+struct RowPairs<'a, E> {
+    gates: &'a GateGrads<'a, E>,
+    start: usize,
+    len: usize,
+    to: &'a mut [E],
+}
+
+impl<E: Element> Kernel<E> for RowPairs<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, _: S) {
+        let (mut start, mut to) = (self.start, self.to);
+        while !to.is_empty() {
+            let (panel, within) = (start / self.len, start % self.len);
+            let (now, rest) = to.split_at_mut((self.len - within).min(to.len()));
+            let from = panel * self.gates.d.rows() * PANEL + 2 * within;
+            pairs::pair_row(&self.gates.gates[from..][..2 * now.len()], now);
+            (start, to) = (start + now.len(), rest);
+        }
     }
 }
 

@@ -25,6 +25,20 @@ where
     kernel.run(s)
 }
 
+#[target_feature(enable = "avx512f,avx512dq,avx512bf16,fma")]
+fn enabled_dot<K: Kernel<f32>>(s: Avx512, kernel: K) -> K::Output {
+    kernel.run(s)
+}
+
+/// Every lane of `a` and `b` is two bfloat16.
+#[target_feature(enable = "avx512f,avx512bf16")]
+#[inline]
+fn dot(a: __m512, b: __m512, sum: __m512) -> __m512 {
+    // SAFETY: vectors of 64 bytes, of which any are legal.
+    let (a, b) = unsafe { (std::mem::transmute::<__m512, __m512bh>(a), std::mem::transmute::<__m512, __m512bh>(b)) };
+    _mm512_dpbf16_ps(sum, a, b)
+}
+
 /// Bits of `2^n`: adding 1.5 * 2^23 leaves the integer n in the low bits of the sum; shifted up by 23, it is the
 /// exponent's distance from that of 1.
 #[target_feature(enable = "avx512f,avx512dq")]
@@ -80,7 +94,9 @@ intrinsics!(
     _mm512_or_ps,
     pow2_f32,
     if_positive_f32,
-    _mm512_scalef_ps
+    _mm512_scalef_ps;
+    enabled_dot,
+    dot
 );
 intrinsics!(
     Avx512,

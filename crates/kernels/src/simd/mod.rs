@@ -27,6 +27,14 @@ pub trait Simd<E: Element>: Copy + Send + Sync {
 
     /// Runs a kernel in a function compiled for these instructions.
     fn vectorize<K: Kernel<E>>(self, kernel: K) -> K::Output;
+    /// The same for a kernel that uses [`Simd::dot_pairs`].
+    ///
+    /// # Safety
+    /// The backend [has such products](Backend::multiplies_bfloat16).
+    #[inline(always)]
+    unsafe fn vectorize_pairs<K: Kernel<E>>(self, kernel: K) -> K::Output {
+        self.vectorize(kernel)
+    }
 
     /// # Safety
     /// `from` is valid for reading `LANES` elements.
@@ -48,6 +56,23 @@ pub trait Simd<E: Element>: Copy + Send + Sync {
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `c - a * b`, rounded once.
     fn fnma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `sum` plus the products of the pairs of bfloat16 in every lane of `a` and `b`, see [`Element::dot`].
+    ///
+    /// # Safety
+    /// Called in a kernel that [`Simd::vectorize_pairs`] runs.
+    #[inline(always)]
+    unsafe fn dot_pairs(self, a: Self::V, b: Self::V, sum: Self::V) -> Self::V {
+        let lanes = |x| {
+            let mut lanes = [E::ZERO; 16];
+            // SAFETY: no vector has more lanes.
+            unsafe { self.store(lanes.as_mut_ptr(), x) };
+            lanes
+        };
+        let (a, b, sum) = (lanes(a), lanes(b), lanes(sum));
+        let sums: [E; 16] = std::array::from_fn(|i| if i < Self::LANES { E::dot(a[i], b[i], sum[i]) } else { E::ZERO });
+        // SAFETY: as above.
+        unsafe { self.load(sums.as_ptr()) }
+    }
     /// `a` where `a < b`, else `b`: a NaN in `b` comes through.
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a` where `a > b`, else `b`: a NaN in `b` comes through.
@@ -137,6 +162,21 @@ impl Backend {
             Kind::PortableFma(_) => "portable",
             Kind::Portable(_) => "portable",
         }
+    }
+
+    /// Whether products of bfloat16 pairs can be had: AVX-512 without AVX512-BF16 has no fast ones. The other backends
+    /// compute them exactly, number by number.
+    pub fn multiplies_bfloat16(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(_) => is_x86_feature_detected!("avx512bf16"),
+            _ => true,
+        }
+    }
+
+    /// Whether those are one instruction each.
+    pub fn has_bfloat16_instruction(self) -> bool {
+        self.name() == "avx512" && self.multiplies_bfloat16()
     }
 
     /// Whether this is the portable source without hardware FMA on a build that has none: right, and slow.

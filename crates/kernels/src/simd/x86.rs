@@ -5,7 +5,7 @@
 /// function `enabled`, compiled for the token's instructions.
 macro_rules! intrinsics {
     ($token:ident, $float:ident, $vector:ident, $lanes:literal, $tile:literal, $load:ident, $store:ident, $splat:ident, $add:ident, $sub:ident,
-     $mul:ident, $div:ident, $fma:ident, $fnma:ident, $min:ident, $max:ident, $and:expr, $andnot:expr, $or:expr, $pow2:expr, $if_positive:expr $(, $scale:ident)?) => {
+     $mul:ident, $div:ident, $fma:ident, $fnma:ident, $min:ident, $max:ident, $and:expr, $andnot:expr, $or:expr, $pow2:expr, $if_positive:expr $(, $scale:ident)? $(; $enabled_dot:ident, $dot:ident)?) => {
         impl Simd<$float> for $token {
             type V = $vector;
             const LANES: usize = $lanes;
@@ -96,6 +96,18 @@ macro_rules! intrinsics {
                 fn scale(self, x: $vector, n: $vector) -> $vector {
                     // SAFETY: `self` proves the instruction.
                     unsafe { $scale(x, n) }
+                }
+            )?
+            $(
+                #[inline(always)]
+                unsafe fn vectorize_pairs<K: Kernel<$float>>(self, kernel: K) -> K::Output {
+                    // SAFETY: `self` proves its instructions, the caller that of the products.
+                    unsafe { $enabled_dot(self, kernel) }
+                }
+                #[inline(always)]
+                unsafe fn dot_pairs(self, a: $vector, b: $vector, sum: $vector) -> $vector {
+                    // SAFETY: the caller's promise.
+                    unsafe { $dot(a, b, sum) }
                 }
             )?
         }

@@ -1,0 +1,88 @@
+//! Holds what a run whose products take bfloat16 must show: losses near those of f32 and not the same, the same bytes on
+//! every backend and number of threads and across a cut, and a file of f32 that anybody reads.
+
+mod runs;
+
+use std::fs;
+
+use elman::checkpoint::Stored;
+use elman::config::{Cell, Dtype};
+
+use elman::train::{Control, Event};
+use elman::{Config, Cpu, RunDir, Trainer};
+use elman_kernels::Backend;
+use runs::{corpus, cpu, quick_dir};
+
+fn config(cell: Cell, dtype: Dtype) -> Config {
+    Config { cell, dtype, ..runs::config() }
+}
+
+/// Trains to `stop`, or to the end where it is 0; the losses.
+fn train(trainer: &mut Trainer, run: &RunDir, stop: u64) -> Vec<f64> {
+    let mut losses = Vec::new();
+    let mut observer = |event: Event<'_>| match event {
+        Event::Step { step, loss, .. } => {
+            losses.push(loss);
+            if step == stop { Control::Stop } else { Control::Continue }
+        }
+        _ => Control::Continue,
+    };
+    trainer.run(Some(run), &mut observer).unwrap();
+    losses
+}
+
+#[test]
+fn losses_stay_near_those_of_f32_and_every_backend_and_thread_count_gives_the_same_bytes() {
+    let dir = quick_dir();
+    for cell in [Cell::Lstm, Cell::Gru, Cell::RnnTanh] {
+        let run = |name: String| RunDir::create(dir.path().join(format!("{cell:?}{name}"))).unwrap();
+        let trained = |dtype, cpu: &Cpu, run: &RunDir| {
+            let config = Config { steps: Some(12), ..config(cell, dtype) };
+            train(&mut Trainer::new(config, &corpus(), cpu).unwrap(), run, 0)
+        };
+        let (full, narrow) = (run("full".into()), run("narrow".into()));
+        let losses = trained(Dtype::F32, &cpu(), &full);
+        // Whether this machine has the instruction or computes its numbers without it.
+        let backends: Vec<Backend> = Backend::available().into_iter().filter(|b| b.multiplies_bfloat16()).collect();
+        let cpu = |backend, threads| Cpu::with_backend(backend, threads).unwrap().with_work_per_thread(1);
+        let rounded = trained(Dtype::Bf16, &cpu(backends[0], 1), &narrow);
+        for (a, b) in losses.iter().zip(&rounded) {
+            // Operands are off by 2^-9 at most, and every step adds to what the ones before made of it.
+            assert!((a - b).abs() < 0.02, "{cell:?}: {losses:?} {rounded:?}");
+        }
+        assert_ne!(losses, rounded, "{cell:?} was computed in f32");
+        for (i, &backend) in backends.iter().enumerate() {
+            let threads = 2 + i % 2;
+            let other = run(format!("{backend:?} {threads}"));
+            trained(Dtype::Bf16, &cpu(backend, threads), &other);
+            runs::assert_same(&other, &narrow, &format!("{cell:?} {backend:?}, {threads} threads"));
+        }
+    }
+}
+
+#[test]
+fn a_run_resumes_to_the_same_bytes_and_its_file_is_of_f32() {
+    let dir = quick_dir();
+    let config = config(Cell::Lstm, Dtype::Bf16);
+    // Without the instruction this takes the portable source's minutes of patience: a shorter run.
+    let cpu = cpu();
+    if !cpu.backend().multiplies_bfloat16() {
+        let refusal = Trainer::new(config, &corpus(), &cpu).map(|_| ()).unwrap_err().to_string();
+        assert!(refusal.starts_with("bfloat16 needs AVX512-BF16"), "{refusal}");
+        return;
+    }
+    let config = Config { steps: Some(30), ..config };
+    let whole = RunDir::create(dir.path().join("whole")).unwrap();
+    train(&mut Trainer::new(config.clone(), &corpus(), &cpu).unwrap(), &whole, 0);
+    let cut = RunDir::create(dir.path().join("cut")).unwrap();
+    train(&mut Trainer::new(config, &corpus(), &cpu).unwrap(), &cut, 11);
+    train(&mut Trainer::resume(&cut, &corpus(), &cpu).unwrap(), &cut, 0);
+    runs::assert_same(&cut, &whole, "cut after 11");
+    let text = fs::read(whole.model()).unwrap();
+    assert!(String::from_utf8_lossy(&text).contains("\"dtype\":\"F32\""));
+    let stored = Stored::read(whole.path()).unwrap();
+    assert_eq!(stored.config().dtype, Dtype::Bf16);
+    let written: String =
+        stored.load::<f32>().unwrap().generate("", Default::default(), 1, &cpu).unwrap().take(40).collect();
+    assert_eq!(written.chars().count(), 40);
+}

@@ -1,0 +1,181 @@
+//! Products with operands of bfloat16: the affine map against sums of rounded numbers, the layers against the reference,
+//! and every backend and number of threads, the processor's own instruction among them, bit for bit.
+
+mod case;
+mod rows;
+
+use case::{Case, bits};
+use elman_kernels::head::{self, Head, HeadGrads};
+use elman_kernels::recurrent::step::rounded_to_bfloat16;
+use elman_kernels::recurrent::{Cell, Dims};
+use elman_kernels::{Backend, Cpu, Element, linear};
+use rows::{assert_close, dense, noise, packed, padded, splitting, unpacked};
+
+/// Every backend that multiplies such pairs, with 1, 2 or 3 threads in turn.
+fn cpus() -> Vec<Cpu> {
+    let backends = Backend::available().into_iter().filter(|backend| backend.multiplies_bfloat16());
+    let cpu = |(i, backend)| splitting(backend, 1 + i % 3).with_bfloat16().unwrap();
+    let cpus: Vec<Cpu> = backends.enumerate().map(cpu).collect();
+    assert!(cpus.len() >= 2, "the portable source is always there");
+    cpus
+}
+
+/// An affine map and its gradients, from rows and weights as they are.
+fn affine(cpu: &Cpu, d: linear::Dims, x: &[f32], w: &[f32], b: &[f32], grad_y: &[f32]) -> Vec<Vec<f32>> {
+    let (x, grad_y) = (padded(x, d.inputs), padded(grad_y, d.outputs));
+    let (w, b) = (packed(d.weight(), w), packed(d.bias(), b));
+    let mut y = padded(&vec![0.0; d.rows * d.outputs], d.outputs);
+    linear::forward(cpu, &d, &x, &w, Some(&b), &mut y).unwrap();
+    let mut g_x = vec![0.0; x.len()];
+    let (mut g_w, mut g_b) = (vec![0.0; w.len()], vec![0.0; b.len()]);
+    linear::backward(cpu, &d, &x, &w, &grad_y, Some(&mut g_x), &mut g_w, Some(&mut g_b)).unwrap();
+    vec![dense(&y, d.outputs), dense(&g_x, d.inputs), unpacked(d.weight(), &g_w), unpacked(d.bias(), &g_b)]
+}
+
+#[test]
+fn an_affine_map_is_the_sum_of_rounded_operands() {
+    for (rows, inputs, outputs) in [(1, 1, 1), (5, 3, 17), (7, 16, 65), (13, 600, 20), (521, 7, 3), (300, 33, 130)] {
+        let d = linear::Dims { rows, inputs, outputs };
+        let (x, w) = (noise::<f32>(rows * inputs, 1), noise::<f32>(outputs * inputs, 2));
+        let (b, grad_y) = (noise::<f32>(outputs, 3), noise::<f32>(rows * outputs, 4));
+        let round = |x: &[f32]| x.iter().map(|&x| f64::from(rounded_to_bfloat16(x))).collect::<Vec<f64>>();
+        let (x_, w_, g_) = (round(&x), round(&w), round(&grad_y));
+        let mut want = vec![Vec::new(); 4];
+        for r in 0..rows {
+            for n in 0..outputs {
+                let sum: f64 = (0..inputs).map(|k| x_[r * inputs + k] * w_[n * inputs + k]).sum();
+                want[0].push((f64::from(b[n]) + sum) as f32);
+            }
+            for k in 0..inputs {
+                want[1].push((0..outputs).map(|n| g_[r * outputs + n] * w_[n * inputs + k]).sum::<f64>() as f32);
+            }
+        }
+        for n in 0..outputs {
+            for k in 0..inputs {
+                want[2].push((0..rows).map(|r| g_[r * outputs + n] * x_[r * inputs + k]).sum::<f64>() as f32);
+            }
+            want[3].push((0..rows).map(|r| f64::from(grad_y[r * outputs + n])).sum::<f64>() as f32);
+        }
+        let cpus = cpus();
+        let first = affine(&cpus[0], d, &x, &w, &b, &grad_y);
+        let tolerance = f32::ROUNDING * (8 + rows + inputs + outputs) as f64;
+        for (i, (got, want)) in first.iter().zip(&want).enumerate() {
+            assert_close(&format!("{d:?} result {i}"), got, want, tolerance);
+        }
+        for cpu in &cpus[1..] {
+            assert!(affine(cpu, d, &x, &w, &b, &grad_y) == first, "{cpu:?} changed the bits of {d:?}");
+        }
+    }
+}
+
+/// Operands of every exponent, subnormal and infinite ones too, sums that cancel and that leave the range: what the
+/// instruction makes of them is what is computed without it.
+#[test]
+fn every_exponent_gives_the_bits_of_the_instruction() {
+    // Without padding, where an infinite operand would meet zeros.
+    let d = linear::Dims { rows: 64, inputs: 16, outputs: 80 };
+    let wild = |n: usize, tag: u64| -> Vec<f32> {
+        let bits = noise::<f64>(n, tag).into_iter().map(|x| ((x + 1.0) * f64::from(1u32 << 31)) as u32);
+        bits.map(f32::from_bits).map(|x| if x.is_nan() { 0.0 } else { x }).collect()
+    };
+    let cpus = cpus();
+    let mut finite = [0, 0];
+    for tag in 0..40 {
+        let tags = [0, 1, 2, 3].map(|i| 100 + 4 * tag + i);
+        let (x, w) = (wild(d.rows * d.inputs, tags[0]), wild(d.outputs * d.inputs, tags[1]));
+        let (b, g) = (wild(d.outputs, tags[2]), wild(d.rows * d.outputs, tags[3]));
+        // A NaN is a NaN, whatever its bits.
+        let outcome = |cpu: &Cpu| -> Vec<u32> {
+            let all = affine(cpu, d, &x, &w, &b, &g).concat();
+            all.into_iter().map(|x| if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() }).collect()
+        };
+        let first = outcome(&cpus[0]);
+        for cpu in &cpus[1..] {
+            let got = outcome(cpu);
+            let differs = first.iter().zip(&got).position(|(a, b)| a != b);
+            assert_eq!(differs, None, "{cpu:?}: {:x?}", differs.map(|i| (first[i], got[i])));
+        }
+        for bits in first {
+            finite[usize::from(f32::from_bits(bits).is_finite())] += 1;
+        }
+    }
+    assert!(finite[0] > 1000 && finite[1] > 1000, "{finite:?} of either kind say little");
+}
+
+/// A state passes T products, its gradient as many, and every operand is off by 2^-9 at most.
+fn tolerance(d: &Dims) -> f64 {
+    (d.seq_len + 2) as f64 / 256.0
+}
+
+fn everywhere(d: Dims, with_tokens: bool, present: Option<Vec<bool>>) {
+    let case = Case::<f32>::new(d, with_tokens, present);
+    let cpus = cpus();
+    let first = case.fused(&cpus[0]);
+    // A pre-activation near 0 may fall on the other side of relu's kink, with another gradient altogether.
+    let smooth = |name: &str| d.cell != Cell::RnnRelu || !name.starts_with("d_");
+    for ((name, got), (_, want)) in first.iter().zip(&case.reference()).filter(|((name, _), _)| smooth(name)) {
+        assert_close(&format!("{d:?} {name}"), got, want, tolerance(&d));
+    }
+    for cpu in &cpus[1..] {
+        assert!(bits(&case.fused(cpu)) == bits(&first), "{cpu:?} changed the bits of {d:?}");
+    }
+    if d.seq_len * d.batch * d.hidden_size > 20 {
+        let full = splitting(Backend::detect(), 1);
+        assert!(bits(&case.fused(&full)) != bits(&first), "{d:?} was computed in f32");
+    }
+}
+
+#[test]
+fn every_cell_agrees_with_the_reference_and_all_backends_with_each_other() {
+    for &cell in Cell::ALL {
+        for [seq_len, batch, input_size, hidden_size] in [
+            [1, 1, 1, 1],
+            [2, 3, 5, 7],
+            [3, 13, 17, 16],
+            [3, 6, 3, 33],
+            [2, 2, 16, 70],
+            [0, 2, 3, 5],
+            [2, 0, 3, 5],
+            [2, 3, 0, 5],
+            [2, 3, 4, 0],
+        ] {
+            for reverse in [false, true] {
+                let d = Dims { cell, seq_len, batch, input_size, hidden_size, reverse };
+                let some = noise::<f64>(seq_len * batch, 9).into_iter().map(|x| x > -0.3).collect();
+                everywhere(d, false, None);
+                if input_size > 0 {
+                    everywhere(d, true, Some(some));
+                }
+            }
+        }
+        // More rows than a block of 192, more columns than a block of 256 pairs.
+        everywhere(Dims { cell, seq_len: 2, batch: 200, input_size: 3, hidden_size: 9, reverse: false }, false, None);
+        everywhere(Dims { cell, seq_len: 2, batch: 3, input_size: 530, hidden_size: 20, reverse: false }, false, None);
+    }
+}
+
+#[test]
+fn the_head_gives_the_bits_of_its_parts() {
+    let d = linear::Dims { rows: 300, inputs: 33, outputs: 70 };
+    let (x, w) = (padded(&noise::<f32>(d.rows * d.inputs, 1), d.inputs), noise::<f32>(d.outputs * d.inputs, 2));
+    let (w, b) = (packed(d.weight(), &w), packed(d.bias(), &noise::<f32>(d.outputs, 3)));
+    let targets: Vec<u32> = (0..d.rows as u32).map(|i| i * 7 % 70).collect();
+    let all = |cpu: &Cpu, fused: bool| -> Vec<Vec<f32>> {
+        let mut losses = vec![0.0; d.rows];
+        let (mut g_x, mut g_w, mut g_b) = (vec![0.5; x.len()], vec![0.0; w.len()], vec![0.0; b.len()]);
+        if fused {
+            let grads = HeadGrads { scale: 0.25, x: &mut g_x, weight: &mut g_w, bias: &mut g_b };
+            let head = Head { x: &x, weight: &w, bias: &b, targets: &targets };
+            head::losses(cpu, &d, head, &mut losses, Some(grads)).unwrap();
+        } else {
+            let mut logits = padded(&vec![0.0; d.rows * d.outputs], d.outputs);
+            linear::forward(cpu, &d, &x, &w, Some(&b), &mut logits).unwrap();
+            elman_kernels::softmax::cross_entropy(cpu, d.outputs, &targets, 0.25, &mut logits, &mut losses).unwrap();
+            linear::backward(cpu, &d, &x, &w, &logits, Some(&mut g_x), &mut g_w, Some(&mut g_b)).unwrap();
+        }
+        vec![losses, g_x, g_w, g_b]
+    };
+    for cpu in cpus() {
+        assert!(all(&cpu, true) == all(&cpu, false), "{cpu:?}");
+    }
+}
