@@ -21,7 +21,7 @@ pytorch TEXT:
     python testdata/check_model_file.py runs/pytorch-check/model.safetensors {{TEXT}} --json
 
 # The long forms of what CI does in short: hours on two cores. Each line says its figures.
-soak: kills cuts faults drills stream estimates (fuzz "10000000")
+soak: kills cuts bytes faults drills stream estimates (fuzz "10000000")
 
 # kill -9 at 1000 random moments while every step is saved.
 kills N="1000":
@@ -30,6 +30,10 @@ kills N="1000":
 # 100 random stops for each cell, optimizer, dropout and number of threads.
 cuts N="100":
     ELMAN_CUTS={{N}} cargo test --release -p elman --test resume every_cell -- --nocapture
+
+# The model after 200 steps: 3 cells and more, 2 optimizers, 1 to 8 threads, every backend.
+bytes STEPS="200":
+    ELMAN_BYTES={{STEPS}} cargo test --release -p elman --test behaviour no_byte -- --nocapture
 
 # A failure of each kind at each operation on a file.
 faults:

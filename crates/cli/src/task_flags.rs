@@ -75,6 +75,10 @@ pub struct TaskFlags {
     /// forecast: paths that are drawn [default: 200]
     #[arg(long, value_name = "N", help_heading = "Task")]
     paths: Option<u32>,
+    /// forecast: places before a forecast's own whose forecasts widen its interval, where too few of the values known since
+    /// lie within theirs; 0 leaves intervals as the model says them [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    recent: Option<u32>,
     /// translate: words and marks that a text that is read may have; 0 lets all in [default: 50]
     #[arg(long, value_name = "N", help_heading = "Task")]
     max_from: Option<usize>,

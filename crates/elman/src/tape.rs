@@ -214,7 +214,7 @@ impl<E: Element> Tape<E> {
     /// The value of a loss `[1]`, and its gradients by the parameters: `grads` is overwritten.
     pub(crate) fn gradients(&mut self, loss: Var, params: &Params<E>, grads: &mut Params<E>) -> Result<f64, Error> {
         let value = self.value(loss)[0].to_f64();
-        grads.values_mut().fill(E::ZERO);
+        self.memory.clear(grads.values_mut());
         self.backward(loss, params, grads)?;
         Ok(value)
     }

@@ -2,12 +2,13 @@
 //! changes no bit of loss, logits or gradients; logits are those of each sequence alone, bit for bit; gradients are the mean
 //! of the single ones.
 
-use elman::config::{Cell, Classify, Config, Pooling, TaskSettings};
+use elman::config::{Cell, Classify, Config, Pooling, Tag, TaskSettings};
 use elman::data::sequences::{Padded, Sequences};
-use elman::model::{Classifier, Input};
+use elman::model::{Classifier, Input, Tagger};
 use elman::params::Params;
 use elman::tape::Tape;
 use elman::{Cpu, Element};
+use elman_kernels::softmax::IGNORED;
 
 const V: usize = 7;
 const CLASSES: usize = 5;
@@ -25,27 +26,51 @@ fn vectors() -> Sequences {
     Sequences::Vectors { width: 3, rows: [3, 0, 6, 1, 6, 2].into_iter().enumerate().map(row).collect() }
 }
 
-fn config(cell: Cell, bidirectional: bool, pooling: Pooling, num_layers: usize, embed: usize) -> Config {
-    let task = Classify { bidirectional, pooling, ..Classify::default() };
-    let task = TaskSettings::Classify(task);
+fn config(task: TaskSettings, cell: Cell, num_layers: usize, embed: usize) -> Config {
     Config { cell, num_layers, hidden_size: 9, embed, ..Config::of_task(Some(task)) }
 }
 
-/// Loss, logits and gradients of the sequences at `places`.
-fn run<E: Element>(
+/// Loss, logits of each sequence and gradients.
+type Ran<E> = (f64, Vec<Vec<E>>, Params<E>);
+
+/// What a classifier makes of the sequences at `places`: a row of logits for each.
+fn classified<E: Element>(
     model: &Classifier<E>,
     tape: &mut Tape<E>,
     sequences: &Sequences,
     places: &[usize],
     padding: usize,
-) -> (f64, Vec<E>, Params<E>) {
+) -> Ran<E> {
     let batch = Padded::new(sequences, places, padding);
     tape.start(false);
     let logits = model.forward(tape, &batch, None).unwrap();
-    let logits = tape.dense_value(logits);
+    let logits = tape.dense_value(logits).chunks_exact(CLASSES).map(<[E]>::to_vec).collect();
     let targets: Vec<u32> = places.iter().map(|&at| (at % CLASSES) as u32).collect();
     let mut grads = model.params().zeros_like();
     let loss = model.loss_and_grads(tape, &batch, &targets, None, None, &mut grads).unwrap();
+    (loss, logits, grads)
+}
+
+/// What a tagger makes of them: a row of logits for each step.
+fn tagged<E: Element>(
+    model: &Tagger<E>,
+    tape: &mut Tape<E>,
+    sequences: &Sequences,
+    places: &[usize],
+    padding: usize,
+) -> Ran<E> {
+    let batch = Padded::new(sequences, places, padding);
+    tape.start(false);
+    let all = model.forward(tape, &batch, None).unwrap();
+    let all = tape.dense_value(all);
+    let row = |t: usize, b: usize| &all[(t * batch.rows + b) * CLASSES..][..CLASSES];
+    let of = |b: usize| (0..batch.lengths[b]).flat_map(|t| row(t, b)).copied().collect();
+    let logits = (0..batch.rows).map(of).collect();
+    let label =
+        |t: usize, b: usize| if t < batch.lengths[b] { ((places[b] + 3 * t) % CLASSES) as u32 } else { IGNORED };
+    let targets: Vec<u32> = (0..batch.steps * batch.rows).map(|at| label(at / batch.rows, at % batch.rows)).collect();
+    let mut grads = model.params().zeros_like();
+    let loss = model.loss_and_grads(tape, &batch, &targets, None, &mut grads).unwrap();
     (loss, logits, grads)
 }
 
@@ -53,28 +78,48 @@ fn bits<E: Element>(values: &[E]) -> Vec<u64> {
     values.iter().map(|x| x.to_f64().to_bits()).collect()
 }
 
-fn holds<E: Element>(config: &Config, sequences: &Sequences, input: Input, what: &str) {
-    let cpu = Cpu::new(Some(1)).unwrap();
-    let (model, mut tape) = (Classifier::<E>::new(config, input, CLASSES).unwrap(), Tape::new(&cpu));
+/// `counts`: the predictions that a sequence's loss is the mean of.
+fn holds<E: Element>(
+    sequences: &Sequences,
+    counts: impl Fn(usize) -> usize,
+    mut run: impl FnMut(&[usize], usize) -> Ran<E>,
+    what: &str,
+) {
     let all: Vec<usize> = (0..sequences.count()).collect();
-    let (loss, logits, grads) = run(&model, &mut tape, sequences, &all, 0);
+    let (loss, logits, grads) = run(&all, 0);
     for padding in [1, 5] {
-        let (more_loss, more_logits, more_grads) = run(&model, &mut tape, sequences, &all, padding);
+        let (more_loss, more_logits, more_grads) = run(&all, padding);
         assert_eq!(loss.to_bits(), more_loss.to_bits(), "{what}: loss, {padding} more steps of padding");
-        assert_eq!(bits(&logits), bits(&more_logits), "{what}: logits, {padding} more steps of padding");
+        for (logits, more) in logits.iter().zip(&more_logits) {
+            assert_eq!(bits(logits), bits(more), "{what}: logits, {padding} more steps of padding");
+        }
         assert_eq!(bits(grads.values()), bits(more_grads.values()), "{what}: gradients, {padding} more");
     }
     let mut mean = vec![0.0; grads.values().len()];
-    for at in all.iter().copied() {
-        let (_, alone, grads) = run(&model, &mut tape, sequences, &[at], 0);
-        let row = &logits[at * CLASSES..(at + 1) * CLASSES];
-        assert_eq!(bits(row), bits(&alone), "{what}: logits of sequence {at} alone");
-        mean.iter_mut().zip(grads.values()).for_each(|(mean, g)| *mean += g.to_f64() / all.len() as f64);
+    let total: usize = all.iter().map(|&at| counts(at)).sum();
+    for at in all {
+        let (_, alone, grads) = run(&[at], 0);
+        assert_eq!(bits(&logits[at]), bits(&alone[0]), "{what}: logits of sequence {at} alone");
+        let share = counts(at) as f64 / total as f64;
+        mean.iter_mut().zip(grads.values()).for_each(|(mean, g)| *mean += g.to_f64() * share);
     }
     for (&together, mean) in grads.values().iter().zip(&mean) {
         assert!((together.to_f64() - mean).abs() < 1e-6, "{what}: {together:?} {mean}");
     }
     assert!(grads.values().iter().any(|g| g.to_f64().abs() > 1e-3), "{what}: the gradient is more than rounding");
+}
+
+fn classifies<E: Element>(config: &Config, sequences: &Sequences, input: Input, what: &str) {
+    let model = Classifier::<E>::new(config, input, CLASSES).unwrap();
+    let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
+    holds(sequences, |_| 1, |places, padding| classified(&model, &mut tape, sequences, places, padding), what);
+}
+
+fn tags<E: Element>(config: &Config, sequences: &Sequences, input: Input, what: &str) {
+    let model = Tagger::<E>::new(config, input, CLASSES).unwrap();
+    let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
+    let steps = |at: usize| sequences.steps(at);
+    holds(sequences, steps, |places, padding| tagged(&model, &mut tape, sequences, places, padding), what);
 }
 
 #[test]
@@ -83,12 +128,27 @@ fn padding_changes_no_bit_and_a_batch_is_its_sequences_one_by_one() {
         for bidirectional in [false, true] {
             for pooling in POOLINGS {
                 let what = format!("{cell:?}, bidirectional {bidirectional}, {pooling:?}");
-                let embedded = config(cell, bidirectional, pooling, 2, 4);
-                holds::<f32>(&embedded, &sequences(), Input::Tokens(V), &format!("{what}, embedded"));
-                let one_hot = config(cell, bidirectional, pooling, 1, 0);
-                holds::<f64>(&one_hot, &sequences(), Input::Tokens(V), &format!("{what}, one-hot"));
-                holds::<f32>(&embedded, &vectors(), Input::Vectors(3), &format!("{what}, vectors"));
+                let task = TaskSettings::Classify(Classify { bidirectional, pooling, ..Classify::default() });
+                let embedded = config(task.clone(), cell, 2, 4);
+                classifies::<f32>(&embedded, &sequences(), Input::Tokens(V), &format!("{what}, embedded"));
+                let one_hot = config(task, cell, 1, 0);
+                classifies::<f64>(&one_hot, &sequences(), Input::Tokens(V), &format!("{what}, one-hot"));
+                classifies::<f32>(&embedded, &vectors(), Input::Vectors(3), &format!("{what}, vectors"));
             }
+        }
+    }
+}
+
+#[test]
+fn padding_changes_no_bit_of_a_tagger_and_a_batch_is_its_sequences_one_by_one() {
+    for &cell in Cell::ALL {
+        for bidirectional in [false, true] {
+            let what = format!("tags of {cell:?}, bidirectional {bidirectional}");
+            let task = TaskSettings::Tag(Tag { bidirectional, ..Tag::default() });
+            let embedded = config(task.clone(), cell, 2, 4);
+            tags::<f32>(&embedded, &sequences(), Input::Tokens(V), &format!("{what}, embedded"));
+            tags::<f64>(&config(task, cell, 1, 0), &sequences(), Input::Tokens(V), &format!("{what}, one-hot"));
+            tags::<f32>(&embedded, &vectors(), Input::Vectors(3), &format!("{what}, vectors"));
         }
     }
 }

@@ -7,7 +7,7 @@ use elman::task::classify::{Classify, Figures};
 use elman::{Cpu, Element};
 use serde::Serialize;
 
-use super::{Job, announce};
+use super::{Job, announce, measured};
 use crate::confusion;
 use crate::terminal::{self, bold, fact, grouped, say};
 use crate::train::{self, Summary};
@@ -47,13 +47,7 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     }
     let driven = train::drive(args, &mut trainer, &run, "example")?;
     let classes = trainer.task().trained().classes.clone();
-    let figures: Option<Figures> = match driven.outcome.stopped || plan.val_tokens == 0 {
-        true => None,
-        false => {
-            let (task, tape) = trainer.task_and_tape();
-            task.measure(tape, &mut || true)?
-        }
-    };
+    let figures = measured(&mut trainer, &driven, |task, tape| task.measure(tape, &mut || true))?;
     if let Some(figures) = &figures {
         let picture = run.path().join("confusion.svg");
         let title =

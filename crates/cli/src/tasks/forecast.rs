@@ -11,7 +11,7 @@ use elman::task::forecast::Backtest;
 use elman::{Corpus, Cpu, Element};
 use serde::Serialize;
 
-use super::{Job, announce};
+use super::{Job, announce, measured};
 use crate::failure::Refusal;
 use crate::terminal::{self, bold, counted, grouped, say};
 use crate::train::{self, Summary};
@@ -61,13 +61,7 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
         announce(&trainer, &cpu, &run, "window", &[("data", data), ("forecast", described(&settings))]);
     }
     let driven = train::drive(args, &mut trainer, &run, "value")?;
-    let backtest = match driven.outcome.stopped || plan.val_tokens == 0 {
-        true => None,
-        false => {
-            let (task, tape) = trainer.task_and_tape();
-            task.backtest(tape, &mut || true)?
-        }
-    };
+    let backtest = measured(&mut trainer, &driven, |task, tape| task.backtest(tape, &mut || true))?;
     if let (Some(backtest), false) = (&backtest, args.quiet) {
         say!("");
         say!("{}", table_of(backtest, settings.level));

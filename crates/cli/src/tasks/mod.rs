@@ -12,8 +12,9 @@ pub use translate::Scores;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use elman::config::{Dtype, TaskSettings};
+use elman::config::{Classify, Dtype, TaskSettings, Translate};
 use elman::data::TextMark;
+use elman::tape::Tape;
 use elman::task::Task;
 use elman::train::{Changes, Stopped, Trainer};
 use elman::{Config, Cpu, Error, Origin, RunDir};
@@ -21,7 +22,7 @@ use elman::{Config, Cpu, Error, Origin, RunDir};
 use crate::corpus;
 use crate::failure::Refusal;
 use crate::terminal::{counted, fact, grouped, say};
-use crate::train::{Args, shape};
+use crate::train::{Args, Driven, shape};
 
 /// Learns what `config.task` says.
 pub fn train(args: &Args, config: Config, origin: Option<(RunDir, Origin)>) -> anyhow::Result<ExitCode> {
@@ -96,12 +97,30 @@ impl Job<'_> {
     }
 }
 
+/// What `measure` says of a model that is done; None of one that was stopped, or with nothing held out to measure it on.
+fn measured<T: Task, F>(
+    trainer: &mut Trainer<T>,
+    driven: &Driven,
+    measure: impl FnOnce(&mut T, &mut Tape<T::Element>) -> Result<Option<F>, Error>,
+) -> Result<Option<F>, Error> {
+    if driven.outcome.stopped || trainer.plan().val_tokens == 0 {
+        return Ok(None);
+    }
+    let (task, tape) = trainer.task_and_tape();
+    measure(task, tape)
+}
+
 /// Says what is going to be done, the task's own `facts` first.
 fn announce<T: Task>(trainer: &Trainer<T>, cpu: &Cpu, run: &RunDir, unit: &str, facts: &[(&str, String)]) {
     let (plan, config) = (trainer.plan(), trainer.config());
     facts.iter().for_each(|(name, words)| say!("{}", fact(name, words)));
-    let way = if facts.iter().any(|(_, words)| words.contains("both ways")) { "" } else { ", forwards" };
-    say!("{}", fact("model", &format!("{}{way}: {} parameters", shape(config), grouped(plan.parameters as u64))));
+    let way = match &config.task {
+        Some(TaskSettings::Classify(Classify { bidirectional: true, .. })) => "both ways",
+        Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) if tag.bidirectional => "both ways",
+        Some(TaskSettings::Translate(Translate { bidirectional: true, .. })) => "read both ways, written forwards",
+        _ => "forwards",
+    };
+    say!("{}", fact("model", &format!("{}, {way}: {} parameters", shape(config), grouped(plan.parameters as u64))));
     let threads = counted(cpu.threads() as u64, "thread");
     say!("{}", fact("device", &format!("cpu, backend {}, {threads}", cpu.backend_name())));
     let steps = format!(

@@ -9,7 +9,7 @@ use elman::task::tag::{Figures, RestoreFigures, restored};
 use elman::{Corpus, Cpu, Element};
 use serde::Serialize;
 
-use super::{Job, announce};
+use super::{Job, announce, measured};
 use crate::confusion;
 use crate::terminal::{self, bold, fact, grouped, say};
 use crate::train::{self, Summary};
@@ -54,13 +54,7 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     }
     let driven = train::drive(args, &mut trainer, &run, "example")?;
     let classes = trainer.task().trained().classes.clone();
-    let figures: Option<Figures> = match driven.outcome.stopped || plan.val_tokens == 0 {
-        true => None,
-        false => {
-            let (task, tape) = trainer.task_and_tape();
-            task.measure(tape, &mut || true)?
-        }
-    };
+    let figures = measured(&mut trainer, &driven, |task, tape| task.measure(tape, &mut || true))?;
     let micro = figures.as_ref().map(|figures| {
         let commonest = (0..classes.len()).max_by_key(|&class| figures.confusion.class(class).examples);
         figures.confusion.micro_f1(|class| Some(class) != commonest)

@@ -221,6 +221,11 @@ pub struct Forecast {
     pub level: f64,
     /// Paths that are drawn where the strategy is recursive.
     pub paths: usize,
+    /// Places before a forecast's own from which the model forecasts, too, to be held against the values that are known by
+    /// then and were not trained on: where fewer of them lie within their intervals than `level` says, the interval is
+    /// widened until as many would.
+    /// 0 leaves intervals as the model says them.
+    pub recent: usize,
 }
 
 impl Default for Forecast {
@@ -241,6 +246,7 @@ impl Default for Forecast {
             lags: None,
             level: 0.8,
             paths: 200,
+            recent: 0,
         }
     }
 }
@@ -269,6 +275,7 @@ impl Forecast {
         whole("season", self.season as u64, 1, 100_000)?;
         whole("lags", self.lags() as u64, 1, 10_000)?;
         whole("paths", self.paths as u64, 10, 100_000)?;
+        whole("recent", self.recent as u64, 0, 10_000)?;
         if !(self.level > 0.0 && self.level < 1.0) {
             let expected = "above 0 and below 1".to_string();
             return Err(Error::Setting { name: "level", got: self.level.to_string(), expected });

@@ -4,6 +4,7 @@
 use elman_kernels::Element;
 
 use super::held_out::shuffle;
+use crate::error::Error;
 use crate::rng::{Purpose, generator};
 
 /// Sequences of tokens or of vectors.
@@ -166,10 +167,26 @@ impl Buckets {
 }
 
 /// All places in batches of at most `batch`, by rising length: for what is computed once, in any order.
-pub fn by_length(lengths: &[usize], batch: usize) -> Vec<Vec<usize>> {
+fn by_length(lengths: &[usize], batch: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&at| lengths[at]);
     order.chunks(batch.max(1)).map(<[usize]>::to_vec).collect()
+}
+
+/// Hands the places of [`by_length`] to `read`, batch after batch; None once `goes_on` says no.
+pub fn read_by_length(
+    lengths: &[usize],
+    batch: usize,
+    goes_on: &mut dyn FnMut() -> bool,
+    mut read: impl FnMut(&[usize]) -> Result<(), Error>,
+) -> Result<Option<()>, Error> {
+    for places in by_length(lengths, batch) {
+        if !goes_on() {
+            return Ok(None);
+        }
+        read(&places)?;
+    }
+    Ok(Some(()))
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub struct Timeline {
     scaler: Scaler,
     /// Each series' mean error of the seasonal naive forecast within the training span, column by column: MASE's unit.
     naive: Vec<(String, Vec<f64>)>,
+    /// The time of each series' last row that was trained on.
+    #[serde(default)]
+    trained: Vec<(String, f64)>,
 }
 
 /// A series on the time line.
@@ -41,6 +44,8 @@ pub struct Prepared {
     /// Scaled covariates, column by column.
     covariates: Vec<Vec<f64>>,
     times: Vec<f64>,
+    /// The time of the last row that was trained on; that of no row where none was.
+    trained: f64,
 }
 
 impl Timeline {
@@ -55,6 +60,7 @@ impl Timeline {
             covariates: set.covariates.clone(),
             scaler: Scaler { mean: vec![0.0; width], deviation: vec![1.0; width] },
             naive: Vec::new(),
+            trained: Vec::new(),
         };
         let mut rows: Vec<Vec<f64>> = Vec::new();
         for (series, &cut) in set.series.iter().zip(cuts) {
@@ -69,6 +75,8 @@ impl Timeline {
                 naive_error(known, settings.season).unwrap_or(1.0)
             });
             timeline.naive.push((series.group.clone(), errors.collect()));
+            let last = series.times[..cut].last().copied().unwrap_or(f64::NEG_INFINITY);
+            timeline.trained.push((series.group.clone(), last));
         }
         timeline.scaler = Scaler::fit(width, rows.iter().map(Vec::as_slice));
         if settings.has(Transform::Diff) {
@@ -121,7 +129,10 @@ impl Timeline {
         let covariates = series.values[count..].iter().enumerate();
         let covariates =
             covariates.map(|(c, x)| x.iter().map(|&x| self.scaler.scale(count + c, x)).collect()).collect();
-        let mut prepared = Prepared { levels, base: Vec::new(), covariates, times: series.times.clone() };
+        let known = self.trained.iter().find(|(group, _)| *group == series.group);
+        let trained = known.map_or(f64::NEG_INFINITY, |(_, last)| *last);
+        let times = series.times.clone();
+        let mut prepared = Prepared { levels, base: Vec::new(), covariates, times, trained };
         prepared.base =
             (0..count).map(|d| (0..prepared.times.len()).map(|t| prepared.base_at(settings, d, t)).collect()).collect();
         Ok(prepared)
@@ -186,6 +197,16 @@ impl Prepared {
         self.times.is_empty()
     }
 
+    /// The value of a row, or its logarithm where that is taken.
+    pub fn level(&self, column: usize, t: usize) -> f64 {
+        self.levels[column][t]
+    }
+
+    /// Whether a row came after all that was trained on.
+    pub fn is_new(&self, t: usize) -> bool {
+        self.times[t] > self.trained
+    }
+
     /// The time of a row, or of one that is to come.
     pub fn time_of(&self, t: usize, step: f64) -> f64 {
         match self.times.get(t) {
@@ -199,7 +220,8 @@ impl Prepared {
         let cut = |columns: &[Vec<f64>]| columns.iter().map(|column| column[..t].to_vec()).collect();
         // What is known beforehand stays.
         let covariates = self.covariates.clone();
-        Prepared { levels: cut(&self.levels), base: cut(&self.base), covariates, times: self.times[..t].to_vec() }
+        let times = self.times[..t].to_vec();
+        Prepared { levels: cut(&self.levels), base: cut(&self.base), covariates, times, trained: self.trained }
     }
 
     /// Appends a row of levels that were drawn: the past of the next step. `step` is the time between two rows.

@@ -17,6 +17,7 @@ mod recurrent;
 mod reduce;
 mod scan;
 mod select;
+mod smoothing;
 
 use elman_kernels::Element;
 

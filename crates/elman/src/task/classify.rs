@@ -12,7 +12,7 @@ use crate::data::TextMark;
 use crate::data::encoding::{Encoding, Features};
 use crate::data::held_out::{HeldOut, distinct, in_both};
 use crate::data::labelled::{Items, Labelled};
-use crate::data::sequences::{Buckets, Padded, Sequences, by_length};
+use crate::data::sequences::{Buckets, Padded, Sequences, read_by_length};
 use crate::error::Error;
 use crate::metrics::Confusion;
 use crate::model::classifier::{Classifier, Layers};
@@ -221,16 +221,14 @@ impl<E: Element> Trained<E> {
         goes_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Vec<Vec<f64>>>, Error> {
         let mut all = vec![Vec::new(); sequences.count()];
-        for places in by_length(&sequences.lengths(), READ_AT_ONCE) {
-            if !goes_on() {
-                return Ok(None);
-            }
-            let rows = self.model.probabilities(tape, &Padded::new(sequences, &places, 0))?;
+        let read = read_by_length(&sequences.lengths(), READ_AT_ONCE, goes_on, |places| {
+            let rows = self.model.probabilities(tape, &Padded::new(sequences, places, 0))?;
             for (&at, row) in places.iter().zip(rows.chunks_exact(self.classes.len())) {
                 all[at] = row.to_vec();
             }
-        }
-        Ok(Some(all))
+            Ok(())
+        })?;
+        Ok(read.map(|()| all))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Holds forecasting as a task: series on their time line, a forecaster, its loss, forecasts, and the backtest by rolling
 //! origins against naive forecasts. Refuses series that are shorter than what is asked of them.
 
+mod interval;
+
 use elman_kernels::Element;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -19,6 +21,9 @@ use crate::params::Params;
 use crate::report::Shape;
 use crate::rng::{ChaCha8Rng, Purpose, generator};
 use crate::tape::Tape;
+
+pub use interval::Point;
+use interval::widening;
 
 /// Origins that are forecast side by side.
 const AT_ONCE: usize = 64;
@@ -51,17 +56,6 @@ pub struct TrainedForecast<E> {
     pub timeline: Timeline,
     /// The network.
     pub model: Forecaster<E>,
-}
-
-/// The forecast of a value.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
-    /// Half lies above.
-    pub middle: f64,
-    /// The lower bound of the interval.
-    pub low: f64,
-    /// The upper bound.
-    pub high: f64,
 }
 
 /// A backtest: the model's figures beside the naive ones.
@@ -203,6 +197,10 @@ impl<E: Element> ForecastTask<E> {
     }
 }
 
+fn is_same(a: &(&Prepared, usize), b: &(&Prepared, usize)) -> bool {
+    std::ptr::eq(a.0, b.0) && a.1 == b.1
+}
+
 fn range(n: usize) -> Vec<usize> {
     (0..n).collect()
 }
@@ -265,6 +263,56 @@ impl<E: Element> TrainedForecast<E> {
 
     /// The forecasts from some places of series, by column and step. Each is what it would be alone.
     fn forecast(&self, tape: &mut Tape<E>, origins: &[(&Prepared, usize)]) -> Result<Vec<Vec<Vec<Point>>>, Error> {
+        let Forecast { recent, .. } = self.settings;
+        if recent == 0 {
+            return self.said(tape, origins);
+        }
+        let first = self.timeline.first(&self.settings);
+        let mut needed: Vec<(&Prepared, usize)> = Vec::new();
+        for &(series, t) in origins {
+            let places = (t.saturating_sub(recent).max(first)..=t).map(|t| (series, t));
+            needed.extend(
+                places.filter(|place| !needed.iter().rev().any(|known| is_same(known, place))).collect::<Vec<_>>(),
+            );
+        }
+        let mut said = Vec::with_capacity(needed.len());
+        for chunk in needed.chunks(AT_ONCE) {
+            said.extend(self.said(tape, chunk)?);
+        }
+        let at = |place: &(&Prepared, usize)| needed.iter().zip(&said).rev().find(|known| is_same(known.0, place));
+        let of = |&(series, t): &(&Prepared, usize)| {
+            let past = (t.saturating_sub(recent).max(first)..t).filter_map(|t| Some((t, at(&(series, t))?.1)));
+            let past: Vec<(usize, &Vec<Vec<Point>>)> = past.collect();
+            let now = at(&(series, t)).map(|known| known.1.clone()).unwrap_or_default();
+            now.into_iter().enumerate().map(|(d, points)| self.widened(series, t, d, points, &past)).collect()
+        };
+        Ok(origins.iter().map(of).collect())
+    }
+
+    /// A forecast from t of column d, its intervals widened by how `past` forecasts did on values known at t
+    /// that were not trained on.
+    fn widened(
+        &self,
+        series: &Prepared,
+        t: usize,
+        d: usize,
+        points: Vec<Point>,
+        past: &[(usize, &Vec<Vec<Point>>)],
+    ) -> Vec<Point> {
+        let mut scores = Vec::new();
+        for (from, said) in past {
+            // What was trained on is said too well to tell anything.
+            let known = said[d].iter().enumerate().take(t - from).filter(|(h, _)| series.is_new(from + h));
+            for (h, point) in known {
+                scores.extend(point.levels(&self.settings).score(series.level(d, from + h)));
+            }
+        }
+        let factor = widening(&mut scores, self.settings.level);
+        points.into_iter().map(|point| point.levels(&self.settings).times(factor).values(&self.settings)).collect()
+    }
+
+    /// What the model itself says.
+    fn said(&self, tape: &mut Tape<E>, origins: &[(&Prepared, usize)]) -> Result<Vec<Vec<Vec<Point>>>, Error> {
         match self.settings.strategy {
             Strategy::Direct => self.direct(tape, origins),
             Strategy::Recursive => origins.iter().map(|&(series, t)| self.recursive(tape, series, t)).collect(),
@@ -402,5 +450,58 @@ impl<E: Element> Task for ForecastTask<E> {
 
     fn meta(&self, _config: &Config) -> Map<String, Value> {
         Map::from_iter([("task".to_string(), json!({ "timeline": self.trained.timeline }))])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use elman_kernels::Cpu;
+
+    use super::*;
+    use crate::config::{TaskSettings, Transform};
+    use crate::data::Corpus;
+    use crate::data::series::Columns;
+    use crate::data::table::{Format, Table};
+
+    #[test]
+    fn intervals_grow_with_earlier_misses_and_know_nothing_of_what_comes() {
+        let value = |t: usize| 50.0 + 5.0 * libm::sin(t as f64) + (t * t % 11) as f64;
+        let text: String = (0..60).map(|t| format!("{t},{}\n", value(t))).collect();
+        let table = Table::from_bytes("t.csv", format!("t,y\n{text}").as_bytes(), Format::Csv, true).unwrap();
+        let set = SeriesSet::new(&table, &Columns::default()).unwrap();
+        let series = set.series[0].clone();
+        for strategy in [Strategy::Direct, Strategy::Recursive] {
+            let forecast = |recent, transform: &[Transform]| {
+                // A net that has learned nothing says 0 or so: half of all lies within its intervals, where 90 % should.
+                let settings = Forecast { horizon: 3, level: 0.9, recent, strategy, paths: 20, ..Forecast::default() };
+                let settings = Forecast { transform: transform.to_vec(), ..settings };
+                let config = Config::of_task(Some(TaskSettings::Forecast(settings)));
+                let config = Config { hidden_size: 4, seq_len: 8, val_frac: 0.5, ..config };
+                let mark = Corpus::from_text("t.csv", text.clone()).mark();
+                ForecastTask::<f64>::new(&config, set.clone(), mark).unwrap()
+            };
+            for transform in [&[][..], &[Transform::Log]] {
+                let (plain, wide) = (forecast(0, transform), forecast(10, transform));
+                let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
+                let origins: Vec<(&Prepared, usize)> = (20..50).map(|t| (&wide.prepared[0], t)).collect();
+                let all = wide.trained.forecast(&mut tape, &origins).unwrap();
+                let as_said = plain.trained.forecast(&mut tape, &origins).unwrap();
+                let mut grown = [0, 0];
+                for ((&(_, t), wide_points), points) in origins.iter().zip(&all).zip(&as_said) {
+                    let mut until = series.clone();
+                    until.times.truncate(t);
+                    until.values[0].truncate(t);
+                    assert_eq!(wide.trained.next(&mut tape, "t", &until).unwrap(), *wide_points, "at {t}");
+                    for (wide, point) in wide_points[0].iter().zip(&points[0]) {
+                        let near = |a: f64, b: f64| (a - b).abs() < 1e-12 * b.abs();
+                        assert!(near(wide.middle, point.middle));
+                        let (low, high) = (point.low - wide.low, wide.high - point.high);
+                        assert!(low > -1e-12 * point.low.abs() && high > -1e-12 * point.high.abs(), "never narrower");
+                        grown[usize::from(t > 30)] += usize::from(high > 1e-6 * point.high);
+                    }
+                }
+                assert!(grown[0] == 0 && grown[1] > 0, "{strategy:?} {transform:?}: rows from 30 on are new");
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::data::encoding::{Encoding, Features};
 use crate::data::held_out::{HeldOut, distinct};
 use crate::data::labelled::{Items, Labelled};
 use crate::data::scale::Scaler;
-use crate::data::sequences::{Buckets, Padded, Sequences, by_length};
+use crate::data::sequences::{Buckets, Padded, Sequences, read_by_length};
 use crate::data::{TextMark, Vocab};
 use crate::error::Error;
 use crate::model::Input;
@@ -377,15 +377,13 @@ impl<E: Element> Task for Generate<E> {
         let (trained, mut nats) = (&self.trained, 0.0);
         let (end, width) = (trained.vocab.line_end().unwrap_or_default(), trained.knows.input().size());
         let lengths: Vec<usize> = self.held.sequences.iter().map(Vec::len).collect();
-        for places in by_length(&lengths, READ_AT_ONCE) {
-            if !goes_on() {
-                return Ok(None);
-            }
-            let (batch, targets, given) = self.held.batch(&places, end, width);
+        let read = read_by_length(&lengths, READ_AT_ONCE, goes_on, |places| {
+            let (batch, targets, given) = self.held.batch(places, end, width);
             let tokens = [&batch.tokens[..], &targets[..]];
             nats += trained.model.loss(tape, tokens, &given, &batch.present, batch.rows, None)?.1;
-        }
-        Ok(Some(nats / self.held.steps().max(1) as f64))
+            Ok(())
+        })?;
+        Ok(read.map(|()| nats / self.held.steps().max(1) as f64))
     }
 
     /// A text for each of the first classes, or for the first vectors that are held out.

@@ -13,7 +13,7 @@ use crate::data::encoding::Encoding;
 use crate::data::held_out::HeldOut;
 use crate::data::labelled::Items;
 use crate::data::restore;
-use crate::data::sequences::{Buckets, Padded, Sequences, by_length};
+use crate::data::sequences::{Buckets, Padded, Sequences, read_by_length};
 use crate::data::tagged::Tagged;
 use crate::error::Error;
 use crate::metrics::Confusion;
@@ -173,14 +173,12 @@ impl<E: Element> TrainedTagger<E> {
         goes_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Vec<Vec<f64>>>, Error> {
         let mut all = vec![Vec::new(); sequences.count()];
-        for places in by_length(&sequences.lengths(), READ_AT_ONCE) {
-            if !goes_on() {
-                return Ok(None);
-            }
-            let rows = self.model.probabilities(tape, &Padded::new(sequences, &places, 0))?;
+        let read = read_by_length(&sequences.lengths(), READ_AT_ONCE, goes_on, |places| {
+            let rows = self.model.probabilities(tape, &Padded::new(sequences, places, 0))?;
             places.iter().zip(rows).for_each(|(&at, row)| all[at] = row);
-        }
-        Ok(Some(all))
+            Ok(())
+        })?;
+        Ok(read.map(|()| all))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::checkpoint::Stored;
 use crate::config::Config;
 use crate::data::TextMark;
 use crate::data::parallel::{PairBatch, Pairs, Parallel, Parts, Sentence, Vocabs};
-use crate::data::sequences::{Buckets, Padded, Sequences, by_length};
+use crate::data::sequences::{Buckets, Padded, Sequences, read_by_length};
 use crate::data::{UNKNOWN, Vocab};
 use crate::error::Error;
 use crate::metrics::Bleu;
@@ -207,21 +207,20 @@ impl<E: Element> Trained<E> {
         let lengths = sequences.lengths();
         let nothing = Written { text: String::new(), log_probability: 0.0, ended: true };
         let mut all = vec![nothing; texts.len()];
-        for places in by_length(&lengths, READ_AT_ONCE) {
-            let places: Vec<usize> = places.into_iter().filter(|&at| lengths[at] > 0).collect();
-            if !goes_on() {
-                return Ok(None);
-            }
+        let read = read_by_length(&lengths, READ_AT_ONCE, goes_on, |places| {
+            // By rising length: those without words come first.
+            let places = &places[places.partition_point(|&at| lengths[at] == 0)..];
             if places.is_empty() {
-                continue;
+                return Ok(());
             }
-            let found = self.search(tape, &sequences, &places, search)?.0;
+            let found = self.search(tape, &sequences, places, search)?.0;
             for (&at, found) in places.iter().zip(found) {
                 let Found { tokens, log_probability, ended } = found;
                 all[at] = Written { text: self.vocabs.text(&tokens)?, log_probability, ended };
             }
-        }
-        Ok(Some(all))
+            Ok(())
+        })?;
+        Ok(read.map(|()| all))
     }
 
     /// The texts that are found, and, where a single one is written greedily, what each step looked at.
@@ -320,13 +319,11 @@ impl<E: Element> Task for Translate<E> {
 
     fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
         let mut nats = 0.0;
-        for places in by_length(&self.held.lengths(), READ_AT_ONCE) {
-            if !goes_on() {
-                return Ok(None);
-            }
-            nats += self.trained.model.loss(tape, &self.held.batch(&places, 0))?;
-        }
-        Ok(Some(nats / self.held.predictions() as f64))
+        let read = read_by_length(&self.held.lengths(), READ_AT_ONCE, goes_on, |places| {
+            nats += self.trained.model.loss(tape, &self.held.batch(places, 0))?;
+            Ok(())
+        })?;
+        Ok(read.map(|()| nats / self.held.predictions() as f64))
     }
 
     /// Some held-out texts with what is written for them, and BLEU over all.

@@ -23,7 +23,7 @@ use crate::tape::{Tape, Var};
 pub(crate) use layers::Layers;
 pub use write::{Carried, Decoder, Memory};
 
-/// Rows that the head takes at a time.
+/// What the number of rows before the head is a multiple of.
 pub const HEAD_ROWS: usize = 64;
 
 /// A network that reads and writes, and its parameters.
@@ -87,6 +87,12 @@ impl<E: Element> Seq2Seq<E> {
     /// Logits `[n, V]` of the targets that count, in the order of the batch, and of the last of them again up to a whole number
     /// of [`HEAD_ROWS`]: the buffers of all batches then have few sizes.
     pub fn forward(&self, tape: &mut Tape<E>, batch: &PairBatch<E>, pass: &mut Pass<'_>) -> Result<Var, Error> {
+        let output = self.output(tape, batch, pass)?;
+        tape.linear(&self.params, self.layers.head, self.layers.sizes[1], output)
+    }
+
+    /// What the head reads `[n, O]`, with the rows of [`Seq2Seq::forward`].
+    fn output(&self, tape: &mut Tape<E>, batch: &PairBatch<E>, pass: &mut Pass<'_>) -> Result<Var, Error> {
         let (layers, params, rows) = (&self.layers, &self.params, batch.from.rows);
         let inputs = pass.inputs.unwrap_or(&batch.inputs);
         if rows == 0 || !inputs.len().is_multiple_of(rows) || inputs.len() != batch.targets.len() {
@@ -111,11 +117,10 @@ impl<E: Element> Seq2Seq<E> {
             let h = tape.select(h, &at)?;
             layers.combine(tape, params, h, context)?
         };
-        let output = match &mut pass.dropout {
-            Some(rng) => tape.dropout(layers.output_dropout, rng, output)?,
-            None => output,
-        };
-        tape.linear(params, layers.head, layers.sizes[1], output)
+        match &mut pass.dropout {
+            Some(rng) => tape.dropout(layers.output_dropout, rng, output),
+            None => Ok(output),
+        }
     }
 
     /// Mean loss in nats of a target, without smoothing's part where there is none; `grads` is overwritten.
@@ -127,16 +132,26 @@ impl<E: Element> Seq2Seq<E> {
         grads: &mut Params<E>,
     ) -> Result<f64, Error> {
         tape.start(true);
-        let logits = self.forward(tape, batch, &mut pass)?;
-        let (loss, _) = tape.smoothed_cross_entropy(logits, &counted(batch), pass.smoothing)?;
-        tape.gradients(loss, &self.params, grads)
+        let output = self.output(tape, batch, &mut pass)?;
+        let targets = counted(batch);
+        let output = tape.rows(output, 0, targets.len())?;
+        tape.memory.clear(grads.values_mut());
+        let (params, head, size) = (&self.params, self.layers.head, self.layers.sizes[1]);
+        let mut sum = tape.linear_cross_entropy(params, head, size, output, &targets, Some(&mut *grads))?;
+        if pass.smoothing > 0.0 {
+            sum += tape.linear_smoothing(params, head, output, &targets, pass.smoothing, grads)?;
+        }
+        tape.backward_seeded(params, grads)?;
+        Ok(sum / targets.len().max(1) as f64)
     }
 
     /// Sum of the losses of a batch in nats, without dropout and smoothing.
     pub fn loss(&self, tape: &mut Tape<E>, batch: &PairBatch<E>) -> Result<f64, Error> {
         tape.start(false);
-        let logits = self.forward(tape, batch, &mut Pass { dropout: None, smoothing: 0.0, inputs: None })?;
-        Ok(tape.cross_entropy(logits, &counted(batch))?.1)
+        let output = self.output(tape, batch, &mut Pass { dropout: None, smoothing: 0.0, inputs: None })?;
+        let targets = counted(batch);
+        let output = tape.rows(output, 0, targets.len())?;
+        tape.linear_cross_entropy(&self.params, self.layers.head, self.layers.sizes[1], output, &targets, None)
     }
 
     /// The likeliest token after each of the batch's inputs `[T*B]`, without dropout; 0 where the target does not count.
@@ -239,11 +254,9 @@ impl<E: Element> Seq2Seq<E> {
     }
 }
 
-/// The targets that count, as [`Seq2Seq::forward`] gives their logits.
+/// The targets that count.
 fn counted<E>(batch: &PairBatch<E>) -> Vec<u32> {
-    let mut targets: Vec<u32> = batch.targets.iter().copied().filter(|&target| target != IGNORED).collect();
-    targets.resize(targets.len().next_multiple_of(HEAD_ROWS), IGNORED);
-    targets
+    batch.targets.iter().copied().filter(|&target| target != IGNORED).collect()
 }
 
 /// The first of the largest.
