@@ -357,7 +357,7 @@ impl<E: Element> Kernel<E> for WeightGradPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
         let (w, packed) = (self.w, self.packed);
-        let mut paired = self.pairs.then(|| [E::ZERO; BLOCK_K / 2 * PANEL]);
+        let mut paired = if self.pairs { Some([E::ZERO; BLOCK_K / 2 * PANEL]) } else { None };
         for first_row in (0..w.sum_rows).step_by(BLOCK_K) {
             let rows = first_row..(first_row + BLOCK_K).min(w.sum_rows);
             let count = if self.pairs { pairs::count(rows.len()) } else { rows.len() };
