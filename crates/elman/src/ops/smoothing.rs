@@ -1,9 +1,9 @@
 //! Holds what label smoothing adds to the head's loss, forward and back, without a logit. Refuses to be the whole loss:
 //! [`Tape::linear_cross_entropy`] runs before it.
 //!
-//! With a share s of the targets' probability spread evenly over V columns (Szegedy et al. 2016, section 7), the loss of a row
-//! is -(1 - s) ln p[target] - s/V sum of ln p = -ln p[target] + s (the logit of the target - the mean logit). The second part is linear in W
-//! and b: with u = W[target] - mean row of W, it is s (y u + b[target] - mean of b).
+//! With a share s of the targets' probability spread evenly over V columns (Szegedy et al. 2016, section 7), the loss of
+//! a row is -(1 - s) ln p[target] - s/V sum of ln p = -ln p[target] + s (the logit of the target - the mean logit). The
+//! second part is linear in W and b: with u = W[target] - mean row of W, it is s (y u + b[target] - mean of b).
 
 use elman_kernels::layout::{Layout, PANEL};
 use elman_kernels::{Cpu, Element, softmax};
@@ -23,7 +23,8 @@ struct Rows<'a, E> {
 }
 
 impl<E: Element> Tape<E> {
-    /// The sum in nats of s (the logit of the target - the mean logit) over the rows of y `[rows, K]` whose target counts, s being `share`.
+    /// The sum in nats of s (the logit of the target - the mean logit) over the rows of y `[rows, K]` whose target counts,
+    /// s being `share`.
     /// The gradients of the mean over those rows are added: by W and b to `grads`, by y on the tape, from where
     /// [`Tape::backward_seeded`] goes on.
     ///
