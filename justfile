@@ -69,4 +69,4 @@ asan:
 
 # Miri over the kernels in their portable source, at sizes that it can bear: needs a nightly compiler with miri and rust-src.
 miri:
-    MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p elman-kernels --lib --test agree --test step --test mask
+    MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p elman-kernels --lib --test agree --test bfloat16 --test step --test mask

@@ -41,6 +41,14 @@ pub fn to_train_on(texts: &[PathBuf], config: &Config, on_disk: bool) -> anyhow:
     if on_disk && !is_of_files {
         return Err(Refusal::new("--on-disk is given without files, expected a text that is on the disk").into());
     }
+    if on_disk && !can_stay_on_disk(config) {
+        let refusal = Refusal::new("--on-disk is given with --tokenizer bpe, --batches lines or --cut-tail");
+        return Err(refusal.hint("these need the whole text in memory; leave --on-disk away").into());
+    }
+    if let Some(path) = texts.iter().find(|path| on_disk && path.exists() && !path.is_file() && !path.is_dir()) {
+        let words = format!("{} is not a file, expected one that --on-disk can read again", path.display());
+        return Err(Refusal::new(words).into());
+    }
     if on_disk || (is_of_files && can_stay_on_disk(config) && Corpus::size_of(texts)? >= LARGE) {
         let is_raw = config.tokenizer == TokenizerKind::Byte;
         return Ok(wait_for("reading the text", || Corpus::on_disk_of(texts, is_raw))?);

@@ -38,7 +38,7 @@ pub struct Args {
     /// Leave the text on the disk and train on a file of its tokens in the run directory, so that memory does not grow with
     /// it. Files of 64 MiB and more stay there anyway, but for parts of words, lines as batches and a tail that is cut off
     #[arg(long, help_heading = "Text")]
-    on_disk: bool,
+    pub on_disk: bool,
     /// The run directory to make [default: runs/NAME, the next free one]
     #[arg(long, visible_aliases = ["checkpoint-dir", "save"], value_name = "DIR", conflicts_with = "resume")]
     pub out: Option<PathBuf>,

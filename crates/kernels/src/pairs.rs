@@ -37,8 +37,23 @@ pub(crate) fn dot(a: f32, b: f32, sum: f32) -> f32 {
         |x: f32| flushed(f32::from_bits(x.to_bits() << 16)),
         |x: f32| flushed(f32::from_bits(x.to_bits() & 0xffff_0000)),
     );
-    let sum = flushed(odd(a).mul_add(odd(b), flushed(sum)));
-    flushed(even(a).mul_add(even(b), sum))
+    let sum = fma_flushed(odd(a), odd(b), flushed(sum));
+    fma_flushed(even(a), even(b), sum)
+}
+
+/// `a b + c` with one rounding, 0 where that is below the normal numbers before their exponent is bounded. What is rounded
+/// up to the least of them is therefore looked at again, 2^24 times as large.
+#[inline(always)]
+fn fma_flushed(a: f32, b: f32, c: f32) -> f32 {
+    const SCALE: f32 = (1 << 24) as f32;
+    let sum = a.mul_add(b, c);
+    if sum.abs() == f32::MIN_POSITIVE {
+        let (larger, smaller) = if a.abs() > b.abs() { (a, b) } else { (b, a) };
+        if larger.mul_add(smaller * SCALE, c * SCALE).abs() < f32::MIN_POSITIVE * SCALE {
+            return f32::from_bits(sum.to_bits() & 0x8000_0000);
+        }
+    }
+    flushed(sum)
 }
 
 /// 0 with the sign of x where x is subnormal.

@@ -57,6 +57,10 @@ impl Job<'_> {
             let message = "--test-file is given with --task, expected it without: it measures language models";
             return Err(Refusal::new(message).into());
         }
+        if self.args.on_disk {
+            let message = "--on-disk is given with --task, expected it without: it is for the texts of language models";
+            return Err(Refusal::new(message).into());
+        }
         let (given, validation) = (&self.args.text, self.args.val_file.clone());
         let known = |mark: Option<&TextMark>| corpus::places(mark).into_iter().next();
         let origin = self.origin.as_ref().map(|(_, origin)| &origin.text);

@@ -1,5 +1,6 @@
 //! Holds a text that stays on the disk: it is read block by block, to know it, to make a vocabulary of it, and to write its
-//! tokens into a file, from which batches are read. Memory does not grow with the text.
+//! tokens into a file, from which batches are read. Memory does not grow with the text, but with its longest line where
+//! words or rules look at whole lines.
 //! Refuses what needs a whole text at hand: parts of words, and cutting characters off its end.
 
 use std::{

@@ -72,10 +72,10 @@ impl NarrowKernel for Panels<'_> {
                 ($np:literal, $nv:literal) => {{
                     // SAFETY: `add` checked the panels; the columns lie within them, in `words` and in `to`.
                     let (words, to): ([_; $np], [_; $np]) = unsafe {
-                        let words = self.words.as_ptr().add(p * pairs * shape.width + column);
+                        let words = self.words.as_ptr().wrapping_add(p * pairs * shape.width + column);
                         let to = self.to.add(p * PANEL + column);
                         (
-                            std::array::from_fn(|i| words.add(i * pairs * shape.width)),
+                            std::array::from_fn(|i| words.wrapping_add(i * pairs * shape.width)),
                             std::array::from_fn(|i| to.add(i * PANEL)),
                         )
                     };
@@ -109,7 +109,8 @@ impl<const NP: usize, const NV: usize> NarrowKernel for Tile<'_, NP, NV> {
                         let (low, high) = s.widen(from.add(j * S::LANES));
                         *sum = s.fma(odd, high, s.fma(even, low, *sum));
                     }
-                    *from = from.add(self.stride);
+                    // The step after the last row leads beyond the weights: it wraps and is not followed.
+                    *from = from.wrapping_add(self.stride);
                 }
             }
             for (to, sums) in self.to.iter().zip(sums) {

@@ -55,10 +55,10 @@ impl<E: Element> Kernel<E> for Panels<'_, E> {
                 ($np:literal, $nv:literal) => {{
                     // SAFETY: `add` checked the panels; the columns lie within them, in `weights` and in `to`.
                     let (weights, to) = unsafe {
-                        let weights = self.weights.as_ptr().add(p * k * shape.width + column);
+                        let weights = self.weights.as_ptr().wrapping_add(p * k * shape.width + column);
                         let to = self.to.add(p * PANEL + column);
                         (
-                            std::array::from_fn(|i| weights.add(i * k * shape.width)),
+                            std::array::from_fn(|i| weights.wrapping_add(i * k * shape.width)),
                             std::array::from_fn(|i| to.add(i * PANEL)),
                         )
                     };
@@ -92,7 +92,8 @@ impl<E: Element, const NP: usize, const NV: usize> Kernel<E> for Tile<'_, E, NP,
                     for (j, sum) in sums.iter_mut().enumerate() {
                         *sum = s.fma(x, s.load(from.add(j * S::LANES)), *sum);
                     }
-                    *from = from.add(stride);
+                    // The step after the last row leads beyond the weights: it wraps and is not followed.
+                    *from = from.wrapping_add(stride);
                 }
             }
             for (to, sums) in to.iter().zip(sums) {

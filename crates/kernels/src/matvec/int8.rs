@@ -84,11 +84,11 @@ impl NarrowKernel for Panels<'_> {
                 ($np:literal, $nv:literal) => {{
                     // SAFETY: `add` checked the panels; the columns lie within them, in the weight and in `to`.
                     let (bytes, scales, to): ([_; $np], [_; $np], [_; $np]) = unsafe {
-                        let bytes = bytes.as_ptr().add(2 * (p * self.pairs * shape.width + column));
+                        let bytes = bytes.as_ptr().wrapping_add(2 * (p * self.pairs * shape.width + column));
                         let scales = self.m.scales.as_ptr().add(p * shape.width + column);
                         let to = self.to.add(p * PANEL + column);
                         (
-                            std::array::from_fn(|i| bytes.add(2 * i * self.pairs * shape.width)),
+                            std::array::from_fn(|i| bytes.wrapping_add(2 * i * self.pairs * shape.width)),
                             std::array::from_fn(|i| scales.add(i * shape.width)),
                             std::array::from_fn(|i| to.add(i * PANEL)),
                         )
@@ -157,7 +157,8 @@ impl<const NP: usize, const NV: usize> NarrowKernel for Tile<'_, NP, NV> {
                     for (j, sum) in sums.iter_mut().enumerate() {
                         *sum = s.dot(*sum, from.add(2 * j * S::LANES), x);
                     }
-                    *from = from.add(self.stride);
+                    // The step after the last row leads beyond the weights: it wraps and is not followed.
+                    *from = from.wrapping_add(self.stride);
                 }
             }
             let scale = s.splat(self.scale);
