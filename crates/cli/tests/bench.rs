@@ -11,8 +11,11 @@ fn figures_of_a_row_fit_each_other() {
     let told = json(&place.done(&[&args[..], &["--json"]].concat()));
     let [one, all] = [0, 1].map(|i| told["machine"]["peak_gflops"][i].as_f64().unwrap());
     assert!(one > 0.1 && all > 0.1);
-    let rows = told["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 2);
+    let all_rows = told["rows"].as_array().unwrap();
+    // Where the processor multiplies bfloat16, the training row has a twin.
+    let (narrow, rows): (Vec<_>, Vec<_>) =
+        all_rows.iter().partition(|row| row["row"].as_str().unwrap().ends_with("T50 bf16"));
+    assert!(rows.len() == 2 && narrow.len() <= 1);
     let number = |row: usize, key: &str| rows[row][key].as_f64().unwrap();
     assert_eq!(rows[0]["row"], "rnn 1x100 B1 T50");
     assert_eq!(rows[0]["losses"].as_array().unwrap().len(), 6);
@@ -29,7 +32,7 @@ fn figures_of_a_row_fit_each_other() {
     let bytes = number(1, "weights_gb_per_sec") * 1e9 * number(1, "ms_median") / 1e3;
     assert!((bytes - (3.0 * 4.0 * 128.0 * 128.0 + 80.0 * 128.0 + 4.0 * 512.0)).abs() < 1.0, "{bytes}");
     let table = stdout(&place.done(&args));
-    assert!(table.contains("peak") && table.lines().count() == 5, "{table}");
+    assert!(table.contains("peak") && table.lines().count() == 5 + narrow.len(), "{table}");
 }
 
 #[test]
