@@ -41,6 +41,10 @@ fn every_recipe_trains_on_any_data_of_its_task() {
     place.write("y.csv", (0..600).fold("t,y\n".to_string(), |text, t| text + &format!("{t},{}\n", 5 + t % 12)));
     place.write("classes/a.txt", "anna\nada\nalma\n");
     place.write("classes/b.txt", "bert\nbodo\nbela\n");
+    let (subjects, verbs) =
+        ([("i", "je"), ("you", "tu"), ("we", "nous")], [("run", "cours"), ("see", "vois"), ("go", "vais")]);
+    let pairs = subjects.iter().flat_map(|(s, t)| verbs.map(|(v, w)| format!("{s} {v}\t{t} {w}\n")));
+    place.write("pairs.txt", pairs.collect::<String>());
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
     let mut count = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -53,6 +57,7 @@ fn every_recipe_trains_on_any_data_of_its_task() {
         let data = match text.lines().find_map(|line| line.strip_prefix("kind = ")) {
             None => vec![],
             Some("\"forecast\"") => vec!["y.csv"],
+            Some("\"translate\"") => vec!["pairs.txt", "--val-sentences", "2", "--test-sentences", "2"],
             Some(_) => vec!["classes"],
         };
         let flags = ["--hidden", "8", "--batch", "2", "--steps", "2", "--quiet", "--json", "--out", &run];

@@ -141,7 +141,7 @@ fn a_text_on_the_disk_gives_the_same_run() {
 
     place.refused(1, "--on-disk is given without files", &["train", "--on-disk"]);
     let lines = ["train", "text.txt", "--on-disk", "--batches", "lines", "--out", "none"];
-    place.refused(1, "the text is on the disk, expected a text in memory", &lines);
+    place.refused(1, "--on-disk is given with --tokenizer bpe, --batches lines or --cut-tail", &lines);
     assert!(!place.path("none").exists(), "a run that never began is none");
 }
 
