@@ -7,28 +7,12 @@ use std::fs;
 
 use elman::checkpoint::Stored;
 use elman::config::{Cell, Dtype};
-
-use elman::train::{Control, Event};
 use elman::{Config, Cpu, RunDir, Trainer};
 use elman_kernels::Backend;
-use runs::{corpus, cpu, quick_dir};
+use runs::{corpus, cpu, losses_to as train, quick_dir};
 
 fn config(cell: Cell, dtype: Dtype) -> Config {
     Config { cell, dtype, ..runs::config() }
-}
-
-/// Trains to `stop`, or to the end where it is 0; the losses.
-fn train(trainer: &mut Trainer, run: &RunDir, stop: u64) -> Vec<f64> {
-    let mut losses = Vec::new();
-    let mut observer = |event: Event<'_>| match event {
-        Event::Step { step, loss, .. } => {
-            losses.push(loss);
-            if step == stop { Control::Stop } else { Control::Continue }
-        }
-        _ => Control::Continue,
-    };
-    trainer.run(Some(run), &mut observer).unwrap();
-    losses
 }
 
 #[test]
@@ -64,7 +48,6 @@ fn losses_stay_near_those_of_f32_and_every_backend_and_thread_count_gives_the_sa
 fn a_run_resumes_to_the_same_bytes_and_its_file_is_of_f32() {
     let dir = quick_dir();
     let config = config(Cell::Lstm, Dtype::Bf16);
-    // Without the instruction this takes the portable source's minutes of patience: a shorter run.
     let cpu = cpu();
     if !cpu.backend().multiplies_bfloat16() {
         let refusal = Trainer::new(config, &corpus(), &cpu).map(|_| ()).unwrap_err().to_string();

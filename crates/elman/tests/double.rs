@@ -10,26 +10,12 @@ use elman::config::{Cell, Dtype};
 use elman::evaluate::{evaluate, evaluate_with};
 use elman::tape::Tape;
 use elman::task::Language;
-use elman::train::{Control, Event, Trainer};
-use elman::{Config, Cpu, Element, Precision, RunDir};
-use runs::{corpus, cpu, quick_dir};
+use elman::train::Trainer;
+use elman::{Config, Cpu, Precision, RunDir};
+use runs::{corpus, cpu, losses_to as train, quick_dir};
 
 fn config(cell: Cell, dtype: Dtype) -> Config {
     Config { cell, dtype, on_nan: elman::config::OnNan::Skip, loss: elman::config::LossKind::Sum, ..runs::config() }
-}
-
-/// Trains to `stop`, or to the end where it is 0; the losses.
-fn train<E: Element>(trainer: &mut Trainer<Language<E>>, run: &RunDir, stop: u64) -> Vec<f64> {
-    let mut losses = Vec::new();
-    let mut observer = |event: Event<'_>| match event {
-        Event::Step { step, loss, .. } => {
-            losses.push(loss);
-            if step == stop { Control::Stop } else { Control::Continue }
-        }
-        _ => Control::Continue,
-    };
-    trainer.run(Some(run), &mut observer).unwrap();
-    losses
 }
 
 #[test]

@@ -80,9 +80,9 @@ pub(crate) fn pair_rows<E: Element>(even: &[E], odd: Option<&[E]>, to: &mut [E])
 }
 
 /// All rows of a left operand, `width` numbers each, an even number.
-struct Rows<'a, E> {
-    from: &'a [E],
-    to: &'a mut [E],
+pub(crate) struct Rows<'a, E> {
+    pub from: &'a [E],
+    pub to: &'a mut [E],
 }
 
 impl<E: Element> Kernel<E> for Rows<'_, E> {

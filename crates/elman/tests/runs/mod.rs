@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs};
 
 use elman::{
     Config, Corpus, Cpu, RunDir, Trainer,
-    train::{Control, Event, Outcome},
+    task::Task,
+    train::{self, Control, Event, Outcome},
 };
 
 /// A text with something to learn, and enough of it for several windows and a shorter last one.
@@ -67,6 +68,20 @@ pub fn run_until(trainer: &mut Trainer, run: &RunDir, stop: u64) -> Outcome {
         _ => Control::Continue,
     };
     trainer.run(Some(run), &mut observer).unwrap()
+}
+
+/// Trains to `stop`, or to the end where it is 0; the losses.
+pub fn losses_to<T: Task>(trainer: &mut train::Trainer<T>, run: &RunDir, stop: u64) -> Vec<f64> {
+    let mut losses = Vec::new();
+    let mut observer = |event: Event<'_>| match event {
+        Event::Step { step, loss, .. } => {
+            losses.push(loss);
+            if step == stop { Control::Stop } else { Control::Continue }
+        }
+        _ => Control::Continue,
+    };
+    trainer.run(Some(run), &mut observer).unwrap();
+    losses
 }
 
 /// All that must be equal in two directories of the same run; figures of the clock are taken out of the log.

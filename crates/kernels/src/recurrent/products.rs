@@ -112,7 +112,11 @@ impl<'a, E: Element> GateGrads<'a, E> {
     fn pairs<'c>(&self, cpu: &'c Cpu) -> Loan<'c, E> {
         let mut pairs = cpu.scratch(self.d.panels() * self.rows * PANEL / 2);
         let len = (self.rows * PANEL / 2).max(1);
-        cpu.fill(&mut pairs, PANEL / 2, 2, |start, to| cpu.run(RowPairs { gates: self, start, len, to }));
+        cpu.fill(&mut pairs, len, 2, |start, to| {
+            for (from, to) in self.panels().skip(start / len).zip(to.chunks_exact_mut(len)) {
+                cpu.run(pairs::Rows { from, to });
+            }
+        });
         pairs
     }
 
@@ -192,29 +196,6 @@ impl<'a, E: Element> GateGrads<'a, E> {
                 cpu.run(Scatter { panel, token, columns: columns.clone(), grad });
             }
         });
-    }
-}
-
-/// Some rows of [`GateGrads::pairs`], from the element `start` on; `len` of them make a panel.
-struct RowPairs<'a, E> {
-    gates: &'a GateGrads<'a, E>,
-    start: usize,
-    len: usize,
-    to: &'a mut [E],
-}
-
-impl<E: Element> Kernel<E> for RowPairs<'_, E> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd<E>>(self, _: S) {
-        let (mut start, mut to) = (self.start, self.to);
-        while !to.is_empty() {
-            let (panel, within) = (start / self.len, start % self.len);
-            let (now, rest) = to.split_at_mut((self.len - within).min(to.len()));
-            let from = panel * self.gates.d.rows() * PANEL + 2 * within;
-            pairs::pair_row(&self.gates.gates[from..][..2 * now.len()], now);
-            (start, to) = (start + now.len(), rest);
-        }
     }
 }
 
