@@ -308,7 +308,7 @@ impl<E: Element> Memory<E> {
 
     /// Fills with zeros.
     pub fn clear(&self, values: &mut [E]) {
-        self.cpu.fill(values, 1024, 1, |_, part| part.fill(E::ZERO));
+        self.cpu.fill(values, 1024, 8, |_, part| part.fill(E::ZERO));
     }
 
     /// Takes the gradient buffer of a slot to add to, zeroed if there was none.

@@ -5,11 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::buffer::{Loan, Shelf};
+use crate::gemm::Rows;
 use crate::workers::Workers;
 use crate::{Backend, Element, Error, simd::Kernel};
 
 /// Multiply-adds below which a second thread costs more than it brings.
 const WORK_PER_THREAD: usize = 1 << 18;
+/// Rows of a period that are worth a thread's while: fewer make tiles too short.
+const LEAST_ROWS: usize = 5;
 
 /// The processor as the kernels use it: an instruction set and a number of threads. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -116,6 +119,17 @@ impl Cpu {
     /// `part` on each at the same time: on none where n is 0. `work` is the total in multiply-adds: small work stays on
     /// the calling thread.
     pub(crate) fn split(&self, n: usize, grain: usize, work: usize, part: impl Fn(Range<usize>) + Sync) {
+        self.split_numbered(n, grain, work, |_, range| part(range));
+    }
+
+    /// As `split`; a part also gets its number, below the number of threads.
+    pub(crate) fn split_numbered(
+        &self,
+        n: usize,
+        grain: usize,
+        work: usize,
+        part: impl Fn(usize, Range<usize>) + Sync,
+    ) {
         if n == 0 {
             return;
         }
@@ -126,8 +140,23 @@ impl Cpu {
         let start = |i: usize| (grains / parts * i + (grains % parts).min(i)).saturating_mul(grain).min(n);
         let range = |i: usize| start(i)..start(i + 1);
         match &self.workers {
-            Some(workers) if parts > 1 => workers.run(parts, &|i| part(range(i))),
-            _ => part(0..n),
+            Some(workers) if parts > 1 => workers.run(parts, &|i| part(i, range(i))),
+            _ => part(0, 0..n),
+        }
+    }
+
+    /// Splits the rows `[periods, period]` as [`Cpu::split`] does. Where the period is large enough, every part has the same
+    /// rows of each: what a thread did for its rows of a batch is then near it, whichever room it does the next in.
+    pub(crate) fn split_rows(&self, periods: usize, period: usize, work: usize, part: impl Fn(Rows) + Sync) {
+        let widest = period.div_ceil(self.threads) * self.threads;
+        if period / self.threads >= LEAST_ROWS && (widest - period) * 16 <= period {
+            self.split(period, 1, work, |rows| {
+                let (first, len) = (rows.start, rows.len());
+                let whole = Rows::from(0..periods * period);
+                part(if len == period { whole } else { Rows { first, len, count: periods, stride: period } });
+            });
+        } else {
+            self.split(periods * period, 1, work, |rows| part(rows.into()));
         }
     }
 

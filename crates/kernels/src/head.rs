@@ -3,12 +3,10 @@
 //! [`linear::forward`], [`softmax::cross_entropy`] and [`linear::backward`], one after the other.
 //! Refuses other losses, and heads whose logits somebody wants to see.
 
-use std::ops::Range;
-
 use crate::cpu::{Shared, saturating_product};
 use crate::doors::doors;
 use crate::error::check_len;
-use crate::gemm::{self, BLOCK_K, BLOCK_ROWS, Columns, Left};
+use crate::gemm::{self, BLOCK_K, Columns, Left, Rows};
 use crate::layout::PANEL;
 use crate::linear::{self, Dims, Product};
 use crate::simd::{Kernel, Simd};
@@ -35,6 +33,8 @@ pub struct Head<'a, E> {
     pub bias: &'a [E],
     /// `[rows]`, below V or [`softmax::IGNORED`].
     pub targets: &'a [u32],
+    /// B where the rows are `[T, B]`, else 1: threads that share each step's rows find what they computed of them before.
+    pub batch: usize,
 }
 
 /// Gradients of the sum of the losses times `scale`; they are added to.
@@ -73,6 +73,7 @@ fn losses_for<E: Element>(
 ) -> Result<(), Error> {
     check(d, &head, losses, &grads)?;
     let (inputs, outputs) = (pad(d.inputs), pad(d.outputs));
+    let batch = head.batch.max(1);
     let at_once = rows_at_once(d.rows, d.outputs);
     let mut logits = cpu.scratch::<E>(at_once * outputs);
     let paired = cpu.has_bfloat16::<E>();
@@ -105,7 +106,9 @@ fn losses_for<E: Element>(
             losses: Shared::new(&mut losses[rows.clone()]),
             grad_x: grads.as_mut().map(|grads| Shared::new(&mut grads.x[rows.start * inputs..rows.end * inputs])),
         };
-        cpu.split(rows.len(), 1, work(rows.len()), |rows| cpu.run(BlockRows { block: &block, rows }));
+        let (periods, period) =
+            if rows.len().is_multiple_of(batch) { (rows.len() / batch, batch) } else { (rows.len(), 1) };
+        cpu.split_rows(periods, period, work(rows.len()), |rows| cpu.run(BlockRows { block: &block, rows }));
         if let Some(grads) = &mut grads {
             let grad_y = &logits[..rows.len() * outputs];
             linear::add_to_weight(cpu, d, rows.len(), x, grad_y, grads.weight);
@@ -153,7 +156,7 @@ struct Block<'a, E> {
 /// them, and their logits are at hand.
 struct BlockRows<'a, E> {
     block: &'a Block<'a, E>,
-    rows: Range<usize>,
+    rows: Rows,
 }
 
 impl<E: Element> Kernel<E> for BlockRows<'_, E> {
@@ -163,29 +166,28 @@ impl<E: Element> Kernel<E> for BlockRows<'_, E> {
         let Block { d, x: a, weight, bias, targets, scale, transposed, logits, logit_pairs, losses, grad_x } =
             *self.block;
         let (inputs, outputs) = (pad(d.inputs), pad(d.outputs));
-        let mut row = self.rows.start;
-        while row < self.rows.end {
-            let rows = row..(row + BLOCK_ROWS).min(self.rows.end);
-            Product { rows: rows.clone(), a, b: weight, outputs, bias: Some(bias), accumulate: false, c: logits }
-                .run(s);
+        for rows in self.rows.groups() {
+            Product { rows, a, b: weight, outputs, bias: Some(bias), accumulate: false, c: logits }.run(s);
             let (to, losses) = (logits.get(), losses.get());
-            softmax::Rows { vocab_size: d.outputs, rows: rows.clone(), targets, scale, logits: to, losses }.run(s);
+            for rows in rows.runs() {
+                softmax::Rows { vocab_size: d.outputs, rows, targets, scale, logits: to, losses }.run(s);
+            }
             if let Some(c) = grad_x {
                 // d_x += d_y W
                 let mut a = Left::rows(to.cast_const(), outputs, outputs);
                 if let Some(pairs) = logit_pairs {
-                    let (start, len) = (rows.start * outputs, rows.len() * outputs);
-                    // SAFETY: these rows of both are this part's alone.
-                    unsafe {
-                        let from = std::slice::from_raw_parts(to.add(start), len);
-                        pairs::pair_row(from, std::slice::from_raw_parts_mut(pairs.get().add(start / 2), len / 2));
+                    for rows in rows.runs() {
+                        let (start, len) = (rows.start * outputs, rows.len() * outputs);
+                        // SAFETY: these rows of both are this part's alone.
+                        unsafe {
+                            let from = std::slice::from_raw_parts(to.add(start), len);
+                            pairs::pair_row(from, std::slice::from_raw_parts_mut(pairs.get().add(start / 2), len / 2));
+                        }
                     }
                     a = Left { pairs: true, ..Left::rows(pairs.get().cast_const(), outputs / 2, outputs / 2) };
                 }
-                Product { rows: rows.clone(), a, b: transposed, outputs: inputs, bias: None, accumulate: true, c }
-                    .run(s);
+                Product { rows, a, b: transposed, outputs: inputs, bias: None, accumulate: true, c }.run(s);
             }
-            row = rows.end;
         }
     }
 }
@@ -236,7 +238,7 @@ mod tests {
 
     fn together(cpu: &Cpu, d: &Dims, x: &[f32], weight: &[f32], bias: &[f32], targets: &[u32], scale: f32) -> Outcome {
         let [mut all, mut grad_x, mut grad_weight, mut grad_bias] = start(d);
-        let head = Head { x, weight, bias, targets };
+        let head = Head { x, weight, bias, targets, batch: if d.rows.is_multiple_of(10) { 10 } else { 1 } };
         let grads = HeadGrads { scale, x: &mut grad_x, weight: &mut grad_weight, bias: &mut grad_bias };
         losses(cpu, d, head, &mut all, Some(grads)).unwrap();
         let mut alone = vec![9.0; d.rows];
@@ -292,7 +294,7 @@ mod tests {
         let cpu = Cpu::with_backend(Backend::detect(), 1).unwrap();
         let d = Dims { rows: 2, inputs: 3, outputs: 5 };
         let (x, (weight, bias)) = (rows(2, 3, 1), packed(&d, 2));
-        let head = Head { x: &x, weight: &weight, bias: &bias, targets: &[4, softmax::IGNORED] };
+        let head = Head { x: &x, weight: &weight, bias: &bias, targets: &[4, softmax::IGNORED], batch: 1 };
         let mut all = [0.0; 2];
         losses(&cpu, &d, head, &mut all, None).unwrap();
         assert!(losses(&cpu, &d, head, &mut all[..1], None).is_err());
@@ -302,7 +304,7 @@ mod tests {
         let grads = HeadGrads { scale: 1.0, x: &mut grad_x, weight: &mut grad_weight, bias: &mut grad_bias };
         assert!(losses(&cpu, &d, head, &mut all, Some(grads)).is_err());
         let huge = Dims { rows: 1 << 60, inputs: 0, outputs: 64 };
-        let none = Head { x: &[], weight: &[], bias: &[0.0; 64], targets: &[] };
+        let none = Head { x: &[], weight: &[], bias: &[0.0; 64], targets: &[], batch: 1 };
         assert!(losses::<f32>(&cpu, &huge, none, &mut [], None).is_err());
     }
 }

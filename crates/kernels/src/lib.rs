@@ -38,6 +38,7 @@ pub mod reference;
 mod rnn;
 mod simd;
 pub mod softmax;
+mod weight_grad;
 mod workers;
 
 pub use buffer::Buffer;

@@ -3,9 +3,10 @@
 use crate::cpu::{Shared, saturating_product};
 use crate::doors::doors;
 use crate::error::check_len;
-use crate::gemm::{self, Columns, Init, Left, Right, WeightGrad};
+use crate::gemm::{self, Columns, Init, Left, Right, Rows};
 use crate::layout::{Layout, PANEL};
 use crate::simd::{Kernel, Simd};
+use crate::weight_grad::{self, OutputGrad, WeightGrad};
 use crate::{Cpu, Element, Error, pad, pairs};
 
 /// Sizes of an affine map: `rows` inputs of `inputs` numbers each become `outputs` numbers each.
@@ -94,12 +95,12 @@ fn rows_product<E: Element>(
         (paired.then(|| pairs::of_rows(cpu, x)), paired.then(|| pairs::of_panels(cpu, weight, k)));
     let (a, b) = (left(x_pairs.as_deref(), x, k), weight_pairs.as_deref().unwrap_or(weight));
     // SAFETY: x and its pairs have `rows` rows.
-    unsafe { product(cpu, rows, a, b, outputs, bias, accumulate, c) };
+    unsafe { product(cpu, [rows, 1], a, b, outputs, bias, accumulate, c) };
 }
 
 /// One thread's rows of a product with every panel of a packed weight.
 pub(crate) struct Product<'a, E> {
-    pub rows: std::ops::Range<usize>,
+    pub rows: Rows,
     pub a: Left<E>,
     pub b: &'a [E],
     pub outputs: usize,
@@ -123,14 +124,14 @@ impl<E: Element> Kernel<E> for Product<'_, E> {
     }
 }
 
-/// `C[r] = (bias | C[r] | 0) + A[r] B` for all rows; C is `[rows][outputs]`, `outputs` a multiple of 16.
+/// `C[r] = (bias | C[r] | 0) + A[r] B` for all rows `[T, B]`; C is `[rows][outputs]`, `outputs` a multiple of 16.
 ///
 /// # Safety
-/// `a` is readable over `rows` rows.
+/// `a` is readable over all rows.
 #[allow(clippy::too_many_arguments)]
 pub(crate) unsafe fn product<E: Element>(
     cpu: &Cpu,
-    rows: usize,
+    [seq_len, batch]: [usize; 2],
     a: Left<E>,
     b: &[E],
     outputs: usize,
@@ -138,10 +139,10 @@ pub(crate) unsafe fn product<E: Element>(
     accumulate: bool,
     c: &mut [E],
 ) {
-    let k = a.depth();
+    let (k, rows) = (a.depth(), seq_len * batch);
     assert!(c.len() == rows * outputs && b.len() == outputs.div_ceil(PANEL) * k * PANEL);
     let c = Shared::new(c);
-    cpu.split(rows, 1, saturating_product(&[rows, k, outputs]), |rows| {
+    cpu.split_rows(seq_len, batch, saturating_product(&[rows, k, outputs]), |rows| {
         cpu.run(Product { rows, a, b, outputs, bias, accumulate, c })
     });
 }
@@ -205,19 +206,10 @@ pub(crate) fn add_to_weight<E: Element>(
     grad_weight: &mut [E],
 ) {
     let outputs = pad(d.outputs);
-    let w = WeightGrad {
-        sum_rows: rows,
-        a: x,
-        lda: pad(d.inputs),
-        positions: None,
-        k: d.inputs,
-        b: grad_y,
-        panel_stride: PANEL,
-        ldb: outputs,
-        columns: Columns::ALL,
-        outputs,
-    };
-    gemm::tn(cpu, &w, grad_weight);
+    let b = OutputGrad { rows, values: grad_y, panel_stride: PANEL, ldb: outputs };
+    let (k, columns) = (d.inputs, Columns::ALL);
+    let w = WeightGrad { a: x, lda: pad(k), positions: None, k, columns, outputs, grad: grad_weight };
+    weight_grad::add(cpu, &b, [w]);
 }
 
 /// d_b += the sum over the rows of d_y, `[rows][outputs]`, in rising row.

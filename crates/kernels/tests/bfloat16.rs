@@ -197,7 +197,7 @@ fn the_head_gives_the_bits_of_its_parts() {
         let (mut g_x, mut g_w, mut g_b) = (vec![0.5; x.len()], vec![0.0; w.len()], vec![0.0; b.len()]);
         if fused {
             let grads = HeadGrads { scale: 0.25, x: &mut g_x, weight: &mut g_w, bias: &mut g_b };
-            let head = Head { x: &x, weight: &w, bias: &b, targets: &targets };
+            let head = Head { x: &x, weight: &w, bias: &b, targets: &targets, batch: 1 };
             head::losses(cpu, &d, head, &mut losses, Some(grads)).unwrap();
         } else {
             let mut logits = padded(&vec![0.0; d.rows * d.outputs], d.outputs);

@@ -12,7 +12,7 @@ use super::init;
 use crate::config::{Config, InitialState};
 use crate::error::Error;
 use crate::layer::{Dropout, Recurrent, Stack, State, TapeState};
-use crate::ops::{LinearIds, Sequence};
+use crate::ops::{LinearIds, Sequence, Targets};
 use crate::params::{Declaration, ParamId, Params};
 use crate::tape::{Tape, Var};
 
@@ -161,8 +161,9 @@ impl<E: Element> LanguageModel<E> {
         let before = self.begin(tape, state)?;
         let (y, after) = self.layers(tape, inputs, &before, dropout.as_mut())?;
         tape.memory.clear(grads.values_mut());
+        let by_row = Targets { tokens: targets, batch: state.batch() };
         let sum =
-            tape.linear_cross_entropy(&self.params, self.decoder, self.vocab_size, y, targets, Some(&mut *grads))?;
+            tape.linear_cross_entropy(&self.params, self.decoder, self.vocab_size, y, by_row, Some(&mut *grads))?;
         state.from_tape(tape, &after);
         tape.recycle_states([before, after]);
         tape.backward_seeded(&self.params, grads)?;
@@ -181,6 +182,7 @@ impl<E: Element> LanguageModel<E> {
         tape.start(false);
         let before = self.begin(tape, state)?;
         let (y, after) = self.layers(tape, inputs, &before, None)?;
+        let targets = Targets { tokens: targets, batch: state.batch() };
         let sum = tape.linear_cross_entropy(&self.params, self.decoder, self.vocab_size, y, targets, None)?;
         state.from_tape(tape, &after);
         tape.recycle_states([before, after]);

@@ -9,6 +9,15 @@ use crate::error::Error;
 use crate::params::Params;
 use crate::tape::{Tape, Var};
 
+/// What the head is to predict.
+#[derive(Clone, Copy, Debug)]
+pub struct Targets<'a> {
+    /// `[rows]`, below V or [`softmax::IGNORED`].
+    pub tokens: &'a [u32],
+    /// B where the rows are `[T, B]`, else 1: it changes no bit, only which thread does what.
+    pub batch: usize,
+}
+
 impl<E: Element> Tape<E> {
     /// The sum in nats of the cross-entropy of `softmax(y W^T + b)` over the rows of y `[rows, K]` whose target counts
     /// ([`softmax::IGNORED`] does not). With `grads`, adds the gradients of the mean over those rows: by W and b to `grads`,
@@ -22,7 +31,7 @@ impl<E: Element> Tape<E> {
         ids: LinearIds,
         outputs: usize,
         y: Var,
-        targets: &[u32],
+        Targets { tokens: targets, batch }: Targets<'_>,
         grads: Option<&mut Params<E>>,
     ) -> Result<f64, Error> {
         let m = &mut self.memory;
@@ -39,7 +48,8 @@ impl<E: Element> Tape<E> {
         let counted = targets.iter().filter(|&&target| target != softmax::IGNORED).count().max(1) as f64;
         let mut losses = m.take(d.rows);
         let mut grad_y = grads.is_some().then(|| m.take_grad(y.slot));
-        let head = Head { x: m.value(y), weight: params.slice(ids.weight), bias: params.slice(ids.bias), targets };
+        let (weight, bias) = (params.slice(ids.weight), params.slice(ids.bias));
+        let head = Head { x: m.value(y), weight, bias, targets, batch };
         let grads = grads.zip(grad_y.as_mut()).map(|(grads, grad_y)| {
             let [weight, bias] = grads.slices_mut([ids.weight, ids.bias]);
             HeadGrads { scale: E::from_f64(1.0 / counted), x: &mut grad_y[y.range()], weight, bias }

@@ -25,6 +25,7 @@ use crate::error::Error;
 use crate::params::Params;
 use crate::tape::{Memory, Var};
 
+pub use head::Targets;
 pub use linear::LinearIds;
 pub(crate) use recurrent::Recurrent;
 pub use recurrent::{LayerIds, Sequence, StateVars};

@@ -184,7 +184,8 @@ mod tests {
                 sum
             }
             false => {
-                let plain = tape.linear_cross_entropy(&params, ids, 70, y, &TARGETS, Some(&mut grads)).unwrap();
+                let targets = crate::ops::Targets { tokens: &TARGETS, batch: 1 };
+                let plain = tape.linear_cross_entropy(&params, ids, 70, y, targets, Some(&mut grads)).unwrap();
                 plain + tape.linear_smoothing(&params, ids, y, &TARGETS, 0.2, &mut grads).unwrap()
             }
         };

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Dims, Equations, Inner, Input, Present, Step, Weights, gate_rows};
 use crate::cpu::{Shared, saturating_product};
-use crate::gemm::{self, Columns, Init, Left, Right};
+use crate::gemm::{self, Columns, Init, Left, Right, Rows};
 use crate::layout::PANEL;
 use crate::linear::left;
 use crate::simd::{Kernel, Simd};
@@ -32,7 +32,7 @@ pub(super) fn run<E: Element, Q: Equations>(
         let a = left(x_pairs.as_deref(), x, d.input_size);
         let weight_ih = weight_pairs.as_deref().unwrap_or(w.weight_ih);
         let work = saturating_product(&[d.rows(), Q::GATES, d.hidden_size, d.input_size]);
-        cpu.split(d.rows(), 1, work, |rows| {
+        cpu.split_rows(d.seq_len, d.batch, work, |rows| {
             let gates = gates.get();
             cpu.run(InputProduct { d, columns: Q::INPUT, rows, present, a, weight_ih, bias, gates });
         });
@@ -65,7 +65,7 @@ pub(super) fn run<E: Element, Q: Equations>(
 struct InputProduct<'a, E> {
     d: &'a Dims,
     columns: Columns,
-    rows: Range<usize>,
+    rows: Rows,
     present: Present<'a>,
     a: Left<E>,
     weight_ih: &'a [E],
@@ -81,22 +81,27 @@ impl<E: Element> Kernel<E> for InputProduct<'_, E> {
         for p in 0..self.d.panels() {
             let bias = &self.bias[p * PANEL..][..PANEL];
             let panel = self.weight_ih[p * self.a.depth() * PANEL..].as_ptr();
-            for rows in self.present.runs(0, self.rows.clone()) {
+            let product = |rows: Rows| {
                 // SAFETY: `forward` checked the lengths; this part alone writes its rows of every panel.
                 unsafe {
                     let gates = self.gates.add(p * self.d.rows() * PANEL);
                     let init = Init::Row(bias.as_ptr().add(first));
                     let b = panel.wrapping_add(first);
                     let right = Right { b, cols: width, c: gates.add(first), ldc: PANEL, init };
-                    gemm::nn(s, rows.clone(), self.a, right);
+                    gemm::nn(s, rows, self.a, right);
                     if width < PANEL {
-                        for r in rows {
+                        for r in rows.runs().flatten() {
                             let row = std::slice::from_raw_parts_mut(gates.add(r * PANEL), PANEL);
                             row[..first].copy_from_slice(&bias[..first]);
                             row[first + width..].copy_from_slice(&bias[first + width..]);
                         }
                     }
                 }
+            };
+            if self.present.is_mask() {
+                self.rows.runs().flat_map(|run| self.present.runs(0, run)).for_each(|run| product(run.into()));
+            } else {
+                product(self.rows);
             }
         }
     }
@@ -133,6 +138,7 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
             // SAFETY: `forward` checked the lengths; this part alone touches its rows of every slot and panel.
             unsafe {
                 let now = self.gates.add(first * PANEL);
+                let ahead = (d.batch * PANEL) as isize * if d.reverse { -1 } else { 1 };
                 let step = |p: usize, r: usize| {
                     let at = |slot: usize| (slot * d.batch + r) * width + p * Q::UNITS;
                     let cell = |slot: usize| if Q::HAS_CELL { self.cell.add(at(slot)) } else { self.cell };
@@ -170,6 +176,10 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                         gemm::nn(s, rows, previous, right);
                     }
                     for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
+                        let next = now.wrapping_add((p * d.rows() + r) * PANEL).wrapping_offset(ahead);
+                        for line in 0..PANEL / 16 {
+                            s.prefetch(next.wrapping_add(line * 16));
+                        }
                         Q::activate(s, step(p, r));
                     }
                     for r in self.rows.clone() {

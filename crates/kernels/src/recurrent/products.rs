@@ -6,9 +6,10 @@ use std::ops::Range;
 use super::{Dims, Equations, Inner, Input, Present, WeightGrads, gate_pairs, gate_rows};
 use crate::buffer::Loan;
 use crate::cpu::{Shared, saturating_product};
-use crate::gemm::{self, Columns, WeightGrad};
+use crate::gemm::{self, Columns};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
+use crate::weight_grad::{self, OutputGrad, WeightGrad};
 use crate::{Cpu, Element, linear, pad, pairs};
 
 /// The gradient by the pre-activations, without the rows of absent positions.
@@ -38,20 +39,26 @@ pub(super) fn add<E: Element, Q: Equations>(
     if let (Input::Dense(_), Some(grad_x)) = (x, grad_x) {
         g.add_to_input(cpu, weight_ih, Q::INPUT, grad_x);
     }
+    let positions = g.positions.as_deref();
+    let b = g.output_grad();
     // d_W_hh += d_a^T h before each step
     let before = &hidden[usize::from(d.reverse) * d.state_len()..];
-    g.add_to_weight(cpu, Q::RECURRENT, before, g.positions.as_deref(), d.hidden_size, grads.weight_hh);
-    if let Some(Inner { operand, product }) = Q::INNER {
-        // ... and d_a^T times the operand of the inner product
-        let operand = g.columns(cpu, operand);
-        g.add_to_weight(cpu, product, &operand, None, d.hidden_size, grads.weight_hh);
-    }
+    let by_hidden = g.weight(Q::RECURRENT, before, positions, d.hidden_size, &mut *grads.weight_hh);
     match x {
         // d_W_ih += d_a^T x
         Input::Dense(x) => {
-            g.add_to_weight(cpu, Q::INPUT, x, g.positions.as_deref(), d.input_size, grads.weight_ih);
+            let by_x = g.weight(Q::INPUT, x, positions, d.input_size, grads.weight_ih);
+            weight_grad::add(cpu, &b, [by_hidden, by_x]);
         }
-        Input::Tokens(tokens) => g.scatter(cpu, tokens, Q::INPUT, grads.weight_ih),
+        Input::Tokens(tokens) => {
+            weight_grad::add(cpu, &b, [by_hidden]);
+            g.scatter(cpu, tokens, Q::INPUT, grads.weight_ih);
+        }
+    }
+    if let Some(Inner { operand, product }) = Q::INNER {
+        // ... and d_a^T times the operand of the inner product
+        let operand = g.columns(cpu, operand);
+        weight_grad::add(cpu, &b, [g.weight(product, &operand, None, d.hidden_size, grads.weight_hh)]);
     }
     // d_b += sum of d_a, each bias in its columns
     let recurrent = [Some(Q::RECURRENT), Q::INNER.map(|inner| inner.product)];
@@ -94,8 +101,9 @@ impl<'a, E: Element> GateGrads<'a, E> {
             weight = pairs::of_panels(cpu, &weight, inputs);
         }
         let product = |grad_x: &mut [E]| {
+            let rows = if self.positions.is_some() { [self.rows, 1] } else { [self.d.seq_len, self.d.batch] };
             // SAFETY: `gates` has at least `rows` rows in every panel.
-            unsafe { linear::product(cpu, self.rows, a, &weight, width, None, true, grad_x) }
+            unsafe { linear::product(cpu, rows, a, &weight, width, None, true, grad_x) }
         };
         let Some(positions) = &self.positions else { return product(grad_x) };
         let mut some = cpu.scratch::<E>(self.rows * width);
@@ -120,30 +128,23 @@ impl<'a, E: Element> GateGrads<'a, E> {
         pairs
     }
 
+    /// The right operand of all weight gradients.
+    fn output_grad(&self) -> OutputGrad<'a, E> {
+        OutputGrad { rows: self.rows, values: self.gates, panel_stride: self.d.rows() * PANEL, ldb: PANEL }
+    }
+
     /// d_W += d_a^T a, for the columns of a packed weight with `k` inputs. Row r of `a`, `pad(k)` long, is that of
     /// `positions[r]`, or r where there are none.
-    fn add_to_weight(
+    fn weight<'w>(
         &self,
-        cpu: &Cpu,
         columns: Columns,
-        a: &[E],
-        positions: Option<&[usize]>,
+        a: &'w [E],
+        positions: Option<&'w [usize]>,
         k: usize,
-        grad: &mut [E],
-    ) {
-        let w = WeightGrad {
-            sum_rows: self.rows,
-            a,
-            lda: pad(k),
-            positions,
-            k,
-            b: self.gates,
-            panel_stride: self.d.rows() * PANEL,
-            ldb: PANEL,
-            columns,
-            outputs: self.d.panels() * columns.width,
-        };
-        gemm::tn(cpu, &w, grad);
+        grad: &'w mut [E],
+    ) -> WeightGrad<'w, E> {
+        let outputs = self.d.panels() * columns.width;
+        WeightGrad { a, lda: pad(k), positions, k, columns, outputs, grad }
     }
 
     /// Adds the sum over the rows of d_a, in rising row, to each bias in its columns.

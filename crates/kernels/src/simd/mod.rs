@@ -42,6 +42,9 @@ pub trait Simd<E: Element>: Copy + Send + Sync {
     /// # Safety
     /// `to` is valid for writing `LANES` elements.
     unsafe fn store(self, to: *mut E, x: Self::V);
+    /// Fetches the memory around `at` for writing, where the instruction set can: a hint that may lead anywhere.
+    #[inline(always)]
+    fn prefetch(self, _at: *const E) {}
     /// `x` in every lane.
     fn splat(self, x: E) -> Self::V;
     /// `a + b`.

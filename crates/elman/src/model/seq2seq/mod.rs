@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::data::parallel::PairBatch;
 use crate::data::sequences::Padded;
 use crate::error::Error;
-use crate::ops::Sequence;
+use crate::ops::{Sequence, Targets};
 use crate::params::Params;
 use crate::state::TapeState;
 use crate::tape::{Tape, Var};
@@ -137,7 +137,14 @@ impl<E: Element> Seq2Seq<E> {
         let output = tape.rows(output, 0, targets.len())?;
         tape.memory.clear(grads.values_mut());
         let (params, head, size) = (&self.params, self.layers.head, self.layers.sizes[1]);
-        let mut sum = tape.linear_cross_entropy(params, head, size, output, &targets, Some(&mut *grads))?;
+        let mut sum = tape.linear_cross_entropy(
+            params,
+            head,
+            size,
+            output,
+            Targets { tokens: &targets, batch: 1 },
+            Some(&mut *grads),
+        )?;
         if pass.smoothing > 0.0 {
             sum += tape.linear_smoothing(params, head, output, &targets, pass.smoothing, grads)?;
         }
@@ -151,7 +158,8 @@ impl<E: Element> Seq2Seq<E> {
         let output = self.output(tape, batch, &mut Pass { dropout: None, smoothing: 0.0, inputs: None })?;
         let targets = counted(batch);
         let output = tape.rows(output, 0, targets.len())?;
-        tape.linear_cross_entropy(&self.params, self.layers.head, self.layers.sizes[1], output, &targets, None)
+        let (head, targets) = (self.layers.head, Targets { tokens: &targets, batch: 1 });
+        tape.linear_cross_entropy(&self.params, head, self.layers.sizes[1], output, targets, None)
     }
 
     /// The likeliest token after each of the batch's inputs `[T*B]`, without dropout; 0 where the target does not count.

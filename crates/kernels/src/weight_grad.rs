@@ -1,0 +1,205 @@
+//! Holds the products that make weight gradients, over the tile of `gemm.rs`: sums over rows, in rising row. Refuses biases.
+
+use std::ops::Range;
+
+use crate::cpu::{Shared, saturating_product};
+use crate::gemm::{BLOCK_K, Columns, Init, Left, Tile, column_blocks, row_blocks, tile};
+use crate::layout::PANEL;
+use crate::simd::{Kernel, Simd};
+use crate::{Cpu, Element, pairs};
+
+/// The gradient by the outputs, the right operand of every weight gradient that is made from it: panel p at
+/// `p * panel_stride`, rows `ldb` apart.
+pub(crate) struct OutputGrad<'a, E> {
+    /// Rows that are summed over: `T*B`.
+    pub rows: usize,
+    pub values: &'a [E],
+    pub panel_stride: usize,
+    pub ldb: usize,
+}
+
+/// The gradient of one weight, and the left operand it is made from.
+pub(crate) struct WeightGrad<'a, E> {
+    /// Left operand, rows `lda` apart, whose columns become the rows of the packed gradient.
+    pub a: &'a [E],
+    pub lda: usize,
+    /// Which rows of `a` are summed over, where not the first ones.
+    pub positions: Option<&'a [usize]>,
+    /// K: the columns of `a` that count.
+    pub k: usize,
+    /// Columns of a panel that count, in the gradient by the outputs and in that of the weight.
+    pub columns: Columns,
+    /// Outputs, padded to 16: the last panel may be narrow.
+    pub outputs: usize,
+    /// `[P][K][64]`, added to.
+    pub grad: &'a mut [E],
+}
+
+/// `dW[p][k][j] += sum over r of A[r][k] B[p][r][j]`, in rising r, for weights with equally many panels, one or more.
+///
+/// Threads share the panels where that comes out even: each then reads only its own panels of B, the largest operand, and
+/// once for all weights. Else they share K.
+pub(crate) fn add<E: Element, const N: usize>(cpu: &Cpu, b: &OutputGrad<'_, E>, mut weights: [WeightGrad<'_, E>; N]) {
+    let panels = weights[0].panels();
+    weights.iter().for_each(|w| w.check(b, panels));
+    if b.rows == 0 || panels == 0 {
+        return;
+    }
+    let grads = weights.each_mut().map(|w| Shared::new(w.grad));
+    let (pairs, threads) = (cpu.has_bfloat16::<E>(), cpu.threads());
+    let work = |w: &WeightGrad<'_, E>| saturating_product(&[b.rows, w.k, w.outputs]);
+    // The widest part, of whole panels, has at most a sixteenth more than its share.
+    let (widest, all) = (panels.div_ceil(threads) * weights[0].columns.width * threads, weights[0].outputs);
+    if widest - all <= all / 16 {
+        let len = weights.iter().map(|w| w.room(w.k, pairs)).sum();
+        let mut room = cpu.scratch::<E>(threads * len);
+        let room = Shared::new(&mut room);
+        let work = weights.iter().map(work).fold(0, usize::saturating_add);
+        cpu.split_numbered(panels, 1, work, |part, panels| {
+            // SAFETY: every part has a number of its own, below the number of threads.
+            let room = unsafe { std::slice::from_raw_parts_mut(room.get().add(part * len), len) };
+            cpu.run(WeightGradPart { b, weights: &weights, grads: &grads, panels, columns: None, pairs, room });
+        });
+        return;
+    }
+    for (w, grad) in weights.iter().zip(&grads) {
+        let mut room = cpu.scratch::<E>(w.room(w.k, pairs));
+        let room = Shared::new(&mut room);
+        cpu.split(w.k, 1, work(w), |columns| {
+            let (start, len) = (w.room(columns.start, pairs), w.room(columns.len(), pairs));
+            // SAFETY: the parts of a split are disjoint and lie within `0..k`.
+            let room = unsafe { std::slice::from_raw_parts_mut(room.get().add(start), len) };
+            let (weights, grads, columns) = (std::array::from_ref(w), std::array::from_ref(grad), Some(columns));
+            cpu.run(WeightGradPart { b, weights, grads, panels: 0..panels, columns, pairs, room });
+        });
+    }
+}
+
+impl<E: Element> OutputGrad<'_, E> {
+    /// The pairs of some columns of the rows `rows` of panel `p`: `[rows/2][64]`, of which those columns are written.
+    #[inline(always)]
+    fn pair_panel(&self, rows: Range<usize>, p: usize, columns: Range<usize>, to: &mut [E]) {
+        let row = |r: usize| &self.values[p * self.panel_stride + r * self.ldb..][columns.clone()];
+        for (to, r) in to.chunks_exact_mut(PANEL).zip(rows.clone().step_by(2)) {
+            let odd = (r + 1 < rows.end).then(|| row(r + 1));
+            pairs::pair_rows(row(r), odd, &mut to[columns.clone()]);
+        }
+    }
+}
+
+impl<E: Element> WeightGrad<'_, E> {
+    fn panels(&self) -> usize {
+        self.outputs.div_ceil(self.columns.width)
+    }
+
+    fn check(&self, b: &OutputGrad<'_, E>, panels: usize) {
+        assert!(self.panels() == panels && self.grad.len() == panels * self.k * PANEL);
+        assert!(self.lda >= self.k && self.outputs.is_multiple_of(16));
+        assert!(self.positions.is_none_or(|positions| positions.len() == b.rows));
+        if panels > 0 && b.rows > 0 {
+            let last = self.columns(panels - 1).end;
+            assert!(last <= PANEL);
+            assert!(b.values.len() >= (panels - 1) * b.panel_stride + (b.rows - 1) * b.ldb + last);
+        }
+    }
+
+    /// The columns of panel `p` that count.
+    #[inline(always)]
+    fn columns(&self, p: usize) -> Range<usize> {
+        let Columns { first, width } = self.columns;
+        first..first + (self.outputs - p * width).min(width)
+    }
+
+    /// The left operand's row of one summand.
+    #[inline(always)]
+    fn left_row(&self, row: usize) -> &[E] {
+        &self.a[self.positions.map_or(row, |positions| positions[row]) * self.lda..]
+    }
+
+    /// What `left` needs for a block of `columns` columns.
+    #[inline(always)]
+    fn room(&self, columns: usize, pairs: bool) -> usize {
+        if pairs || self.positions.is_some() { BLOCK_K * columns } else { 0 }
+    }
+
+    /// Some columns of the left operand's rows `rows`, `[rows]`, or of their pairs, `[rows/2]`: where they lie if the rows
+    /// follow each other in memory as they are, else copied.
+    #[inline(always)]
+    fn left<'m>(&'m self, rows: Range<usize>, columns: Range<usize>, pairs: bool, to: &'m mut [E]) -> Left<E> {
+        if !pairs && self.positions.is_none() {
+            return Left::rows(self.left_row(rows.start)[columns.start..].as_ptr(), self.lda, rows.len());
+        }
+        let row = |r: usize| &self.left_row(r)[columns.clone()];
+        let stride = columns.len();
+        for (to, r) in to.chunks_exact_mut(stride.max(1)).zip(rows.clone().step_by(if pairs { 2 } else { 1 })) {
+            if pairs {
+                pairs::pair_rows(row(r), (r + 1 < rows.end).then(|| row(r + 1)), to);
+            } else {
+                to.copy_from_slice(row(r));
+            }
+        }
+        let count = if pairs { pairs::count(rows.len()) } else { rows.len() };
+        Left { pairs, ..Left::rows(to.as_ptr(), stride, count) }
+    }
+}
+
+/// Some panels of packed weight gradients, and some of their rows.
+struct WeightGradPart<'a, E, const N: usize> {
+    b: &'a OutputGrad<'a, E>,
+    weights: &'a [WeightGrad<'a, E>; N],
+    /// Those of `weights`.
+    grads: &'a [Shared<E>; N],
+    panels: Range<usize>,
+    /// Columns of the left operand, all where there is `None`.
+    columns: Option<Range<usize>>,
+    /// Whether to multiply pairs of bfloat16.
+    pairs: bool,
+    /// As long as the weights' `room` together, with anything in it.
+    room: &'a mut [E],
+}
+
+impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, s: S) {
+        let WeightGradPart { b, weights, grads, panels, columns, pairs, room } = self;
+        let columns = |w: &WeightGrad<'_, E>| columns.clone().unwrap_or(0..w.k);
+        let mut paired = if pairs { Some([E::ZERO; BLOCK_K / 2 * PANEL]) } else { None };
+        for first_row in (0..b.rows).step_by(BLOCK_K) {
+            let rows = first_row..(first_row + BLOCK_K).min(b.rows);
+            let mut free = &mut *room;
+            let lefts = std::array::from_fn::<_, N, _>(|i| {
+                let room = weights[i].room(columns(&weights[i]).len(), pairs);
+                let (to, rest) = std::mem::take(&mut free).split_at_mut(room);
+                free = rest;
+                weights[i].left(rows.clone(), columns(&weights[i]), pairs, to)
+            });
+            for p in panels.clone() {
+                let (right, ldb) = match &mut paired {
+                    Some(paired) => {
+                        let first = weights.iter().fold(PANEL, |first, w| first.min(w.columns(p).start));
+                        let end = weights.iter().fold(0, |end, w| end.max(w.columns(p).end));
+                        b.pair_panel(rows.clone(), p, first..end, paired);
+                        (paired.as_ptr(), PANEL)
+                    }
+                    None => (b.values[p * b.panel_stride + rows.start * b.ldb..].as_ptr(), b.ldb),
+                };
+                for ((w, grad), left) in weights.iter().zip(grads).zip(lefts) {
+                    let (k, outputs) = (columns(w), w.columns(p));
+                    column_blocks::<E, S>(outputs.len(), |j, vectors| {
+                        let j = outputs.start + j;
+                        for (col, size) in row_blocks(k.clone()) {
+                            let a = Left { ptr: left.ptr.wrapping_add(col - k.start), ..left };
+                            // SAFETY: `check` saw the lengths; this part alone writes these rows of these panels.
+                            unsafe {
+                                let c = grad.get().add((p * w.k + col) * PANEL + j);
+                                let t = Tile { a, b: right.add(j), ldb, c, ldc: PANEL, init: Init::Keep };
+                                tile::<E, S, true>(s, size, vectors, t);
+                            }
+                        }
+                    });
+                }
+            }
+        }
+    }
+}
