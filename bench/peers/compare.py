@@ -125,14 +125,16 @@ def differing(ours, theirs, limit):
     return None
 
 
-def turns(ours, theirs, rounds):
-    """Times by step of both sides, burst by burst in turns."""
+def turns(ours, theirs, rounds, threads):
+    """Times by step of both sides, burst by burst in turns, and the peak at those moments: a machine's rate changes from
+    second to second, so times and peak are medians of the same seconds."""
     (mine, _), (other, _) = ours.steps(BURST_SECONDS), theirs.steps(BURST_SECONDS)
-    a, b = [], []
+    a, b, peaks = [], [], []
     for _ in range(rounds):
         a += ours.ask(do="time", steps=mine)["ms"]
+        peaks.append(ours.ask(do="peak", threads=threads)["flops"])
         b += theirs.ask(do="time", steps=other)["ms"]
-    return a, b
+    return a, b, statistics.median(peaks)
 
 
 def compared(row, peer, open_ours, open_theirs, ways, args, known):
@@ -151,19 +153,19 @@ def compared(row, peer, open_ours, open_theirs, ways, args, known):
         result |= {"our_losses": mine["losses"], "losses": other["losses"]}
         if why_not:
             return result | {"refused": why_not}
-        a, b = turns(ours, theirs, args.rounds)
-        peak = ours.ask(do="peak", threads=mine["threads"])
+        a, b, peak = turns(ours, theirs, args.rounds, mine["threads"])
+        reading = ours.ask(do="reading", threads=mine["threads"])
         ours_ms, theirs_ms = statistics.median(a), statistics.median(b)
         result |= {
             "our_ms": ours_ms, "our_ms_min": min(a), "ms": theirs_ms, "ms_min": min(b),
             "ratio": theirs_ms / ours_ms, "ratio_min": min(b) / min(a),
             "our_tokens_per_sec": row["tokens"] / ours_ms * 1e3, "tokens_per_sec": row["tokens"] / theirs_ms * 1e3,
-            "peak_gflops": peak["flops"] / 1e9,
-            "our_share": row["flops"] / ours_ms * 1e3 / peak["flops"],
-            "share": row["flops_with_one_hot"] / theirs_ms * 1e3 / peak["flops"],
+            "peak_gflops": peak / 1e9,
+            "our_share": row["flops"] / ours_ms * 1e3 / peak,
+            "share": row["flops_with_one_hot"] / theirs_ms * 1e3 / peak,
         }
-        if peak["bytes"]:
-            result["our_bandwidth_share"] = peak["weights"] / ours_ms * 1e3 / peak["bytes"]
+        if reading["bytes"]:
+            result["our_bandwidth_share"] = reading["weights"] / ours_ms * 1e3 / reading["bytes"]
         return result | {"our_mb": ours.ask(do="memory")["mb"], "mb": theirs.ask(do="memory")["mb"]}
     finally:
         ours.end()

@@ -2,6 +2,7 @@
 //! Refuses to time what it has not checked: a row whose losses are not as they should be ends the run.
 
 mod growth;
+mod parts;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +29,9 @@ pub struct Args {
     /// Seconds to time each row for
     #[arg(long, value_name = "S", default_value_t = 3.0)]
     seconds: f64,
+    /// Say of rows that train where the time of a step goes, and what of it products at the peak would not take
+    #[arg(long, conflicts_with = "growth")]
+    parts: bool,
     /// Time instead what a token costs as steps, units, rows, vocabulary and text grow, and a state of subnormal numbers;
     /// --rows then knows names like `T 16`, `H`, `text 1 MB` and `subnormal`
     #[arg(long)]
@@ -39,6 +43,9 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 }
+
+/// Time between two looks at the peak.
+const BURST: Duration = Duration::from_millis(200);
 
 /// What the machine can do.
 #[derive(Serialize)]
@@ -61,7 +68,7 @@ struct Measured {
     gflops: f64,
     /// With the one-hot product that is not, as others count.
     gflops_with_one_hot: f64,
-    /// Of the peak of all threads.
+    /// Of the peak of all threads: the median of short measurements between the steps.
     peak_share: f64,
     /// GB of weights a second, where each is read once a step.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,6 +80,9 @@ struct Measured {
     #[serde(skip_serializing_if = "Option::is_none")]
     peak_mb: Option<f64>,
     losses: Vec<f64>,
+    /// With `--parts`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<parts::Part>,
 }
 
 #[derive(Serialize)]
@@ -115,9 +125,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut measured = Vec::new();
     for row in &asked {
         let time = Duration::from_secs_f64(args.seconds);
-        let figures = wait_for("timing", || measure(row, &cpu, &machine, time))?;
+        let mut figures = wait_for("timing", || measure(row, &cpu, time))?;
+        if args.parts && matches!(row.work, Work::Train { .. }) {
+            figures.parts = wait_for("timing its parts", || parts::measure(row, &cpu, time))?;
+        }
         if !args.json {
             terminal::print(&line(&figures))?;
+            figures.parts.iter().try_for_each(|part| terminal::print(&part.line()))?;
         }
         measured.push(figures);
     }
@@ -125,6 +139,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         terminal::print_json(&Report { machine, rows: measured })?;
     } else {
         say!("share: of the peak; bandwidth: of reading as many bytes as the weights have, on as many threads");
+        if args.parts {
+            say!("lost: what products at the peak would not take, of the step");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -144,21 +161,40 @@ fn machine(cpu: &Cpu) -> Machine {
     Machine { backend: cpu.backend_name(), threads: cpu.threads(), peak_gflops: [best(1), best(cpu.threads())] }
 }
 
-fn measure(row: &Row, cpu: &Cpu, machine: &Machine, time: Duration) -> anyhow::Result<Measured> {
+/// The peak of all threads in this moment: a machine's rate changes from second to second, so what is timed between such
+/// moments is compared with their median. The best of some tries: threads that were just begun may share a core at first.
+fn moment(cpu: &Cpu) -> f64 {
+    let tries = (0..4).map(|_| peak::multiply_adds(cpu.backend(), cpu.threads(), Duration::from_millis(6)));
+    tries.fold(0.0, f64::max)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Measured> {
     let tells = forget_peak();
     let (mut runner, losses) = Runner::new(row, cpu)?;
     let mut steps = Vec::new();
     // Steps too short for the clock are timed together.
     let together = if matches!(row.work, Work::Sample { .. }) { 32 } else { 1 };
     (0..together).try_for_each(|_| runner.step())?;
-    let begin = Instant::now();
+    let (begin, mut peaks) = (Instant::now(), vec![moment(cpu)]);
+    let mut next = BURST;
     while begin.elapsed() < time || steps.len() < 3 {
         let start = Instant::now();
         (0..together).try_for_each(|_| runner.step())?;
         steps.push(start.elapsed().as_secs_f64() / f64::from(together));
+        if begin.elapsed() > next {
+            peaks.push(moment(cpu));
+            next = begin.elapsed() + BURST;
+            // What the moment took out of the caches.
+            (0..together).try_for_each(|_| runner.step())?;
+        }
     }
-    steps.sort_by(f64::total_cmp);
-    let (median, min) = (steps[steps.len() / 2], steps[0]);
+    let min = steps.iter().copied().fold(f64::INFINITY, f64::min);
+    let (median, peak) = (median(steps), median(peaks));
     let peak_mb = tells.then(peak_megabytes).flatten();
     let (done, with_one_hot) = row.flops();
     let gflops = done / median / 1e9;
@@ -176,11 +212,12 @@ fn measure(row: &Row, cpu: &Cpu, machine: &Machine, time: Duration) -> anyhow::R
         tokens_per_sec: row.tokens() as f64 / median,
         gflops,
         gflops_with_one_hot: with_one_hot / median / 1e9,
-        peak_share: gflops / machine.peak_gflops[1],
+        peak_share: gflops * 1e9 / peak,
         weights_gb_per_sec: per_sec.map(|rate| rate / 1e9),
         bandwidth_share: per_sec.zip(bandwidth).map(|(rate, best)| rate / best),
         peak_mb,
         losses,
+        parts: Vec::new(),
     })
 }
 

@@ -168,6 +168,23 @@ impl Row {
         (of(done), of(with_one_hot))
     }
 
+    /// The operations of [`Row::flops`] by the part of a step that does them, under the names of the kernels' ledger.
+    pub fn flops_by_part(&self) -> [(&'static str, f64); 6] {
+        let Sizes { cell, num_layers, hidden_size, embed, vocab_size } = self.sizes;
+        let of = |multiply_adds: usize| (2 * self.tokens() * multiply_adds) as f64;
+        let recurrent = num_layers * cell.gates() * hidden_size * hidden_size;
+        let input = cell.gates() * hidden_size * ((num_layers - 1) * hidden_size + embed);
+        let head = hidden_size * vocab_size;
+        [
+            ("products with the input", of(input)),
+            ("steps forward", of(recurrent)),
+            ("head with its loss", of(2 * head)),
+            ("steps back", of(recurrent)),
+            ("gradients by the input", of(input)),
+            ("weight gradients", of(input + recurrent + head)),
+        ]
+    }
+
     /// The model, freshly drawn: the same for every row of its sizes.
     pub fn model(&self) -> Result<LanguageModel<f32>, Error> {
         LanguageModel::new(&self.sizes.config(), self.sizes.vocab_size)
@@ -357,6 +374,10 @@ mod tests {
         let (h, v) = (256.0, 59.0);
         let all = 6.0 * 64.0 * 24.0 * (4.0 * h * (v + h) + 4.0 * h * 2.0 * h + h * v);
         assert_eq!(lstm.flops(), (all - 6.0 * 64.0 * 24.0 * 4.0 * h * v, all));
+        for row in rows().iter().filter(|row| matches!(row.work, Work::Train { .. })) {
+            let parts: f64 = row.flops_by_part().iter().map(|part| part.1).sum();
+            assert_eq!(parts, row.flops().0, "{}", row.name);
+        }
         let word = row("lstm 2x650 B20 T35");
         assert_eq!(word.flops().0, word.flops().1, "an embedding's product is done");
         let rnn = row("rnn 1x100 B1 T50");

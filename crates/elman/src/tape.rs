@@ -308,6 +308,7 @@ impl<E: Element> Memory<E> {
 
     /// Fills with zeros.
     pub fn clear(&self, values: &mut [E]) {
+        let _part = self.cpu.part("zeroing");
         self.cpu.fill(values, 1024, 8, |_, part| part.fill(E::ZERO));
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::buffer::{Loan, Shelf};
 use crate::gemm::Rows;
+use crate::ledger::Ledger;
 use crate::workers::Workers;
 use crate::{Backend, Element, Error, simd::Kernel};
 
@@ -21,6 +22,7 @@ pub struct Cpu {
     threads: usize,
     work_per_thread: usize,
     bfloat16: bool,
+    ledger: Option<Arc<Ledger>>,
     /// `threads - 1` workers; the calling thread is the other one.
     workers: Option<Arc<Workers>>,
     /// Memory that comes and goes within a step, kept for the next.
@@ -52,7 +54,8 @@ impl Cpu {
             0 => None,
             workers => Some(Arc::new(Workers::new(workers)?)),
         };
-        Ok(Cpu { backend, threads, work_per_thread: WORK_PER_THREAD, bfloat16: false, workers, shelf: Arc::default() })
+        let (work_per_thread, shelf) = (WORK_PER_THREAD, Arc::default());
+        Ok(Cpu { backend, threads, work_per_thread, bfloat16: false, ledger: None, workers, shelf })
     }
 
     /// The same processor with another least share of work for a thread, in multiply-adds. With 1 the smallest work is
@@ -72,6 +75,16 @@ impl Cpu {
         } else {
             Err(Error::Bfloat16 { backend: self.backend.name() })
         }
+    }
+
+    /// The same processor, which keeps a ledger of what the parts of a step take.
+    pub fn with_ledger(self) -> Cpu {
+        Cpu { ledger: Some(Arc::default()), ..self }
+    }
+
+    /// The ledger, where one is kept.
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_deref()
     }
 
     /// Whether products of `E` take operands in bfloat16.

@@ -302,6 +302,7 @@ pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: 
 ///
 /// Overwrites `to`, whose length is `k.div_ceil(64) * outputs * 64`; columns beyond K are zero.
 pub(crate) fn transpose<E: Element>(cpu: &Cpu, from: &[E], k: usize, columns: Columns, outputs: usize, to: &mut [E]) {
+    let _part = cpu.part("transposed weights");
     let width = columns.width;
     assert_eq!(from.len(), outputs.div_ceil(width) * k * PANEL);
     assert_eq!(to.len(), k.div_ceil(PANEL) * outputs * PANEL);

@@ -108,7 +108,9 @@ fn losses_for<E: Element>(
         };
         let (periods, period) =
             if rows.len().is_multiple_of(batch) { (rows.len() / batch, batch) } else { (rows.len(), 1) };
+        let part = cpu.part("head with its loss");
         cpu.split_rows(periods, period, work(rows.len()), |rows| cpu.run(BlockRows { block: &block, rows }));
+        drop(part);
         if let Some(grads) = &mut grads {
             let grad_y = &logits[..rows.len() * outputs];
             linear::add_to_weight(cpu, d, rows.len(), x, grad_y, grads.weight);

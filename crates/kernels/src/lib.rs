@@ -25,6 +25,7 @@ mod gru;
 mod gru_reset_before;
 pub mod head;
 pub mod layout;
+mod ledger;
 pub mod linear;
 mod lstm;
 pub mod mask;
@@ -45,6 +46,7 @@ pub use buffer::Buffer;
 pub use cpu::Cpu;
 pub use element::Element;
 pub use error::Error;
+pub use ledger::{Ledger, Part};
 pub use simd::Backend;
 
 /// `n` rounded up to the row granularity of 16 elements; `usize::MAX`, which no slice has, where that is beyond it.

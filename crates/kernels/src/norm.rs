@@ -16,6 +16,7 @@ doors! {
 
 fn squared_for<E: Element>(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 {
     assert_eq!(packed.len(), layout.packed_len(), "packed length of {layout:?}");
+    let _part = cpu.part("norm of the gradient");
     if packed.is_empty() {
         return 0.0;
     }

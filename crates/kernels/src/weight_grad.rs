@@ -40,6 +40,7 @@ pub(crate) struct WeightGrad<'a, E> {
 /// Threads share the panels where that comes out even: each then reads only its own panels of B, the largest operand, and
 /// once for all weights. Else they share K.
 pub(crate) fn add<E: Element, const N: usize>(cpu: &Cpu, b: &OutputGrad<'_, E>, mut weights: [WeightGrad<'_, E>; N]) {
+    let _part = cpu.part("weight gradients");
     let panels = weights[0].panels();
     weights.iter().for_each(|w| w.check(b, panels));
     if b.rows == 0 || panels == 0 {

@@ -86,7 +86,8 @@ fn export(row: &Row, path: &str) -> Outcome<()> {
 /// Answers each line with one:
 /// `{"do": "prepare", "threads": n}` -> `{"losses": [...], "threads": n}`, from fresh weights;
 /// `{"do": "time", "steps": n}` -> `{"ms": [...]}`, by step;
-/// `{"do": "peak", "threads": n}` -> `{"flops": ..., "bytes": ...}` a second: multiply-adds, and reading of the weights;
+/// `{"do": "peak", "threads": n}` -> `{"flops": ...}` a second, at this moment;
+/// `{"do": "reading", "threads": n}` -> `{"weights": ..., "bytes": ...}`: their bytes, and how many such can be read a second;
 /// `{"do": "memory"}` -> `{"mb": ...}`, the most that was resident.
 fn serve(row: &Row) -> Outcome<()> {
     let mut cpu = Cpu::new(None)?;
@@ -108,12 +109,15 @@ fn serve(row: &Row) -> Outcome<()> {
             }
             Some("peak") => {
                 let threads = number("threads").unwrap_or(1);
-                let short = Duration::from_millis(60);
-                let best = |rate: &dyn Fn() -> f64| (0..5).map(|_| rate()).fold(0.0, f64::max);
-                let flops = best(&|| peak::multiply_adds(cpu.backend(), threads, short));
-                let bytes = runner.as_ref().and_then(Runner::bytes);
-                let reading = bytes.map(|bytes| best(&|| peak::reading(cpu.backend(), threads, bytes, short)));
-                json!({"flops": flops, "weights": bytes, "bytes": reading})
+                let rate = |_| peak::multiply_adds(cpu.backend(), threads, Duration::from_millis(8));
+                // Threads that were just begun may share a core at first.
+                json!({"flops": (0..4).map(rate).fold(0.0, f64::max)})
+            }
+            Some("reading") => {
+                let (threads, bytes) = (number("threads").unwrap_or(1), runner.as_ref().and_then(Runner::bytes));
+                let rate = |bytes| peak::reading(cpu.backend(), threads, bytes, Duration::from_millis(60));
+                let best = bytes.map(|bytes| (0..5).map(|_| rate(bytes)).fold(0.0, f64::max));
+                json!({"weights": bytes, "bytes": best})
             }
             Some("memory") => json!({"mb": resident()}),
             _ => return Err(format!("not understood: {asked}").into()),

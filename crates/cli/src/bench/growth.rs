@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         print(head(curve.letter, curve.what))?;
         let mut points = Vec::new();
         for (value, row) in &curve.points {
-            let figures = wait_for("timing", || measure(row, &cpu, &report.machine, time))?;
+            let figures = wait_for("timing", || measure(row, &cpu, time))?;
             let tokens = row.tokens();
             let point = Point {
                 size: *value as u64,

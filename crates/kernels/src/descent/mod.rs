@@ -147,6 +147,7 @@ fn descend_for<E: Element>(
     grads: &[E],
     moments: &mut [&mut [E]],
 ) -> Result<(), Error> {
+    let _part = cpu.part("optimizer");
     let (len, count) = (values.len(), kind.moments().len());
     check_len("optimizer gradients", grads.len(), "values", &[len])?;
     check_len("optimizer moments", moments.len(), "the optimizer's moments", &[count])?;

@@ -36,6 +36,7 @@ pub(super) fn steps<E: Element, Q: Equations>(
         None => (cpu.scratch(0), cpu.scratch(0)),
         Some(inner) => (transposed(inner.product), cpu.scratch(d.state_len())),
     };
+    let _part = cpu.part("steps back");
     let (hidden, cell) = (run.hidden, run.cell);
     let (gates, grad_operand) = (Shared::new(run.gates), Shared::new(&mut grad_operand));
     let (grad_hidden, grad_cell) = (Shared::new(run.grad_hidden), Shared::new(run.grad_cell));

@@ -28,6 +28,7 @@ pub(super) fn run<E: Element, Q: Equations>(
     let paired = cpu.has_bfloat16::<E>();
     let of_panels = |weight, k| paired.then(|| pairs::of_panels(cpu, weight, k));
     if let Input::Dense(x) = x {
+        let _part = cpu.part("products with the input");
         let (x_pairs, weight_pairs) = (paired.then(|| pairs::of_rows(cpu, x)), of_panels(w.weight_ih, d.input_size));
         let a = left(x_pairs.as_deref(), x, d.input_size);
         let weight_ih = weight_pairs.as_deref().unwrap_or(w.weight_ih);
@@ -37,6 +38,7 @@ pub(super) fn run<E: Element, Q: Equations>(
             cpu.run(InputProduct { d, columns: Q::INPUT, rows, present, a, weight_ih, bias, gates });
         });
     }
+    let _part = cpu.part("steps forward");
     let tokens = match x {
         Input::Dense(_) => None,
         Input::Tokens(tokens) => Some((tokens, w.weight_ih, bias)),

@@ -100,6 +100,7 @@ impl<'a, E: Element> GateGrads<'a, E> {
             a = gate_pairs(self.d, pairs.as_ptr(), self.rows, columns);
             weight = pairs::of_panels(cpu, &weight, inputs);
         }
+        let _part = cpu.part("gradients by the input");
         let product = |grad_x: &mut [E]| {
             let rows = if self.positions.is_some() { [self.rows, 1] } else { [self.d.seq_len, self.d.batch] };
             // SAFETY: `gates` has at least `rows` rows in every panel.
@@ -152,6 +153,7 @@ impl<'a, E: Element> GateGrads<'a, E> {
         if self.rows == 0 {
             return;
         }
+        let _part = cpu.part("gradients of biases and tokens");
         let mut sums = cpu.scratch(self.d.panels() * PANEL);
         cpu.fill(&mut sums, PANEL, self.rows, |start, sums| {
             for (panel, sums) in self.panels().skip(start / PANEL).zip(sums.chunks_exact_mut(PANEL)) {
@@ -185,6 +187,7 @@ impl<'a, E: Element> GateGrads<'a, E> {
 
     /// d_W_ih of one-hot input: the gradient of a row goes to the weight row of its token, in rising row.
     fn scatter(&self, cpu: &Cpu, tokens: &[u32], columns: Columns, grad: &mut [E]) {
+        let _part = cpu.part("gradients of biases and tokens");
         let d = self.d;
         let grad = Shared::new(grad);
         let columns = columns.first..columns.first + columns.width;

@@ -1,0 +1,71 @@
+//! Holds the table of where a training step's time goes: the parts of the kernels' ledger, each beside what its products
+//! would take at the peak. Refuses sampling, which is one part.
+
+use std::time::{Duration, Instant};
+
+use elman::Cpu;
+use elman::bench::{Row, Runner};
+use serde::Serialize;
+
+use super::{BURST, median, moment};
+
+/// A part of a step.
+#[derive(Serialize)]
+pub struct Part {
+    part: &'static str,
+    /// Mean of a step.
+    ms: f64,
+    /// Of the step.
+    share: f64,
+    /// Of its products, by the peak; absent where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_share: Option<f64>,
+    /// What its products would not take at the peak, of the step.
+    lost: f64,
+}
+
+impl Part {
+    /// The part as a line under its row.
+    pub fn line(&self) -> String {
+        let percent = |x: f64| format!("{:.1} %", 100.0 * x);
+        let of_peak = self.peak_share.map_or("-".into(), |share| format!("{:.0} %", 100.0 * share));
+        let (share, lost) = (percent(self.share), percent(self.lost));
+        format!(
+            "  {:<34} {:>8.4} ms {share:>8} of the step  at {of_peak:>5} of the peak  lost {lost:>7}",
+            self.part, self.ms
+        )
+    }
+}
+
+/// Times the parts of a row that trains, the largest loss first; what is between them comes last.
+pub fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Vec<Part>> {
+    let cpu = cpu.clone().with_ledger();
+    let Some(ledger) = cpu.ledger() else { unreachable!("a processor with a ledger") };
+    let (mut runner, _) = Runner::new(row, &cpu)?;
+    let (begin, mut peaks) = (Instant::now(), vec![moment(&cpu)]);
+    let (mut steps, mut all) = (0, 0.0);
+    ledger.take();
+    while steps == 0 || begin.elapsed() < time {
+        let burst = Instant::now();
+        while burst.elapsed() < BURST {
+            runner.step()?;
+            steps += 1;
+        }
+        all += burst.elapsed().as_secs_f64();
+        peaks.push(moment(&cpu));
+    }
+    let (peak, each) = (median(peaks), 1.0 / f64::from(steps));
+    let flops = row.flops_by_part();
+    let part = |name: &'static str, seconds: f64| {
+        let at_peak = flops.iter().find(|part| part.0 == name).map_or(0.0, |part| part.1 / peak);
+        let peak_share = (at_peak > 0.0).then(|| at_peak / (seconds * each));
+        let (share, lost) = (seconds / all, (seconds - at_peak / each) / all);
+        Part { part: name, ms: seconds * each * 1e3, share, peak_share, lost }
+    };
+    let timed = ledger.take();
+    let between = all - timed.iter().map(|(_, time)| time.as_secs_f64()).sum::<f64>();
+    let mut parts: Vec<Part> = timed.into_iter().map(|(name, time)| part(name, time.as_secs_f64())).collect();
+    parts.sort_by(|a, b| b.lost.total_cmp(&a.lost));
+    parts.push(part("between them", between));
+    Ok(parts)
+}
