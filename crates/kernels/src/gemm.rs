@@ -12,8 +12,9 @@ use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element};
 
-/// Rows of a tile.
+/// Rows of a tile, and of one that is a single vector wide: its chains are as many as hide the latency of a multiply-add.
 pub(crate) const TILE_ROWS: usize = 6;
+const NARROW_TILE_ROWS: usize = 12;
 /// Steps of k between two visits of the output: a panel block stays in the second-level cache.
 pub(crate) const BLOCK_K: usize = 256;
 /// Rows that share one block of a panel before the next is read.
@@ -131,6 +132,8 @@ pub(crate) struct Tile<E, const MR: usize, const NV: usize, const A_COLUMNS: boo
     pub a: Left<E>,
     pub b: *const E,
     pub ldb: usize,
+    /// What a later tile reads: a line of it is fetched at every step of k. `b` where there is nothing to fetch.
+    pub ahead: *const E,
     pub c: *mut E,
     pub ldc: usize,
     pub init: Init<E>,
@@ -158,10 +161,12 @@ impl<E: Element, const MR: usize, const NV: usize, const A_COLUMNS: bool, const 
                 }
             }
             // The steps after the last element lead beyond the operands: they wrap and are not followed.
-            let mut b = self.b;
+            let (mut b, mut ahead) = (self.b, self.ahead);
             for panel in 0..self.a.panels {
                 let mut a = self.a.ptr.wrapping_add(panel * self.a.panel_stride);
                 for _ in 0..self.a.width {
+                    s.fetch(ahead);
+                    ahead = ahead.wrapping_add(line::<E>());
                     let mut columns = [s.splat(E::ZERO); NV];
                     for (j, column) in columns.iter_mut().enumerate() {
                         *column = s.load(b.add(j * S::LANES));
@@ -185,6 +190,25 @@ impl<E: Element, const MR: usize, const NV: usize, const A_COLUMNS: bool, const 
     }
 }
 
+/// Elements of a cache line.
+const fn line<E>() -> usize {
+    64 / size_of::<E>()
+}
+
+/// Where tile `i` of those that read one panel finds lines of the next to fetch: each takes as many as it has steps of k,
+/// until all `vectors` of a row are fetched.
+#[inline(always)]
+pub(crate) fn ahead<E: Element, S: Simd<E>>(
+    i: usize,
+    steps: usize,
+    vectors: usize,
+    b: *const E,
+    next: *const E,
+) -> *const E {
+    let lines = vectors * S::LANES / line::<E>();
+    if i < lines { next.wrapping_add(i * steps * line::<E>()) } else { b }
+}
+
 /// Runs the tile of `rows` by `vectors`, each shape in a function of its own.
 #[inline(always)]
 pub(crate) fn tile<E: Element, S: Simd<E>, const A_COLUMNS: bool>(
@@ -194,7 +218,7 @@ pub(crate) fn tile<E: Element, S: Simd<E>, const A_COLUMNS: bool>(
     t: Tile<E, 0, 0, A_COLUMNS, false>,
 ) {
     macro_rules! shapes {
-        ($($rows:literal)*) => {
+        ($($rows:literal)*, $($narrow:literal)*) => {
             match (rows, vectors) {
                 $(
                     ($rows, 1) => shapes!($rows by 1),
@@ -202,26 +226,27 @@ pub(crate) fn tile<E: Element, S: Simd<E>, const A_COLUMNS: bool>(
                     ($rows, 3) => shapes!($rows by 3),
                     ($rows, 4) => shapes!($rows by 4),
                 )*
+                $(($narrow, 1) => shapes!($narrow by 1),)*
                 _ => unreachable!("a tile of {rows} rows and {vectors} vectors"),
             }
         };
         ($rows:literal by $vectors:literal) => {{
-            let Tile { a, b, ldb, c, ldc, init } = t;
+            let Tile { a, b, ldb, ahead, c, ldc, init } = t;
             if E::HAS_PAIRS && a.pairs {
                 // SAFETY: `Cpu::with_bfloat16` asked for such products.
-                unsafe { s.vectorize_pairs(Tile::<E, $rows, $vectors, A_COLUMNS, true> { a, b, ldb, c, ldc, init }) }
+                unsafe { s.vectorize_pairs(Tile::<E, $rows, $vectors, A_COLUMNS, true> { a, b, ldb, ahead, c, ldc, init }) }
             } else {
-                s.vectorize(Tile::<E, $rows, $vectors, A_COLUMNS, false> { a, b, ldb, c, ldc, init })
+                s.vectorize(Tile::<E, $rows, $vectors, A_COLUMNS, false> { a, b, ldb, ahead, c, ldc, init })
             }
         }};
     }
-    shapes!(1 2 3 4 5 6)
+    shapes!(1 2 3 4 5 6, 7 8 9 10 11 12)
 }
 
-/// `range` in blocks (first row, size) of at most `TILE_ROWS`, as even as can be: 64 rows are nine of 6 and two of 5.
+/// `range` in blocks (first row, size) for tiles of so many vectors, as even as can be: 64 rows are nine of 6 and two of 5.
 #[inline(always)]
-pub(crate) fn row_blocks(range: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
-    let blocks = range.len().div_ceil(TILE_ROWS);
+pub(crate) fn row_blocks(range: Range<usize>, vectors: usize) -> impl Iterator<Item = (usize, usize)> {
+    let blocks = range.len().div_ceil(if vectors == 1 { NARROW_TILE_ROWS } else { TILE_ROWS });
     let (least, larger) = (range.len() / blocks.max(1), range.len() % blocks.max(1));
     (0..blocks).map(move |i| (range.start + i * least + i.min(larger), least + usize::from(i < larger)))
 }
@@ -244,6 +269,8 @@ pub(crate) struct Right<E> {
     pub b: *const E,
     /// Columns, a multiple of 16.
     pub cols: usize,
+    /// The right operand of the next product: its first panel is fetched while the last of this one is used.
+    pub next: *const E,
     /// Row r of panel p starts at `c + p * 64 + r * ldc`.
     pub c: *mut E,
     pub ldc: usize,
@@ -260,19 +287,28 @@ pub(crate) struct Right<E> {
 /// else touches it. A row to start from has as many columns.
 #[inline(always)]
 pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: Left<E>, right: Right<E>) {
-    let Right { b, cols, c, ldc, init } = right;
-    let panel_len = a.depth() * PANEL;
+    let Right { b, cols, next, c, ldc, init } = right;
+    let (panels, panel_len) = (cols.div_ceil(PANEL), a.depth() * PANEL);
     for group in rows.into().groups() {
         let mut k = 0;
         loop {
             let part = a.block(k);
-            for p in 0..cols.div_ceil(PANEL) {
+            let (steps, k_after) = (part.depth(), k + part.depth());
+            for p in 0..panels {
                 // Without columns the operands are empty and these lead nowhere.
-                let b = b.wrapping_add(p * panel_len + k * PANEL);
+                let (now, after) = match p + 1 < panels {
+                    true => {
+                        (b.wrapping_add(p * panel_len + k * PANEL), b.wrapping_add((p + 1) * panel_len + k * PANEL))
+                    }
+                    false if k_after < a.depth() => {
+                        (b.wrapping_add(p * panel_len + k * PANEL), b.wrapping_add(k_after * PANEL))
+                    }
+                    false => (b.wrapping_add(p * panel_len + k * PANEL), next),
+                };
                 column_blocks::<E, S>((cols - p * PANEL).min(PANEL), |col, vectors| {
-                    let at = p * PANEL + col;
+                    let (at, mut i) = (p * PANEL + col, 0);
                     for run in group.runs() {
-                        for (r, size) in row_blocks(run) {
+                        for (r, size) in row_blocks(run, vectors) {
                             // SAFETY: the caller's ranges; the tile is within the run, at + vectors * LANES <= cols.
                             unsafe {
                                 let init = match init {
@@ -281,14 +317,16 @@ pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: 
                                     other => other,
                                 };
                                 let a = Left { ptr: part.ptr.wrapping_add(r * a.row_stride), ..part };
-                                let (b, c) = (b.wrapping_add(col), c.add(r * ldc + at));
-                                tile::<E, S, false>(s, size, vectors, Tile { a, b, ldb: PANEL, c, ldc, init });
+                                let (b, c) = (now.wrapping_add(col), c.add(r * ldc + at));
+                                let ahead = ahead::<E, S>(i, steps, vectors, b, after);
+                                i += 1;
+                                tile::<E, S, false>(s, size, vectors, Tile { a, b, ldb: PANEL, ahead, c, ldc, init });
                             }
                         }
                     }
                 });
             }
-            k += part.width * part.panels;
+            k = k_after;
             if k >= a.depth() {
                 break;
             }

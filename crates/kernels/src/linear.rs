@@ -118,9 +118,9 @@ impl<E: Element> Kernel<E> for Product<'_, E> {
             None if self.accumulate => Init::Keep,
             None => Init::Zero,
         };
-        let (cols, c) = (self.outputs, self.c.get());
+        let (b, cols, c) = (self.b.as_ptr(), self.outputs, self.c.get());
         // SAFETY: `product`'s caller checked the lengths; this part alone writes its rows.
-        unsafe { gemm::nn(s, self.rows, self.a, Right { b: self.b.as_ptr(), cols, c, ldc: cols, init }) };
+        unsafe { gemm::nn(s, self.rows, self.a, Right { b, cols, next: b, c, ldc: cols, init }) };
     }
 }
 
@@ -209,7 +209,7 @@ pub(crate) fn add_to_weight<E: Element>(
     let b = OutputGrad { rows, values: grad_y, panel_stride: PANEL, ldb: outputs };
     let (k, columns) = (d.inputs, Columns::ALL);
     let w = WeightGrad { a: x, lda: pad(k), positions: None, k, columns, outputs, grad: grad_weight };
-    weight_grad::add(cpu, &b, [w]);
+    weight_grad::add(cpu, &b, [w], &|_, _| {});
 }
 
 /// d_b += the sum over the rows of d_y, `[rows][outputs]`, in rising row.

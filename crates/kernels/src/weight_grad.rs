@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::cpu::{Shared, saturating_product};
-use crate::gemm::{BLOCK_K, Columns, Init, Left, Tile, column_blocks, row_blocks, tile};
+use crate::gemm::{self, BLOCK_K, Columns, Init, Left, Tile, column_blocks, row_blocks, tile};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, pairs};
@@ -38,8 +38,14 @@ pub(crate) struct WeightGrad<'a, E> {
 /// `dW[p][k][j] += sum over r of A[r][k] B[p][r][j]`, in rising r, for weights with equally many panels, one or more.
 ///
 /// Threads share the panels where that comes out even: each then reads only its own panels of B, the largest operand, and
-/// once for all weights. Else they share K.
-pub(crate) fn add<E: Element, const N: usize>(cpu: &Cpu, b: &OutputGrad<'_, E>, mut weights: [WeightGrad<'_, E>; N]) {
+/// once for all weights. Else they share K. `also` is called for every panel and every block of its rows, in rising row and
+/// by one thread for a panel: for other sums over the same numbers, which are near then.
+pub(crate) fn add<E: Element, const N: usize>(
+    cpu: &Cpu,
+    b: &OutputGrad<'_, E>,
+    mut weights: [WeightGrad<'_, E>; N],
+    also: &(dyn Fn(usize, Range<usize>) + Sync),
+) {
     let _part = cpu.part("weight gradients");
     let panels = weights[0].panels();
     weights.iter().for_each(|w| w.check(b, panels));
@@ -59,7 +65,7 @@ pub(crate) fn add<E: Element, const N: usize>(cpu: &Cpu, b: &OutputGrad<'_, E>, 
         cpu.split_numbered(panels, 1, work, |part, panels| {
             // SAFETY: every part has a number of its own, below the number of threads.
             let room = unsafe { std::slice::from_raw_parts_mut(room.get().add(part * len), len) };
-            cpu.run(WeightGradPart { b, weights: &weights, grads: &grads, panels, columns: None, pairs, room });
+            cpu.run(WeightGradPart { b, weights: &weights, grads: &grads, panels, columns: None, pairs, room, also });
         });
         return;
     }
@@ -71,9 +77,12 @@ pub(crate) fn add<E: Element, const N: usize>(cpu: &Cpu, b: &OutputGrad<'_, E>, 
             // SAFETY: the parts of a split are disjoint and lie within `0..k`.
             let room = unsafe { std::slice::from_raw_parts_mut(room.get().add(start), len) };
             let (weights, grads, columns) = (std::array::from_ref(w), std::array::from_ref(grad), Some(columns));
-            cpu.run(WeightGradPart { b, weights, grads, panels: 0..panels, columns, pairs, room });
+            cpu.run(WeightGradPart { b, weights, grads, panels: 0..panels, columns, pairs, room, also: &|_, _| {} });
         });
     }
+    cpu.split(panels, 1, saturating_product(&[b.rows, panels, PANEL]), |panels| {
+        panels.for_each(|p| also(p, 0..b.rows))
+    });
 }
 
 impl<E: Element> OutputGrad<'_, E> {
@@ -155,6 +164,8 @@ struct WeightGradPart<'a, E, const N: usize> {
     columns: Option<Range<usize>>,
     /// Whether to multiply pairs of bfloat16.
     pairs: bool,
+    /// See [`add`].
+    also: &'a (dyn Fn(usize, Range<usize>) + Sync),
     /// As long as the weights' `room` together, with anything in it.
     room: &'a mut [E],
 }
@@ -163,7 +174,7 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
-        let WeightGradPart { b, weights, grads, panels, columns, pairs, room } = self;
+        let WeightGradPart { b, weights, grads, panels, columns, pairs, room, also } = self;
         let columns = |w: &WeightGrad<'_, E>| columns.clone().unwrap_or(0..w.k);
         let mut paired = if pairs { Some([E::ZERO; BLOCK_K / 2 * PANEL]) } else { None };
         for first_row in (0..b.rows).step_by(BLOCK_K) {
@@ -185,21 +196,29 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
                     }
                     None => (b.values[p * b.panel_stride + rows.start * b.ldb..].as_ptr(), b.ldb),
                 };
+                // What is read next, where its rows follow each other: the same rows of the next panel, or the next of the first.
+                let next = match p + 1 < panels.end {
+                    _ if ldb != PANEL => right,
+                    true => right.wrapping_add(b.panel_stride),
+                    false => b.values.as_ptr().wrapping_add(panels.start * b.panel_stride + rows.end * ldb),
+                };
                 for ((w, grad), left) in weights.iter().zip(grads).zip(lefts) {
                     let (k, outputs) = (columns(w), w.columns(p));
                     column_blocks::<E, S>(outputs.len(), |j, vectors| {
                         let j = outputs.start + j;
-                        for (col, size) in row_blocks(k.clone()) {
+                        for (i, (col, size)) in row_blocks(k.clone(), vectors).enumerate() {
                             let a = Left { ptr: left.ptr.wrapping_add(col - k.start), ..left };
                             // SAFETY: `check` saw the lengths; this part alone writes these rows of these panels.
                             unsafe {
-                                let c = grad.get().add((p * w.k + col) * PANEL + j);
-                                let t = Tile { a, b: right.add(j), ldb, c, ldc: PANEL, init: Init::Keep };
+                                let (b, c) = (right.add(j), grad.get().add((p * w.k + col) * PANEL + j));
+                                let ahead = gemm::ahead::<E, S>(i, a.depth(), vectors, b, next.wrapping_add(j));
+                                let t = Tile { a, b, ldb, ahead, c, ldc: PANEL, init: Init::Keep };
                                 tile::<E, S, true>(s, size, vectors, t);
                             }
                         }
                     });
                 }
+                also(p, rows.clone());
             }
         }
     }

@@ -191,8 +191,9 @@ impl<E: Element, Q: Equations> BackwardRows<'_, E, Q> {
     unsafe fn product<S: Simd<E>>(&self, s: S, first: usize, a: Left<E>, weight: &[E], to: *mut E, init: Init<E>) {
         let width = pad(self.d.hidden_size);
         for rows in self.present.runs(first, self.rows.clone()) {
+            let b = weight.as_ptr();
             // SAFETY: the caller's promise.
-            unsafe { gemm::nn(s, rows, a, Right { b: weight.as_ptr(), cols: width, c: to, ldc: width, init }) };
+            unsafe { gemm::nn(s, rows, a, Right { b, cols: width, next: b, c: to, ldc: width, init }) };
         }
     }
 }

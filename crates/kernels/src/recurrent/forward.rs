@@ -89,7 +89,8 @@ impl<E: Element> Kernel<E> for InputProduct<'_, E> {
                     let gates = self.gates.add(p * self.d.rows() * PANEL);
                     let init = Init::Row(bias.as_ptr().add(first));
                     let b = panel.wrapping_add(first);
-                    let right = Right { b, cols: width, c: gates.add(first), ldc: PANEL, init };
+                    let next = b.wrapping_add(self.a.depth() * PANEL);
+                    let right = Right { b, cols: width, next, c: gates.add(first), ldc: PANEL, init };
                     gemm::nn(s, rows, self.a, right);
                     if width < PANEL {
                         for r in rows.runs().flatten() {
@@ -172,15 +173,16 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                         }
                     }
                     let Columns { first: column, width: cols } = Q::RECURRENT;
-                    let panel = self.recurrent[p * previous.depth() * PANEL..].as_ptr().add(column);
+                    let panel = |p: usize| self.recurrent[p * previous.depth() * PANEL..].as_ptr().add(column);
+                    let (b, next) = (panel(p), panel((p + 1) % d.panels()));
                     for rows in self.present.runs(first, self.rows.clone()) {
-                        let right = Right { b: panel, cols, c: gates.add(column), ldc: PANEL, init: Init::Keep };
+                        let right = Right { b, cols, next, c: gates.add(column), ldc: PANEL, init: Init::Keep };
                         gemm::nn(s, rows, previous, right);
                     }
                     for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
                         let next = now.wrapping_add((p * d.rows() + r) * PANEL).wrapping_offset(ahead);
                         for line in 0..PANEL / 16 {
-                            s.prefetch(next.wrapping_add(line * 16));
+                            s.fetch_to_write(next.wrapping_add(line * 16));
                         }
                         Q::activate(s, step(p, r));
                     }
@@ -262,7 +264,7 @@ unsafe fn inner_product<E: Element, S: Simd<E>>(
 ) {
     let (whole, rest) = (d.hidden_size / operand.width, d.hidden_size % operand.width);
     let a = gate_rows(d, now, operand);
-    let right = Right { b: panel, cols, c: to, ldc: PANEL, init: Init::Keep };
+    let right = Right { b: panel, cols, next: panel, c: to, ldc: PANEL, init: Init::Keep };
     // SAFETY: the caller's promise; both products stay within the H rows of the panel.
     unsafe {
         if whole > 0 {

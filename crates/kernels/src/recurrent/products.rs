@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Dims, Equations, Inner, Input, Present, WeightGrads, gate_pairs, gate_rows};
 use crate::buffer::Loan;
-use crate::cpu::{Shared, saturating_product};
+use crate::cpu::Shared;
 use crate::gemm::{self, Columns};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
@@ -44,25 +44,43 @@ pub(super) fn add<E: Element, Q: Equations>(
     // d_W_hh += d_a^T h before each step
     let before = &hidden[usize::from(d.reverse) * d.state_len()..];
     let by_hidden = g.weight(Q::RECURRENT, before, positions, d.hidden_size, &mut *grads.weight_hh);
+    // d_b += sum of d_a, each bias in its columns
+    let mut sums = cpu.scratch(d.panels() * PANEL);
+    sums.fill(E::ZERO);
+    let all_sums = Shared::new(&mut sums);
+    let add_to_sums = |p: usize, rows: Range<usize>| {
+        // SAFETY: panel p is one thread's, and within the sums.
+        let sums = unsafe { std::slice::from_raw_parts_mut(all_sums.get().add(p * PANEL), PANEL) };
+        cpu.run(ColumnSums { panel: g.rows_of(p, rows), sums });
+    };
     match x {
         // d_W_ih += d_a^T x
         Input::Dense(x) => {
             let by_x = g.weight(Q::INPUT, x, positions, d.input_size, grads.weight_ih);
-            weight_grad::add(cpu, &b, [by_hidden, by_x]);
+            weight_grad::add(cpu, &b, [by_hidden, by_x], &add_to_sums);
         }
+        // The same where x is one-hot: the gradient of a row goes to the weight row of its token, in rising row.
         Input::Tokens(tokens) => {
-            weight_grad::add(cpu, &b, [by_hidden]);
-            g.scatter(cpu, tokens, Q::INPUT, grads.weight_ih);
+            let (len, grad) = (d.input_size * PANEL, Shared::new(grads.weight_ih));
+            weight_grad::add(cpu, &b, [by_hidden], &|p, rows| {
+                add_to_sums(p, rows.clone());
+                // SAFETY: panel p is one thread's, and within the gradient.
+                let grad = unsafe { std::slice::from_raw_parts_mut(grad.get().add(p * len), len) };
+                let token = |row: usize| tokens[positions.map_or(row, |positions| positions[row])] as usize;
+                cpu.run(Scatter { panel: g.rows_of(p, rows.clone()), rows, token, columns: Q::INPUT, grad });
+            });
         }
     }
     if let Some(Inner { operand, product }) = Q::INNER {
         // ... and d_a^T times the operand of the inner product
         let operand = g.columns(cpu, operand);
-        weight_grad::add(cpu, &b, [g.weight(product, &operand, None, d.hidden_size, grads.weight_hh)]);
+        weight_grad::add(cpu, &b, [g.weight(product, &operand, None, d.hidden_size, grads.weight_hh)], &|_, _| {});
     }
-    // d_b += sum of d_a, each bias in its columns
-    let recurrent = [Some(Q::RECURRENT), Q::INNER.map(|inner| inner.product)];
-    g.add_to_biases(cpu, &mut [(grads.bias_ih, &[Some(Q::INPUT)]), (grads.bias_hh, &recurrent)]);
+    if g.rows > 0 {
+        let recurrent = [Some(Q::RECURRENT), Q::INNER.map(|inner| inner.product)];
+        add_to_bias(&sums, grads.bias_ih, &[Some(Q::INPUT)]);
+        add_to_bias(&sums, grads.bias_hh, &recurrent);
+    }
 }
 
 impl<'a, E: Element> GateGrads<'a, E> {
@@ -129,6 +147,11 @@ impl<'a, E: Element> GateGrads<'a, E> {
         pairs
     }
 
+    /// Some rows of a panel.
+    fn rows_of(&self, p: usize, rows: Range<usize>) -> &'a [E] {
+        &self.gates[(p * self.d.rows() + rows.start) * PANEL..][..rows.len() * PANEL]
+    }
+
     /// The right operand of all weight gradients.
     fn output_grad(&self) -> OutputGrad<'a, E> {
         OutputGrad { rows: self.rows, values: self.gates, panel_stride: self.d.rows() * PANEL, ldb: PANEL }
@@ -148,28 +171,6 @@ impl<'a, E: Element> GateGrads<'a, E> {
         WeightGrad { a, lda: pad(k), positions, k, columns, outputs, grad }
     }
 
-    /// Adds the sum over the rows of d_a, in rising row, to each bias in its columns.
-    fn add_to_biases(&self, cpu: &Cpu, biases: &mut [(&mut [E], &[Option<Columns>])]) {
-        if self.rows == 0 {
-            return;
-        }
-        let _part = cpu.part("gradients of biases and tokens");
-        let mut sums = cpu.scratch(self.d.panels() * PANEL);
-        cpu.fill(&mut sums, PANEL, self.rows, |start, sums| {
-            for (panel, sums) in self.panels().skip(start / PANEL).zip(sums.chunks_exact_mut(PANEL)) {
-                cpu.run(ColumnSums { panel, sums });
-            }
-        });
-        for (p, sums) in sums.chunks_exact(PANEL).enumerate() {
-            for (bias, columns) in biases.iter_mut() {
-                for &Columns { first, width } in columns.iter().flatten() {
-                    let bias = &mut bias[p * PANEL + first..][..width];
-                    bias.iter_mut().zip(&sums[first..]).for_each(|(bias, &sum)| *bias += sum);
-                }
-            }
-        }
-    }
-
     /// Some columns of every panel side by side, as rows `[rows, pad(H)]`.
     fn columns<'c>(&self, cpu: &'c Cpu, columns: Columns) -> Loan<'c, E> {
         let width = self.d.panels() * columns.width;
@@ -184,26 +185,18 @@ impl<'a, E: Element> GateGrads<'a, E> {
         });
         all
     }
+}
 
-    /// d_W_ih of one-hot input: the gradient of a row goes to the weight row of its token, in rising row.
-    fn scatter(&self, cpu: &Cpu, tokens: &[u32], columns: Columns, grad: &mut [E]) {
-        let _part = cpu.part("gradients of biases and tokens");
-        let d = self.d;
-        let grad = Shared::new(grad);
-        let columns = columns.first..columns.first + columns.width;
-        let token = |row: usize| tokens[self.positions.as_ref().map_or(row, |positions| positions[row])] as usize;
-        cpu.split(d.panels(), 1, saturating_product(&[self.rows, d.panels(), PANEL]), |panels| {
-            for (p, panel) in self.panels().enumerate().skip(panels.start).take(panels.len()) {
-                let len = d.input_size * PANEL;
-                // SAFETY: panel p lies within the gradient and belongs to this part alone.
-                let grad = unsafe { std::slice::from_raw_parts_mut(grad.get().add(p * len), len) };
-                cpu.run(Scatter { panel, token, columns: columns.clone(), grad });
-            }
-        });
+/// Adds the sums over d_a's columns to a bias, in its columns of every panel.
+fn add_to_bias<E: Element>(sums: &[E], bias: &mut [E], columns: &[Option<Columns>]) {
+    for (bias, sums) in bias.chunks_exact_mut(PANEL).zip(sums.chunks_exact(PANEL)) {
+        for &Columns { first, width } in columns.iter().flatten() {
+            bias[first..first + width].iter_mut().zip(&sums[first..]).for_each(|(bias, &sum)| *bias += sum);
+        }
     }
 }
 
-/// The sums of a panel's columns, in rising row.
+/// Adds a panel's rows to sums of its columns, in rising row.
 struct ColumnSums<'a, E> {
     panel: &'a [E],
     sums: &'a mut [E],
@@ -214,6 +207,7 @@ impl<E: Element> Kernel<E> for ColumnSums<'_, E> {
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {
         let mut sums = [E::ZERO; PANEL];
+        sums.copy_from_slice(self.sums);
         for row in self.panel.chunks_exact(PANEL) {
             for (sum, &g) in sums.iter_mut().zip(row) {
                 *sum += g;
@@ -226,8 +220,9 @@ impl<E: Element> Kernel<E> for ColumnSums<'_, E> {
 /// Adds some columns of a panel's rows to the rows of their tokens.
 struct Scatter<'a, E, T> {
     panel: &'a [E],
+    rows: Range<usize>,
     token: T,
-    columns: Range<usize>,
+    columns: Columns,
     grad: &'a mut [E],
 }
 
@@ -235,9 +230,10 @@ impl<E: Element, T: Fn(usize) -> usize> Kernel<E> for Scatter<'_, E, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {
-        for (r, row) in self.panel.chunks_exact(PANEL).enumerate() {
-            let sums = &mut self.grad[(self.token)(r) * PANEL..][..PANEL][self.columns.clone()];
-            for (sum, &g) in sums.iter_mut().zip(&row[self.columns.clone()]) {
+        let columns = self.columns.first..self.columns.first + self.columns.width;
+        for (r, row) in self.rows.zip(self.panel.chunks_exact(PANEL)) {
+            let sums = &mut self.grad[(self.token)(r) * PANEL..][..PANEL][columns.clone()];
+            for (sum, &g) in sums.iter_mut().zip(&row[columns.clone()]) {
                 *sum += g;
             }
         }

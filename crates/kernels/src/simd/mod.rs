@@ -44,7 +44,10 @@ pub trait Simd<E: Element>: Copy + Send + Sync {
     unsafe fn store(self, to: *mut E, x: Self::V);
     /// Fetches the memory around `at` for writing, where the instruction set can: a hint that may lead anywhere.
     #[inline(always)]
-    fn prefetch(self, _at: *const E) {}
+    fn fetch_to_write(self, _at: *const E) {}
+    /// The same for reading, to the second-level cache.
+    #[inline(always)]
+    fn fetch(self, _at: *const E) {}
     /// `x` in every lane.
     fn splat(self, x: E) -> Self::V;
     /// `a + b`.

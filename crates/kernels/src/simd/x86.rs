@@ -27,7 +27,12 @@ macro_rules! intrinsics {
                 unsafe { $store(to, x) }
             }
             #[inline(always)]
-            fn prefetch(self, at: *const $float) {
+            fn fetch(self, at: *const $float) {
+                // SAFETY: a hint, which faults nowhere; `self` proves the instruction.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+            }
+            #[inline(always)]
+            fn fetch_to_write(self, at: *const $float) {
                 // SAFETY: a hint, which faults nowhere and which processors without it pass over. The intrinsic of this
                 // instruction fetches for reading where the compiler is not told of the feature, which has no stable name.
                 #[cfg(not(miri))]
