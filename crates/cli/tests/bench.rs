@@ -25,7 +25,8 @@ fn figures_of_a_row_fit_each_other() {
     assert!((number(0, "tokens_per_sec") * seconds / 50.0 - 1.0).abs() < 1e-9);
     assert!((number(0, "gflops") * seconds / (50.0 * 6.0 * 16_500.0 / 1e9) - 1.0).abs() < 1e-9);
     assert!(number(0, "gflops_with_one_hot") > number(0, "gflops") && number(0, "ms_min") <= number(0, "ms_median"));
-    assert!((number(0, "peak_share") - number(0, "gflops") / all).abs() < 1e-9);
+    // Of the peak between the steps, which the machine's best bounds but for its noise.
+    assert!(number(0, "peak_share") > 0.5 * number(0, "gflops") / all && number(0, "peak_share") < 1.5);
     assert_eq!(rows[1]["row"], "sample lstm 2x128 int8 x1");
     assert!(number(1, "bandwidth_share") > 0.0 && number(1, "weights_gb_per_sec") > 0.0);
     // A quarter of the full weights' bytes, and the row of a token in full.
@@ -33,6 +34,27 @@ fn figures_of_a_row_fit_each_other() {
     assert!((bytes - (3.0 * 4.0 * 128.0 * 128.0 + 80.0 * 128.0 + 4.0 * 512.0)).abs() < 1.0, "{bytes}");
     let table = stdout(&place.done(&args));
     assert!(table.contains("peak") && table.lines().count() == 5 + narrow.len(), "{table}");
+}
+
+#[test]
+fn the_parts_of_a_step_are_the_whole_of_it() {
+    let place = Place::new();
+    let args = ["bench", "--parts", "--rows", "rnn 1x100,2x128 int8 x1", "--seconds", "0.05", "--threads", "1"];
+    let told = json(&place.done(&[&args[..], &["--json"]].concat()));
+    let row = |name: &str| told["rows"].as_array().unwrap().iter().find(|row| row["row"] == name).unwrap().clone();
+    assert!(row("sample lstm 2x128 int8 x1").get("parts").is_none());
+    let parts = row("rnn 1x100 B1 T50")["parts"].as_array().unwrap().clone();
+    let sum = |key: &str| parts.iter().map(|part| part[key].as_f64().unwrap()).sum::<f64>();
+    assert!((sum("share") - 1.0).abs() < 1e-9, "{parts:?}");
+    assert!((0.3..1.0).contains(&sum("lost")), "a row of one text is far from the peak: {parts:?}");
+    let names: Vec<_> = parts.iter().map(|part| part["part"].as_str().unwrap()).collect();
+    for name in ["steps forward", "head with its loss", "steps back", "weight gradients", "optimizer"] {
+        let part =
+            &parts[names.iter().position(|found| *found == name).unwrap_or_else(|| panic!("{name} in {names:?}"))];
+        assert_eq!(part.get("peak_share").is_some(), name != "optimizer");
+    }
+    assert_eq!(names.last(), Some(&"between them"));
+    place.refused(2, "cannot be used with", &["bench", "--parts", "--growth"]);
 }
 
 #[test]
