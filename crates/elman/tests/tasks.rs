@@ -141,6 +141,33 @@ fn a_classifier_is_learned_resumed_and_read_back() {
 }
 
 #[test]
+fn adjusted_logits_leave_the_shares_of_the_classes_out() {
+    // Nine of ten examples are of one class, and a text says nothing about its class.
+    let rows = format!("text,label\n{}x,rare\n", "x,common\n".repeat(9));
+    let table = Table::from_bytes("t.csv", rows.as_bytes(), Format::Csv, true).unwrap();
+    let mark = Corpus::from_text("t.csv", rows).mark();
+    let rare = |logit_adjustment: f64| {
+        let settings = ClassifySettings { logit_adjustment, keep_duplicates: true, ..ClassifySettings::default() };
+        let base = small(TaskSettings::Classify(settings), 200);
+        let config = Config { val_frac: 0.0, output_dropout: 0.0, batch: 10, ..base };
+        let data = Labelled::of_table(&table, &Source::default(), mark.clone()).unwrap();
+        let mut trainer =
+            Trainer::of(config.clone(), Classify::<f64>::new(&config, data, None).unwrap(), &cpu()).unwrap();
+        trainer.run(None, &mut |_| Control::Continue).unwrap();
+        let (task, tape) = trainer.task_and_tape();
+        task.trained().predict(tape, "x", &Items::Texts(vec!["x".into()]), 1).unwrap()[0][1]
+    };
+    // The shares to the power 1 - tau, over their sum.
+    for (tau, want) in [(0.0, 0.1), (0.5, 1.0 / (1.0 + 3.0)), (1.0, 0.5)] {
+        let got = rare(tau);
+        assert!((got - want).abs() < 1e-3, "tau {tau}: {got}, expected {want}");
+    }
+    let settings = ClassifySettings { logit_adjustment: -0.5, ..ClassifySettings::default() };
+    let error = small(TaskSettings::Classify(settings), 1).check().unwrap_err().to_string();
+    assert_eq!(error, "logit_adjustment is -0.5, expected a finite number, 0 or more");
+}
+
+#[test]
 fn a_tagger_is_learned_resumed_and_read_back() {
     let tag = small(TaskSettings::Tag(TagSettings::default()), 80);
     let config = Config { min_freq: 1, dtype: Dtype::F64, ..tag };

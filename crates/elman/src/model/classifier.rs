@@ -21,6 +21,15 @@ pub struct Classifier<E> {
     params: Params<E>,
 }
 
+/// What is done for rare classes while a classifier learns; nothing where both are None.
+#[derive(Clone, Debug, Default)]
+pub struct Balance<E> {
+    /// What an example of each class counts.
+    pub weights: Option<Vec<f64>>,
+    /// What is added to the logit of each class.
+    pub offsets: Option<Vec<E>>,
+}
+
 /// A classifier without the memory of its parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Layers {
@@ -117,19 +126,23 @@ impl<E: Element> Classifier<E> {
         tape.linear(&self.params, layers.head, layers.classes, pooled)
     }
 
-    /// Mean loss in nats; `grads` is overwritten. `weights`: what an example of each class counts.
+    /// Mean loss in nats; `grads` is overwritten. Errors: as [`Self::forward`]; a balance of other classes.
     pub fn loss_and_grads(
         &self,
         tape: &mut Tape<E>,
         batch: &Padded<E>,
         targets: &[u32],
-        weights: Option<&[f64]>,
+        balance: &Balance<E>,
         mut dropout: Option<ChaCha8Rng>,
         grads: &mut Params<E>,
     ) -> Result<f64, Error> {
         tape.start(true);
-        let logits = self.forward(tape, batch, dropout.as_mut())?;
-        let (loss, _) = match weights {
+        let mut logits = self.forward(tape, batch, dropout.as_mut())?;
+        if let Some(offsets) = &balance.offsets {
+            let offsets = tape.dense_leaf(offsets.len(), &offsets.repeat(batch.rows), false)?;
+            logits = tape.add(logits, offsets)?;
+        }
+        let (loss, _) = match &balance.weights {
             Some(weights) => tape.weighted_cross_entropy(logits, targets, weights)?,
             None => tape.cross_entropy(logits, targets)?,
         };
