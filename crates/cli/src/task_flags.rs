@@ -36,6 +36,9 @@ pub struct TaskFlags {
     /// classify: share of the tokens that are hidden as <unk> at each step of training [default: 0]
     #[arg(long, value_name = "SHARE", help_heading = "Task")]
     token_dropout: Option<f64>,
+    /// classify: networks that learn side by side, whose probabilities are averaged [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    members: Option<usize>,
     /// classify: keep examples that come twice with the same class
     #[arg(long, help_heading = "Task")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]

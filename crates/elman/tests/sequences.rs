@@ -43,7 +43,7 @@ fn classified<E: Element>(
 ) -> Ran<E> {
     let batch = Padded::new(sequences, places, padding);
     tape.start(false);
-    let logits = model.forward(tape, &batch, None).unwrap();
+    let logits = model.forward(tape, &batch, None).unwrap()[0];
     let logits = tape.dense_value(logits).chunks_exact(CLASSES).map(<[E]>::to_vec).collect();
     let targets: Vec<u32> = places.iter().map(|&at| (at % CLASSES) as u32).collect();
     let mut grads = model.params().zeros_like();

@@ -138,6 +138,9 @@ pub struct Classify {
     pub logit_adjustment: f64,
     /// Share of the tokens that are hidden as `<unk>` at each step of training.
     pub token_dropout: f64,
+    /// Networks that learn side by side, each from a start and with dropout of its own; the answer is the mean of their
+    /// probabilities (Lakshminarayanan et al. 2017).
+    pub members: usize,
     /// Whether examples that come twice with the same class stay.
     pub keep_duplicates: bool,
 }
@@ -151,6 +154,7 @@ impl Default for Classify {
             class_weights: ClassWeights::None,
             logit_adjustment: 0.0,
             token_dropout: 0.0,
+            members: 1,
             keep_duplicates: false,
         }
     }
@@ -159,6 +163,7 @@ impl Default for Classify {
 impl Classify {
     fn check(&self, config: &Config) -> Result<(), Error> {
         let share = self.token_dropout;
+        whole("members", self.members as u64, 1, 64)?;
         real("logit_adjustment", self.logit_adjustment, "a finite number, 0 or more", |tau| tau >= 0.0)?;
         real("token_dropout", share, "at least 0 and below 1", |share| (0.0..1.0).contains(&share))?;
         if share > 0.0 && !config.unk && config.tokenizer != TokenizerKind::Word {
