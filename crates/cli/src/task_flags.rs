@@ -29,6 +29,16 @@ pub struct TaskFlags {
     /// classify: what an example counts: all the same, balanced between the classes, or the root of that [default: none]
     #[arg(long, value_parser = ["none", "balanced", "root"], help_heading = "Task")]
     class_weights: Option<String>,
+    /// classify: how much of the classes' shares is left out of what is learned, so that rare ones are found: 0 none, 1 all
+    /// [default: 0]
+    #[arg(long, value_name = "TAU", help_heading = "Task")]
+    logit_adjustment: Option<f64>,
+    /// classify: share of the tokens that are hidden as <unk> at each step of training [default: 0]
+    #[arg(long, value_name = "SHARE", help_heading = "Task")]
+    token_dropout: Option<f64>,
+    /// classify: networks that learn side by side, whose probabilities are averaged [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    members: Option<usize>,
     /// classify: keep examples that come twice with the same class
     #[arg(long, help_heading = "Task")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -19,6 +19,8 @@ pub enum Purpose {
     Split,
     /// Where a decoder reads what it wrote itself.
     Forcing,
+    /// Which tokens of a step are hidden.
+    Hidden,
 }
 
 impl Purpose {
@@ -31,6 +33,7 @@ impl Purpose {
             Purpose::Batches => 4,
             Purpose::Split => 5,
             Purpose::Forcing => 8,
+            Purpose::Hidden => 9,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use elman::config::{Cell, Classify, Config, Pooling, Tag, TaskSettings};
 use elman::data::sequences::{Padded, Sequences};
-use elman::model::{Classifier, Input, Tagger};
+use elman::model::{Balance, Classifier, Input, Tagger};
 use elman::params::Params;
 use elman::tape::Tape;
 use elman::{Cpu, Element};
@@ -43,11 +43,11 @@ fn classified<E: Element>(
 ) -> Ran<E> {
     let batch = Padded::new(sequences, places, padding);
     tape.start(false);
-    let logits = model.forward(tape, &batch, None).unwrap();
+    let logits = model.forward(tape, &batch, None).unwrap()[0];
     let logits = tape.dense_value(logits).chunks_exact(CLASSES).map(<[E]>::to_vec).collect();
     let targets: Vec<u32> = places.iter().map(|&at| (at % CLASSES) as u32).collect();
     let mut grads = model.params().zeros_like();
-    let loss = model.loss_and_grads(tape, &batch, &targets, None, None, &mut grads).unwrap();
+    let loss = model.loss_and_grads(tape, &batch, &targets, &Balance::default(), None, &mut grads).unwrap();
     (loss, logits, grads)
 }
 

@@ -15,7 +15,7 @@ use elman::data::sequences::{Padded, Sequences};
 use elman::data::series::{Columns, SeriesSet};
 use elman::data::table::{Format, Table};
 use elman::data::tagged::Tagged;
-use elman::model::{Conditioned, Conditions, Forecaster, Input, Tagger};
+use elman::model::{Classifier, Conditioned, Conditions, Forecaster, Input, Tagger};
 use elman::tape::Tape;
 use elman::task::Task;
 use elman::task::classify::{Classify, Trained, likeliest};
@@ -138,6 +138,84 @@ fn a_classifier_is_learned_resumed_and_read_back() {
             .to_string()
             .contains("expected tag or restore")
     );
+}
+
+#[test]
+fn adjusted_logits_leave_the_shares_of_the_classes_out() {
+    // Nine of ten examples are of one class, and a text says nothing about its class.
+    let rows = format!("text,label\n{}x,rare\n", "x,common\n".repeat(9));
+    let table = Table::from_bytes("t.csv", rows.as_bytes(), Format::Csv, true).unwrap();
+    let mark = Corpus::from_text("t.csv", rows).mark();
+    let rare = |logit_adjustment: f64| {
+        let settings = ClassifySettings { logit_adjustment, keep_duplicates: true, ..ClassifySettings::default() };
+        let base = small(TaskSettings::Classify(settings), 200);
+        let config = Config { val_frac: 0.0, output_dropout: 0.0, batch: 10, ..base };
+        let data = Labelled::of_table(&table, &Source::default(), mark.clone()).unwrap();
+        let mut trainer =
+            Trainer::of(config.clone(), Classify::<f64>::new(&config, data, None).unwrap(), &cpu()).unwrap();
+        trainer.run(None, &mut |_| Control::Continue).unwrap();
+        let (task, tape) = trainer.task_and_tape();
+        task.trained().predict(tape, "x", &Items::Texts(vec!["x".into()]), 1).unwrap()[0][1]
+    };
+    // The shares to the power 1 - tau, over their sum.
+    for (tau, want) in [(0.0, 0.1), (0.5, 1.0 / (1.0 + 3.0)), (1.0, 0.5)] {
+        let got = rare(tau);
+        assert!((got - want).abs() < 1e-3, "tau {tau}: {got}, expected {want}");
+    }
+    let settings = ClassifySettings { logit_adjustment: -0.5, ..ClassifySettings::default() };
+    let error = small(TaskSettings::Classify(settings), 1).check().unwrap_err().to_string();
+    assert_eq!(error, "logit_adjustment is -0.5, expected a finite number, 0 or more");
+}
+
+#[test]
+fn members_differ_and_their_probabilities_are_averaged() {
+    let settings = ClassifySettings { members: 3, token_dropout: 0.1, ..ClassifySettings::default() };
+    let config = small(TaskSettings::Classify(settings), 20);
+    let dir = is_the_same_cut_in_two(&config, |config| Classify::<f32>::new(config, labelled(), None));
+    let (_, trained) = Trained::<f32>::load(&stored(&dir)).unwrap();
+    let mut tape = Tape::new(&cpu());
+    let texts = Items::Texts(["azz", "bx", "y"].map(String::from).to_vec());
+    let together = trained.predict(&mut tape, "texts", &texts, 100).unwrap();
+    // Each member alone, as a classifier of one.
+    let alone = Config { task: Some(TaskSettings::Classify(ClassifySettings::default())), ..config };
+    let all: Vec<Vec<Vec<f64>>> = ["", "member2.", "member3."]
+        .iter()
+        .map(|prefix| {
+            let mut one =
+                Trained { model: Classifier::new(&alone, trained.encoding.input(), 2).unwrap(), ..trained.clone() };
+            let names: Vec<String> = one.model.params().names().map(str::to_string).collect();
+            for name in names {
+                let values = trained.model.params().get(&format!("{prefix}{name}")).unwrap();
+                one.model.params_mut().set(&name, &values).unwrap();
+            }
+            one.predict(&mut tape, "texts", &texts, 100).unwrap()
+        })
+        .collect();
+    assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2], "each has a start of its own");
+    for (text, mean) in together.iter().enumerate() {
+        for (class, &mean) in mean.iter().enumerate() {
+            let want = all.iter().map(|member| member[text][class]).sum::<f64>() / 3.0;
+            assert!((mean - want).abs() < 1e-15, "{mean} {want}");
+        }
+    }
+}
+
+#[test]
+fn what_tokens_and_members_cannot_be_is_named() {
+    let refused = |settings: ClassifySettings, unk: bool| {
+        Config { unk, ..small(TaskSettings::Classify(settings), 1) }.check().unwrap_err().to_string()
+    };
+    let plain = ClassifySettings::default;
+    assert_eq!(refused(ClassifySettings { members: 0, ..plain() }, true), "members is 0, expected 1 to 64");
+    let share = |token_dropout: f64| ClassifySettings { token_dropout, ..plain() };
+    assert_eq!(refused(share(1.0), true), "token_dropout is 1, expected at least 0 and below 1");
+    let no_unk = "token_dropout is 0.5, expected 0 without unk or words: there is no token that stands for another";
+    assert_eq!(refused(share(0.5), false), no_unk);
+    let columns = vec!["x".to_string()];
+    let items = Items::Vectors { columns, groups: vec![String::new(); 60], sequences: vec![vec![1.0]; 60] };
+    let config = small(TaskSettings::Classify(share(0.5)), 1);
+    let error = Classify::<f32>::new(&config, Labelled { items, ..labelled() }, None).map(|_| ()).unwrap_err();
+    assert_eq!(error.to_string(), "token_dropout is 0.5, expected 0 for rows of numbers");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, TokenizerKind, Translate, Words, whole};
+use super::{Config, TokenizerKind, Translate, Words, real, whole};
 use crate::distribution::Output;
 use crate::error::Error;
 
@@ -133,6 +133,14 @@ pub struct Classify {
     pub pooling: Pooling,
     /// What an example counts.
     pub class_weights: ClassWeights,
+    /// While it learns, each class's logit has so many times the log of the class's share of the examples added: 0 is the
+    /// plain loss, 1 leaves the shares out of what is learned (Menon et al. 2021, section 5.2).
+    pub logit_adjustment: f64,
+    /// Share of the tokens that are hidden as `<unk>` at each step of training.
+    pub token_dropout: f64,
+    /// Networks that learn side by side, each from a start and with dropout of its own; the answer is the mean of their
+    /// probabilities (Lakshminarayanan et al. 2017).
+    pub members: usize,
     /// Whether examples that come twice with the same class stay.
     pub keep_duplicates: bool,
 }
@@ -144,8 +152,25 @@ impl Default for Classify {
             bidirectional: true,
             pooling: Pooling::Last,
             class_weights: ClassWeights::None,
+            logit_adjustment: 0.0,
+            token_dropout: 0.0,
+            members: 1,
             keep_duplicates: false,
         }
+    }
+}
+
+impl Classify {
+    fn check(&self, config: &Config) -> Result<(), Error> {
+        let share = self.token_dropout;
+        whole("members", self.members as u64, 1, 64)?;
+        real("logit_adjustment", self.logit_adjustment, "a finite number, 0 or more", |tau| tau >= 0.0)?;
+        real("token_dropout", share, "at least 0 and below 1", |share| (0.0..1.0).contains(&share))?;
+        if share > 0.0 && !config.unk && config.tokenizer != TokenizerKind::Word {
+            let expected = "0 without unk or words: there is no token that stands for another".to_string();
+            return Err(Error::Setting { name: "token_dropout", got: share.to_string(), expected });
+        }
+        Ok(())
     }
 }
 
@@ -326,9 +351,8 @@ impl TaskSettings {
     /// Errors: the first setting that is out of range, by its name.
     pub(super) fn check(&self, config: &Config) -> Result<(), Error> {
         match self {
-            TaskSettings::Classify(_) | TaskSettings::Generate(_) | TaskSettings::Tag(_) | TaskSettings::Restore(_) => {
-                Ok(())
-            }
+            TaskSettings::Generate(_) | TaskSettings::Tag(_) | TaskSettings::Restore(_) => Ok(()),
+            TaskSettings::Classify(classify) => classify.check(config),
             TaskSettings::Forecast(forecast) => forecast.check(),
             TaskSettings::Translate(translate) => translate.check(config),
         }

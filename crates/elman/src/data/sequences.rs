@@ -5,7 +5,7 @@ use elman_kernels::Element;
 
 use super::held_out::shuffle;
 use crate::error::Error;
-use crate::rng::{Purpose, generator};
+use crate::rng::{ChaCha8Rng, Purpose, generator, uniform};
 
 /// Sequences of tokens or of vectors.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +98,17 @@ impl<E: Element> Padded<E> {
             }
         }
         padded
+    }
+
+    /// Puts token 0, `<unk>` where it is reserved, in the place of a share of the tokens, each drawn by itself (Bowman et al.
+    /// 2016, section 3.1). Padding takes no draw.
+    pub fn hide(&mut self, share: f64, rng: &mut ChaCha8Rng) {
+        let tokens = self.tokens.iter_mut().zip(&self.present).filter(|(_, present)| **present);
+        for (token, _) in tokens {
+            if uniform(rng) < share {
+                *token = 0;
+            }
+        }
     }
 
     fn empty() -> Padded<E> {
@@ -218,6 +229,24 @@ mod tests {
         assert_ne!(orders[0], orders[1]);
         let mut again = Buckets::new(lengths, 8, 3);
         assert_eq!(again.places(130), buckets.places(130));
+    }
+
+    #[test]
+    fn a_share_of_the_tokens_is_hidden_and_no_padding() {
+        let sequences = Sequences::Tokens((0..400).map(|at| vec![7; at % 50]).collect());
+        let places: Vec<usize> = (0..400).collect();
+        let hidden = |share: f64, padding: usize| {
+            let mut batch: Padded<f32> = Padded::new(&sequences, &places, padding);
+            batch.hide(share, &mut generator(3, Purpose::Hidden, 1));
+            let seen = batch.tokens.iter().zip(&batch.present).filter(|(_, present)| **present);
+            seen.map(|(&token, _)| token).collect::<Vec<u32>>()
+        };
+        let count = |tokens: &[u32]| tokens.iter().filter(|&&token| token == 0).count() as f64;
+        let (some, all) = (hidden(0.2, 0), 9800.0);
+        assert_eq!((some.len() as f64, count(&hidden(0.0, 0))), (all, 0.0));
+        // Four deviations of a binomial count.
+        assert!((count(&some) - 0.2 * all).abs() < 4.0 * libm::sqrt(0.2 * 0.8 * all), "{}", count(&some));
+        assert_eq!(some, hidden(0.2, 3), "padding takes no draw");
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod reader;
 pub mod seq2seq;
 pub(crate) mod tagger;
 
-pub use classifier::Classifier;
+pub use classifier::{Balance, Classifier};
 pub use conditioned::{Conditioned, Conditions};
 pub use forecaster::Forecaster;
 pub use language_model::LanguageModel;

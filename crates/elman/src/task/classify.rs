@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Loss, Task};
 use crate::checkpoint::Stored;
-use crate::config::{ClassWeights, Config};
+use crate::config::{ClassWeights, Classify as Settings, Config};
 use crate::data::TextMark;
 use crate::data::encoding::{Encoding, Features};
 use crate::data::held_out::{HeldOut, distinct, in_both};
@@ -15,7 +15,7 @@ use crate::data::labelled::{Items, Labelled};
 use crate::data::sequences::{Buckets, Padded, Sequences, read_by_length};
 use crate::error::Error;
 use crate::metrics::Confusion;
-use crate::model::classifier::{Classifier, Layers};
+use crate::model::classifier::{Balance, Classifier, Layers};
 use crate::params::Params;
 use crate::report::Shape;
 use crate::rng::{Purpose, generator};
@@ -31,8 +31,9 @@ pub struct Classify<E> {
     trained: Trained<E>,
     train: Examples,
     held: Examples,
-    /// What an example of each class counts.
-    weights: Option<Vec<f64>>,
+    balance: Balance<E>,
+    /// Share of the tokens that are hidden at each step.
+    token_dropout: f64,
     buckets: Buckets,
     notes: Vec<String>,
 }
@@ -74,6 +75,10 @@ impl<E: Element> Classify<E> {
             let problem = format!("every example is {}, expected at least 2 classes", data.classes.join(""));
             return Err(Error::Data { name, problem });
         }
+        if settings.token_dropout > 0.0 && matches!(data.items, Items::Vectors { .. }) {
+            let (got, expected) = (settings.token_dropout.to_string(), "0 for rows of numbers".to_string());
+            return Err(Error::Setting { name: "token_dropout", got, expected });
+        }
         let mut notes = Vec::new();
         let members = match settings.keep_duplicates {
             true => (0..data.items.len()).collect(),
@@ -114,16 +119,19 @@ impl<E: Element> Classify<E> {
         let train = Examples { sequences: encode(&train_items, "examples to train on")?, labels };
         let held = Examples { sequences: encode(&held_items, "held-out examples")?, labels: held_labels };
         let model = Classifier::new(config, encoding.input(), data.classes.len())?;
-        let share = train.labels.len() as f64 / data.classes.len() as f64;
-        let balanced = |n: &usize| share / (*n).max(1) as f64;
-        let weights = match settings.class_weights {
-            ClassWeights::None => None,
-            ClassWeights::Balanced => Some(members.iter().map(balanced).collect()),
-            ClassWeights::Root => Some(members.iter().map(|n| libm::sqrt(balanced(n))).collect()),
-        };
         let buckets = Buckets::new(train.sequences.lengths(), config.batch, config.seed);
         let trained = Trained { encoding, classes: data.classes, model };
-        Ok(Classify { mark: data.mark, trained, train, held, weights, buckets, notes })
+        let balance = balance(&settings, &members);
+        Ok(Classify {
+            mark: data.mark,
+            trained,
+            train,
+            held,
+            balance,
+            token_dropout: settings.token_dropout,
+            buckets,
+            notes,
+        })
     }
 
     /// What is learned, with all that a prediction needs.
@@ -142,6 +150,20 @@ fn members_of(labels: &[u32], classes: usize) -> Vec<usize> {
     let mut members = vec![0; classes];
     labels.iter().for_each(|&label| members[label as usize] += 1);
     members
+}
+
+/// What is done for rare classes, of which each has so many members.
+fn balance<E: Element>(settings: &Settings, members: &[usize]) -> Balance<E> {
+    let (all, classes) = (members.iter().sum::<usize>() as f64, members.len() as f64);
+    let balanced = |n: &usize| all / classes / (*n).max(1) as f64;
+    let weights = match settings.class_weights {
+        ClassWeights::None => None,
+        ClassWeights::Balanced => Some(members.iter().map(balanced).collect()),
+        ClassWeights::Root => Some(members.iter().map(|n| libm::sqrt(balanced(n))).collect()),
+    };
+    let tau = settings.logit_adjustment;
+    let offset = |n: &usize| E::from_f64(tau * libm::log((*n).max(1) as f64 / all));
+    Balance { weights, offsets: (tau > 0.0).then(|| members.iter().map(offset).collect()) }
 }
 
 /// What stands under `task` in a model file.
@@ -264,11 +286,11 @@ impl<E: Element> Task for Classify<E> {
 
     fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
         let places = self.buckets.places(step - 1);
-        let batch = Padded::new(&self.train.sequences, places, 0);
+        let mut batch = Padded::new(&self.train.sequences, places, 0);
+        batch.hide(self.token_dropout, &mut generator(config.seed, Purpose::Hidden, step));
         let targets: Vec<u32> = places.iter().map(|&at| self.train.labels[at]).collect();
         let dropout = Some(generator(config.seed, Purpose::Dropout, step));
-        let weights = self.weights.as_deref();
-        let mean = self.trained.model.loss_and_grads(tape, &batch, &targets, weights, dropout, grads)?;
+        let mean = self.trained.model.loss_and_grads(tape, &batch, &targets, &self.balance, dropout, grads)?;
         Ok(Loss { mean, predictions: batch.rows, rows: batch.rows })
     }
 
