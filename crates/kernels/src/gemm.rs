@@ -369,23 +369,22 @@ struct Transpose<'a, E> {
 impl<E: Element> Kernel<E> for Transpose<'_, E> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, _: S) {
+    fn run<S: Simd<E>>(self, s: S) {
         const SIDE: usize = 16;
         let Columns { first, width } = self.columns;
         for (i, to) in self.to.chunks_exact_mut(SIDE * PANEL).enumerate() {
             let n = i * SIDE;
             let from = &self.from[n / width * self.panel_len + first + n % width..];
             for input in (0..PANEL).step_by(SIDE) {
-                // A block of 16 by 16, in registers where there are so many.
-                let mut block = [[E::ZERO; SIDE]; SIDE];
-                for (j, row) in block.iter_mut().enumerate() {
-                    if input + j < self.inputs {
-                        row.copy_from_slice(&from[(input + j) * PANEL..][..SIDE]);
-                    }
+                if input + SIDE <= self.inputs {
+                    let from = &from[input * PANEL..][..(SIDE - 1) * PANEL + SIDE];
+                    // SAFETY: 16 rows of 16, `PANEL` apart, of both.
+                    unsafe { s.transpose(from.as_ptr(), PANEL, to[input..].as_mut_ptr(), PANEL) };
+                    continue;
                 }
                 for (j, to) in to.chunks_exact_mut(PANEL).enumerate() {
-                    for (to, row) in to[input..input + SIDE].iter_mut().zip(&block) {
-                        *to = row[j];
+                    for (k, to) in to[input..input + SIDE].iter_mut().enumerate() {
+                        *to = if input + k < self.inputs { from[(input + k) * PANEL + j] } else { E::ZERO };
                     }
                 }
             }

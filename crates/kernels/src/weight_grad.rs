@@ -86,13 +86,17 @@ pub(crate) fn add<E: Element, const N: usize>(
 }
 
 impl<E: Element> OutputGrad<'_, E> {
-    /// The pairs of some columns of the rows `rows` of panel `p`: `[rows/2][64]`, of which those columns are written.
+    /// Some columns of the rows `rows` of panel `p`, `[rows][64]`, or of their pairs, `[rows/2][64]`.
     #[inline(always)]
-    fn pair_panel(&self, rows: Range<usize>, p: usize, columns: Range<usize>, to: &mut [E]) {
+    fn copy_panel(&self, rows: Range<usize>, p: usize, columns: Range<usize>, pairs: bool, to: &mut [E]) {
         let row = |r: usize| &self.values[p * self.panel_stride + r * self.ldb..][columns.clone()];
-        for (to, r) in to.chunks_exact_mut(PANEL).zip(rows.clone().step_by(2)) {
-            let odd = (r + 1 < rows.end).then(|| row(r + 1));
-            pairs::pair_rows(row(r), odd, &mut to[columns.clone()]);
+        for (to, r) in to.chunks_exact_mut(PANEL).zip(rows.clone().step_by(if pairs { 2 } else { 1 })) {
+            let to = &mut to[columns.clone()];
+            if pairs {
+                pairs::pair_rows(row(r), (r + 1 < rows.end).then(|| row(r + 1)), to);
+            } else {
+                to.copy_from_slice(row(r));
+            }
         }
     }
 }
@@ -176,7 +180,9 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
     fn run<S: Simd<E>>(self, s: S) {
         let WeightGradPart { b, weights, grads, panels, columns, pairs, room, also } = self;
         let columns = |w: &WeightGrad<'_, E>| columns.clone().unwrap_or(0..w.k);
-        let mut paired = if pairs { Some([E::ZERO; BLOCK_K / 2 * PANEL]) } else { None };
+        // Rows that lie on a page each are copied together: they are read once for every tile.
+        let is_far = b.ldb >= 4096 / size_of::<E>();
+        let mut near = if pairs || is_far { Some([E::ZERO; BLOCK_K * PANEL]) } else { None };
         for first_row in (0..b.rows).step_by(BLOCK_K) {
             let rows = first_row..(first_row + BLOCK_K).min(b.rows);
             let mut free = &mut *room;
@@ -187,18 +193,18 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
                 weights[i].left(rows.clone(), columns(&weights[i]), pairs, to)
             });
             for p in panels.clone() {
-                let (right, ldb) = match &mut paired {
-                    Some(paired) => {
+                let (right, ldb) = match &mut near {
+                    Some(near) => {
                         let first = weights.iter().fold(PANEL, |first, w| first.min(w.columns(p).start));
                         let end = weights.iter().fold(0, |end, w| end.max(w.columns(p).end));
-                        b.pair_panel(rows.clone(), p, first..end, paired);
-                        (paired.as_ptr(), PANEL)
+                        b.copy_panel(rows.clone(), p, first..end, pairs, near);
+                        (near.as_ptr(), PANEL)
                     }
                     None => (b.values[p * b.panel_stride + rows.start * b.ldb..].as_ptr(), b.ldb),
                 };
                 // What is read next, where its rows follow each other: the same rows of the next panel, or the next of the first.
                 let next = match p + 1 < panels.end {
-                    _ if ldb != PANEL => right,
+                    _ if b.ldb != PANEL || near.is_some() => right,
                     true => right.wrapping_add(b.panel_stride),
                     false => b.values.as_ptr().wrapping_add(panels.start * b.panel_stride + rows.end * ldb),
                 };

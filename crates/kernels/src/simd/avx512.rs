@@ -39,6 +39,44 @@ fn dot(a: __m512, b: __m512, sum: __m512) -> __m512 {
     _mm512_dpbf16_ps(sum, a, b)
 }
 
+/// 16 rows of 16: pairs of rows are interleaved, then pairs of pairs, so that a lane of four holds one column of four rows;
+/// then the lanes are exchanged.
+///
+/// # Safety
+/// As [`Simd::transpose`].
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    // SAFETY: the caller's promise.
+    let rows: [__m512; 16] = std::array::from_fn(|i| unsafe { _mm512_loadu_ps(from.add(i * from_stride)) });
+    let mut fours = [_mm512_setzero_ps(); 16];
+    for (rows, fours) in rows.chunks_exact(4).zip(fours.chunks_exact_mut(4)) {
+        let double = |x| _mm512_castps_pd(x);
+        let (low, high) = (_mm512_unpacklo_ps(rows[0], rows[1]), _mm512_unpackhi_ps(rows[0], rows[1]));
+        let (low_after, high_after) = (_mm512_unpacklo_ps(rows[2], rows[3]), _mm512_unpackhi_ps(rows[2], rows[3]));
+        fours[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(double(low), double(low_after)));
+        fours[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(double(low), double(low_after)));
+        fours[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(double(high), double(high_after)));
+        fours[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(double(high), double(high_after)));
+    }
+    for j in 0..4 {
+        // Lane L of `fours[4 g + j]` is column 4 L + j of the rows from 4 g on.
+        let (first, second) = ((fours[j], fours[4 + j]), (fours[8 + j], fours[12 + j]));
+        let even = |(a, b)| _mm512_shuffle_f32x4::<0x88>(a, b);
+        let odd = |(a, b)| _mm512_shuffle_f32x4::<0xdd>(a, b);
+        let columns = [
+            even((even(first), even(second))),
+            even((odd(first), odd(second))),
+            odd((even(first), even(second))),
+            odd((odd(first), odd(second))),
+        ];
+        for (lane, column) in columns.into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { _mm512_storeu_ps(to.add((4 * lane + j) * to_stride), column) };
+        }
+    }
+}
+
 /// Bits of `2^n`: adding 1.5 * 2^23 leaves the integer n in the low bits of the sum; shifted up by 23, it is the
 /// exponent's distance from that of 1.
 #[target_feature(enable = "avx512f,avx512dq")]
@@ -96,7 +134,8 @@ intrinsics!(
     if_positive_f32,
     _mm512_scalef_ps;
     enabled_dot,
-    dot
+    dot,
+    transpose
 );
 intrinsics!(
     Avx512,

@@ -48,6 +48,19 @@ pub trait Simd<E: Element>: Copy + Send + Sync {
     /// The same for reading, to the second-level cache.
     #[inline(always)]
     fn fetch(self, _at: *const E) {}
+    /// Writes the transpose of 16 rows of 16 elements, whose rows begin `from_stride` and `to_stride` apart.
+    ///
+    /// # Safety
+    /// `from` is valid for reading those rows, `to` for writing them; they do not overlap.
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const E, from_stride: usize, to: *mut E, to_stride: usize) {
+        for i in 0..16 {
+            for j in 0..16 {
+                // SAFETY: the caller's promise.
+                unsafe { *to.add(i * to_stride + j) = *from.add(j * from_stride + i) };
+            }
+        }
+    }
     /// `x` in every lane.
     fn splat(self, x: E) -> Self::V;
     /// `a + b`.

@@ -5,7 +5,7 @@
 /// function `enabled`, compiled for the token's instructions.
 macro_rules! intrinsics {
     ($token:ident, $float:ident, $vector:ident, $lanes:literal, $tile:literal, $load:ident, $store:ident, $splat:ident, $add:ident, $sub:ident,
-     $mul:ident, $div:ident, $fma:ident, $fnma:ident, $min:ident, $max:ident, $and:expr, $andnot:expr, $or:expr, $pow2:expr, $if_positive:expr $(, $scale:ident)? $(; $enabled_dot:ident, $dot:ident)?) => {
+     $mul:ident, $div:ident, $fma:ident, $fnma:ident, $min:ident, $max:ident, $and:expr, $andnot:expr, $or:expr, $pow2:expr, $if_positive:expr $(, $scale:ident)? $(; $enabled_dot:ident, $dot:ident, $transpose:ident)?) => {
         impl Simd<$float> for $token {
             type V = $vector;
             const LANES: usize = $lanes;
@@ -119,6 +119,11 @@ macro_rules! intrinsics {
                 unsafe fn vectorize_pairs<K: Kernel<$float>>(self, kernel: K) -> K::Output {
                     // SAFETY: `self` proves its instructions, the caller that of the products.
                     unsafe { $enabled_dot(self, kernel) }
+                }
+                #[inline(always)]
+                unsafe fn transpose(self, from: *const $float, from_stride: usize, to: *mut $float, to_stride: usize) {
+                    // SAFETY: the caller's promise; `self` proves the instructions.
+                    unsafe { $transpose(from, from_stride, to, to_stride) }
                 }
                 #[inline(always)]
                 unsafe fn dot_pairs(self, a: $vector, b: $vector, sum: $vector) -> $vector {
