@@ -138,7 +138,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.json {
         terminal::print_json(&Report { machine, rows: measured })?;
     } else {
-        say!("share: of the peak; bandwidth: of reading as many bytes as the weights have, on as many threads");
+        say!(
+            "share: of the peak between the steps; bandwidth: of reading as many bytes as the weights have, on as many threads"
+        );
         if args.parts {
             say!("lost: what products at the peak would not take, of the step");
         }

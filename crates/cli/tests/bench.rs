@@ -26,7 +26,7 @@ fn figures_of_a_row_fit_each_other() {
     assert!((number(0, "gflops") * seconds / (50.0 * 6.0 * 16_500.0 / 1e9) - 1.0).abs() < 1e-9);
     assert!(number(0, "gflops_with_one_hot") > number(0, "gflops") && number(0, "ms_min") <= number(0, "ms_median"));
     // Of the peak between the steps, which the machine's best bounds but for its noise.
-    assert!(number(0, "peak_share") > 0.5 * number(0, "gflops") / all && number(0, "peak_share") < 1.5);
+    assert!(number(0, "peak_share") > 0.1 * number(0, "gflops") / all && number(0, "peak_share") < 1.5);
     assert_eq!(rows[1]["row"], "sample lstm 2x128 int8 x1");
     assert!(number(1, "bandwidth_share") > 0.0 && number(1, "weights_gb_per_sec") > 0.0);
     // A quarter of the full weights' bytes, and the row of a token in full.
@@ -39,7 +39,8 @@ fn figures_of_a_row_fit_each_other() {
 #[test]
 fn the_parts_of_a_step_are_the_whole_of_it() {
     let place = Place::new();
-    let args = ["bench", "--parts", "--rows", "rnn 1x100,2x128 int8 x1", "--seconds", "0.05", "--threads", "1"];
+    let args =
+        ["bench", "--parts", "--rows", "rnn 1x100,lstm 2x128 B50,2x128 int8 x1", "--seconds", "0.3", "--threads", "1"];
     let told = json(&place.done(&[&args[..], &["--json"]].concat()));
     let row = |name: &str| told["rows"].as_array().unwrap().iter().find(|row| row["row"] == name).unwrap().clone();
     assert!(row("sample lstm 2x128 int8 x1").get("parts").is_none());
@@ -54,6 +55,9 @@ fn the_parts_of_a_step_are_the_whole_of_it() {
         assert_eq!(part.get("peak_share").is_some(), name != "optimizer");
     }
     assert_eq!(names.last(), Some(&"between them"));
+    // Two layers have every part that products are counted for.
+    let layers = row("lstm 2x128 B50 T50")["parts"].as_array().unwrap().clone();
+    assert_eq!(layers.iter().filter(|part| part.get("peak_share").is_some()).count(), 6, "{layers:?}");
     place.refused(2, "cannot be used with", &["bench", "--parts", "--growth"]);
 }
 

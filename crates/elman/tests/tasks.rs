@@ -201,6 +201,21 @@ fn members_differ_and_their_probabilities_are_averaged() {
 }
 
 #[test]
+fn hidden_tokens_change_what_is_learned() {
+    let learned = |token_dropout: f64| {
+        let settings = ClassifySettings { token_dropout, ..ClassifySettings::default() };
+        let config = small(TaskSettings::Classify(settings), 1);
+        let mut trainer =
+            Trainer::of(config.clone(), Classify::<f32>::new(&config, labelled(), None).unwrap(), &cpu()).unwrap();
+        trainer.run(None, &mut |_| Control::Continue).unwrap();
+        let (task, tape) = trainer.task_and_tape();
+        task.trained().predict(tape, "azz", &Items::Texts(vec!["azz".into()]), 1).unwrap()
+    };
+    assert_eq!(learned(0.5), learned(0.5));
+    assert_ne!(learned(0.5), learned(0.0));
+}
+
+#[test]
 fn what_tokens_and_members_cannot_be_is_named() {
     let refused = |settings: ClassifySettings, unk: bool| {
         Config { unk, ..small(TaskSettings::Classify(settings), 1) }.check().unwrap_err().to_string()

@@ -248,6 +248,31 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_a_period_are_split_alike_in_all() {
+        for threads in [1, 2, 3] {
+            let cpu = Cpu::with_backend(Backend::detect(), threads).unwrap();
+            for periods in 0..4 {
+                for period in [0, 1, 9, 10, 15, 32, 33] {
+                    let parts = Mutex::new(Vec::new());
+                    cpu.split_rows(periods, period, usize::MAX, |rows| parts.lock().unwrap().push(rows));
+                    let parts = parts.into_inner().unwrap();
+                    let mut all: Vec<usize> = parts.iter().flat_map(|rows| rows.runs().flatten()).collect();
+                    all.sort_unstable();
+                    assert_eq!(all, (0..periods * period).collect::<Vec<_>>(), "{periods} of {period} on {threads}");
+                    let alike = match threads {
+                        2 => [10, 32, 33].contains(&period),
+                        3 => [15, 32, 33].contains(&period),
+                        _ => false,
+                    };
+                    if periods > 1 {
+                        assert_eq!(alike, !parts.is_empty() && parts.iter().all(|rows| rows.count == periods));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_grain_of_0_is_one_of_1_and_little_work_is_split_where_asked() {
         let cpu = Cpu::with_backend(Backend::detect(), 3).unwrap();
         for (cpu, expected) in [(cpu.clone(), 1), (cpu.with_work_per_thread(1), 3)] {

@@ -132,7 +132,8 @@ pub(crate) struct Tile<E, const MR: usize, const NV: usize, const A_COLUMNS: boo
     pub a: Left<E>,
     pub b: *const E,
     pub ldb: usize,
-    /// What a later tile reads: a line of it is fetched at every step of k. `b` where there is nothing to fetch.
+    /// What a later tile reads as this one reads `b`: a line of a row is fetched at every step of k. `b` where there is
+    /// nothing to fetch.
     pub ahead: *const E,
     pub c: *mut E,
     pub ldc: usize,
@@ -144,7 +145,7 @@ impl<E: Element, const MR: usize, const NV: usize, const A_COLUMNS: bool, const 
 {
     type Output = ();
 
-    /// Needs: `a` readable over MR rows, `b` over `width * panels` rows of NV vectors, `c` writable over MR rows of NV
+    /// Needs: `a` readable over MR rows, or with `A_COLUMNS` over `width` rows of MR columns, `b` over `width * panels` rows of NV vectors, `c` writable over MR rows of NV
     /// vectors, all as `nn` and `weight_grad.rs` give them; with pairs, `vectorize_pairs`.
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
@@ -166,7 +167,7 @@ impl<E: Element, const MR: usize, const NV: usize, const A_COLUMNS: bool, const 
                 let mut a = self.a.ptr.wrapping_add(panel * self.a.panel_stride);
                 for _ in 0..self.a.width {
                     s.fetch(ahead);
-                    ahead = ahead.wrapping_add(line::<E>());
+                    ahead = ahead.wrapping_add(self.ldb);
                     let mut columns = [s.splat(E::ZERO); NV];
                     for (j, column) in columns.iter_mut().enumerate() {
                         *column = s.load(b.add(j * S::LANES));
@@ -191,22 +192,15 @@ impl<E: Element, const MR: usize, const NV: usize, const A_COLUMNS: bool, const 
 }
 
 /// Elements of a cache line.
-const fn line<E>() -> usize {
+pub(crate) const fn line<E>() -> usize {
     64 / size_of::<E>()
 }
 
-/// Where tile `i` of those that read one panel finds lines of the next to fetch: each takes as many as it has steps of k,
-/// until all `vectors` of a row are fetched.
+/// What tile `i` of those that read the same columns of `b` fetches of the columns `next`, which are read after them: the
+/// line i of every row, until all of its `vectors` are fetched.
 #[inline(always)]
-pub(crate) fn ahead<E: Element, S: Simd<E>>(
-    i: usize,
-    steps: usize,
-    vectors: usize,
-    b: *const E,
-    next: *const E,
-) -> *const E {
-    let lines = vectors * S::LANES / line::<E>();
-    if i < lines { next.wrapping_add(i * steps * line::<E>()) } else { b }
+pub(crate) fn ahead_of<E: Element, S: Simd<E>>(i: usize, vectors: usize, b: *const E, next: *const E) -> *const E {
+    if i * line::<E>() < vectors * S::LANES { next.wrapping_add(i * line::<E>()) } else { b }
 }
 
 /// Runs the tile of `rows` by `vectors`, each shape in a function of its own.
@@ -293,17 +287,15 @@ pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: 
         let mut k = 0;
         loop {
             let part = a.block(k);
-            let (steps, k_after) = (part.depth(), k + part.depth());
+            let k_after = k + part.depth();
             for p in 0..panels {
                 // Without columns the operands are empty and these lead nowhere.
-                let (now, after) = match p + 1 < panels {
-                    true => {
-                        (b.wrapping_add(p * panel_len + k * PANEL), b.wrapping_add((p + 1) * panel_len + k * PANEL))
-                    }
-                    false if k_after < a.depth() => {
-                        (b.wrapping_add(p * panel_len + k * PANEL), b.wrapping_add(k_after * PANEL))
-                    }
-                    false => (b.wrapping_add(p * panel_len + k * PANEL), next),
+                let panel = |p: usize, k: usize| b.wrapping_add(p * panel_len + k * PANEL);
+                let now = panel(p, k);
+                let after = match p + 1 < panels {
+                    true => panel(p + 1, k),
+                    false if k_after < a.depth() => panel(0, k_after),
+                    false => next,
                 };
                 column_blocks::<E, S>((cols - p * PANEL).min(PANEL), |col, vectors| {
                     let (at, mut i) = (p * PANEL + col, 0);
@@ -318,7 +310,7 @@ pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: 
                                 };
                                 let a = Left { ptr: part.ptr.wrapping_add(r * a.row_stride), ..part };
                                 let (b, c) = (now.wrapping_add(col), c.add(r * ldc + at));
-                                let ahead = ahead::<E, S>(i, steps, vectors, b, after);
+                                let ahead = ahead_of::<E, S>(i, vectors, b, after.wrapping_add(col));
                                 i += 1;
                                 tile::<E, S, false>(s, size, vectors, Tile { a, b, ldb: PANEL, ahead, c, ldc, init });
                             }
@@ -344,6 +336,7 @@ pub(crate) fn transpose<E: Element>(cpu: &Cpu, from: &[E], k: usize, columns: Co
     let width = columns.width;
     assert_eq!(from.len(), outputs.div_ceil(width) * k * PANEL);
     assert_eq!(to.len(), k.div_ceil(PANEL) * outputs * PANEL);
+    assert!(outputs.is_multiple_of(16) && width.is_multiple_of(16));
     let target = Shared::new(to);
     // A copied number costs about as much as 8 multiply-adds.
     cpu.split(k.div_ceil(PANEL), 1, saturating_product(&[k, outputs, 8]), |panels| {
@@ -387,6 +380,27 @@ impl<E: Element> Kernel<E> for Transpose<'_, E> {
                         *to = if input + k < self.inputs { from[(input + k) * PANEL + j] } else { E::ZERO };
                     }
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_hold_every_row_once_and_no_more_than_a_block() {
+        for len in [0, 1, 5, 192, 193, 400] {
+            for count in [0, 1, 2, 50] {
+                let rows = Rows { first: 3, len, count, stride: len + 7 };
+                let mut all: Vec<usize> = Vec::new();
+                for group in rows.groups() {
+                    assert!(group.count * group.len <= BLOCK_ROWS, "{rows:?}: {group:?}");
+                    all.extend(group.runs().flatten());
+                }
+                assert_eq!(all, rows.runs().flatten().collect::<Vec<_>>(), "{rows:?}");
+                assert_eq!(all.len(), len * count);
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Holds the products that make weight gradients, over the tile of `gemm.rs`: sums over rows, in rising row. Refuses biases.
+//! Holds the products that make weight gradients, over the tile of `gemm.rs`: sums over rows, in rising row. Refuses to know
+//! what else is summed beside them (`also`).
 
 use std::ops::Range;
 
@@ -108,11 +109,13 @@ impl<E: Element> WeightGrad<'_, E> {
 
     fn check(&self, b: &OutputGrad<'_, E>, panels: usize) {
         assert!(self.panels() == panels && self.grad.len() == panels * self.k * PANEL);
+        let Columns { first, width } = self.columns;
         assert!(self.lda >= self.k && self.outputs.is_multiple_of(16));
+        assert!(width.is_multiple_of(16) && first + width <= PANEL);
         assert!(self.positions.is_none_or(|positions| positions.len() == b.rows));
         if panels > 0 && b.rows > 0 {
             let last = self.columns(panels - 1).end;
-            assert!(last <= PANEL);
+            assert!(self.positions.is_some() || self.a.len() >= (b.rows - 1) * self.lda + self.k);
             assert!(b.values.len() >= (panels - 1) * b.panel_stride + (b.rows - 1) * b.ldb + last);
         }
     }
@@ -133,7 +136,12 @@ impl<E: Element> WeightGrad<'_, E> {
     /// What `left` needs for a block of `columns` columns.
     #[inline(always)]
     fn room(&self, columns: usize, pairs: bool) -> usize {
-        if pairs || self.positions.is_some() { BLOCK_K * columns } else { 0 }
+        let rows = match self.positions {
+            _ if pairs => pairs::count(BLOCK_K),
+            Some(_) => BLOCK_K,
+            None => 0,
+        };
+        rows * columns
     }
 
     /// Some columns of the left operand's rows `rows`, `[rows]`, or of their pairs, `[rows/2]`: where they lie if the rows
@@ -202,11 +210,11 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
                     }
                     None => (b.values[p * b.panel_stride + rows.start * b.ldb..].as_ptr(), b.ldb),
                 };
-                // What is read next, where its rows follow each other: the same rows of the next panel, or the next of the first.
+                // What is read next, if not copied: the same rows of the next panel, or the next rows of the first.
                 let next = match p + 1 < panels.end {
-                    _ if b.ldb != PANEL || near.is_some() => right,
-                    true => right.wrapping_add(b.panel_stride),
-                    false => b.values.as_ptr().wrapping_add(panels.start * b.panel_stride + rows.end * ldb),
+                    _ if near.is_some() => None,
+                    true => Some(right.wrapping_add(b.panel_stride)),
+                    false => Some(b.values.as_ptr().wrapping_add(panels.start * b.panel_stride + rows.end * ldb)),
                 };
                 for ((w, grad), left) in weights.iter().zip(grads).zip(lefts) {
                     let (k, outputs) = (columns(w), w.columns(p));
@@ -217,7 +225,8 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
                             // SAFETY: `check` saw the lengths; this part alone writes these rows of these panels.
                             unsafe {
                                 let (b, c) = (right.add(j), grad.get().add((p * w.k + col) * PANEL + j));
-                                let ahead = gemm::ahead::<E, S>(i, a.depth(), vectors, b, next.wrapping_add(j));
+                                let next = next.map_or(b, |next| next.wrapping_add(j));
+                                let ahead = gemm::ahead_of::<E, S>(i, vectors, b, next);
                                 let t = Tile { a, b, ldb, ahead, c, ldc: PANEL, init: Init::Keep };
                                 tile::<E, S, true>(s, size, vectors, t);
                             }

@@ -186,7 +186,18 @@ fn linear_matches_plain_sums() {
         }
         got
     }
-    let sizes = [(1, 1, 1), (5, 3, 17), (0, 3, 2), (4, 0, 20), (4, 3, 0), (7, 16, 65), (200, 70, 130), (300, 300, 20)];
+    let sizes = [
+        (1, 1, 1),
+        (5, 3, 17),
+        (0, 3, 2),
+        (4, 0, 20),
+        (4, 3, 0),
+        (7, 16, 65),
+        (200, 70, 130),
+        (300, 300, 20),
+        (5, 3, 1040),
+        (5, 3, 1210),
+    ];
     // The smallest for Miri, which runs some thousand times slower.
     for &(rows, inputs, outputs) in if cfg!(miri) { &sizes[..5] } else { &sizes } {
         for backend in Backend::available() {

@@ -44,6 +44,7 @@ pub fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Vec<Part>
     let (mut runner, _) = Runner::new(row, &cpu)?;
     let (begin, mut peaks) = (Instant::now(), vec![moment(&cpu)]);
     let (mut steps, mut all) = (0, 0.0);
+    let mut timed: Vec<(&'static str, Duration)> = Vec::new();
     ledger.take();
     while steps == 0 || begin.elapsed() < time {
         let burst = Instant::now();
@@ -52,7 +53,16 @@ pub fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Vec<Part>
             steps += 1;
         }
         all += burst.elapsed().as_secs_f64();
+        for (name, time) in ledger.take() {
+            match timed.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => *sum += time,
+                None => timed.push((name, time)),
+            }
+        }
         peaks.push(moment(&cpu));
+        // What the moment took out of the caches.
+        runner.step()?;
+        ledger.take();
     }
     let (peak, each) = (median(peaks), 1.0 / f64::from(steps));
     let flops = row.flops_by_part();
@@ -62,7 +72,6 @@ pub fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Vec<Part>
         let (share, lost) = (seconds / all, (seconds - at_peak / each) / all);
         Part { part: name, ms: seconds * each * 1e3, share, peak_share, lost }
     };
-    let timed = ledger.take();
     let between = all - timed.iter().map(|(_, time)| time.as_secs_f64()).sum::<f64>();
     let mut parts: Vec<Part> = timed.into_iter().map(|(name, time)| part(name, time.as_secs_f64())).collect();
     parts.sort_by(|a, b| b.lost.total_cmp(&a.lost));

@@ -237,16 +237,17 @@ mod tests {
         let places: Vec<usize> = (0..400).collect();
         let hidden = |share: f64, padding: usize| {
             let mut batch: Padded<f32> = Padded::new(&sequences, &places, padding);
-            batch.hide(share, &mut generator(3, Purpose::Hidden, 1));
+            let mut rng = generator(3, Purpose::Hidden, 1);
+            batch.hide(share, &mut rng);
             let seen = batch.tokens.iter().zip(&batch.present).filter(|(_, present)| **present);
-            seen.map(|(&token, _)| token).collect::<Vec<u32>>()
+            (seen.map(|(&token, _)| token).collect::<Vec<u32>>(), uniform(&mut rng))
         };
         let count = |tokens: &[u32]| tokens.iter().filter(|&&token| token == 0).count() as f64;
-        let (some, all) = (hidden(0.2, 0), 9800.0);
-        assert_eq!((some.len() as f64, count(&hidden(0.0, 0))), (all, 0.0));
+        let ((some, drawn_next), all) = (hidden(0.2, 0), 9800.0);
+        assert_eq!((some.len() as f64, count(&hidden(0.0, 0).0)), (all, 0.0));
         // Four deviations of a binomial count.
         assert!((count(&some) - 0.2 * all).abs() < 4.0 * libm::sqrt(0.2 * 0.8 * all), "{}", count(&some));
-        assert_eq!(some, hidden(0.2, 3), "padding takes no draw");
+        assert_eq!((some, drawn_next), hidden(0.2, 3), "padding takes no draw");
     }
 
     #[test]

@@ -27,16 +27,16 @@ pub(super) fn steps<E: Element, Q: Equations>(
         to
     };
     let weight_hh_t = transposed(Q::RECURRENT);
-    let paired = cpu.has_bfloat16::<E>();
-    let weight_pairs = paired.then(|| pairs::of_panels(cpu, &weight_hh_t, d.panels() * Q::RECURRENT.width));
-    let mut gate_pairs = paired.then(|| cpu.scratch(d.panels() * d.batch * PANEL / 2));
-    let gate_pairs = gate_pairs.as_deref_mut().map(Shared::new);
     // Of a cell without an inner product, these are empty.
     let (inner_t, mut grad_operand) = match Q::INNER {
         None => (cpu.scratch(0), cpu.scratch(0)),
         Some(inner) => (transposed(inner.product), cpu.scratch(d.state_len())),
     };
     let _part = cpu.part("steps back");
+    let paired = cpu.has_bfloat16::<E>();
+    let weight_pairs = paired.then(|| pairs::of_panels(cpu, &weight_hh_t, d.panels() * Q::RECURRENT.width));
+    let mut gate_pairs = paired.then(|| cpu.scratch(d.panels() * d.batch * PANEL / 2));
+    let gate_pairs = gate_pairs.as_deref_mut().map(Shared::new);
     let (hidden, cell) = (run.hidden, run.cell);
     let (gates, grad_operand) = (Shared::new(run.gates), Shared::new(&mut grad_operand));
     let (grad_hidden, grad_cell) = (Shared::new(run.grad_hidden), Shared::new(run.grad_cell));

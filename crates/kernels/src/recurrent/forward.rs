@@ -181,8 +181,8 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                     }
                     for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
                         let next = now.wrapping_add((p * d.rows() + r) * PANEL).wrapping_offset(ahead);
-                        for line in 0..PANEL / 16 {
-                            s.fetch_to_write(next.wrapping_add(line * 16));
+                        for at in (0..PANEL).step_by(gemm::line::<E>()) {
+                            s.fetch_to_write(next.wrapping_add(at));
                         }
                         Q::activate(s, step(p, r));
                     }

@@ -112,13 +112,13 @@ impl<'a, E: Element> GateGrads<'a, E> {
         let (inputs, width) = (self.d.panels() * columns.width, pad(self.d.input_size));
         let mut transposed = cpu.scratch(self.d.input_size.div_ceil(PANEL) * inputs * PANEL);
         gemm::transpose(cpu, weight_ih, self.d.input_size, columns, inputs, &mut transposed);
+        let _part = cpu.part("gradients by the input");
         let (mut a, mut weight) = (gate_rows(self.d, self.gates.as_ptr(), columns), transposed);
         let pairs = cpu.has_bfloat16::<E>().then(|| self.pairs(cpu));
         if let Some(pairs) = &pairs {
             a = gate_pairs(self.d, pairs.as_ptr(), self.rows, columns);
             weight = pairs::of_panels(cpu, &weight, inputs);
         }
-        let _part = cpu.part("gradients by the input");
         let product = |grad_x: &mut [E]| {
             let rows = if self.positions.is_some() { [self.rows, 1] } else { [self.d.seq_len, self.d.batch] };
             // SAFETY: `gates` has at least `rows` rows in every panel.

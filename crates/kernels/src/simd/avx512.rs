@@ -1,4 +1,5 @@
-//! Holds the AVX-512 F, DQ and BW operations: one intrinsic each. Refuses loops and policy.
+//! Holds the AVX-512 F, DQ and BW operations: one intrinsic each, and the transpose of 16 by 16 in registers.
+//! Refuses loops over memory, and policy.
 
 use std::arch::x86_64::*;
 

@@ -37,7 +37,7 @@ macro_rules! intrinsics {
                 // instruction fetches for reading where the compiler is not told of the feature, which has no stable name.
                 #[cfg(not(miri))]
                 unsafe {
-                    std::arch::asm!("prefetchw [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
+                    std::arch::asm!("prefetchw [{}]", in(reg) at as usize, options(nostack, preserves_flags, nomem));
                 }
                 #[cfg(miri)]
                 let _ = at;
