@@ -158,11 +158,15 @@ impl Cpu {
         }
     }
 
+    /// Whether the widest of the parts of `0..n`, of whole `grain`s, has at most a sixteenth more than its share.
+    pub(crate) fn splits_evenly(&self, n: usize, grain: usize) -> bool {
+        n.div_ceil(grain).div_ceil(self.threads) * grain * self.threads - n <= n / 16
+    }
+
     /// Splits the rows `[periods, period]` as [`Cpu::split`] does. Where the period is large enough, every part has the same
     /// rows of each: what a thread did for its rows of a batch is then near it, whichever room it does the next in.
     pub(crate) fn split_rows(&self, periods: usize, period: usize, work: usize, part: impl Fn(Rows) + Sync) {
-        let widest = period.div_ceil(self.threads) * self.threads;
-        if period / self.threads >= LEAST_ROWS && (widest - period) * 16 <= period {
+        if period / self.threads >= LEAST_ROWS && self.splits_evenly(period, 1) {
             self.split(period, 1, work, |rows| {
                 let (first, len) = (rows.start, rows.len());
                 let whole = Rows::from(0..periods * period);

@@ -57,7 +57,7 @@ impl Rows {
         (0..count).step_by(runs).flat_map(move |run| {
             (0..pieces).map(move |piece| {
                 let done = piece * BLOCK_ROWS;
-                let len = if pieces > 1 { BLOCK_ROWS.min(len - done) } else { len };
+                let len = BLOCK_ROWS.min(len - done);
                 Rows { first: first + run * stride + done, len, count: runs.min(count - run), stride }
             })
         })
@@ -145,8 +145,9 @@ impl<E: Element, const MR: usize, const NV: usize, const A_COLUMNS: bool, const 
 {
     type Output = ();
 
-    /// Needs: `a` readable over MR rows, or with `A_COLUMNS` over `width` rows of MR columns, `b` over `width * panels` rows of NV vectors, `c` writable over MR rows of NV
-    /// vectors, all as `nn` and `weight_grad.rs` give them; with pairs, `vectorize_pairs`.
+    /// Needs: `a` readable over MR rows, or with `A_COLUMNS` over `width` rows of MR columns, `b` over `width * panels` rows
+    /// of NV vectors, `c` writable over MR rows of NV vectors, all as `nn` and `weight_grad.rs` give them; with pairs,
+    /// `vectorize_pairs`.
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
         // SAFETY: the ranges stated above.

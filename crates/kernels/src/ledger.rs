@@ -16,7 +16,8 @@ impl Ledger {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn add(&self, part: &'static str, time: Duration) {
+    /// Adds to a part.
+    pub fn add(&self, part: &'static str, time: Duration) {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match parts.iter_mut().find(|(name, _)| *name == part) {
             Some((_, sum)) => *sum += time,

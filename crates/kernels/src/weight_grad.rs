@@ -56,9 +56,7 @@ pub(crate) fn add<E: Element, const N: usize>(
     let grads = weights.each_mut().map(|w| Shared::new(w.grad));
     let (pairs, threads) = (cpu.has_bfloat16::<E>(), cpu.threads());
     let work = |w: &WeightGrad<'_, E>| saturating_product(&[b.rows, w.k, w.outputs]);
-    // The widest part, of whole panels, has at most a sixteenth more than its share.
-    let (widest, all) = (panels.div_ceil(threads) * weights[0].columns.width * threads, weights[0].outputs);
-    if widest - all <= all / 16 {
+    if cpu.splits_evenly(weights[0].outputs, weights[0].columns.width) {
         let len = weights.iter().map(|w| w.room(w.k, pairs)).sum();
         let mut room = cpu.scratch::<E>(threads * len);
         let room = Shared::new(&mut room);
@@ -91,14 +89,7 @@ impl<E: Element> OutputGrad<'_, E> {
     #[inline(always)]
     fn copy_panel(&self, rows: Range<usize>, p: usize, columns: Range<usize>, pairs: bool, to: &mut [E]) {
         let row = |r: usize| &self.values[p * self.panel_stride + r * self.ldb..][columns.clone()];
-        for (to, r) in to.chunks_exact_mut(PANEL).zip(rows.clone().step_by(if pairs { 2 } else { 1 })) {
-            let to = &mut to[columns.clone()];
-            if pairs {
-                pairs::pair_rows(row(r), (r + 1 < rows.end).then(|| row(r + 1)), to);
-            } else {
-                to.copy_from_slice(row(r));
-            }
-        }
+        copy_rows(rows, row, pairs, to.chunks_exact_mut(PANEL).map(|to| &mut to[columns.clone()]));
     }
 }
 
@@ -153,15 +144,26 @@ impl<E: Element> WeightGrad<'_, E> {
         }
         let row = |r: usize| &self.left_row(r)[columns.clone()];
         let stride = columns.len();
-        for (to, r) in to.chunks_exact_mut(stride.max(1)).zip(rows.clone().step_by(if pairs { 2 } else { 1 })) {
-            if pairs {
-                pairs::pair_rows(row(r), (r + 1 < rows.end).then(|| row(r + 1)), to);
-            } else {
-                to.copy_from_slice(row(r));
-            }
-        }
+        copy_rows(rows.clone(), row, pairs, to.chunks_exact_mut(stride.max(1)));
         let count = if pairs { pairs::count(rows.len()) } else { rows.len() };
         Left { pairs, ..Left::rows(to.as_ptr(), stride, count) }
+    }
+}
+
+/// Copies rows one by one, or the pairs of each two of them.
+#[inline(always)]
+fn copy_rows<'r, 't, E: Element>(
+    rows: Range<usize>,
+    row: impl Fn(usize) -> &'r [E],
+    pairs: bool,
+    to: impl Iterator<Item = &'t mut [E]>,
+) {
+    for (to, r) in to.zip(rows.clone().step_by(if pairs { 2 } else { 1 })) {
+        if pairs {
+            pairs::pair_rows(row(r), (r + 1 < rows.end).then(|| row(r + 1)), to);
+        } else {
+            to.copy_from_slice(row(r));
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use elman::Cpu;
 use elman::bench::{Row, Runner};
+use elman_kernels::Ledger;
 use serde::Serialize;
 
 use super::{BURST, median, moment};
@@ -44,7 +45,7 @@ pub fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Vec<Part>
     let (mut runner, _) = Runner::new(row, &cpu)?;
     let (begin, mut peaks) = (Instant::now(), vec![moment(&cpu)]);
     let (mut steps, mut all) = (0, 0.0);
-    let mut timed: Vec<(&'static str, Duration)> = Vec::new();
+    let timed = Ledger::default();
     ledger.take();
     while steps == 0 || begin.elapsed() < time {
         let burst = Instant::now();
@@ -53,12 +54,7 @@ pub fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Vec<Part>
             steps += 1;
         }
         all += burst.elapsed().as_secs_f64();
-        for (name, time) in ledger.take() {
-            match timed.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, sum)) => *sum += time,
-                None => timed.push((name, time)),
-            }
-        }
+        ledger.take().into_iter().for_each(|(name, time)| timed.add(name, time));
         peaks.push(moment(&cpu));
         // What the moment took out of the caches.
         runner.step()?;
@@ -72,6 +68,7 @@ pub fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Vec<Part>
         let (share, lost) = (seconds / all, (seconds - at_peak / each) / all);
         Part { part: name, ms: seconds * each * 1e3, share, peak_share, lost }
     };
+    let timed = timed.take();
     let between = all - timed.iter().map(|(_, time)| time.as_secs_f64()).sum::<f64>();
     let mut parts: Vec<Part> = timed.into_iter().map(|(name, time)| part(name, time.as_secs_f64())).collect();
     parts.sort_by(|a, b| b.lost.total_cmp(&a.lost));

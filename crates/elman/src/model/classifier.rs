@@ -173,10 +173,10 @@ impl<E: Element> Classifier<E> {
         grads: &mut Params<E>,
     ) -> Result<f64, Error> {
         tape.start(true);
+        let offsets = balance.offsets.as_ref().map(|all| tape.dense_leaf(all.len(), all, false)).transpose()?;
         let mut sum: Option<Var> = None;
         for mut logits in self.forward(tape, batch, dropout.as_mut())? {
-            if let Some(offsets) = &balance.offsets {
-                let offsets = tape.dense_leaf(offsets.len(), offsets, false)?;
+            if let Some(offsets) = offsets {
                 logits = tape.add(logits, offsets)?;
             }
             let (loss, _) = match &balance.weights {

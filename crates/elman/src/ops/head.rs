@@ -23,8 +23,9 @@ impl<E: Element> Tape<E> {
     /// ([`softmax::IGNORED`] does not). With `grads`, adds the gradients of the mean over those rows: by W and b to `grads`,
     /// by y on the tape, from where [`Tape::backward_seeded`] goes on.
     ///
-    /// The bits are those of [`Tape::linear`], [`Tape::cross_entropy`] and [`Tape::backward`]; as many rows of logits
-    /// are held as [`head::rows_at_once`] says. Errors: no targets, or as many as y has no rows; a target out of range; a value of another tape.
+    /// The bits are those of [`Tape::linear`], [`Tape::cross_entropy`] and [`Tape::backward`]; as many rows of logits are
+    /// held as [`head::rows_at_once`] says. Errors: no targets, or as many as y has no rows; a target out of range; a value
+    /// of another tape.
     pub fn linear_cross_entropy(
         &mut self,
         params: &Params<E>,

@@ -287,7 +287,9 @@ impl<E: Element> Task for Classify<E> {
     fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
         let places = self.buckets.places(step - 1);
         let mut batch = Padded::new(&self.train.sequences, places, 0);
-        batch.hide(self.token_dropout, &mut generator(config.seed, Purpose::Hidden, step));
+        if self.token_dropout > 0.0 {
+            batch.hide(self.token_dropout, &mut generator(config.seed, Purpose::Hidden, step));
+        }
         let targets: Vec<u32> = places.iter().map(|&at| self.train.labels[at]).collect();
         let dropout = Some(generator(config.seed, Purpose::Dropout, step));
         let mean = self.trained.model.loss_and_grads(tape, &batch, &targets, &self.balance, dropout, grads)?;
