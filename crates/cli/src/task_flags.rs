@@ -39,6 +39,13 @@ pub struct TaskFlags {
     /// classify: networks that learn side by side, whose probabilities are averaged [default: 1]
     #[arg(long, value_name = "N", help_heading = "Task")]
     members: Option<usize>,
+    /// classify: tokens of the n-grams that are counted for each class and have a share in the answer; 0 counts none
+    /// [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    ngrams: Option<usize>,
+    /// classify: share of the n-grams in the answer, the networks having the rest [default: 0.3]
+    #[arg(long, value_name = "SHARE", help_heading = "Task")]
+    ngram_share: Option<f64>,
     /// classify: keep examples that come twice with the same class
     #[arg(long, help_heading = "Task")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -9,6 +9,7 @@ use elman::config::{
 };
 use elman::config::{Condition, Config, Dtype, Source, TaskSettings, Transform};
 use elman::data::Corpus;
+use elman::data::encoding::Encoding;
 use elman::data::labelled::{Items, Labelled};
 use elman::data::restore;
 use elman::data::sequences::{Padded, Sequences};
@@ -201,6 +202,32 @@ fn members_differ_and_their_probabilities_are_averaged() {
 }
 
 #[test]
+fn n_grams_have_their_share_in_the_answer_and_are_read_back() {
+    let settings = ClassifySettings { ngrams: 3, ..ClassifySettings::default() };
+    let config = small(TaskSettings::Classify(settings.clone()), 20);
+    let dir = is_the_same_cut_in_two(&config, |config| Classify::<f32>::new(config, labelled(), None));
+    let (_, trained) = Trained::<f32>::load(&stored(&dir)).unwrap();
+    let task = Classify::<f32>::new(&config, labelled(), None).unwrap();
+    assert!(
+        trained.ngrams.is_some() && trained.ngrams == task.trained().ngrams,
+        "the file holds the counts of the data"
+    );
+    let network = Trained { ngrams: None, ..trained.clone() };
+    let mut tape = Tape::new(&cpu());
+    for text in ["azz", "bx", "y", ""] {
+        let texts = Items::Texts(vec![text.to_string()]);
+        let joined = trained.predict(&mut tape, "text", &texts, 100).unwrap();
+        let alone = network.predict(&mut tape, "text", &texts, 100).unwrap();
+        let Encoding::Tokens(vocab) = &trained.encoding else { panic!("texts are tokens") };
+        let want = trained.ngrams.as_ref().unwrap().with(&alone[0], &vocab.encode("text", text).unwrap());
+        assert!(joined[0] == want && joined != alone, "{text}");
+    }
+    // What is held out has no part in them: with all of it counted too, they differ.
+    let all = Config { val_frac: 0.0, ..config };
+    assert_ne!(Classify::<f32>::new(&all, labelled(), None).unwrap().trained().ngrams, trained.ngrams);
+}
+
+#[test]
 fn hidden_tokens_change_what_is_learned() {
     let learned = |token_dropout: f64| {
         let settings = ClassifySettings { token_dropout, ..ClassifySettings::default() };
@@ -222,6 +249,9 @@ fn what_tokens_and_members_cannot_be_is_named() {
     };
     let plain = ClassifySettings::default;
     assert_eq!(refused(ClassifySettings { members: 0, ..plain() }, true), "members is 0, expected 1 to 64");
+    assert_eq!(refused(ClassifySettings { ngrams: 9, ..plain() }, true), "ngrams is 9, expected 0 to 8");
+    let all = ClassifySettings { ngram_share: 1.0, ..plain() };
+    assert_eq!(refused(all, true), "ngram_share is 1, expected at least 0 and below 1");
     let share = |token_dropout: f64| ClassifySettings { token_dropout, ..plain() };
     assert_eq!(refused(share(1.0), true), "token_dropout is 1, expected at least 0 and below 1");
     let no_unk = "token_dropout is 0.5, expected 0 without unk or words: there is no token that stands for another";
@@ -229,8 +259,12 @@ fn what_tokens_and_members_cannot_be_is_named() {
     let columns = vec!["x".to_string()];
     let items = Items::Vectors { columns, groups: vec![String::new(); 60], sequences: vec![vec![1.0]; 60] };
     let config = small(TaskSettings::Classify(share(0.5)), 1);
-    let error = Classify::<f32>::new(&config, Labelled { items, ..labelled() }, None).map(|_| ()).unwrap_err();
+    let vectors = Labelled { items, ..labelled() };
+    let error = Classify::<f32>::new(&config, vectors.clone(), None).map(|_| ()).unwrap_err();
     assert_eq!(error.to_string(), "token_dropout is 0.5, expected 0 for rows of numbers");
+    let config = small(TaskSettings::Classify(ClassifySettings { ngrams: 2, ..plain() }), 1);
+    let error = Classify::<f32>::new(&config, vectors, None).map(|_| ()).unwrap_err();
+    assert_eq!(error.to_string(), "ngrams is 2, expected 0 for rows of numbers");
 }
 
 #[test]

@@ -141,6 +141,10 @@ pub struct Classify {
     /// Networks that learn side by side, each from a start and with dropout of its own; the answer is the mean of their
     /// probabilities (Lakshminarayanan et al. 2017).
     pub members: usize,
+    /// Tokens of the n-grams that are counted for each class, whose answer the networks' is joined with; 0 counts none.
+    pub ngrams: usize,
+    /// Share of the n-grams in the answer, which is a weighted geometric mean.
+    pub ngram_share: f64,
     /// Whether examples that come twice with the same class stay.
     pub keep_duplicates: bool,
 }
@@ -155,6 +159,8 @@ impl Default for Classify {
             logit_adjustment: 0.0,
             token_dropout: 0.0,
             members: 1,
+            ngrams: 0,
+            ngram_share: 0.3,
             keep_duplicates: false,
         }
     }
@@ -164,6 +170,8 @@ impl Classify {
     fn check(&self, config: &Config) -> Result<(), Error> {
         let share = self.token_dropout;
         whole("members", self.members as u64, 1, 64)?;
+        whole("ngrams", self.ngrams as u64, 0, 8)?;
+        real("ngram_share", self.ngram_share, "at least 0 and below 1", |share| (0.0..1.0).contains(&share))?;
         real("logit_adjustment", self.logit_adjustment, "a finite number, 0 or more", |tau| tau >= 0.0)?;
         real("token_dropout", share, "at least 0 and below 1", |share| (0.0..1.0).contains(&share))?;
         if share > 0.0 && !config.unk && config.tokenizer != TokenizerKind::Word {

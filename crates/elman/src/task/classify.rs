@@ -15,6 +15,7 @@ use crate::data::labelled::{Items, Labelled};
 use crate::data::sequences::{Buckets, Padded, Sequences, read_by_length};
 use crate::error::Error;
 use crate::metrics::Confusion;
+use crate::model::NGrams;
 use crate::model::classifier::{Balance, Classifier, Layers};
 use crate::params::Params;
 use crate::report::Shape;
@@ -47,6 +48,8 @@ pub struct Trained<E> {
     pub classes: Vec<String>,
     /// The network.
     pub model: Classifier<E>,
+    /// The n-grams of each class, where they have a share in the answer.
+    pub ngrams: Option<NGrams>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +81,10 @@ impl<E: Element> Classify<E> {
         if settings.token_dropout > 0.0 && matches!(data.items, Items::Vectors { .. }) {
             let (got, expected) = (settings.token_dropout.to_string(), "0 for rows of numbers".to_string());
             return Err(Error::Setting { name: "token_dropout", got, expected });
+        }
+        if settings.ngrams > 0 && matches!(data.items, Items::Vectors { .. }) {
+            let (got, expected) = (settings.ngrams.to_string(), "0 for rows of numbers".to_string());
+            return Err(Error::Setting { name: "ngrams", got, expected });
         }
         let mut notes = Vec::new();
         let members = match settings.keep_duplicates {
@@ -120,7 +127,14 @@ impl<E: Element> Classify<E> {
         let held = Examples { sequences: encode(&held_items, "held-out examples")?, labels: held_labels };
         let model = Classifier::new(config, encoding.input(), data.classes.len())?;
         let buckets = Buckets::new(train.sequences.lengths(), config.batch, config.seed);
-        let trained = Trained { encoding, classes: data.classes, model };
+        let counted = match &train.sequences {
+            Sequences::Tokens(all) => {
+                NGrams::fit(&settings, encoding.input().size(), data.classes.len(), all, &train.labels)
+            }
+            Sequences::Vectors { .. } => Ok(None),
+        };
+        let refuse = |expected| Error::Setting { name: "ngrams", got: settings.ngrams.to_string(), expected };
+        let trained = Trained { encoding, classes: data.classes, model, ngrams: counted.map_err(refuse)? };
         let balance = balance(&settings, &members);
         Ok(Classify {
             mark: data.mark,
@@ -173,16 +187,33 @@ struct Meta {
     classes: Vec<String>,
     #[serde(default)]
     features: Option<Features>,
+    /// What [`NGrams::listed`] gave.
+    #[serde(default)]
+    ngrams: Option<Vec<Vec<Vec<u32>>>>,
 }
 
-/// The classes and the encoding that a model file of labelled sequences holds. Errors: fewer than two classes; an encoding at
-/// odds with the file.
-pub(super) fn classes_of(stored: &Stored) -> Result<(Vec<String>, Encoding), Error> {
-    let Meta { classes, features } = stored.task()?;
+/// The classes, the encoding and the n-grams that a model file of labelled sequences holds. Errors: fewer than two classes; an
+/// encoding or n-grams at odds with the file.
+pub(super) fn classes_of(stored: &Stored) -> Result<(Vec<String>, Encoding, Option<NGrams>), Error> {
+    let Meta { classes, features, ngrams } = stored.task()?;
     if classes.len() < 2 {
         return Err(stored.refusal(format!("the model lists {} classes, expected at least 2", classes.len())));
     }
-    Ok((classes, stored.encoding(features)?))
+    let encoding = stored.encoding(features)?;
+    let settings = stored.config().classify().ok().filter(|settings| settings.ngrams > 0);
+    let ngrams = match (settings, ngrams, &encoding) {
+        (None, None, _) => None,
+        (Some(settings), Some(listed), Encoding::Tokens(vocab)) => {
+            let counted = NGrams::from_listed(settings, vocab.len(), classes.len(), &listed);
+            Some(counted.map_err(|problem| stored.refusal(problem))?)
+        }
+        (settings, listed, _) => {
+            let of = |is: bool| if is { "n-grams" } else { "no n-grams" };
+            let (want, has) = (of(settings.is_some()), of(listed.is_some()));
+            return Err(stored.refusal(format!("the model holds {has}, where its settings and tokens ask for {want}")));
+        }
+    };
+    Ok((classes, encoding, ngrams))
 }
 
 impl Figures {
@@ -203,10 +234,10 @@ impl<E: Element> Trained<E> {
     pub fn load(stored: &Stored) -> Result<(Config, Trained<E>), Error> {
         let config = stored.config().clone();
         config.classify().map_err(|error| stored.refusal(error))?;
-        let (classes, encoding) = classes_of(stored)?;
+        let (classes, encoding, ngrams) = classes_of(stored)?;
         let (layers, declaration) = Layers::declare(&config, encoding.input(), classes.len())?;
         let model = Classifier::of(layers, stored.params(declaration)?);
-        Ok((config, Trained { encoding, classes, model }))
+        Ok((config, Trained { encoding, classes, model, ngrams }))
     }
 
     /// The probability of each class for each sequence. Errors: sequences that its encoding refuses.
@@ -246,7 +277,10 @@ impl<E: Element> Trained<E> {
         let read = read_by_length(&sequences.lengths(), READ_AT_ONCE, goes_on, |places| {
             let rows = self.model.probabilities(tape, &Padded::new(sequences, places, 0))?;
             for (&at, row) in places.iter().zip(rows.chunks_exact(self.classes.len())) {
-                all[at] = row.to_vec();
+                all[at] = match (&self.ngrams, sequences) {
+                    (Some(ngrams), Sequences::Tokens(tokens)) => ngrams.with(row, &tokens[at]),
+                    _ => row.to_vec(),
+                };
             }
             Ok(())
         })?;
@@ -305,6 +339,10 @@ impl<E: Element> Task for Classify<E> {
     }
 
     fn meta(&self, config: &Config) -> Map<String, Value> {
-        self.trained.encoding.meta(config, json!({ "classes": self.trained.classes }))
+        let mut task = json!({ "classes": self.trained.classes });
+        if let Some(ngrams) = &self.trained.ngrams {
+            task["ngrams"] = json!(ngrams.listed());
+        }
+        self.trained.encoding.meta(config, task)
     }
 }

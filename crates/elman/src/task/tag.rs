@@ -134,7 +134,7 @@ impl<E: Element> TrainedTagger<E> {
     pub fn load(stored: &Stored) -> Result<(Config, TrainedTagger<E>), Error> {
         let config = stored.config().clone();
         config.tagging().map_err(|error| stored.refusal(error))?;
-        let (classes, encoding) = classes_of(stored)?;
+        let (classes, encoding, _) = classes_of(stored)?;
         let (layers, declaration) = Layers::declare(&config, encoding.input(), classes.len())?;
         let model = Tagger::of(layers, stored.params(declaration)?);
         Ok((config, TrainedTagger { encoding, classes, model }))
