@@ -43,7 +43,7 @@ pub struct TaskFlags {
     /// [default: 0]
     #[arg(long, value_name = "N", help_heading = "Task")]
     ngrams: Option<usize>,
-    /// classify: share of the n-grams in the answer, the networks having the rest [default: 0.3]
+    /// classify, with --ngrams: the n-grams' exponent in the answer, a weighted geometric mean; for short texts [default: 0.3]
     #[arg(long, value_name = "SHARE", help_heading = "Task")]
     ngram_share: Option<f64>,
     /// classify: keep examples that come twice with the same class

@@ -222,6 +222,13 @@ fn n_grams_have_their_share_in_the_answer_and_are_read_back() {
         let want = trained.ngrams.as_ref().unwrap().with(&alone[0], &vocab.encode("text", text).unwrap());
         assert!(joined[0] == want && joined != alone, "{text}");
     }
+    // Texts of several lengths at once, which are read in another order: each has its own n-grams.
+    let texts = Items::Texts(["azzzz", "", "bx", "y", "azz"].map(str::to_string).to_vec());
+    let together = trained.predict(&mut tape, "text", &texts, 100).unwrap();
+    for (text, together) in ["azzzz", "", "bx", "y", "azz"].into_iter().zip(together) {
+        let alone = trained.predict(&mut tape, "text", &Items::Texts(vec![text.to_string()]), 100).unwrap();
+        assert_eq!(together, alone[0], "{text}");
+    }
     // What is held out has no part in them: with all of it counted too, they differ.
     let all = Config { val_frac: 0.0, ..config };
     assert_ne!(Classify::<f32>::new(&all, labelled(), None).unwrap().trained().ngrams, trained.ngrams);
@@ -250,8 +257,10 @@ fn what_tokens_and_members_cannot_be_is_named() {
     let plain = ClassifySettings::default;
     assert_eq!(refused(ClassifySettings { members: 0, ..plain() }, true), "members is 0, expected 1 to 64");
     assert_eq!(refused(ClassifySettings { ngrams: 9, ..plain() }, true), "ngrams is 9, expected 0 to 8");
-    let all = ClassifySettings { ngram_share: 1.0, ..plain() };
-    assert_eq!(refused(all, true), "ngram_share is 1, expected at least 0 and below 1");
+    for (ngram_share, got) in [(0.0, "0"), (1.0, "1"), (f64::NAN, "NaN")] {
+        let words = format!("ngram_share is {got}, expected above 0 and below 1");
+        assert_eq!(refused(ClassifySettings { ngram_share, ..plain() }, true), words);
+    }
     let share = |token_dropout: f64| ClassifySettings { token_dropout, ..plain() };
     assert_eq!(refused(share(1.0), true), "token_dropout is 1, expected at least 0 and below 1");
     let no_unk = "token_dropout is 0.5, expected 0 without unk or words: there is no token that stands for another";

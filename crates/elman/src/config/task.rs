@@ -143,7 +143,8 @@ pub struct Classify {
     pub members: usize,
     /// Tokens of the n-grams that are counted for each class, whose answer the networks' is joined with; 0 counts none.
     pub ngrams: usize,
-    /// Share of the n-grams in the answer, which is a weighted geometric mean.
+    /// Their exponent in the answer, a weighted geometric mean; the networks' is 1 less that. For short texts: the longer a text, the
+    /// surer n-grams are.
     pub ngram_share: f64,
     /// Whether examples that come twice with the same class stay.
     pub keep_duplicates: bool,
@@ -171,7 +172,7 @@ impl Classify {
         let share = self.token_dropout;
         whole("members", self.members as u64, 1, 64)?;
         whole("ngrams", self.ngrams as u64, 0, 8)?;
-        real("ngram_share", self.ngram_share, "at least 0 and below 1", |share| (0.0..1.0).contains(&share))?;
+        real("ngram_share", self.ngram_share, "above 0 and below 1", |share| share > 0.0 && share < 1.0)?;
         real("logit_adjustment", self.logit_adjustment, "a finite number, 0 or more", |tau| tau >= 0.0)?;
         real("token_dropout", share, "at least 0 and below 1", |share| (0.0..1.0).contains(&share))?;
         if share > 0.0 && !config.unk && config.tokenizer != TokenizerKind::Word {

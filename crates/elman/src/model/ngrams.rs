@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::classifier::softmax;
-use crate::config::Classify as Settings;
+use crate::config::{ClassWeights, Classify as Settings};
 
 /// Most bytes of a model file's metadata that counts may take.
 const MOST_BYTES: usize = 8 << 20;
@@ -45,20 +45,38 @@ impl NGrams {
         if settings.ngrams == 0 {
             return Ok(None);
         }
-        let ngrams = NGrams::count(settings, vocab_size, classes, sequences, labels);
-        ngrams.within(MOST_BYTES).map(Some)
+        let windows = NGrams::windows(settings, vocab_size, classes, sequences, labels, MOST_BYTES)?;
+        NGrams::of(settings, vocab_size, windows).within(MOST_BYTES).map(Some)
     }
 
-    fn count(settings: &Settings, vocab_size: usize, classes: usize, sequences: &[Vec<u32>], labels: &[u32]) -> NGrams {
+    /// The longest n-grams of each class and how often each came. Errors: more than would fit `most` bytes of a model file, in
+    /// words, before they take a multiple of that in memory.
+    fn windows(
+        settings: &Settings,
+        vocab_size: usize,
+        classes: usize,
+        sequences: &[Vec<u32>],
+        labels: &[u32],
+        most: usize,
+    ) -> Result<Vec<HashMap<Vec<u32>, u32>>, String> {
         let mut windows = vec![HashMap::new(); classes];
+        // What [`NGrams::listed`] would be at least: brackets, a digit for every number and a comma after it.
+        let mut bytes = 0;
         for (tokens, &label) in sequences.iter().zip(labels) {
             let marked = marked(tokens, vocab_size);
             for end in 1..marked.len() {
                 let begin = (end + 1).saturating_sub(settings.ngrams);
-                *windows[label as usize].entry(marked[begin..=end].to_vec()).or_insert(0) += 1;
+                let count = windows[label as usize].entry(marked[begin..=end].to_vec()).or_insert(0);
+                *count += 1;
+                bytes += if *count == 1 { 2 * (end + 1 - begin) + 4 } else { 0 };
+                if bytes > most {
+                    return Err(format!(
+                        "fewer, or 0: these would take more than {most} bytes of the model file, where no more fit"
+                    ));
+                }
             }
         }
-        NGrams::of(settings, vocab_size, windows)
+        Ok(windows)
     }
 
     /// Itself, where a model file has room for it.
@@ -76,7 +94,14 @@ impl NGrams {
         let is_end = |(window, _): &(&Vec<u32>, &u32)| window.last() == Some(&end);
         let members: Vec<u32> = windows.iter().map(|all| all.iter().filter(is_end).map(|(_, n)| n).sum()).collect();
         let all = f64::from(members.iter().sum::<u32>().max(1));
-        let weight = 1.0 - settings.logit_adjustment;
+        // What of a class's share the networks learn too: see `logit_adjustment` and `class_weights`.
+        let weight = 1.0
+            - settings.logit_adjustment
+            - match settings.class_weights {
+                ClassWeights::None => 0.0,
+                ClassWeights::Root => 0.5,
+                ClassWeights::Balanced => 1.0,
+            };
         let classes = windows.iter().zip(&members).map(|(windows, &members)| {
             let mut after: HashMap<Vec<u32>, Followers> = HashMap::new();
             for (window, &n) in windows {
@@ -134,7 +159,10 @@ impl NGrams {
                 let fits = left.checked_sub(n);
                 match (is_whole && is_fair && n > 0, fits, all.insert(window.to_vec(), n)) {
                     (true, Some(rest), None) => left = rest,
-                    _ => return Err(format!("task.ngrams has {row:?}, expected a count and an n-gram")),
+                    _ => {
+                        let begin = &row[..row.len().min(settings.ngrams + 2)];
+                        return Err(format!("task.ngrams has {begin:?}, expected a count and an n-gram"));
+                    }
                 }
             }
         }
@@ -146,7 +174,9 @@ impl NGrams {
         let marked = marked(tokens, self.vocab_size);
         let logs = self.classes.iter().zip(network).map(|(class, p)| {
             let own = self.log_probability(class, &marked) + class.prior;
-            (1.0 - self.share) * libm::log(p.max(f64::MIN_POSITIVE)) + self.share * own
+            // Not a number stays what it is.
+            let p = if *p < f64::MIN_POSITIVE { f64::MIN_POSITIVE } else { *p };
+            (1.0 - self.share) * libm::log(p) + self.share * own
         });
         softmax(&logs.collect::<Vec<f64>>())
     }
@@ -251,5 +281,22 @@ mod tests {
         assert_eq!(ngrams.clone().within(listed.len()), Ok(ngrams.clone()));
         let words = ngrams.within(listed.len() - 1).unwrap_err();
         assert_eq!(words, "fewer, or 0: these would take 69 bytes of the model file, where 68 fit");
+        // Found out while they are counted: nothing is less than its brackets, digits and commas.
+        let at_most = |most: usize| NGrams::windows(&settings(2, 0.0), 3, 1, &[vec![A, B]], &[0], most);
+        assert_eq!(at_most(3 * 8).unwrap()[0].len(), 3);
+        assert!(at_most(3 * 8 - 1).unwrap_err().contains("more than 23 bytes"));
+    }
+
+    #[test]
+    fn a_prior_is_what_the_networks_learn() {
+        let prior = |class_weights: ClassWeights| {
+            let settings = Settings { class_weights, ..settings(2, 0.3) };
+            counted(&settings).classes[1].prior / libm::log(0.25)
+        };
+        for (class_weights, want) in
+            [(ClassWeights::None, 0.7), (ClassWeights::Root, 0.2), (ClassWeights::Balanced, -0.3)]
+        {
+            assert!((prior(class_weights) - want).abs() < 1e-15);
+        }
     }
 }

@@ -209,6 +209,11 @@ pub(super) fn classes_of(stored: &Stored) -> Result<(Vec<String>, Encoding, Opti
         }
         (settings, listed, _) => {
             let of = |is: bool| if is { "n-grams" } else { "no n-grams" };
+            if !matches!(encoding, Encoding::Tokens(_)) {
+                return Err(
+                    stored.refusal("the model has n-grams or settings for them, expected none for rows of numbers")
+                );
+            }
             let (want, has) = (of(settings.is_some()), of(listed.is_some()));
             return Err(stored.refusal(format!("the model holds {has}, where its settings and tokens ask for {want}")));
         }
