@@ -29,7 +29,9 @@ fn resume_equals_never_stopping() {
         let resumed = run_until(&mut trainer, &run, 0);
         assert_eq!((resumed.train_loss, resumed.val_loss), (outcome.train_loss, outcome.val_loss));
         assert_eq!((resumed.best_val_loss, resumed.best_step), (outcome.best_val_loss, outcome.best_step));
-        assert!(resumed.seconds > reported);
+        assert!(resumed.seconds > reported && stopped.seconds >= reported);
+        let seconds: Vec<f64> = run.reports().unwrap().iter().map(|report| report.seconds).collect();
+        assert!(seconds.is_sorted() && seconds.len() > 1, "the clock goes back: {seconds:?}");
         assert_same(&run, &whole, &format!("stopped after {stop}"));
     }
 }

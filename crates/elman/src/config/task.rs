@@ -121,6 +121,17 @@ pub enum ClassWeights {
     Root,
 }
 
+impl ClassWeights {
+    /// The power of a class's share by which its examples' weight divides.
+    pub(crate) fn power(self) -> f64 {
+        match self {
+            ClassWeights::None => 0.0,
+            ClassWeights::Root => 0.5,
+            ClassWeights::Balanced => 1.0,
+        }
+    }
+}
+
 /// A class for every sequence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::classifier::softmax;
-use crate::config::{ClassWeights, Classify as Settings};
+use crate::config::Classify as Settings;
 
 /// Most bytes of a model file's metadata that counts may take.
 const MOST_BYTES: usize = 8 << 20;
@@ -95,13 +95,7 @@ impl NGrams {
         let members: Vec<u32> = windows.iter().map(|all| all.iter().filter(is_end).map(|(_, n)| n).sum()).collect();
         let all = f64::from(members.iter().sum::<u32>().max(1));
         // What of a class's share the networks learn too: see `logit_adjustment` and `class_weights`.
-        let weight = 1.0
-            - settings.logit_adjustment
-            - match settings.class_weights {
-                ClassWeights::None => 0.0,
-                ClassWeights::Root => 0.5,
-                ClassWeights::Balanced => 1.0,
-            };
+        let weight = 1.0 - settings.logit_adjustment - settings.class_weights.power();
         let classes = windows.iter().zip(&members).map(|(windows, &members)| {
             let mut after: HashMap<Vec<u32>, Followers> = HashMap::new();
             for (window, &n) in windows {
@@ -207,6 +201,7 @@ fn marked(tokens: &[u32], vocab_size: usize) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ClassWeights;
 
     const A: u32 = 1;
     const B: u32 = 2;
