@@ -34,6 +34,7 @@ pub mod distribution;
 pub mod error;
 pub mod evaluate;
 pub mod gradcheck;
+mod halves;
 pub mod layer;
 mod memory;
 pub mod metrics;

@@ -130,6 +130,11 @@ impl<E: Element> Params<E> {
         self.entries.iter().map(|e| e.layout.rows() * e.layout.cols()).sum()
     }
 
+    /// Whether these are the parameters of the same model: declared with them, not only of the same sizes.
+    pub(crate) fn is_like(&self, other: &Params<E>) -> bool {
+        Arc::ptr_eq(&self.entries, &other.entries)
+    }
+
     /// The same places, all zero: a gradient or a moment. Allocates.
     pub fn zeros_like(&self) -> Params<E> {
         Params { entries: self.entries.clone(), values: Buffer::zeros(self.values.len()) }
@@ -143,6 +148,15 @@ impl<E: Element> Params<E> {
     /// The flat packed memory. Padding is zero and must stay so.
     pub fn values_mut(&mut self) -> &mut [E] {
         &mut self.values
+    }
+
+    /// Adds another's numbers, each to the one in its place.
+    pub(crate) fn add(&mut self, cpu: &Cpu, more: &Params<E>) {
+        let _part = cpu.part("sum of halves");
+        let more = &more.values[..];
+        cpu.fill(&mut self.values, 1024, 8, |start, part| {
+            part.iter_mut().zip(&more[start..]).for_each(|(sum, &more)| *sum += more);
+        });
     }
 
     /// Global L2 norm: logical rows in rising columns, then rows, then parameters, in f64, so that neither layout nor

@@ -87,6 +87,24 @@ impl<E: Element> State<E> {
         }
     }
 
+    /// Makes this the rows of `whole` from `first` on, as many as it has.
+    pub(crate) fn copy_rows(&mut self, whole: &State<E>, first: usize) {
+        self.initial = whole.initial;
+        for (part, whole) in self.parts.iter_mut().zip(&whole.parts) {
+            let (start, len) = (first * pad(part.hidden_size), part.values.len());
+            part.values.copy_from_slice(&whole.values[start..start + len]);
+        }
+    }
+
+    /// Makes the rows from `first` on those of `some`, all of them.
+    pub(crate) fn put_rows(&mut self, first: usize, some: &State<E>) {
+        self.initial = some.initial;
+        for (part, some) in self.parts.iter_mut().zip(&some.parts) {
+            let (start, len) = (first * pad(part.hidden_size), some.values.len());
+            part.values[start..start + len].copy_from_slice(&some.values);
+        }
+    }
+
     /// Every part, padded, and whether it is the c that belongs to the h before it.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (bool, &[E])> {
         self.parts.iter().map(|part| (part.is_cell, &part.values[..]))

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use elman_kernels::{Buffer, Cpu, Element, pad};
 
 use crate::error::Error;
+use crate::halves::Halves;
 use crate::ops::{Op, Recurrent, StateVars};
 use crate::params::Params;
 use crate::state::TapeState;
@@ -65,6 +66,8 @@ pub(crate) struct Memory<E> {
     pub cpu: Cpu,
     /// Tapes of earlier scans, to be used again.
     pub inner: Vec<Tape<E>>,
+    /// The halves of an earlier step, to be used again.
+    pub halves: Option<Box<Halves<E>>>,
     pass: u64,
     values: Vec<Buffer<E>>,
     grads: Vec<Option<Buffer<E>>>,
@@ -115,6 +118,7 @@ impl<E: Element> Tape<E> {
         let memory = Memory {
             cpu: cpu.clone(),
             inner: Vec::new(),
+            halves: None,
             pass: PASSES.fetch_add(1, Ordering::Relaxed),
             values: Vec::new(),
             grads: Vec::new(),

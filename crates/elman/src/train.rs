@@ -239,7 +239,6 @@ impl<T: Task> Trainer<T> {
 
         let grads = &mut self.grads;
         let Loss { mean: loss, predictions, rows } = self.task.step(&self.config, &mut self.tape, step, grads)?;
-        reduce(grads);
         if self.config.loss == LossKind::Sum {
             // The mean over all predictions, times their number in a row.
             let steps = T::Element::from_f64(predictions as f64 / rows as f64);
@@ -347,9 +346,6 @@ fn moving(mean: Option<f64>, loss: f64, keep: f64) -> f64 {
 fn improves(loss: Option<f64>, best: Option<f64>) -> bool {
     loss.is_some_and(|loss| loss.is_finite() && best.is_none_or(|best| loss < best))
 }
-
-/// The one point that gradients pass between backward and clipping: the sum over shards, of which there is one.
-fn reduce<E>(_grads: &mut Params<E>) {}
 
 #[cfg(test)]
 mod tests {

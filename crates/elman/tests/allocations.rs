@@ -22,7 +22,7 @@ fn allocated() -> usize {
 
 /// Allocations of each step of a run.
 fn of_steps(config: &Config, threads: usize) -> [usize; STEPS] {
-    let text = "the mill, a clock; she listened and it stood still\n".repeat(60);
+    let text = "the mill, a clock; she listened and it stood still\n".repeat(200);
     // The smallest work is shared, so that every way of sharing it is counted.
     let cpu = Cpu::new(Some(threads)).unwrap().with_work_per_thread(1);
     let mut trainer = Trainer::new(config.clone(), &Corpus::from_text("words", text), &cpu).unwrap();
@@ -49,7 +49,8 @@ fn a_warm_step_allocates_nothing() {
             (9, OptimizerKind::Sgd, BatchKind::Rows),
             (9, OptimizerKind::Adam, BatchKind::Random),
         ] {
-            for threads in [1, 2] {
+            // The second batch is done in halves.
+            for (threads, batch, seq_len) in [(1, 5, 12), (2, 5, 12), (1, 17, 64), (2, 17, 64)] {
                 let config = Config {
                     cell,
                     embed,
@@ -57,8 +58,8 @@ fn a_warm_step_allocates_nothing() {
                     batches,
                     hidden_size: 70,
                     num_layers: 2,
-                    batch: 5,
-                    seq_len: 12,
+                    batch,
+                    seq_len,
                     dropout: 0.3,
                     output_dropout: 0.2,
                     clip: 0.1,
@@ -74,7 +75,7 @@ fn a_warm_step_allocates_nothing() {
                 let warm = &counts[WARM - 1..];
                 assert!(
                     warm.iter().all(|&count| count == 0),
-                    "{cell:?}, embed {embed}, {optimizer:?}, {batches:?}, {threads} threads: {counts:?}"
+                    "{cell:?}, embed {embed}, {optimizer:?}, {batches:?}, {threads} threads, batch {batch}: {counts:?}"
                 );
                 runs += 1;
             }

@@ -179,7 +179,8 @@ fn threads_backend_and_directory_change_no_byte() {
         hidden_size: 64,
         embed: 20,
         dropout: 0.3,
-        seq_len: 20,
+        // So many positions that a step is done in halves.
+        seq_len: 33,
         batch: 32,
         steps: Some(steps),
         eval_every: Some(3),

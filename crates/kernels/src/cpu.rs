@@ -2,7 +2,7 @@
 //! Refuses to let the split change a result: parts own whole outputs, never a share of one sum.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::buffer::{Loan, Shelf};
 use crate::gemm::Rows;
@@ -23,6 +23,8 @@ pub struct Cpu {
     work_per_thread: usize,
     bfloat16: bool,
     ledger: Option<Arc<Ledger>>,
+    /// Processors that work at the same time as this one, itself among them.
+    at_once: u32,
     /// `threads - 1` workers; the calling thread is the other one.
     workers: Option<Arc<Workers>>,
     /// Memory that comes and goes within a step, kept for the next.
@@ -55,7 +57,7 @@ impl Cpu {
             workers => Some(Arc::new(Workers::new(workers)?)),
         };
         let (work_per_thread, shelf) = (WORK_PER_THREAD, Arc::default());
-        Ok(Cpu { backend, threads, work_per_thread, bfloat16: false, ledger: None, workers, shelf })
+        Ok(Cpu { backend, threads, work_per_thread, bfloat16: false, ledger: None, at_once: 1, workers, shelf })
     }
 
     /// The same processor with another least share of work for a thread, in multiply-adds. With 1 the smallest work is
@@ -85,6 +87,38 @@ impl Cpu {
     /// The ledger, where one is kept.
     pub fn ledger(&self) -> Option<&Ledger> {
         self.ledger.as_deref()
+    }
+
+    /// How many processors share a time that is counted for each.
+    pub(crate) fn at_once(&self) -> u32 {
+        self.at_once
+    }
+
+    /// Two processors for work that [`Cpu::together`] does: each with half of the threads where they are an even number, else
+    /// each with all, one after the other.
+    ///
+    /// Errors: the system gives no more threads.
+    pub fn halves(&self) -> Result<[Cpu; 2], Error> {
+        if !self.threads.is_multiple_of(2) {
+            return Ok([self.clone(), self.clone()]);
+        }
+        let half = || {
+            let half = Cpu::with_backend(self.backend, self.threads / 2)?;
+            Ok(Cpu { threads: half.threads, workers: half.workers, shelf: half.shelf, at_once: 2, ..self.clone() })
+        };
+        Ok([half()?, half()?])
+    }
+
+    /// Does `work` for both items, each on the processor that [`Cpu::halves`] made for it: at the same time where that has
+    /// half of the threads.
+    pub fn together<T: Send>(&self, items: &mut [T; 2], work: impl Fn(&mut T) + Sync) {
+        if !self.threads.is_multiple_of(2) {
+            return items.iter_mut().for_each(work);
+        }
+        let items = items.each_mut().map(Mutex::new);
+        self.split(2, 1, usize::MAX, |range| {
+            items[range].iter().for_each(|item| work(&mut item.lock().unwrap_or_else(PoisonError::into_inner)));
+        });
     }
 
     /// Whether products of `E` take operands in bfloat16.
@@ -212,8 +246,6 @@ impl<E> Shared<E> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
 
     #[test]

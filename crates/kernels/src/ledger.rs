@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::Cpu;
 
-/// What every part took so far, on the thread that gave out the work: with its waiting for the others.
+/// What every part took so far, on the thread that gave out the work: with its waiting for the others. Of two halves that work
+/// at the same time each counts for half.
 #[derive(Debug, Default)]
 pub struct Ledger(Mutex<Vec<(&'static str, Duration)>>);
 
@@ -32,18 +33,19 @@ pub struct Part<'a> {
     ledger: &'a Ledger,
     name: &'static str,
     start: Instant,
+    at_once: u32,
 }
 
 impl Drop for Part<'_> {
     fn drop(&mut self) {
-        self.ledger.add(self.name, self.start.elapsed());
+        self.ledger.add(self.name, self.start.elapsed() / self.at_once);
     }
 }
 
 impl Cpu {
     /// Begins a part of a step, where somebody keeps a ledger. Parts do not nest.
     pub fn part(&self, name: &'static str) -> Option<Part<'_>> {
-        self.ledger().map(|ledger| Part { ledger, name, start: Instant::now() })
+        self.ledger().map(|ledger| Part { ledger, name, start: Instant::now(), at_once: self.at_once() })
     }
 }
 

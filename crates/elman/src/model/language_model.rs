@@ -5,12 +5,13 @@
 mod stepper;
 
 use elman_kernels::layout::Layout;
-use elman_kernels::{Element, linear, pad, softmax};
+use elman_kernels::{Element, linear, pad};
 use rand_chacha::ChaCha8Rng;
 
 use super::init;
 use crate::config::{Config, InitialState};
 use crate::error::Error;
+use crate::halves::{self, Half, Halves};
 use crate::layer::{Dropout, Recurrent, Stack, State, TapeState};
 use crate::ops::{LinearIds, Sequence, Targets};
 use crate::params::{Declaration, ParamId, Params};
@@ -143,10 +144,11 @@ impl<E: Element> LanguageModel<E> {
         Ok((y, after))
     }
 
-    /// One step of truncated BPTT: the mean loss in nats. `grads` is overwritten; `state` is advanced and detached.
+    /// One step of truncated BPTT: the mean loss in nats. `grads` is overwritten; `state` is advanced and detached. A large
+    /// batch is done in two halves of its rows, whose gradients are added at the end; sizes decide, not threads.
     ///
     /// Shapes: `inputs` and `targets` `[T*B]`, time-major (row t*B + b), B that of `state`.
-    /// A target of [`softmax::IGNORED`] does not count.
+    /// A target of [`elman_kernels::softmax::IGNORED`] does not count.
     /// `dropout`: the generator of this step's masks; `None` turns dropout off.
     pub fn loss_and_grads(
         &self,
@@ -157,18 +159,49 @@ impl<E: Element> LanguageModel<E> {
         mut dropout: Option<ChaCha8Rng>,
         grads: &mut Params<E>,
     ) -> Result<f64, Error> {
+        let (batch, counted) = (state.batch(), Targets::counted(targets));
+        let worth_it = halves::is_worth_it(targets.len(), batch, self.params.values().len());
+        if !worth_it || inputs.len() != targets.len() {
+            let targets = Targets { tokens: targets, batch, counted };
+            let sum = self.forward_and_back(tape, inputs, targets, state, dropout.as_mut(), grads)?;
+            return Ok(sum / counted as f64);
+        }
+        let mut halves = match tape.memory.halves.take() {
+            Some(halves) if halves.fit(&self.params, batch) => halves,
+            _ => Box::new(Halves::new(&tape.memory.cpu, &self.params, batch, |rows| self.rnn.zero_state(rows))?),
+        };
+        halves.give_out(inputs, targets, state, dropout.as_ref());
+        let Halves { pair: [first, second], second_grads } = &mut *halves;
+        tape.memory.cpu.together(&mut [(first, &mut *grads), (second, second_grads)], |(half, grads)| {
+            let Half { tape, inputs, targets, state, dropout, sum, .. } = half;
+            let targets = Targets { tokens: targets, batch: state.batch(), counted };
+            *sum = self.forward_and_back(tape, inputs, targets, state, dropout.as_mut(), grads);
+        });
+        let sum = halves.add_up(&tape.memory.cpu, state, grads)?;
+        tape.memory.halves = Some(halves);
+        Ok(sum / counted as f64)
+    }
+
+    /// The sum of the losses of all these rows, at once.
+    fn forward_and_back(
+        &self,
+        tape: &mut Tape<E>,
+        inputs: &[u32],
+        targets: Targets<'_>,
+        state: &mut State<E>,
+        dropout: Option<&mut ChaCha8Rng>,
+        grads: &mut Params<E>,
+    ) -> Result<f64, Error> {
         tape.start(true);
         let before = self.begin(tape, state)?;
-        let (y, after) = self.layers(tape, inputs, &before, dropout.as_mut())?;
+        let (y, after) = self.layers(tape, inputs, &before, dropout)?;
         tape.memory.clear(grads.values_mut());
-        let by_row = Targets { tokens: targets, batch: state.batch() };
         let sum =
-            tape.linear_cross_entropy(&self.params, self.decoder, self.vocab_size, y, by_row, Some(&mut *grads))?;
+            tape.linear_cross_entropy(&self.params, self.decoder, self.vocab_size, y, targets, Some(&mut *grads))?;
         state.from_tape(tape, &after);
         tape.recycle_states([before, after]);
         tape.backward_seeded(&self.params, grads)?;
-        let counted = targets.iter().filter(|&&target| target != softmax::IGNORED).count();
-        Ok(sum / counted.max(1) as f64)
+        Ok(sum)
     }
 
     /// Sum of the losses in nats, without dropout; `state` is advanced. Shapes: as [`Self::loss_and_grads`].
@@ -182,7 +215,7 @@ impl<E: Element> LanguageModel<E> {
         tape.start(false);
         let before = self.begin(tape, state)?;
         let (y, after) = self.layers(tape, inputs, &before, None)?;
-        let targets = Targets { tokens: targets, batch: state.batch() };
+        let targets = Targets { tokens: targets, batch: state.batch(), counted: Targets::counted(targets) };
         let sum = tape.linear_cross_entropy(&self.params, self.decoder, self.vocab_size, y, targets, None)?;
         state.from_tape(tape, &after);
         tape.recycle_states([before, after]);

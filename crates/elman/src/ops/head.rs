@@ -16,12 +16,21 @@ pub struct Targets<'a> {
     pub tokens: &'a [u32],
     /// B where the rows are `[T, B]`, else 1: it changes no bit, only which thread does what.
     pub batch: usize,
+    /// Predictions that the loss is the mean of, these and those made elsewhere: see [`Targets::counted`].
+    pub counted: usize,
+}
+
+impl Targets<'_> {
+    /// How many of these tokens count, at least 1.
+    pub fn counted(tokens: &[u32]) -> usize {
+        tokens.iter().filter(|&&target| target != softmax::IGNORED).count().max(1)
+    }
 }
 
 impl<E: Element> Tape<E> {
     /// The sum in nats of the cross-entropy of `softmax(y W^T + b)` over the rows of y `[rows, K]` whose target counts
-    /// ([`softmax::IGNORED`] does not). With `grads`, adds the gradients of the mean over those rows: by W and b to `grads`,
-    /// by y on the tape, from where [`Tape::backward_seeded`] goes on.
+    /// ([`softmax::IGNORED`] does not). With `grads`, adds the gradients of that sum by [`Targets::counted`]: by W and b to
+    /// `grads`, by y on the tape, from where [`Tape::backward_seeded`] goes on.
     ///
     /// The bits are those of [`Tape::linear`], [`Tape::cross_entropy`] and [`Tape::backward`]; as many rows of logits are
     /// held as [`head::rows_at_once`] says. Errors: no targets, or as many as y has no rows; a target out of range; a value
@@ -32,7 +41,7 @@ impl<E: Element> Tape<E> {
         ids: LinearIds,
         outputs: usize,
         y: Var,
-        Targets { tokens: targets, batch }: Targets<'_>,
+        Targets { tokens: targets, batch, counted }: Targets<'_>,
         grads: Option<&mut Params<E>>,
     ) -> Result<f64, Error> {
         let m = &mut self.memory;
@@ -46,14 +55,13 @@ impl<E: Element> Tape<E> {
         if d.weight() != params.layout(ids.weight) {
             return Err(shape_error("input of the head", y, [y.rows(), params.layout(ids.weight).cols()]));
         }
-        let counted = targets.iter().filter(|&&target| target != softmax::IGNORED).count().max(1) as f64;
         let mut losses = m.take(d.rows);
         let mut grad_y = grads.is_some().then(|| m.take_grad(y.slot));
         let (weight, bias) = (params.slice(ids.weight), params.slice(ids.bias));
         let head = Head { x: m.value(y), weight, bias, targets, batch };
         let grads = grads.zip(grad_y.as_mut()).map(|(grads, grad_y)| {
             let [weight, bias] = grads.slices_mut([ids.weight, ids.bias]);
-            HeadGrads { scale: E::from_f64(1.0 / counted), x: &mut grad_y[y.range()], weight, bias }
+            HeadGrads { scale: E::from_f64(1.0 / counted as f64), x: &mut grad_y[y.range()], weight, bias }
         });
         let done = head::losses(&m.cpu, &d, head, &mut losses, grads);
         let sum = losses.iter().map(|x| x.to_f64()).sum();

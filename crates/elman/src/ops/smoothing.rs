@@ -184,7 +184,8 @@ mod tests {
                 sum
             }
             false => {
-                let targets = crate::ops::Targets { tokens: &TARGETS, batch: 1 };
+                let targets =
+                    crate::ops::Targets { tokens: &TARGETS, batch: 1, counted: crate::ops::Targets::counted(&TARGETS) };
                 let plain = tape.linear_cross_entropy(&params, ids, 70, y, targets, Some(&mut grads)).unwrap();
                 plain + tape.linear_smoothing(&params, ids, y, &TARGETS, 0.2, &mut grads).unwrap()
             }

@@ -142,7 +142,7 @@ impl<E: Element> Seq2Seq<E> {
             head,
             size,
             output,
-            Targets { tokens: &targets, batch: 1 },
+            Targets { tokens: &targets, batch: 1, counted: Targets::counted(&targets) },
             Some(&mut *grads),
         )?;
         if pass.smoothing > 0.0 {
@@ -158,7 +158,8 @@ impl<E: Element> Seq2Seq<E> {
         let output = self.output(tape, batch, &mut Pass { dropout: None, smoothing: 0.0, inputs: None })?;
         let targets = counted(batch);
         let output = tape.rows(output, 0, targets.len())?;
-        let (head, targets) = (self.layers.head, Targets { tokens: &targets, batch: 1 });
+        let counted = Targets::counted(&targets);
+        let (head, targets) = (self.layers.head, Targets { tokens: &targets, batch: 1, counted });
         tape.linear_cross_entropy(&self.params, head, self.layers.sizes[1], output, targets, None)
     }
 
