@@ -21,7 +21,8 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     refreshed: Option<Instant>,
     steps: u64,
-    tokens_per_step: f64,
+    /// When it began, after which step.
+    begun: (Instant, u64),
     /// What a token is called.
     unit: &'static str,
     /// Steps of a window, where losses are summed over them.
@@ -38,8 +39,8 @@ impl Progress {
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─");
             ProgressBar::new(plan.steps).with_style(style).with_position(plan.steps_done)
         });
-        let tokens_per_step = (plan.batch * plan.seq_len) as f64;
-        Progress { is_quiet, bar, refreshed: None, steps: plan.steps, tokens_per_step, unit, summed, mean: (0.0, 0.0) }
+        let begun = (Instant::now(), plan.steps_done);
+        Progress { is_quiet, bar, refreshed: None, steps: plan.steps, begun, unit, summed, mean: (0.0, 0.0) }
     }
 
     /// A step was taken.
@@ -114,10 +115,15 @@ impl Progress {
     }
 
     fn pace(&self, step: u64, tokens_per_sec: f64) -> String {
-        let left = self.steps.saturating_sub(step) as f64 * self.tokens_per_step / tokens_per_sec;
-        let left = Duration::try_from_secs_f64(left).map_or("?".to_string(), span);
-        format!("{} tokens/s  {left} left", short(tokens_per_sec))
+        let (since, first) = self.begun;
+        let left = left(since.elapsed(), step.saturating_sub(first), self.steps.saturating_sub(step));
+        format!("{} tokens/s  {} left", short(tokens_per_sec), left.map_or("?".to_string(), span))
     }
+}
+
+/// The time that more steps will take if they go as those before them did, evaluations included.
+fn left(taken: Duration, done: u64, to_do: u64) -> Option<Duration> {
+    Duration::try_from_secs_f64(taken.as_secs_f64() / done as f64 * to_do as f64).ok()
 }
 
 /// A bar of bytes, of which `have` are there; hidden without a terminal.
@@ -179,6 +185,13 @@ mod tests {
         assert_eq!(wrap("one two three\n\nfour", 8), ["one two", "three", "", "four"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("ab cd", 2), ["ab", "cd"]);
+    }
+
+    #[test]
+    fn the_time_left_goes_by_steps_whatever_they_hold() {
+        let seconds = Duration::from_secs;
+        assert_eq!(left(seconds(10), 20, 300), Some(seconds(150)));
+        assert_eq!((left(seconds(10), 20, 0), left(seconds(10), 0, 5)), (Some(seconds(0)), None));
     }
 
     #[test]

@@ -138,6 +138,8 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
         unsafe { self.pair_states(d.first_slot()) };
         for t in (0..d.seq_len).map(|step| d.time(step)) {
             let ((before, after), first) = (d.slots(t), t * d.batch);
+            // Up and down by turns: the panels of one step's end are the next one's beginning, while they are near.
+            let turn = |i: usize| if t.is_multiple_of(2) { i } else { d.panels() - 1 - i };
             // SAFETY: `forward` checked the lengths; this part alone touches its rows of every slot and panel.
             unsafe {
                 let now = self.gates.add(first * PANEL);
@@ -163,7 +165,8 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                         Left { pairs: true, ..Left::rows(states.cast_const(), width / 2, pairs::count(d.hidden_size)) }
                     }
                 };
-                for p in 0..d.panels() {
+                for i in 0..d.panels() {
+                    let p = turn(i);
                     let gates = now.add(p * d.rows() * PANEL);
                     if let Some((tokens, weight_ih, bias)) = self.tokens {
                         for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
@@ -174,7 +177,7 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                     }
                     let Columns { first: column, width: cols } = Q::RECURRENT;
                     let panel = |p: usize| self.recurrent[p * previous.depth() * PANEL..].as_ptr().add(column);
-                    let (b, next) = (panel(p), panel((p + 1) % d.panels()));
+                    let (b, next) = (panel(p), panel(turn((i + 1).min(d.panels() - 1))));
                     for rows in self.present.runs(first, self.rows.clone()) {
                         let right = Right { b, cols, next, c: gates.add(column), ldc: PANEL, init: Init::Keep };
                         gemm::nn(s, rows, previous, right);
