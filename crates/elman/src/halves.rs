@@ -1,5 +1,5 @@
 //! Holds a step on a large batch as two halves of its rows: each goes forward and back on a tape of its own, at the same time
-//! where the threads can be shared out, and the gradients are added at the end. Cores then exchange nothing within a step.
+//! where the threads can be shared out, and the gradients are added at the end: two threads exchange nothing within a step.
 //! Refuses to ask for the number of threads: sizes decide, because two sums and one differ in their last bits.
 
 use elman_kernels::{Cpu, Element};
@@ -78,6 +78,11 @@ impl<E: Element> Halves<E> {
         self.second_grads.is_like(params) && self.pair.iter().map(|half| half.state.batch()).sum::<usize>() == batch
     }
 
+    /// Whether a state has the parts of the model's.
+    pub fn take_state(&self, state: &State<E>) -> bool {
+        self.pair[0].state.is_like(state)
+    }
+
     /// Hands each half its rows of the tokens `[T, B]` and of the state, and its place in the generator's stream.
     pub fn give_out(&mut self, inputs: &[u32], targets: &[u32], state: &State<E>, dropout: Option<&ChaCha8Rng>) {
         for (half, place) in self.pair.iter_mut().zip([0, DRAWS_APART]) {
@@ -97,13 +102,11 @@ impl<E: Element> Halves<E> {
     /// Adds up: the second half's gradients to `grads`, its loss to the first's, and both states in their rows of `state`.
     /// Returns the sum of the losses.
     ///
-    /// Errors: that of a half.
+    /// Errors: that of a half; `state` is then as it was.
     pub fn add_up(&mut self, cpu: &Cpu, state: &mut State<E>, grads: &mut Params<E>) -> Result<f64, Error> {
-        let mut sum = 0.0;
-        for half in &mut self.pair {
-            sum += std::mem::replace(&mut half.sum, Ok(0.0))?;
-            state.put_rows(half.first, &half.state);
-        }
+        let [first, second] = self.pair.each_mut().map(|half| std::mem::replace(&mut half.sum, Ok(0.0)));
+        let sum = first? + second?;
+        self.pair.iter().for_each(|half| state.put_rows(half.first, &half.state));
         grads.add(cpu, &self.second_grads);
         Ok(sum)
     }
@@ -122,6 +125,7 @@ mod tests {
     /// An odd batch, so that one half has a row more.
     const BATCH: usize = 17;
     const SEQ_LEN: usize = 61;
+    const OTHER_BATCH: usize = 20;
 
     fn configs() -> Vec<Config> {
         let lstm = Config { hidden_size: 32, num_layers: 2, dropout: 0.2, output_dropout: 0.1, ..Config::default() };
@@ -132,11 +136,11 @@ mod tests {
     }
 
     /// Tokens to read, and to predict: of these some do not count, nearly all of them in the second half.
-    fn tokens() -> (Vec<u32>, Vec<u32>) {
-        let inputs: Vec<u32> = (0..BATCH * SEQ_LEN).map(|i| ((i * i + i / 7) % VOCAB) as u32).collect();
-        let ignored = |i: usize| i.is_multiple_of(11) || (i % BATCH > 10 && !i.is_multiple_of(3));
+    fn tokens(batch: usize) -> (Vec<u32>, Vec<u32>) {
+        let inputs: Vec<u32> = (0..batch * SEQ_LEN).map(|i| ((i * i + i / 7) % VOCAB) as u32).collect();
+        let ignored = |i: usize| i.is_multiple_of(11) || (i % batch > 10 && !i.is_multiple_of(3));
         let target = |i: usize| if ignored(i) { softmax::IGNORED } else { ((i * 5 + i / 13) % VOCAB) as u32 };
-        (inputs, (0..BATCH * SEQ_LEN).map(target).collect())
+        (inputs, (0..batch * SEQ_LEN).map(target).collect())
     }
 
     fn bits(values: &[f64]) -> Vec<u64> {
@@ -144,9 +148,14 @@ mod tests {
     }
 
     /// Loss, gradients and state of a step.
-    fn step(model: &LanguageModel<f64>, tape: &mut Tape<f64>, dropout: bool) -> (f64, Params<f64>, State<f64>) {
-        let (inputs, targets) = tokens();
-        let (mut state, mut grads) = (model.initial_state(BATCH), model.params().zeros_like());
+    fn step(
+        model: &LanguageModel<f64>,
+        tape: &mut Tape<f64>,
+        batch: usize,
+        dropout: bool,
+    ) -> (f64, Params<f64>, State<f64>) {
+        let (inputs, targets) = tokens(batch);
+        let (mut state, mut grads) = (model.initial_state(batch), model.params().zeros_like());
         let dropout = dropout.then(|| generator(3, Purpose::Dropout, 1));
         let loss = model.loss_and_grads(tape, &inputs, &targets, &mut state, dropout, &mut grads).unwrap();
         assert!(tape.memory.halves.is_some(), "large enough for halves");
@@ -156,10 +165,10 @@ mod tests {
     #[test]
     fn halves_are_the_whole_but_for_the_rounding_of_sums() {
         let cpu = Cpu::new(Some(2)).unwrap();
-        let (inputs, targets) = tokens();
+        let (inputs, targets) = tokens(BATCH);
         for config in configs() {
             let model: LanguageModel<f64> = LanguageModel::new(&config, VOCAB).unwrap();
-            let (loss, grads, state) = step(&model, &mut Tape::new(&cpu), false);
+            let (loss, grads, state) = step(&model, &mut Tape::new(&cpu), BATCH, false);
             // The whole, by the nodes.
             let (mut tape, mut want) = (Tape::new(&cpu), model.params().zeros_like());
             tape.start(true);
@@ -189,20 +198,47 @@ mod tests {
     fn threads_change_no_bit_of_halves_and_a_tape_that_served_another_model_serves_this() {
         for config in configs() {
             let model: LanguageModel<f64> = LanguageModel::new(&config, VOCAB).unwrap();
-            let other: LanguageModel<f64> = LanguageModel::new(&Config { seed: 9, ..config }, VOCAB).unwrap();
+            // Of the same sizes, of others, and the same of another batch.
+            let other = |config: Config| -> LanguageModel<f64> { LanguageModel::new(&config, VOCAB).unwrap() };
+            let twin = other(Config { seed: 9, ..config.clone() });
+            let wider = other(Config { hidden_size: 80, embed: if config.tied { 80 } else { 0 }, ..config });
             let mut first = None;
             for threads in [1, 2, 3, 4] {
                 let cpu = Cpu::with_backend(Backend::detect(), threads).unwrap().with_work_per_thread(1);
                 let mut tape = Tape::new(&cpu);
                 for round in 0..2 {
-                    step(&other, &mut tape, true);
-                    let (loss, grads, state) = step(&model, &mut tape, true);
+                    step(&twin, &mut tape, BATCH, true);
+                    step(&wider, &mut tape, BATCH, true);
+                    step(&model, &mut tape, OTHER_BATCH, true);
+                    let (loss, grads, state) = step(&model, &mut tape, BATCH, true);
                     let states: Vec<u64> = state.tensors().iter().flat_map(|tensor| bits(&tensor.2)).collect();
                     let got = (loss.to_bits(), bits(grads.values()), states);
                     assert!(*first.get_or_insert_with(|| got.clone()) == got, "{threads} threads, round {round}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_refused_leaves_the_state_and_the_next_step_as_they_were() {
+        let model: LanguageModel<f64> = LanguageModel::new(&configs()[0], VOCAB).unwrap();
+        let narrow: LanguageModel<f64> =
+            LanguageModel::new(&Config { hidden_size: 16, ..configs()[0].clone() }, VOCAB).unwrap();
+        let mut tape = Tape::new(&Cpu::new(Some(2)).unwrap());
+        let (want, ..) = step(&model, &mut tape, BATCH, false);
+        let (inputs, mut targets) = tokens(BATCH);
+        let (mut state, mut grads) = (model.initial_state(BATCH), model.params().zeros_like());
+        let mut refused = |targets: &[u32], state: &mut State<f64>| {
+            model.loss_and_grads(&mut tape, &inputs, targets, state, None, &mut grads).unwrap_err().to_string()
+        };
+        let error = refused(&targets, &mut narrow.initial_state(BATCH));
+        assert!(error.contains("has shape") || error.contains("elements"), "{error}");
+        // In the second half, after the first is done.
+        targets[BATCH - 1] = VOCAB as u32;
+        let error = refused(&targets, &mut state);
+        assert!(error.contains(&VOCAB.to_string()), "{error}");
+        assert!(state.is_initial() && state.tensors().iter().all(|tensor| tensor.2.iter().all(|&x| x == 0.0)));
+        assert_eq!(step(&model, &mut tape, BATCH, false).0.to_bits(), want.to_bits());
     }
 
     #[test]

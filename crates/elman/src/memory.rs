@@ -29,7 +29,12 @@ pub(crate) fn training_bytes(config: &Config, vocab_size: usize, validation: usi
     // The file, and a tensor on its way into it: as numbers, as bytes.
     let saved = parameters.logical.saturating_mul(1 + moments).saturating_add(parameters.largest.saturating_mul(2));
     let logits = |rows: usize| head::rows_at_once(rows, vocab_size).saturating_mul(pad(vocab_size));
-    let step = rows.saturating_mul(step_row(config)).saturating_add(logits(rows));
+    // Each half has room for logits of its own.
+    let of_step = match halves {
+        0 => logits(rows),
+        _ => logits(config.seq_len.saturating_mul(config.batch.div_ceil(2))).saturating_mul(2),
+    };
+    let step = rows.saturating_mul(step_row(config)).saturating_add(of_step);
     let draws = rows.saturating_mul(dropped(config) / 2);
     // Pieces of one length, and a last one of another.
     let (predictions, whole) = (validation.saturating_sub(1), EVALUATION_ROWS);
@@ -41,9 +46,9 @@ pub(crate) fn training_bytes(config: &Config, vocab_size: usize, validation: usi
     // A step's weights stand across for its way back, and this memory is kept, as the draws are.
     let kept = kept.saturating_add(draws).saturating_add(parameters.largest.saturating_mul(2 + 2 * halves));
     // Pairs of bfloat16, half as many as numbers: of the weight and of the one across, of the rows on both sides of it.
-    let paired = rows.saturating_mul((widest_gates(config) + widest(config)) / 2).saturating_add(logits(rows) / 2);
+    let paired = rows.saturating_mul((widest_gates(config) + widest(config)) / 2).saturating_add(of_step / 2);
     let kept = match config.dtype {
-        Dtype::Bf16 => kept.saturating_add(paired).saturating_add(parameters.largest),
+        Dtype::Bf16 => kept.saturating_add(paired).saturating_add(parameters.largest.saturating_mul(1 + halves)),
         Dtype::F32 | Dtype::F64 => kept,
     };
     kept.saturating_add(saved).saturating_mul(config.dtype.bytes())

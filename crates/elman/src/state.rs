@@ -87,6 +87,12 @@ impl<E: Element> State<E> {
         }
     }
 
+    /// Whether it has the same parts as another, of any number of rows.
+    pub(crate) fn is_like(&self, other: &State<E>) -> bool {
+        let part = |part: &Part<E>| (part.is_cell, part.hidden_size);
+        self.parts.iter().map(part).eq(other.parts.iter().map(part))
+    }
+
     /// Makes this the rows of `whole` from `first` on, as many as it has.
     pub(crate) fn copy_rows(&mut self, whole: &State<E>, first: usize) {
         self.initial = whole.initial;

@@ -145,7 +145,8 @@ impl<E: Element> LanguageModel<E> {
     }
 
     /// One step of truncated BPTT: the mean loss in nats. `grads` is overwritten; `state` is advanced and detached. A large
-    /// batch is done in two halves of its rows, whose gradients are added at the end; sizes decide, not threads.
+    /// batch is done in two halves of its rows, each with masks of its own, whose gradients are added at the end; sizes decide, not
+    /// threads.
     ///
     /// Shapes: `inputs` and `targets` `[T*B]`, time-major (row t*B + b), B that of `state`.
     /// A target of [`elman_kernels::softmax::IGNORED`] does not count.
@@ -161,14 +162,14 @@ impl<E: Element> LanguageModel<E> {
     ) -> Result<f64, Error> {
         let (batch, counted) = (state.batch(), Targets::counted(targets));
         let worth_it = halves::is_worth_it(targets.len(), batch, self.params.values().len());
-        if !worth_it || inputs.len() != targets.len() {
+        let halves = match worth_it && inputs.len() == targets.len() {
+            true => Some(self.halves(tape, batch)?),
+            false => None,
+        };
+        let Some(mut halves) = halves.filter(|halves| halves.take_state(state)) else {
             let targets = Targets { tokens: targets, batch, counted };
             let sum = self.forward_and_back(tape, inputs, targets, state, dropout.as_mut(), grads)?;
             return Ok(sum / counted as f64);
-        }
-        let mut halves = match tape.memory.halves.take() {
-            Some(halves) if halves.fit(&self.params, batch) => halves,
-            _ => Box::new(Halves::new(&tape.memory.cpu, &self.params, batch, |rows| self.rnn.zero_state(rows))?),
         };
         halves.give_out(inputs, targets, state, dropout.as_ref());
         let Halves { pair: [first, second], second_grads } = &mut *halves;
@@ -177,9 +178,18 @@ impl<E: Element> LanguageModel<E> {
             let targets = Targets { tokens: targets, batch: state.batch(), counted };
             *sum = self.forward_and_back(tape, inputs, targets, state, dropout.as_mut(), grads);
         });
-        let sum = halves.add_up(&tape.memory.cpu, state, grads)?;
+        let sum = halves.add_up(&tape.memory.cpu, state, grads);
         tape.memory.halves = Some(halves);
-        Ok(sum / counted as f64)
+        Ok(sum? / counted as f64)
+    }
+
+    /// The halves of an earlier step, or new ones where they were for something else.
+    fn halves(&self, tape: &mut Tape<E>, batch: usize) -> Result<Box<Halves<E>>, Error> {
+        let memory = &mut tape.memory;
+        match memory.halves.take().filter(|halves| halves.fit(&self.params, batch)) {
+            Some(halves) => Ok(halves),
+            None => Ok(Box::new(Halves::new(&memory.cpu, &self.params, batch, |rows| self.rnn.zero_state(rows))?)),
+        }
     }
 
     /// The sum of the losses of all these rows, at once.

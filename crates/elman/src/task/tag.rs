@@ -39,6 +39,8 @@ pub struct Tag<E> {
     held: Examples,
     buckets: Buckets,
     notes: Vec<String>,
+    /// Of a text to be restored: the counts of classes if every held-out word stands as it mostly stood in training.
+    by_words: Option<Confusion>,
 }
 
 /// What a model file holds of it: all that a prediction needs.
@@ -77,9 +79,10 @@ impl<E: Element> Tag<E> {
         }
         let (mark, classes) = (data.mark.clone(), data.classes.clone());
         let all: Vec<usize> = (0..data.items.len()).collect();
+        let restores = config.task.as_ref().is_some_and(|task| task.kind() == "restore");
         let (train, held) = match validation {
             Some(set) => (data, set.with_classes(&classes)?),
-            None if config.task.as_ref().is_some_and(|task| task.kind() == "restore") => {
+            None if restores => {
                 let (train, held) = all.split_at(((1.0 - config.val_frac) * all.len() as f64) as usize);
                 (data.pick(train), data.pick(held))
             }
@@ -88,6 +91,7 @@ impl<E: Element> Tag<E> {
                 (data.pick(&split.train), data.pick(&split.held))
             }
         };
+        let by_words = restores.then(|| by_words(&train, &held));
         let encoding = Encoding::fit(config, &name, &train.items)?;
         let mut notes = Vec::new();
         let mut encode = |tagged: Tagged, what: &str| -> Result<Examples, Error> {
@@ -111,7 +115,12 @@ impl<E: Element> Tag<E> {
         let model = Tagger::new(config, encoding.input(), classes.len())?;
         let buckets = Buckets::new(train.sequences.lengths(), config.batch, config.seed);
         let trained = TrainedTagger { encoding, classes, model };
-        Ok(Tag { mark, trained, train, held, buckets, notes })
+        Ok(Tag { mark, trained, train, held, buckets, notes, by_words })
+    }
+
+    /// Of a text to be restored: the counts of classes if every held-out word stands as it mostly stood in training.
+    pub fn by_words(&self) -> Option<&Confusion> {
+        self.by_words.as_ref()
     }
 
     /// What is learned, with all that a prediction needs.
@@ -127,6 +136,23 @@ impl<E: Element> Tag<E> {
         let steps = pairs.flat_map(|(rows, labels)| rows.chunks_exact(classes).zip(labels.iter().copied()));
         Ok(Some(Figures::of(classes, steps)))
     }
+}
+
+/// The counts of classes in `held` if every word stands as it mostly stood in `train`.
+fn by_words(train: &Tagged, held: &Tagged) -> Confusion {
+    let whole = |tagged: &Tagged| -> (Vec<char>, Vec<u32>) {
+        let texts = match &tagged.items {
+            Items::Texts(texts) => texts.iter().flat_map(|text| text.chars()).collect(),
+            Items::Vectors { .. } => Vec::new(),
+        };
+        (texts, tagged.labels.concat())
+    };
+    let ((known, classes), (text, truth)) = (whole(train), whole(held));
+    let nothing = train.classes.iter().position(|class| class == restore::NOTHING).unwrap_or_default();
+    let mut confusion = Confusion::new(train.classes.len());
+    let guesses = restore::by_words((&known, &classes), &text, nothing as u32);
+    truth.iter().zip(guesses).for_each(|(&truth, guess)| confusion.add(truth as usize, guess as usize));
+    confusion
 }
 
 impl<E: Element> TrainedTagger<E> {
