@@ -167,6 +167,21 @@ fn copy_rows<'r, 't, E: Element>(
     }
 }
 
+/// A block of a panel, copied, on whole cache lines.
+#[repr(align(64))]
+struct Near<E>([E; BLOCK_K * PANEL]);
+
+/// Fetches the output of the next tile, of which `c` is the first row: every block of rows reads and writes all of a gradient,
+/// which no near cache holds.
+#[inline(always)]
+fn fetch_next<E: Element, S: Simd<E>>(s: S, c: *const E, rows: usize, vectors: usize) {
+    for row in 0..rows {
+        for at in (0..vectors * S::LANES).step_by(gemm::line::<E>()) {
+            s.fetch_to_write(c.wrapping_add(row * PANEL + at));
+        }
+    }
+}
+
 /// Some panels of packed weight gradients, and some of their rows.
 struct WeightGradPart<'a, E, const N: usize> {
     b: &'a OutputGrad<'a, E>,
@@ -192,7 +207,7 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
         let columns = |w: &WeightGrad<'_, E>| columns.clone().unwrap_or(0..w.k);
         // Rows that lie on a page each are copied together: they are read once for every tile.
         let is_far = b.ldb >= 4096 / size_of::<E>();
-        let mut near = if pairs || is_far { Some([E::ZERO; BLOCK_K * PANEL]) } else { None };
+        let mut near = if pairs || is_far { Some(Near([E::ZERO; BLOCK_K * PANEL])) } else { None };
         for first_row in (0..b.rows).step_by(BLOCK_K) {
             let rows = first_row..(first_row + BLOCK_K).min(b.rows);
             let mut free = &mut *room;
@@ -204,7 +219,7 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
             });
             for p in panels.clone() {
                 let (right, ldb) = match &mut near {
-                    Some(near) => {
+                    Some(Near(near)) => {
                         let first = weights.iter().fold(PANEL, |first, w| first.min(w.columns(p).start));
                         let end = weights.iter().fold(0, |end, w| end.max(w.columns(p).end));
                         b.copy_panel(rows.clone(), p, first..end, pairs, near);
@@ -227,6 +242,7 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
                             // SAFETY: `check` saw the lengths; this part alone writes these rows of these panels.
                             unsafe {
                                 let (b, c) = (right.add(j), grad.get().add((p * w.k + col) * PANEL + j));
+                                fetch_next(s, c.wrapping_add(size * PANEL), size, vectors);
                                 let next = next.map_or(b, |next| next.wrapping_add(j));
                                 let ahead = gemm::ahead_of::<E, S>(i, vectors, b, next);
                                 let t = Tile { a, b, ldb, ahead, c, ldc: PANEL, init: Init::Keep };

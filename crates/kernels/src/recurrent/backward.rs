@@ -112,6 +112,8 @@ impl<E: Element, Q: Equations> Kernel<E> for BackwardRows<'_, E, Q> {
                 };
                 for p in 0..d.panels() {
                     for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
+                        // What the product adds to.
+                        s.fetch_to_write(step(p, r).grad_before);
                         Q::backward(s, step(p, r));
                     }
                 }

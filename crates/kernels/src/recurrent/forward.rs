@@ -143,7 +143,7 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
             // SAFETY: `forward` checked the lengths; this part alone touches its rows of every slot and panel.
             unsafe {
                 let now = self.gates.add(first * PANEL);
-                let ahead = (d.batch * PANEL) as isize * if d.reverse { -1 } else { 1 };
+                let steps_on = |len: usize| (d.batch * len) as isize * if d.reverse { -1 } else { 1 };
                 let step = |p: usize, r: usize| {
                     let at = |slot: usize| (slot * d.batch + r) * width + p * Q::UNITS;
                     let cell = |slot: usize| if Q::HAS_CELL { self.cell.add(at(slot)) } else { self.cell };
@@ -183,11 +183,16 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                         gemm::nn(s, rows, previous, right);
                     }
                     for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
-                        let next = now.wrapping_add((p * d.rows() + r) * PANEL).wrapping_offset(ahead);
+                        let this = step(p, r);
+                        let next = this.gates.wrapping_offset(steps_on(PANEL));
                         for at in (0..PANEL).step_by(gemm::line::<E>()) {
                             s.fetch_to_write(next.wrapping_add(at));
                         }
-                        Q::activate(s, step(p, r));
+                        s.fetch_to_write(this.hidden_after.wrapping_offset(steps_on(width)));
+                        if Q::HAS_CELL {
+                            s.fetch_to_write(this.cell_after.wrapping_offset(steps_on(width)));
+                        }
+                        Q::activate(s, this);
                     }
                     for r in self.rows.clone() {
                         if self.present.at(first + r) {
