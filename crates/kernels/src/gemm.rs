@@ -19,6 +19,8 @@ const NARROW_TILE_ROWS: usize = 12;
 pub(crate) const BLOCK_K: usize = 256;
 /// Rows that share one block of a panel before the next is read.
 pub(crate) const BLOCK_ROWS: usize = 32 * TILE_ROWS;
+/// Bytes of an output that no cache near a core holds.
+const FAR: usize = 4 << 20;
 
 /// A run of columns of every panel, in multiples of 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,54 +277,70 @@ pub(crate) struct Right<E> {
 /// `C[r][j] = init + sum over k of A[r][k] B[k][j]`.
 ///
 /// A block of A, rows by k, is read from memory once and meets every panel while it is in the second-level cache; each
-/// output still sums in rising k.
+/// output still sums in rising k. An output that no near cache holds is finished panel by panel instead: else each block of k
+/// would read and write all of it.
 ///
 /// # Safety
 /// `a` is readable at `rows`, `b` over its panels; `c` is writable over `cols` columns at every r of `rows`, and nothing
 /// else touches it. A row to start from has as many columns.
 #[inline(always)]
 pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: Left<E>, right: Right<E>) {
-    let Right { b, cols, next, c, ldc, init } = right;
-    let (panels, panel_len) = (cols.div_ceil(PANEL), a.depth() * PANEL);
+    let panels = right.cols.div_ceil(PANEL);
     for group in rows.into().groups() {
-        let mut k = 0;
-        loop {
-            let part = a.block(k);
-            let k_after = k + part.depth();
-            for p in 0..panels {
-                // Without columns the operands are empty and these lead nowhere.
-                let panel = |p: usize, k: usize| b.wrapping_add(p * panel_len + k * PANEL);
-                let now = panel(p, k);
-                let after = match p + 1 < panels {
-                    true => panel(p + 1, k),
-                    false if k_after < a.depth() => panel(0, k_after),
-                    false => next,
-                };
-                column_blocks::<E, S>((cols - p * PANEL).min(PANEL), |col, vectors| {
-                    let (at, mut i) = (p * PANEL + col, 0);
-                    for run in group.runs() {
-                        for (r, size) in row_blocks(run, vectors) {
-                            // SAFETY: the caller's ranges; the tile is within the run, at + vectors * LANES <= cols.
-                            unsafe {
-                                let init = match init {
-                                    _ if k > 0 => Init::Keep,
-                                    Init::Row(row) => Init::Row(row.add(at)),
-                                    other => other,
-                                };
-                                let a = Left { ptr: part.ptr.wrapping_add(r * a.row_stride), ..part };
-                                let (b, c) = (now.wrapping_add(col), c.add(r * ldc + at));
-                                let ahead = ahead_of::<E, S>(i, vectors, b, after.wrapping_add(col));
-                                i += 1;
-                                tile::<E, S, false>(s, size, vectors, Tile { a, b, ldb: PANEL, ahead, c, ldc, init });
-                            }
+        let is_far = group.count * group.len * right.cols * size_of::<E>() > FAR;
+        let at_once = if is_far { 1 } else { panels.max(1) };
+        for first in (0..panels).step_by(at_once) {
+            // SAFETY: the caller's promise.
+            unsafe { nn_group(s, group, a, right, first..(first + at_once).min(panels)) };
+        }
+    }
+}
+
+/// The same for one group of rows and some panels.
+///
+/// # Safety
+/// As [`nn`].
+#[inline(always)]
+unsafe fn nn_group<E: Element, S: Simd<E>>(s: S, group: Rows, a: Left<E>, right: Right<E>, panels: Range<usize>) {
+    let Right { b, cols, next, c, ldc, init } = right;
+    // Without rows of B these lead nowhere.
+    let panel = |p: usize, k: usize| b.wrapping_add((p * a.depth() + k) * PANEL);
+    let mut k = 0;
+    loop {
+        let part = a.block(k);
+        let k_after = k + part.depth();
+        for p in panels.clone() {
+            let now = panel(p, k);
+            let after = match p + 1 < panels.end {
+                true => panel(p + 1, k),
+                false if k_after < a.depth() => panel(panels.start, k_after),
+                false if (p + 1) * PANEL < cols => panel(p + 1, 0),
+                false => next,
+            };
+            column_blocks::<E, S>((cols - p * PANEL).min(PANEL), |col, vectors| {
+                let (at, mut i) = (p * PANEL + col, 0);
+                for run in group.runs() {
+                    for (r, size) in row_blocks(run, vectors) {
+                        // SAFETY: the caller's ranges; the tile is within the run, at + vectors * LANES <= cols.
+                        unsafe {
+                            let init = match init {
+                                _ if k > 0 => Init::Keep,
+                                Init::Row(row) => Init::Row(row.add(at)),
+                                other => other,
+                            };
+                            let a = Left { ptr: part.ptr.wrapping_add(r * a.row_stride), ..part };
+                            let (b, c) = (now.wrapping_add(col), c.add(r * ldc + at));
+                            let ahead = ahead_of::<E, S>(i, vectors, b, after.wrapping_add(col));
+                            i += 1;
+                            tile::<E, S, false>(s, size, vectors, Tile { a, b, ldb: PANEL, ahead, c, ldc, init });
                         }
                     }
-                });
-            }
-            k = k_after;
-            if k >= a.depth() {
-                break;
-            }
+                }
+            });
+        }
+        k = k_after;
+        if k >= a.depth() {
+            break;
         }
     }
 }

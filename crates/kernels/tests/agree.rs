@@ -4,6 +4,7 @@
 mod case;
 mod rows;
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use case::{Case, Results, bits};
@@ -206,5 +207,48 @@ fn linear_matches_plain_sums() {
             assert!(run::<f32>(&cpu(3), rows, inputs, outputs) == run::<f32>(&alone, rows, inputs, outputs));
             assert!(run::<f64>(&cpu(3), rows, inputs, outputs) == run::<f64>(&alone, rows, inputs, outputs));
         }
+    }
+}
+
+/// An output too large for the caches is made panel by panel, with the bits of two that are not. On the fastest backend: the
+/// order is the same for all.
+#[test]
+#[cfg_attr(miri, ignore = "a thousand million multiply-adds")]
+fn an_output_larger_than_the_caches_has_the_bits_of_its_halves() {
+    // Two blocks of k, and the rows of one group; halves are whole panels.
+    let (rows, narrow, wide) = (22, 260, 50_048);
+    let middle = wide / 2;
+    assert!(rows * wide * size_of::<f32>() > 4 << 20 && rows * middle * size_of::<f32>() < 4 << 20);
+    let cpu = Cpu::new(Some(1)).unwrap();
+    let some = |x: &[f32], columns: Range<usize>| -> Vec<f32> {
+        x.chunks_exact(wide).flat_map(|row| row[columns.clone()].iter().copied()).collect()
+    };
+    let (weight, before) = (noise::<f32>(narrow * wide, 1), noise::<f32>(rows * wide, 2));
+    let near = padded(&noise::<f32>(rows * narrow, 3), narrow);
+    // The gradient by as many inputs is added to what there was.
+    let grad_x = |columns: Range<usize>| {
+        let d = linear::Dims { rows, inputs: columns.len(), outputs: narrow };
+        let weight = packed(d.weight(), &some(&weight, columns.clone()));
+        let (x, mut grad_x) = (vec![0.0; rows * d.inputs], some(&before, columns));
+        let mut grad_weight = vec![0.0; weight.len()];
+        linear::backward(&cpu, &d, &x, &weight, &near, Some(&mut grad_x), &mut grad_weight, None).unwrap();
+        grad_x
+    };
+    let forward = |columns: Range<usize>| {
+        let d = linear::Dims { rows, inputs: narrow, outputs: columns.len() };
+        let mut y = vec![f32::NAN; rows * d.outputs];
+        let bias = &before[columns.clone()];
+        linear::forward(&cpu, &d, &near, &weight[columns.start * narrow..columns.end * narrow], Some(bias), &mut y)
+            .unwrap();
+        y
+    };
+    for (whole, halves) in [
+        (grad_x(0..wide), [grad_x(0..middle), grad_x(middle..wide)]),
+        (forward(0..wide), [forward(0..middle), forward(middle..wide)]),
+    ] {
+        assert!(whole.iter().all(|x| x.is_finite()));
+        let bits = |x: &[f32]| -> Vec<u32> { x.iter().map(|x| x.to_bits()).collect() };
+        assert!(bits(&some(&whole, 0..middle)) == bits(&halves[0]));
+        assert!(bits(&some(&whole, middle..wide)) == bits(&halves[1]));
     }
 }
