@@ -167,10 +167,6 @@ fn copy_rows<'r, 't, E: Element>(
     }
 }
 
-/// A block of a panel, copied, on whole cache lines.
-#[repr(align(64))]
-struct Near<E>([E; BLOCK_K * PANEL]);
-
 /// Fetches the output of the next tile, of which `c` is the first row: every block of rows reads and writes all of a gradient,
 /// which no near cache holds.
 #[inline(always)]
@@ -207,7 +203,7 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
         let columns = |w: &WeightGrad<'_, E>| columns.clone().unwrap_or(0..w.k);
         // Rows that lie on a page each are copied together: they are read once for every tile.
         let is_far = b.ldb >= 4096 / size_of::<E>();
-        let mut near = if pairs || is_far { Some(Near([E::ZERO; BLOCK_K * PANEL])) } else { None };
+        let mut near = if pairs || is_far { Some([E::ZERO; BLOCK_K * PANEL + PANEL]) } else { None };
         for first_row in (0..b.rows).step_by(BLOCK_K) {
             let rows = first_row..(first_row + BLOCK_K).min(b.rows);
             let mut free = &mut *room;
@@ -219,7 +215,10 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
             });
             for p in panels.clone() {
                 let (right, ldb) = match &mut near {
-                    Some(Near(near)) => {
+                    Some(near) => {
+                        // On whole cache lines: vectors that lie in two cost two loads.
+                        let skipped = near.as_ptr().align_offset(64).min(PANEL);
+                        let near = &mut near[skipped..][..BLOCK_K * PANEL];
                         let first = weights.iter().fold(PANEL, |first, w| first.min(w.columns(p).start));
                         let end = weights.iter().fold(0, |end, w| end.max(w.columns(p).end));
                         b.copy_panel(rows.clone(), p, first..end, pairs, near);
