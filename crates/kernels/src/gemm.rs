@@ -195,8 +195,16 @@ impl<E: Element, const MR: usize, const NV: usize, const A_COLUMNS: bool, const 
 }
 
 /// Elements of a cache line.
-pub(crate) const fn line<E>() -> usize {
+const fn line<E>() -> usize {
     64 / size_of::<E>()
+}
+
+/// Fetches `len` elements that are written soon.
+#[inline(always)]
+pub(crate) fn fetch_to_write<E: Element, S: Simd<E>>(s: S, at: *const E, len: usize) {
+    for i in (0..len).step_by(line::<E>()) {
+        s.fetch_to_write(at.wrapping_add(i));
+    }
 }
 
 /// What tile `i` of those that read the same columns of `b` fetches of the columns `next`, which are read after them: the

@@ -55,6 +55,11 @@ pub(crate) fn add<E: Element, const N: usize>(
     }
     let grads = weights.each_mut().map(|w| Shared::new(w.grad));
     let (pairs, threads) = (cpu.has_bfloat16::<E>(), cpu.threads());
+    let near_len = if b.is_copied(pairs) { BLOCK_K * PANEL } else { 0 };
+    let mut near = cpu.scratch::<E>(threads * near_len);
+    let near = Shared::new(&mut near);
+    // SAFETY: every part of a split has a number of its own, below the number of threads.
+    let near = |part: usize| unsafe { std::slice::from_raw_parts_mut(near.get().add(part * near_len), near_len) };
     let work = |w: &WeightGrad<'_, E>| saturating_product(&[b.rows, w.k, w.outputs]);
     if cpu.splits_evenly(weights[0].outputs, weights[0].columns.width) {
         let len = weights.iter().map(|w| w.room(w.k, pairs)).sum();
@@ -62,21 +67,23 @@ pub(crate) fn add<E: Element, const N: usize>(
         let room = Shared::new(&mut room);
         let work = weights.iter().map(work).fold(0, usize::saturating_add);
         cpu.split_numbered(panels, 1, work, |part, panels| {
-            // SAFETY: every part has a number of its own, below the number of threads.
+            // SAFETY: as above.
             let room = unsafe { std::slice::from_raw_parts_mut(room.get().add(part * len), len) };
-            cpu.run(WeightGradPart { b, weights: &weights, grads: &grads, panels, columns: None, pairs, room, also });
+            let (weights, grads, near) = (&weights, &grads, near(part));
+            cpu.run(WeightGradPart { b, weights, grads, panels, columns: None, pairs, near, room, also });
         });
         return;
     }
     for (w, grad) in weights.iter().zip(&grads) {
         let mut room = cpu.scratch::<E>(w.room(w.k, pairs));
         let room = Shared::new(&mut room);
-        cpu.split(w.k, 1, work(w), |columns| {
+        cpu.split_numbered(w.k, 1, work(w), |part, columns| {
             let (start, len) = (w.room(columns.start, pairs), w.room(columns.len(), pairs));
             // SAFETY: the parts of a split are disjoint and lie within `0..k`.
             let room = unsafe { std::slice::from_raw_parts_mut(room.get().add(start), len) };
             let (weights, grads, columns) = (std::array::from_ref(w), std::array::from_ref(grad), Some(columns));
-            cpu.run(WeightGradPart { b, weights, grads, panels: 0..panels, columns, pairs, room, also: &|_, _| {} });
+            let (panels, near) = (0..panels, near(part));
+            cpu.run(WeightGradPart { b, weights, grads, panels, columns, pairs, near, room, also: &|_, _| {} });
         });
     }
     cpu.split(panels, 1, saturating_product(&[b.rows, panels, PANEL]), |panels| {
@@ -85,6 +92,12 @@ pub(crate) fn add<E: Element, const N: usize>(
 }
 
 impl<E: Element> OutputGrad<'_, E> {
+    /// Whether a block of a panel is copied before it is read once for every tile: as pairs, or because its rows lie on a page
+    /// each.
+    fn is_copied(&self, pairs: bool) -> bool {
+        pairs || self.ldb >= 4096 / size_of::<E>()
+    }
+
     /// Some columns of the rows `rows` of panel `p`, `[rows][64]`, or of their pairs, `[rows/2][64]`.
     #[inline(always)]
     fn copy_panel(&self, rows: Range<usize>, p: usize, columns: Range<usize>, pairs: bool, to: &mut [E]) {
@@ -167,17 +180,6 @@ fn copy_rows<'r, 't, E: Element>(
     }
 }
 
-/// Fetches the output of the next tile, of which `c` is the first row: every block of rows reads and writes all of a gradient,
-/// which no near cache holds.
-#[inline(always)]
-fn fetch_next<E: Element, S: Simd<E>>(s: S, c: *const E, rows: usize, vectors: usize) {
-    for row in 0..rows {
-        for at in (0..vectors * S::LANES).step_by(gemm::line::<E>()) {
-            s.fetch_to_write(c.wrapping_add(row * PANEL + at));
-        }
-    }
-}
-
 /// Some panels of packed weight gradients, and some of their rows.
 struct WeightGradPart<'a, E, const N: usize> {
     b: &'a OutputGrad<'a, E>,
@@ -191,6 +193,8 @@ struct WeightGradPart<'a, E, const N: usize> {
     pairs: bool,
     /// See [`add`].
     also: &'a (dyn Fn(usize, Range<usize>) + Sync),
+    /// A block of a panel where such are copied, else empty; with anything in it.
+    near: &'a mut [E],
     /// As long as the weights' `room` together, with anything in it.
     room: &'a mut [E],
 }
@@ -199,11 +203,8 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
-        let WeightGradPart { b, weights, grads, panels, columns, pairs, room, also } = self;
+        let WeightGradPart { b, weights, grads, panels, columns, pairs, near, room, also } = self;
         let columns = |w: &WeightGrad<'_, E>| columns.clone().unwrap_or(0..w.k);
-        // Rows that lie on a page each are copied together: they are read once for every tile.
-        let is_far = b.ldb >= 4096 / size_of::<E>();
-        let mut near = if pairs || is_far { Some([E::ZERO; BLOCK_K * PANEL + PANEL]) } else { None };
         for first_row in (0..b.rows).step_by(BLOCK_K) {
             let rows = first_row..(first_row + BLOCK_K).min(b.rows);
             let mut free = &mut *room;
@@ -214,23 +215,16 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
                 weights[i].left(rows.clone(), columns(&weights[i]), pairs, to)
             });
             for p in panels.clone() {
-                let (right, ldb) = match &mut near {
-                    Some(near) => {
-                        // On whole cache lines: vectors that lie in two cost two loads.
-                        let skipped = near.as_ptr().align_offset(64).min(PANEL);
-                        let near = &mut near[skipped..][..BLOCK_K * PANEL];
-                        let first = weights.iter().fold(PANEL, |first, w| first.min(w.columns(p).start));
-                        let end = weights.iter().fold(0, |end, w| end.max(w.columns(p).end));
-                        b.copy_panel(rows.clone(), p, first..end, pairs, near);
-                        (near.as_ptr(), PANEL)
-                    }
-                    None => (b.values[p * b.panel_stride + rows.start * b.ldb..].as_ptr(), b.ldb),
-                };
-                // What is read next, if not copied: the same rows of the next panel, or the next rows of the first.
-                let next = match p + 1 < panels.end {
-                    _ if near.is_some() => None,
-                    true => Some(right.wrapping_add(b.panel_stride)),
-                    false => Some(b.values.as_ptr().wrapping_add(panels.start * b.panel_stride + rows.end * ldb)),
+                // What is read, and next, if it is not copied: the same rows of the next panel, or the next rows of the first.
+                let (right, ldb, next) = if near.is_empty() {
+                    let at = |p: usize, row: usize| b.values.as_ptr().wrapping_add(p * b.panel_stride + row * b.ldb);
+                    let next = if p + 1 < panels.end { at(p + 1, rows.start) } else { at(panels.start, rows.end) };
+                    (at(p, rows.start), b.ldb, Some(next))
+                } else {
+                    let first = weights.iter().fold(PANEL, |first, w| first.min(w.columns(p).start));
+                    let end = weights.iter().fold(0, |end, w| end.max(w.columns(p).end));
+                    b.copy_panel(rows.clone(), p, first..end, pairs, near);
+                    (near.as_ptr(), PANEL, None)
                 };
                 for ((w, grad), left) in weights.iter().zip(grads).zip(lefts) {
                     let (k, outputs) = (columns(w), w.columns(p));
@@ -241,7 +235,11 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
                             // SAFETY: `check` saw the lengths; this part alone writes these rows of these panels.
                             unsafe {
                                 let (b, c) = (right.add(j), grad.get().add((p * w.k + col) * PANEL + j));
-                                fetch_next(s, c.wrapping_add(size * PANEL), size, vectors);
+                                // The output of the next tile: each block of rows reads and writes all of a gradient, which no
+                                // near cache holds.
+                                for row in size..2 * size {
+                                    gemm::fetch_to_write(s, c.wrapping_add(row * PANEL), vectors * S::LANES);
+                                }
                                 let next = next.map_or(b, |next| next.wrapping_add(j));
                                 let ahead = gemm::ahead_of::<E, S>(i, vectors, b, next);
                                 let t = Tile { a, b, ldb, ahead, c, ldc: PANEL, init: Init::Keep };

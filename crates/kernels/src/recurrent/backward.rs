@@ -112,9 +112,10 @@ impl<E: Element, Q: Equations> Kernel<E> for BackwardRows<'_, E, Q> {
                 };
                 for p in 0..d.panels() {
                     for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
+                        let this = step(p, r);
                         // What the product adds to.
-                        s.fetch_to_write(step(p, r).grad_before);
-                        Q::backward(s, step(p, r));
+                        s.fetch_to_write(this.grad_before);
+                        Q::backward(s, this);
                     }
                 }
                 if let Some(Inner { product, .. }) = Q::INNER {

@@ -184,10 +184,7 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                     }
                     for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
                         let this = step(p, r);
-                        let next = this.gates.wrapping_offset(steps_on(PANEL));
-                        for at in (0..PANEL).step_by(gemm::line::<E>()) {
-                            s.fetch_to_write(next.wrapping_add(at));
-                        }
+                        gemm::fetch_to_write(s, this.gates.wrapping_offset(steps_on(PANEL)), PANEL);
                         s.fetch_to_write(this.hidden_after.wrapping_offset(steps_on(width)));
                         if Q::HAS_CELL {
                             s.fetch_to_write(this.cell_after.wrapping_offset(steps_on(width)));
