@@ -210,6 +210,20 @@ pub(crate) fn fetch_to_write<E: Element, S: Simd<E>>(s: S, at: *const E, len: us
     }
 }
 
+/// Fetches `len` elements that are read soon.
+#[inline(always)]
+pub(crate) fn fetch<E: Element, S: Simd<E>>(s: S, at: *const E, len: usize) {
+    for i in (0..len).step_by(line::<E>()) {
+        s.fetch(at.wrapping_add(i));
+    }
+}
+
+/// About how many tiles a product has, at least 1.
+#[inline(always)]
+pub(crate) fn tiles(rows: usize, k: usize, cols: usize) -> usize {
+    (rows.div_ceil(TILE_ROWS) * k.div_ceil(BLOCK_K) * cols.div_ceil(PANEL)).max(1)
+}
+
 /// What tile `i` of those that read the same columns of `b` fetches of the columns `next`, which are read after them: the
 /// line i of every row, until all of its `vectors` are fetched.
 #[inline(always)]
@@ -302,13 +316,29 @@ pub(crate) struct Right<E> {
 /// else touches it. A row to start from has as many columns.
 #[inline(always)]
 pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: Left<E>, right: Right<E>) {
+    // SAFETY: the caller's promise.
+    unsafe { nn_beside(s, rows, a, right, || {}) }
+}
+
+/// The same; calls `beside` before every tile, for a little of what has nothing to do with it.
+///
+/// # Safety
+/// As [`nn`].
+#[inline(always)]
+pub(crate) unsafe fn nn_beside<E: Element, S: Simd<E>>(
+    s: S,
+    rows: impl Into<Rows>,
+    a: Left<E>,
+    right: Right<E>,
+    mut beside: impl FnMut(),
+) {
     let panels = right.cols.div_ceil(PANEL);
     for group in rows.into().groups() {
         let is_far = group.count * group.len * right.cols * size_of::<E>() > FAR;
         let at_once = if is_far { 1 } else { panels.max(1) };
         for first in (0..panels).step_by(at_once) {
             // SAFETY: the caller's promise.
-            unsafe { nn_group(s, group, a, right, first..(first + at_once).min(panels)) };
+            unsafe { nn_group(s, group, a, right, first..(first + at_once).min(panels), &mut beside) };
         }
     }
 }
@@ -318,7 +348,14 @@ pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: 
 /// # Safety
 /// As [`nn`].
 #[inline(always)]
-unsafe fn nn_group<E: Element, S: Simd<E>>(s: S, group: Rows, a: Left<E>, right: Right<E>, panels: Range<usize>) {
+unsafe fn nn_group<E: Element, S: Simd<E>>(
+    s: S,
+    group: Rows,
+    a: Left<E>,
+    right: Right<E>,
+    panels: Range<usize>,
+    beside: &mut impl FnMut(),
+) {
     let Right { b, cols, next, c, ldc, init } = right;
     // Without rows of B these lead nowhere.
     let panel = |p: usize, k: usize| b.wrapping_add((p * a.depth() + k) * PANEL);
@@ -338,6 +375,7 @@ unsafe fn nn_group<E: Element, S: Simd<E>>(s: S, group: Rows, a: Left<E>, right:
                 let (at, mut i) = (p * PANEL + col, 0);
                 for run in group.runs() {
                     for (r, size) in row_blocks(run, vectors) {
+                        beside();
                         // SAFETY: the caller's ranges; the tile is within the run, at + vectors * LANES <= cols.
                         unsafe {
                             let init = match init {

@@ -121,7 +121,7 @@ impl<E: Element, Q: Equations> Kernel<E> for BackwardRows<'_, E, Q> {
                 if let Some(Inner { product, .. }) = Q::INNER {
                     // d_operand = d_a W
                     let (a, to) = (gate_rows(d, now, product), self.grad_operand);
-                    self.product(s, first, a, self.inner_t, to, Init::Zero);
+                    self.product(s, first, a, self.inner_t, to, Init::Zero, || {});
                     for p in 0..d.panels() {
                         for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
                             Q::backward_inner(s, step(p, r), to.add(r * width + p * Q::UNITS));
@@ -130,7 +130,22 @@ impl<E: Element, Q: Equations> Kernel<E> for BackwardRows<'_, E, Q> {
                 }
                 // d_h before the step += d_a W_hh
                 let (a, to) = (self.gate_operand(now), self.grad_hidden.add(before * d.state_len()));
-                self.product(s, first, a, self.weight_hh_t, to, Init::Keep);
+                // What the next step reads comes while this one multiplies.
+                let tiles = gemm::tiles(self.rows.len(), a.depth(), width);
+                let back = |at: *const E, len: usize| {
+                    at.wrapping_offset(if d.reverse { 1 } else { -1 } * (d.batch * len) as isize)
+                };
+                let (states, next) = (if Q::HAS_CELL { self.cell } else { self.hidden }.as_ptr(), back(now, PANEL));
+                let states = back(states.wrapping_add(before * d.state_len()), width);
+                let mut places = (0..d.panels()).flat_map(|p| self.rows.clone().map(move |r| (p, r)));
+                let at_once = (d.panels() * self.rows.len()).div_ceil(tiles);
+                self.product(s, first, a, self.weight_hh_t, to, Init::Keep, || {
+                    for (p, r) in places.by_ref().take(at_once) {
+                        let gates = next.wrapping_add((p * d.rows() + r) * PANEL);
+                        gemm::fetch(s, gates, PANEL);
+                        s.fetch(states.wrapping_add(r * width + p * Q::UNITS));
+                    }
+                });
                 // Nothing was read: what came for the h after is all there is for the h before.
                 for r in self.rows.clone().filter(|r| !self.present.at(first + r)) {
                     let row = |slot: usize| self.grad_hidden.add((slot * d.batch + r) * width);
@@ -186,17 +201,29 @@ impl<E: Element, Q: Equations> BackwardRows<'_, E, Q> {
     }
 
     /// The product of this part's rows of one step with a transposed weight, to `to` `[B, pad(H)]`. `first` is the
-    /// step's first position.
+    /// step's first position; `beside` as in `gemm::nn_beside`.
     ///
     /// # Safety
     /// As `gemm::nn`, at this part's rows.
     #[inline(always)]
-    unsafe fn product<S: Simd<E>>(&self, s: S, first: usize, a: Left<E>, weight: &[E], to: *mut E, init: Init<E>) {
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn product<S: Simd<E>>(
+        &self,
+        s: S,
+        first: usize,
+        a: Left<E>,
+        weight: &[E],
+        to: *mut E,
+        init: Init<E>,
+        mut beside: impl FnMut(),
+    ) {
         let width = pad(self.d.hidden_size);
         for rows in self.present.runs(first, self.rows.clone()) {
             let b = weight.as_ptr();
             // SAFETY: the caller's promise.
-            unsafe { gemm::nn(s, rows, a, Right { b, cols: width, next: b, c: to, ldc: width, init }) };
+            unsafe {
+                gemm::nn_beside(s, rows, a, Right { b, cols: width, next: b, c: to, ldc: width, init }, &mut beside)
+            };
         }
     }
 }
