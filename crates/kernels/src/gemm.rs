@@ -202,26 +202,10 @@ const fn line<E>() -> usize {
     64 / size_of::<E>()
 }
 
-/// Fetches `len` elements that are written soon.
+/// Where the cache lines of `len` elements begin, to fetch them.
 #[inline(always)]
-pub(crate) fn fetch_to_write<E: Element, S: Simd<E>>(s: S, at: *const E, len: usize) {
-    for i in (0..len).step_by(line::<E>()) {
-        s.fetch_to_write(at.wrapping_add(i));
-    }
-}
-
-/// Fetches `len` elements that are read soon.
-#[inline(always)]
-pub(crate) fn fetch<E: Element, S: Simd<E>>(s: S, at: *const E, len: usize) {
-    for i in (0..len).step_by(line::<E>()) {
-        s.fetch(at.wrapping_add(i));
-    }
-}
-
-/// About how many tiles a product has, at least 1.
-#[inline(always)]
-pub(crate) fn tiles(rows: usize, k: usize, cols: usize) -> usize {
-    (rows.div_ceil(TILE_ROWS) * k.div_ceil(BLOCK_K) * cols.div_ceil(PANEL)).max(1)
+pub(crate) fn lines<E>(at: *const E, len: usize) -> impl Iterator<Item = *const E> {
+    (0..len).step_by(line::<E>()).map(move |i| at.wrapping_add(i))
 }
 
 /// What tile `i` of those that read the same columns of `b` fetches of the columns `next`, which are read after them: the
@@ -317,10 +301,10 @@ pub(crate) struct Right<E> {
 #[inline(always)]
 pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: Left<E>, right: Right<E>) {
     // SAFETY: the caller's promise.
-    unsafe { nn_beside(s, rows, a, right, || {}) }
+    unsafe { nn_beside(s, rows, a, right, |_| {}) }
 }
 
-/// The same; calls `beside` before every tile, for a little of what has nothing to do with it.
+/// The same; calls `beside` with the multiply-adds of every tile before it, for a little of what has nothing to do with it.
 ///
 /// # Safety
 /// As [`nn`].
@@ -330,7 +314,7 @@ pub(crate) unsafe fn nn_beside<E: Element, S: Simd<E>>(
     rows: impl Into<Rows>,
     a: Left<E>,
     right: Right<E>,
-    mut beside: impl FnMut(),
+    mut beside: impl FnMut(usize),
 ) {
     let panels = right.cols.div_ceil(PANEL);
     for group in rows.into().groups() {
@@ -354,7 +338,7 @@ unsafe fn nn_group<E: Element, S: Simd<E>>(
     a: Left<E>,
     right: Right<E>,
     panels: Range<usize>,
-    beside: &mut impl FnMut(),
+    beside: &mut impl FnMut(usize),
 ) {
     let Right { b, cols, next, c, ldc, init } = right;
     // Without rows of B these lead nowhere.
@@ -375,7 +359,7 @@ unsafe fn nn_group<E: Element, S: Simd<E>>(
                 let (at, mut i) = (p * PANEL + col, 0);
                 for run in group.runs() {
                     for (r, size) in row_blocks(run, vectors) {
-                        beside();
+                        beside(size * vectors * S::LANES * part.depth());
                         // SAFETY: the caller's ranges; the tile is within the run, at + vectors * LANES <= cols.
                         unsafe {
                             let init = match init {

@@ -238,7 +238,8 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
                                 // The output of the next tile: each block of rows reads and writes all of a gradient, which no
                                 // near cache holds.
                                 for row in size..2 * size {
-                                    gemm::fetch_to_write(s, c.wrapping_add(row * PANEL), vectors * S::LANES);
+                                    let row = c.wrapping_add(row * PANEL);
+                                    gemm::lines(row, vectors * S::LANES).for_each(|line| s.fetch_to_write(line));
                                 }
                                 let next = next.map_or(b, |next| next.wrapping_add(j));
                                 let ahead = gemm::ahead_of::<E, S>(i, vectors, b, next);

@@ -89,39 +89,26 @@ impl<E: Element, Q: Equations> Kernel<E> for BackwardRows<'_, E, Q> {
             // SAFETY: as below.
             unsafe { self.carry_over() };
         }
-        for t in (0..d.seq_len).rev().map(|step| d.time(step)) {
+        for (t, t_next) in d.times_back() {
             let ((before, after), first) = (d.slots(t), t * d.batch);
             // SAFETY: `backward` checked the lengths; this part alone touches its rows of every slot and panel of the
             // gradients and of `gates`; `hidden` and `cell` are only read.
             unsafe {
                 let now = self.gates.add(first * PANEL);
-                let step = |p: usize, r: usize| {
-                    let at = |slot: usize| (slot * d.batch + r) * width + p * Q::UNITS;
-                    let cell = |slot: usize| self.cell.as_ptr().add(if Q::HAS_CELL { at(slot) } else { 0 });
-                    Step {
-                        units: d.units_of(p),
-                        gates: now.add((p * d.rows() + r) * PANEL),
-                        hidden_before: self.hidden.as_ptr().add(at(before)),
-                        hidden_after: self.hidden.as_ptr().add(at(after)).cast_mut(),
-                        cell_before: cell(before),
-                        cell_after: cell(after).cast_mut(),
-                        grad_before: self.grad_hidden.add(at(before)),
-                        grad_after: self.grad_hidden.add(at(after)),
-                        grad_cell: self.grad_cell.add(if Q::HAS_CELL { at(0) } else { 0 }),
-                    }
-                };
+                let step = |p: usize, r: usize| self.step(t, p, r);
                 for p in 0..d.panels() {
                     for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
                         let this = step(p, r);
                         // What the product adds to.
-                        s.fetch_to_write(this.grad_before);
+                        let lines = gemm::lines(this.grad_before.cast_const(), Q::UNITS);
+                        lines.for_each(|line| s.fetch_to_write(line));
                         Q::backward(s, this);
                     }
                 }
                 if let Some(Inner { product, .. }) = Q::INNER {
                     // d_operand = d_a W
                     let (a, to) = (gate_rows(d, now, product), self.grad_operand);
-                    self.product(s, first, a, self.inner_t, to, Init::Zero, || {});
+                    self.product(s, first, a, self.inner_t, to, Init::Zero, |_| {});
                     for p in 0..d.panels() {
                         for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
                             Q::backward_inner(s, step(p, r), to.add(r * width + p * Q::UNITS));
@@ -130,22 +117,8 @@ impl<E: Element, Q: Equations> Kernel<E> for BackwardRows<'_, E, Q> {
                 }
                 // d_h before the step += d_a W_hh
                 let (a, to) = (self.gate_operand(now), self.grad_hidden.add(before * d.state_len()));
-                // What the next step reads comes while this one multiplies.
-                let tiles = gemm::tiles(self.rows.len(), a.depth(), width);
-                let back = |at: *const E, len: usize| {
-                    at.wrapping_offset(if d.reverse { 1 } else { -1 } * (d.batch * len) as isize)
-                };
-                let (states, next) = (if Q::HAS_CELL { self.cell } else { self.hidden }.as_ptr(), back(now, PANEL));
-                let states = back(states.wrapping_add(before * d.state_len()), width);
-                let mut places = (0..d.panels()).flat_map(|p| self.rows.clone().map(move |r| (p, r)));
-                let at_once = (d.panels() * self.rows.len()).div_ceil(tiles);
-                self.product(s, first, a, self.weight_hh_t, to, Init::Keep, || {
-                    for (p, r) in places.by_ref().take(at_once) {
-                        let gates = next.wrapping_add((p * d.rows() + r) * PANEL);
-                        gemm::fetch(s, gates, PANEL);
-                        s.fetch(states.wrapping_add(r * width + p * Q::UNITS));
-                    }
-                });
+                let beside = self.fetch_beside(s, t, t_next, a.depth());
+                self.product(s, first, a, self.weight_hh_t, to, Init::Keep, beside);
                 // Nothing was read: what came for the h after is all there is for the h before.
                 for r in self.rows.clone().filter(|r| !self.present.at(first + r)) {
                     let row = |slot: usize| self.grad_hidden.add((slot * d.batch + r) * width);
@@ -157,6 +130,55 @@ impl<E: Element, Q: Equations> Kernel<E> for BackwardRows<'_, E, Q> {
 }
 
 impl<E: Element, Q: Equations> BackwardRows<'_, E, Q> {
+    /// Row `r` and panel `p` of the step that reads input `t`.
+    ///
+    /// # Safety
+    /// They are within the sizes.
+    #[inline(always)]
+    unsafe fn step(&self, t: usize, p: usize, r: usize) -> Step<E> {
+        let (d, (before, after)) = (self.d, self.d.slots(t));
+        let at = |slot: usize| (slot * d.batch + r) * pad(d.hidden_size) + p * Q::UNITS;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let cell = |slot: usize| self.cell.as_ptr().add(if Q::HAS_CELL { at(slot) } else { 0 });
+            Step {
+                units: d.units_of(p),
+                gates: self.gates.add((p * d.rows() + t * d.batch + r) * PANEL),
+                hidden_before: self.hidden.as_ptr().add(at(before)),
+                hidden_after: self.hidden.as_ptr().add(at(after)).cast_mut(),
+                cell_before: cell(before),
+                cell_after: cell(after).cast_mut(),
+                grad_before: self.grad_hidden.add(at(before)),
+                grad_after: self.grad_hidden.add(at(after)),
+                grad_cell: self.grad_cell.add(if Q::HAS_CELL { at(0) } else { 0 }),
+            }
+        }
+    }
+
+    /// What the product of step `t`, over `depth`, calls before its tiles: fetches what step `t_next` reads, in the measure in
+    /// which the product is done.
+    #[inline(always)]
+    fn fetch_beside<S: Simd<E>>(&self, s: S, t: usize, t_next: usize, depth: usize) -> impl FnMut(usize) {
+        let d = self.d;
+        let present = move |t: usize| self.rows.clone().filter(move |r| self.present.at(t * self.d.batch + r));
+        let work = present(t).count() * depth * pad(d.hidden_size);
+        let places = d.panels() * present(t_next).count();
+        let mut steps = (0..d.panels()).flat_map(move |p| present(t_next).map(move |r| (p, r)));
+        let (mut done, mut fetched) = (0, 0);
+        move |tile| {
+            done += tile;
+            let count = done * places / work - fetched;
+            fetched += count;
+            for (p, r) in steps.by_ref().take(count) {
+                // SAFETY: within the sizes.
+                let step = unsafe { self.step(t_next, p, r) };
+                let state = if Q::HAS_CELL { step.cell_before } else { step.hidden_before };
+                let lines = gemm::lines(step.gates.cast_const(), PANEL).chain(gemm::lines(state, Q::UNITS));
+                lines.for_each(|line| s.fetch(line));
+            }
+        }
+    }
+
     /// The h before a step that reads nothing is the h after it: what comes from above for the one is added to what comes
     /// for the other, so that the sum of a gradient starts from the whole, as it does where the step is not there. Adding
     /// to 0 would turn -0 into 0, and more padding change a bit.
@@ -215,7 +237,7 @@ impl<E: Element, Q: Equations> BackwardRows<'_, E, Q> {
         weight: &[E],
         to: *mut E,
         init: Init<E>,
-        mut beside: impl FnMut(),
+        mut beside: impl FnMut(usize),
     ) {
         let width = pad(self.d.hidden_size);
         for rows in self.present.runs(first, self.rows.clone()) {

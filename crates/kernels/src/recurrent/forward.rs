@@ -136,29 +136,14 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
         let width = pad(d.hidden_size);
         // SAFETY: as below.
         unsafe { self.pair_states(d.first_slot()) };
-        for t in (0..d.seq_len).map(|step| d.time(step)) {
+        for (t, t_next) in d.times() {
             let ((before, after), first) = (d.slots(t), t * d.batch);
             // Up and down by turns: the panels of one step's end are the next one's beginning, while they are near.
             let turn = |i: usize| if t.is_multiple_of(2) { i } else { d.panels() - 1 - i };
             // SAFETY: `forward` checked the lengths; this part alone touches its rows of every slot and panel.
             unsafe {
                 let now = self.gates.add(first * PANEL);
-                let steps_on = |len: usize| (d.batch * len) as isize * if d.reverse { -1 } else { 1 };
-                let step = |p: usize, r: usize| {
-                    let at = |slot: usize| (slot * d.batch + r) * width + p * Q::UNITS;
-                    let cell = |slot: usize| if Q::HAS_CELL { self.cell.add(at(slot)) } else { self.cell };
-                    Step {
-                        units: d.units_of(p),
-                        gates: now.add((p * d.rows() + r) * PANEL),
-                        hidden_before: self.hidden.add(at(before)),
-                        hidden_after: self.hidden.add(at(after)),
-                        cell_before: cell(before),
-                        cell_after: cell(after),
-                        grad_before: std::ptr::null_mut(),
-                        grad_after: std::ptr::null(),
-                        grad_cell: std::ptr::null_mut(),
-                    }
-                };
+                let step = |p: usize, r: usize| self.step(t, p, r);
                 let previous = match self.state_pairs {
                     None => Left::rows(self.hidden.add(before * d.state_len()).cast_const(), width, d.hidden_size),
                     Some(states) => {
@@ -183,13 +168,8 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                         gemm::nn(s, rows, previous, right);
                     }
                     for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
-                        let this = step(p, r);
-                        gemm::fetch_to_write(s, this.gates.wrapping_offset(steps_on(PANEL)), PANEL);
-                        s.fetch_to_write(this.hidden_after.wrapping_offset(steps_on(width)));
-                        if Q::HAS_CELL {
-                            s.fetch_to_write(this.cell_after.wrapping_offset(steps_on(width)));
-                        }
-                        Q::activate(s, this);
+                        self.fetch(s, self.step(t_next, p, r));
+                        Q::activate(s, step(p, r));
                     }
                     for r in self.rows.clone() {
                         if self.present.at(first + r) {
@@ -217,7 +197,43 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
     }
 }
 
-impl<E: Element, Q> ForwardRows<'_, E, Q> {
+impl<E: Element, Q: Equations> ForwardRows<'_, E, Q> {
+    /// Row `r` and panel `p` of the step that reads input `t`.
+    ///
+    /// # Safety
+    /// They are within the sizes.
+    #[inline(always)]
+    unsafe fn step(&self, t: usize, p: usize, r: usize) -> Step<E> {
+        let (d, (before, after)) = (self.d, self.d.slots(t));
+        let at = |slot: usize| (slot * d.batch + r) * pad(d.hidden_size) + p * Q::UNITS;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let cell = |slot: usize| if Q::HAS_CELL { self.cell.add(at(slot)) } else { self.cell };
+            Step {
+                units: d.units_of(p),
+                gates: self.gates.add((p * d.rows() + t * d.batch + r) * PANEL),
+                hidden_before: self.hidden.add(at(before)),
+                hidden_after: self.hidden.add(at(after)),
+                cell_before: cell(before),
+                cell_after: cell(after),
+                grad_before: std::ptr::null_mut(),
+                grad_after: std::ptr::null(),
+                grad_cell: std::ptr::null_mut(),
+            }
+        }
+    }
+
+    /// Fetches what a step writes.
+    #[inline(always)]
+    fn fetch<S: Simd<E>>(&self, s: S, step: Step<E>) {
+        let fetch = |at, len| gemm::lines(at, len).for_each(|line: *const E| s.fetch_to_write(line));
+        fetch(step.gates, PANEL);
+        fetch(step.hidden_after, Q::UNITS);
+        if Q::HAS_CELL {
+            fetch(step.cell_after, Q::UNITS);
+        }
+    }
+
     /// Rounds this part's rows of the state in a slot to pairs, where the product reads such.
     ///
     /// # Safety

@@ -271,6 +271,15 @@ impl Dims {
     fn time(&self, step: usize) -> usize {
         if self.reverse { self.seq_len - 1 - step } else { step }
     }
+    /// The inputs in the order they are read, each with the one after it; the last with itself.
+    fn times(&self) -> impl Iterator<Item = (usize, usize)> {
+        let last = self.seq_len.saturating_sub(1);
+        (0..self.seq_len).map(move |step| (self.time(step), self.time((step + 1).min(last))))
+    }
+    /// The same in the opposite order.
+    fn times_back(&self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.seq_len).rev().map(move |step| (self.time(step), self.time(step.saturating_sub(1))))
+    }
     /// Slots of the states before and after reading input `t`.
     fn slots(&self, t: usize) -> (usize, usize) {
         (t + usize::from(self.reverse), t + self.output_slot())
