@@ -192,6 +192,11 @@ impl Cpu {
         }
     }
 
+    /// Whether work, in multiply-adds, is enough for two threads or more, and there are such.
+    pub(crate) fn is_worth_threads(&self, work: usize) -> bool {
+        self.threads > 1 && work / self.work_per_thread > 1
+    }
+
     /// Whether the widest of the parts of `0..n`, of whole `grain`s, has at most a sixteenth more than its share.
     pub(crate) fn splits_evenly(&self, n: usize, grain: usize) -> bool {
         n.div_ceil(grain).div_ceil(self.threads) * grain * self.threads - n <= n / 16

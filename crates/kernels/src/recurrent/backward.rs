@@ -4,8 +4,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::walk::{Share, walk};
 use super::{Dims, Equations, Inner, Present, Sequence, Step, gate_pairs, gate_rows};
-use crate::cpu::Shared;
+use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, Init, Left, Right};
 use crate::layout::PANEL;
 use crate::simd::{Kernel, Simd};
@@ -35,15 +36,20 @@ pub(super) fn steps<E: Element, Q: Equations>(
     let _part = cpu.part("steps back");
     let paired = cpu.has_bfloat16::<E>();
     let weight_pairs = paired.then(|| pairs::of_panels(cpu, &weight_hh_t, d.panels() * Q::RECURRENT.width));
-    let mut gate_pairs = paired.then(|| cpu.scratch(d.panels() * d.batch * PANEL / 2));
+    let mut gate_pairs = paired.then(|| cpu.scratch(d.panels() * d.batch * PANEL));
     let gate_pairs = gate_pairs.as_deref_mut().map(Shared::new);
     let (hidden, cell) = (run.hidden, run.cell);
     let (gates, grad_operand) = (Shared::new(run.gates), Shared::new(&mut grad_operand));
     let (grad_hidden, grad_cell) = (Shared::new(run.grad_hidden), Shared::new(run.grad_cell));
-    cpu.split(d.batch, 1, d.recurrent_work(), |rows| {
-        cpu.run(BackwardRows {
+    if present.is_mask() {
+        let work = d.hidden_factors();
+        cpu.split(d.batch, 1, saturating_product(&work), |rows| carry_over(d, rows, present, grad_hidden));
+    }
+    // One turn more than steps: a turn begins with the product of the step before.
+    walk::<Q>(cpu, d, d.seq_len + 1, |share| {
+        cpu.run(BackwardPart {
             d,
-            rows,
+            share,
             present,
             weight_hh_t: weight_pairs.as_deref().unwrap_or(&weight_hh_t),
             gate_pairs: gate_pairs.map(Shared::get),
@@ -59,12 +65,31 @@ pub(super) fn steps<E: Element, Q: Equations>(
     });
 }
 
-/// All steps back for some rows of the batch.
-struct BackwardRows<'a, E, Q> {
+/// The h before a step that reads nothing is the h after it: what comes from above for the one is added to what comes
+/// for the other, so that the sum of a gradient starts from the whole, as it does where the step is not there. Adding
+/// to 0 would turn -0 into 0, and more padding change a bit.
+fn carry_over<E: Element>(d: &Dims, rows: Range<usize>, present: Present<'_>, grad_hidden: Shared<E>) {
+    let width = pad(d.hidden_size);
+    for t in (0..d.seq_len).map(|step| d.time(step)) {
+        let (before, after) = d.slots(t);
+        for r in rows.clone().filter(|r| !present.at(t * d.batch + r)) {
+            // SAFETY: `backward` checked the length; these rows are this part's alone, and the slots differ.
+            let row = |slot: usize| unsafe {
+                std::slice::from_raw_parts_mut(grad_hidden.get().add((slot * d.batch + r) * width), width)
+            };
+            for (&mut before, after) in row(before).iter_mut().zip(row(after)) {
+                *after = if *after == E::ZERO { before } else { before + *after };
+            }
+        }
+    }
+}
+
+/// One thread's share of the steps back.
+struct BackwardPart<'a, E, Q> {
     d: &'a Dims,
-    rows: Range<usize>,
+    share: Share,
     present: Present<'a>,
-    /// Of pairs where there are `gate_pairs`, `[P][B][32]` for those of one step's `gates`.
+    /// Of pairs where there are `gate_pairs`, `[2][P][B][32]` for those of two steps' `gates`, by turns.
     weight_hh_t: &'a [E],
     gate_pairs: Option<*mut E>,
     /// The transposed weight of the inner product, and `[B, pad(H)]` for the gradient by its operand, where a cell has
@@ -79,57 +104,27 @@ struct BackwardRows<'a, E, Q> {
     equations: PhantomData<Q>,
 }
 
-impl<E: Element, Q: Equations> Kernel<E> for BackwardRows<'_, E, Q> {
+impl<E: Element, Q: Equations> Kernel<E> for BackwardPart<'_, E, Q> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
-        let d = self.d;
-        let width = pad(d.hidden_size);
-        if self.present.is_mask() {
-            // SAFETY: as below.
-            unsafe { self.carry_over() };
-        }
-        for (t, t_next) in d.times_back() {
-            let ((before, after), first) = (d.slots(t), t * d.batch);
-            // SAFETY: `backward` checked the lengths; this part alone touches its rows of every slot and panel of the
-            // gradients and of `gates`; `hidden` and `cell` are only read.
+        let seq_len = self.d.seq_len;
+        for turn in self.share.turns.clone() {
+            // SAFETY: `backward` checked the lengths; this part alone touches its rows and units of every slot and panel of
+            // the gradients and of `gates`, but for those that the product reads; `hidden` and `cell` are only read.
             unsafe {
-                let now = self.gates.add(first * PANEL);
-                let step = |p: usize, r: usize| self.step(t, p, r);
-                for p in 0..d.panels() {
-                    for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
-                        let this = step(p, r);
-                        // What the product adds to.
-                        let lines = gemm::lines(this.grad_before.cast_const(), Q::UNITS);
-                        lines.for_each(|line| s.fetch_to_write(line));
-                        Q::backward(s, this);
-                    }
+                if turn > 0 {
+                    self.multiply(s, turn - 1);
                 }
-                if let Some(Inner { product, .. }) = Q::INNER {
-                    // d_operand = d_a W
-                    let (a, to) = (gate_rows(d, now, product), self.grad_operand);
-                    self.product(s, first, a, self.inner_t, to, Init::Zero, |_| {});
-                    for p in 0..d.panels() {
-                        for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
-                            Q::backward_inner(s, step(p, r), to.add(r * width + p * Q::UNITS));
-                        }
-                    }
-                }
-                // d_h before the step += d_a W_hh
-                let (a, to) = (self.gate_operand(now), self.grad_hidden.add(before * d.state_len()));
-                let beside = self.fetch_beside(s, t, t_next, a.depth());
-                self.product(s, first, a, self.weight_hh_t, to, Init::Keep, beside);
-                // Nothing was read: what came for the h after is all there is for the h before.
-                for r in self.rows.clone().filter(|r| !self.present.at(first + r)) {
-                    let row = |slot: usize| self.grad_hidden.add((slot * d.batch + r) * width);
-                    std::ptr::copy_nonoverlapping(row(after).cast_const(), row(before), width);
+                if turn < seq_len {
+                    self.differentiate(s, turn);
                 }
             }
         }
     }
 }
 
-impl<E: Element, Q: Equations> BackwardRows<'_, E, Q> {
+impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
     /// Row `r` and panel `p` of the step that reads input `t`.
     ///
     /// # Safety
@@ -155,19 +150,104 @@ impl<E: Element, Q: Equations> BackwardRows<'_, E, Q> {
         }
     }
 
-    /// What the product of step `t`, over `depth`, calls before its tiles: fetches what step `t_next` reads, in the measure in
-    /// which the product is done.
+    /// The input read at a turn: the last first.
+    #[inline(always)]
+    fn time(&self, turn: usize) -> usize {
+        self.d.time(self.d.seq_len - 1 - turn)
+    }
+
+    /// This part's rows that read input `t`.
+    #[inline(always)]
+    fn rows_that_read(&self, t: usize) -> impl Iterator<Item = usize> {
+        self.share.rows.clone().filter(move |r| self.present.at(t * self.d.batch + r))
+    }
+
+    /// The equations of a turn: its gates become the gradient by the pre-activations.
+    ///
+    /// # Safety
+    /// The pointers are valid and this part's rows and units its alone.
+    #[inline(always)]
+    unsafe fn differentiate<S: Simd<E>>(&self, s: S, turn: usize) {
+        let (d, t) = (self.d, self.time(turn));
+        let now = self.gates.wrapping_add(t * d.batch * PANEL);
+        // SAFETY: the caller's promise.
+        unsafe {
+            for p in self.share.panels.clone() {
+                for r in self.rows_that_read(t) {
+                    let step = self.step(t, p, r);
+                    // What the product adds to.
+                    let lines = gemm::lines(step.grad_before.cast_const(), Q::UNITS);
+                    lines.for_each(|line| s.fetch_to_write(line));
+                    Q::backward(s, step);
+                }
+            }
+            if let Some(Inner { product, .. }) = Q::INNER {
+                // d_operand = d_a W
+                let (a, to) = (gate_rows(d, now, product), self.grad_operand);
+                self.product(s, t, a, self.inner_t, to, Init::Zero, |_| {});
+                for p in 0..d.panels() {
+                    for r in self.rows_that_read(t) {
+                        Q::backward_inner(s, self.step(t, p, r), to.add(r * pad(d.hidden_size) + p * Q::UNITS));
+                    }
+                }
+            }
+            if let Some(to) = self.pairs_of(turn) {
+                for p in self.share.panels.clone() {
+                    let (rows, panel) = (&self.share.rows, p * d.rows() * PANEL);
+                    let from = now.add(panel + rows.start * PANEL);
+                    let to = to.add((p * d.batch + rows.start) * PANEL / 2);
+                    let from = std::slice::from_raw_parts(from, rows.len() * PANEL);
+                    pairs::pair_row(from, std::slice::from_raw_parts_mut(to, from.len() / 2));
+                }
+            }
+        }
+    }
+
+    /// The recurrent product of a turn: d_h before the step += d_a W_hh, of this part's units.
+    ///
+    /// # Safety
+    /// As `differentiate`, which is done for all units.
+    #[inline(always)]
+    unsafe fn multiply<S: Simd<E>>(&self, s: S, turn: usize) {
+        let (d, t) = (self.d, self.time(turn));
+        let (before, after) = d.slots(t);
+        let a = match self.pairs_of(turn) {
+            None => gate_rows(d, self.gates.wrapping_add(t * d.batch * PANEL), Q::RECURRENT),
+            Some(pairs) => gate_pairs(d, pairs, d.batch, Q::RECURRENT),
+        };
+        let beside = self.fetch_beside(s, t, self.time((turn + 1).min(d.seq_len - 1)), a.depth());
+        let columns = self.share.columns::<Q>(d);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let to = self.grad_hidden.add(before * d.state_len());
+            self.product(s, t, a, self.weight_hh_t, to, Init::Keep, beside);
+            // Nothing was read: what came for the h after is all there is for the h before.
+            for r in self.share.rows.clone().filter(|r| !self.present.at(t * d.batch + r)) {
+                let row = |slot: usize| self.grad_hidden.add((slot * d.batch + r) * pad(d.hidden_size) + columns.start);
+                std::ptr::copy_nonoverlapping(row(after).cast_const(), row(before), columns.len());
+            }
+        }
+    }
+
+    /// Where the pairs of a turn's gates stand, where the product reads such.
+    #[inline(always)]
+    fn pairs_of(&self, turn: usize) -> Option<*mut E> {
+        let len = self.d.panels() * self.d.batch * PANEL / 2;
+        self.gate_pairs.map(|pairs| pairs.wrapping_add(turn % 2 * len))
+    }
+
+    /// What the product of step `t`, over `depth`, calls before its tiles: fetches what this part reads at step `t_next`, in
+    /// the measure in which the product is done.
     #[inline(always)]
     fn fetch_beside<S: Simd<E>>(&self, s: S, t: usize, t_next: usize, depth: usize) -> impl FnMut(usize) {
-        let d = self.d;
-        let present = move |t: usize| self.rows.clone().filter(move |r| self.present.at(t * self.d.batch + r));
-        let work = present(t).count() * depth * pad(d.hidden_size);
-        let places = d.panels() * present(t_next).count();
-        let mut steps = (0..d.panels()).flat_map(move |p| present(t_next).map(move |r| (p, r)));
+        let panels = self.share.panels.clone();
+        let work = self.rows_that_read(t).count() * depth * self.share.columns::<Q>(self.d).len();
+        let places = panels.len() * self.rows_that_read(t_next).count();
+        let mut steps = panels.flat_map(move |p| self.rows_that_read(t_next).map(move |r| (p, r)));
         let (mut done, mut fetched) = (0, 0);
         move |tile| {
             done += tile;
-            let count = done * places / work - fetched;
+            let count = (done * places / work).saturating_sub(fetched);
             fetched += count;
             for (p, r) in steps.by_ref().take(count) {
                 // SAFETY: within the sizes.
@@ -179,51 +259,8 @@ impl<E: Element, Q: Equations> BackwardRows<'_, E, Q> {
         }
     }
 
-    /// The h before a step that reads nothing is the h after it: what comes from above for the one is added to what comes
-    /// for the other, so that the sum of a gradient starts from the whole, as it does where the step is not there. Adding
-    /// to 0 would turn -0 into 0, and more padding change a bit.
-    ///
-    /// # Safety
-    /// `grad_hidden` is valid and its rows are this part's alone.
-    #[inline(always)]
-    unsafe fn carry_over(&self) {
-        let (d, width) = (self.d, pad(self.d.hidden_size));
-        for t in (0..d.seq_len).map(|step| d.time(step)) {
-            let (before, after) = d.slots(t);
-            for r in self.rows.clone().filter(|r| !self.present.at(t * d.batch + r)) {
-                // SAFETY: the caller's promise; the slots differ.
-                let row = |slot: usize| unsafe {
-                    std::slice::from_raw_parts_mut(self.grad_hidden.add((slot * d.batch + r) * width), width)
-                };
-                for (&mut before, after) in row(before).iter_mut().zip(row(after)) {
-                    *after = if *after == E::ZERO { before } else { before + *after };
-                }
-            }
-        }
-    }
-
-    /// One step's gates as the operand of the recurrent product, rounded to pairs where it reads such.
-    ///
-    /// # Safety
-    /// The pointers are valid and the rows this part's alone.
-    #[inline(always)]
-    unsafe fn gate_operand(&self, now: *mut E) -> Left<E> {
-        let (d, gates) = (self.d, gate_rows(self.d, now, Q::RECURRENT));
-        let Some(to) = self.gate_pairs else { return gates };
-        for p in 0..d.panels() {
-            let (from, rows) = (p * gates.panel_stride, self.rows.clone());
-            // SAFETY: the caller's promise; `gate_pairs` has half as many elements as a step's gates.
-            unsafe {
-                let from = std::slice::from_raw_parts(now.add(from + rows.start * PANEL), rows.len() * PANEL);
-                let to = to.add((p * d.batch + rows.start) * PANEL / 2);
-                pairs::pair_row(from, std::slice::from_raw_parts_mut(to, from.len() / 2));
-            }
-        }
-        gate_pairs(d, to, d.batch, Q::RECURRENT)
-    }
-
-    /// The product of this part's rows of one step with a transposed weight, to `to` `[B, pad(H)]`. `first` is the
-    /// step's first position; `beside` as in `gemm::nn_beside`.
+    /// The product of this part's rows at step `t` with its columns of a transposed weight, to those of `to`
+    /// `[B, pad(H)]`; `beside` as in `gemm::nn_beside`.
     ///
     /// # Safety
     /// As `gemm::nn`, at this part's rows.
@@ -232,20 +269,25 @@ impl<E: Element, Q: Equations> BackwardRows<'_, E, Q> {
     unsafe fn product<S: Simd<E>>(
         &self,
         s: S,
-        first: usize,
+        t: usize,
         a: Left<E>,
         weight: &[E],
         to: *mut E,
         init: Init<E>,
         mut beside: impl FnMut(usize),
     ) {
-        let width = pad(self.d.hidden_size);
-        for rows in self.present.runs(first, self.rows.clone()) {
-            let b = weight.as_ptr();
-            // SAFETY: the caller's promise.
-            unsafe {
-                gemm::nn_beside(s, rows, a, Right { b, cols: width, next: b, c: to, ldc: width, init }, &mut beside)
-            };
+        let (width, columns) = (pad(self.d.hidden_size), self.share.columns::<Q>(self.d));
+        for rows in self.present.runs(t * self.d.batch, self.share.rows.clone()) {
+            // The rest of the panel in which they begin, then whole ones.
+            let whole = columns.start.next_multiple_of(PANEL).min(columns.end);
+            for columns in [columns.start..whole, whole..columns.end] {
+                let (panel, column) = (columns.start / PANEL, columns.start % PANEL);
+                let b = weight.as_ptr().wrapping_add(panel * a.depth() * PANEL + column);
+                let c = to.wrapping_add(columns.start);
+                let right = Right { b, cols: columns.len(), next: b, c, ldc: width, init };
+                // SAFETY: the caller's promise.
+                unsafe { gemm::nn_beside(s, rows.clone(), a, right, &mut beside) };
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::walk::{Share, walk};
 use super::{Dims, Equations, Inner, Input, Present, Step, Weights, gate_rows};
 use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, Init, Left, Right, Rows};
@@ -44,23 +45,25 @@ pub(super) fn run<E: Element, Q: Equations>(
         Input::Tokens(tokens) => Some((tokens, w.weight_ih, bias)),
     };
     let weight_pairs = of_panels(w.weight_hh, d.hidden_size);
-    let mut state_pairs = paired.then(|| cpu.scratch(d.state_len() / 2));
+    let mut state_pairs = paired.then(|| cpu.scratch(d.state_len()));
     let state_pairs = state_pairs.as_deref_mut().map(Shared::new);
-    cpu.split(d.batch, 1, d.recurrent_work(), |rows| {
-        cpu.run(ForwardRows {
-            d,
-            rows,
-            present,
-            tokens,
-            recurrent: weight_pairs.as_deref().unwrap_or(w.weight_hh),
-            state_pairs: state_pairs.map(Shared::get),
-            inner: w.weight_hh,
-            gates: gates.get(),
-            hidden: hidden.get(),
-            cell: cell.get(),
-            equations: PhantomData::<Q>,
-        });
-    });
+    let part = |share| ForwardPart {
+        d,
+        share,
+        present,
+        tokens,
+        recurrent: weight_pairs.as_deref().unwrap_or(w.weight_hh),
+        state_pairs: state_pairs.map(Shared::get),
+        inner: w.weight_hh,
+        gates: gates.get(),
+        hidden: hidden.get(),
+        cell: cell.get(),
+        equations: PhantomData::<Q>,
+    };
+    let all = Share { turns: 0..0, rows: 0..d.batch, panels: 0..d.panels() };
+    // SAFETY: `forward` checked the lengths; no part is under way.
+    unsafe { part(all).pair_states(0, d.first_slot()) };
+    walk::<Q>(cpu, d, d.seq_len, |share| cpu.run(part(share)));
 }
 
 /// The input's share of the pre-activations, on top of the bias, for some rows of `[T*B]`, all panels.
@@ -110,14 +113,15 @@ impl<E: Element> Kernel<E> for InputProduct<'_, E> {
     }
 }
 
-/// All steps for some rows of the batch.
-struct ForwardRows<'a, E, Q> {
+/// One thread's share of the steps.
+struct ForwardPart<'a, E, Q> {
     d: &'a Dims,
-    rows: Range<usize>,
+    share: Share,
     present: Present<'a>,
     /// Tokens, `weight_ih` and the bias, where `gates` does not yet hold the input's share.
     tokens: Option<(&'a [u32], &'a [E], &'a [E])>,
-    /// The weight of the recurrent product, or its pairs of bfloat16; with these, `[B, pad(H)/2]` for those of the state.
+    /// The weight of the recurrent product, or its pairs of bfloat16; with these, `[2, B, pad(H)/2]` for those of the states
+    /// before and after a step, by turns.
     recurrent: &'a [E],
     state_pairs: Option<*mut E>,
     /// The weight of the inner product.
@@ -128,33 +132,35 @@ struct ForwardRows<'a, E, Q> {
     equations: PhantomData<Q>,
 }
 
-impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
+impl<E: Element, Q: Equations> Kernel<E> for ForwardPart<'_, E, Q> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
         let d = self.d;
+        let Share { turns, rows: all_rows, panels } = self.share.clone();
         let width = pad(d.hidden_size);
-        // SAFETY: as below.
-        unsafe { self.pair_states(d.first_slot()) };
-        for (t, t_next) in d.times() {
+        for turn in turns {
+            let (t, t_next) = (d.time(turn), d.time((turn + 1).min(d.seq_len - 1)));
             let ((before, after), first) = (d.slots(t), t * d.batch);
             // Up and down by turns: the panels of one step's end are the next one's beginning, while they are near.
-            let turn = |i: usize| if t.is_multiple_of(2) { i } else { d.panels() - 1 - i };
-            // SAFETY: `forward` checked the lengths; this part alone touches its rows of every slot and panel.
+            let panel_at = |i: usize| if turn.is_multiple_of(2) { panels.start + i } else { panels.end - 1 - i };
+            let rows_read = || all_rows.clone().filter(|r| self.present.at(first + r));
+            // SAFETY: `forward` checked the lengths; this part alone touches its rows of every slot and panel, in its panels.
             unsafe {
                 let now = self.gates.add(first * PANEL);
                 let step = |p: usize, r: usize| self.step(t, p, r);
                 let previous = match self.state_pairs {
                     None => Left::rows(self.hidden.add(before * d.state_len()).cast_const(), width, d.hidden_size),
-                    Some(states) => {
-                        Left { pairs: true, ..Left::rows(states.cast_const(), width / 2, pairs::count(d.hidden_size)) }
+                    Some(_) => {
+                        let states = self.pairs_of(turn).cast_const();
+                        Left { pairs: true, ..Left::rows(states, width / 2, pairs::count(d.hidden_size)) }
                     }
                 };
-                for i in 0..d.panels() {
-                    let p = turn(i);
+                for i in 0..panels.len() {
+                    let p = panel_at(i);
                     let gates = now.add(p * d.rows() * PANEL);
                     if let Some((tokens, weight_ih, bias)) = self.tokens {
-                        for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
+                        for r in rows_read() {
                             let token = tokens[first + r] as usize;
                             let row = &weight_ih[(p * d.input_size + token) * PANEL..][..PANEL];
                             add_rows(s, &bias[p * PANEL..][..PANEL], row, gates.add(r * PANEL));
@@ -162,16 +168,16 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                     }
                     let Columns { first: column, width: cols } = Q::RECURRENT;
                     let panel = |p: usize| self.recurrent[p * previous.depth() * PANEL..].as_ptr().add(column);
-                    let (b, next) = (panel(p), panel(turn((i + 1).min(d.panels() - 1))));
-                    for rows in self.present.runs(first, self.rows.clone()) {
+                    let (b, next) = (panel(p), panel(panel_at((i + 1).min(panels.len() - 1))));
+                    for rows in self.present.runs(first, all_rows.clone()) {
                         let right = Right { b, cols, next, c: gates.add(column), ldc: PANEL, init: Init::Keep };
                         gemm::nn(s, rows, previous, right);
                     }
-                    for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
+                    for r in rows_read() {
                         self.fetch(s, self.step(t_next, p, r));
                         Q::activate(s, step(p, r));
                     }
-                    for r in self.rows.clone() {
+                    for r in all_rows.clone() {
                         if self.present.at(first + r) {
                             Q::forward(s, step(p, r));
                         } else {
@@ -183,21 +189,21 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardRows<'_, E, Q> {
                     for p in 0..d.panels() {
                         let panel = self.inner[p * d.hidden_size * PANEL..].as_ptr().add(product.first);
                         let to = now.add(p * d.rows() * PANEL + product.first);
-                        for rows in self.present.runs(first, self.rows.clone()) {
+                        for rows in self.present.runs(first, all_rows.clone()) {
                             inner_product(s, d, rows, now, operand, panel, product.width, to);
                         }
-                        for r in self.rows.clone().filter(|r| self.present.at(first + r)) {
+                        for r in rows_read() {
                             Q::forward_inner(s, step(p, r));
                         }
                     }
                 }
-                self.pair_states(after);
+                self.pair_states(turn + 1, after);
             }
         }
     }
 }
 
-impl<E: Element, Q: Equations> ForwardRows<'_, E, Q> {
+impl<E: Element, Q: Equations> ForwardPart<'_, E, Q> {
     /// Row `r` and panel `p` of the step that reads input `t`.
     ///
     /// # Safety
@@ -234,19 +240,34 @@ impl<E: Element, Q: Equations> ForwardRows<'_, E, Q> {
         }
     }
 
-    /// Rounds this part's rows of the state in a slot to pairs, where the product reads such.
+    /// Where the pairs of the state before a turn stand.
     ///
     /// # Safety
-    /// The pointers are valid and the rows this part's alone.
+    /// There are such.
     #[inline(always)]
-    unsafe fn pair_states(&self, slot: usize) {
-        let Some(states) = self.state_pairs else { return };
-        let width = pad(self.d.hidden_size);
-        let (start, len) = (self.rows.start * width, self.rows.len() * width);
-        // SAFETY: the caller's promise; `state_pairs` has half as many elements as a slot.
-        unsafe {
-            let from = std::slice::from_raw_parts(self.hidden.add(slot * self.d.state_len() + start), len);
-            pairs::pair_row(from, std::slice::from_raw_parts_mut(states.add(start / 2), len / 2));
+    unsafe fn pairs_of(&self, turn: usize) -> *mut E {
+        // SAFETY: `state_pairs` has two halves, each with half as many elements as a slot.
+        unsafe { self.state_pairs.unwrap_unchecked().add(turn % 2 * self.d.state_len() / 2) }
+    }
+
+    /// Rounds this part's rows and units of the state in a slot to the pairs of a turn, where the product reads such.
+    ///
+    /// # Safety
+    /// The pointers are valid and the rows and units this part's alone.
+    #[inline(always)]
+    unsafe fn pair_states(&self, turn: usize, slot: usize) {
+        if self.state_pairs.is_none() {
+            return;
+        }
+        let columns = self.share.columns::<Q>(self.d);
+        for r in self.share.rows.clone() {
+            let start = r * pad(self.d.hidden_size) + columns.start;
+            // SAFETY: the caller's promise.
+            unsafe {
+                let from = self.hidden.add(slot * self.d.state_len() + start);
+                let to = std::slice::from_raw_parts_mut(self.pairs_of(turn).add(start / 2), columns.len() / 2);
+                pairs::pair_row(std::slice::from_raw_parts(from, columns.len()), to);
+            }
         }
     }
 }

@@ -7,8 +7,8 @@
 //! forward direction slot 0 is the initial state and slot t+1 the state after step t; in reverse, slot T is the initial
 //! state and slot t the state after reading input t. So no step is special.
 //!
-//! The sum of a pre-activation is one chain: biases, then input, then recurrence, each in rising k. Threads share the
-//! rows of the batch: each runs every step of its rows and meets the others only at the end.
+//! The sum of a pre-activation is one chain: biases, then input, then recurrence, each in rising k. How threads share the
+//! steps is in `walk.rs`.
 //!
 //! Adding a cell is a file of equations and a line in `cells!`.
 
@@ -17,6 +17,7 @@ mod forward;
 mod present;
 mod products;
 pub mod step;
+mod walk;
 
 use crate::cpu::saturating_product;
 use crate::doors::doors;
@@ -270,15 +271,6 @@ impl Dims {
     /// The input read at step `step`.
     fn time(&self, step: usize) -> usize {
         if self.reverse { self.seq_len - 1 - step } else { step }
-    }
-    /// The inputs in the order they are read, each with the one after it; the last with itself.
-    fn times(&self) -> impl Iterator<Item = (usize, usize)> {
-        let last = self.seq_len.saturating_sub(1);
-        (0..self.seq_len).map(move |step| (self.time(step), self.time((step + 1).min(last))))
-    }
-    /// The same in the opposite order.
-    fn times_back(&self) -> impl Iterator<Item = (usize, usize)> {
-        (0..self.seq_len).rev().map(move |step| (self.time(step), self.time(step.saturating_sub(1))))
     }
     /// Slots of the states before and after reading input `t`.
     fn slots(&self, t: usize) -> (usize, usize) {

@@ -1,0 +1,51 @@
+//! Holds how threads share the steps of a recurrent layer: each some rows of the batch, over all steps, or, where these are
+//! few, all rows of some units, step by step. Refuses to know which way the steps lead: a walk counts its turns.
+//!
+//! Either way every number is computed as a whole by one thread, so both give the same bits.
+
+use std::ops::Range;
+
+use super::{Dims, Equations};
+use crate::cpu::saturating_product;
+use crate::layout::PANEL;
+use crate::{Cpu, pad};
+
+/// Rows with which a thread makes good use of a weight it has read: with fewer, reading takes as long as the products.
+const ROWS: usize = 16;
+
+/// What one thread does: these turns of these rows and of the units of these panels. Where it has not all of the
+/// panels, it has one turn.
+#[derive(Clone, Debug)]
+pub(super) struct Share {
+    pub turns: Range<usize>,
+    pub rows: Range<usize>,
+    pub panels: Range<usize>,
+}
+
+impl Share {
+    /// Its units: columns of a row of the state.
+    #[inline(always)]
+    pub fn columns<Q: Equations>(&self, d: &Dims) -> Range<usize> {
+        self.panels.start * Q::UNITS..(self.panels.end * Q::UNITS).min(pad(d.hidden_size))
+    }
+}
+
+/// Calls `part` for shares that together are all of `turns` turns; none of a turn begins before the turn before is done
+/// in what it reads.
+pub(super) fn walk<Q: Equations>(cpu: &Cpu, d: &Dims, turns: usize, part: impl Fn(Share) + Sync) {
+    if shares_units::<Q>(cpu, d) {
+        let work = d.recurrent_work() / d.seq_len.max(1);
+        for turn in 0..turns {
+            cpu.split(d.panels(), 1, work, |panels| part(Share { turns: turn..turn + 1, rows: 0..d.batch, panels }));
+        }
+    } else {
+        cpu.split(d.batch, 1, d.recurrent_work(), |rows| part(Share { turns: 0..turns, rows, panels: 0..d.panels() }));
+    }
+}
+
+/// Whether each thread would read a weight that no near cache holds for a few rows. An inner product reads what other units
+/// leave within a step, for which nobody waits.
+fn shares_units<Q: Equations>(cpu: &Cpu, d: &Dims) -> bool {
+    let weight = saturating_product(&[d.panels(), d.hidden_size, PANEL]);
+    Q::INNER.is_none() && d.batch < ROWS * cpu.threads() && cpu.is_worth_threads(weight)
+}
