@@ -6,12 +6,13 @@
 use std::ops::Range;
 
 use super::{Dims, Equations};
-use crate::cpu::saturating_product;
-use crate::layout::PANEL;
 use crate::{Cpu, pad};
 
-/// Rows with which a thread makes good use of a weight it has read: with fewer, reading takes as long as the products.
+/// Rows with which a thread makes good use of a weight it has read, or of a tile: with fewer, reading takes as long as the
+/// products.
 const ROWS: usize = 16;
+/// How many times the work that is worth a thread's while a step must be where threads meet after each.
+const MEETING: usize = 2;
 
 /// What one thread does: these turns of these rows and of the units of these panels. Where it has not all of the
 /// panels, it has one turn.
@@ -43,9 +44,9 @@ pub(super) fn walk<Q: Equations>(cpu: &Cpu, d: &Dims, turns: usize, part: impl F
     }
 }
 
-/// Whether each thread would read a weight that no near cache holds for a few rows. An inner product reads what other units
-/// leave within a step, for which nobody waits.
+/// Whether each thread would have few rows, and has work enough at each step. An inner product reads what other units leave
+/// within a step, for which nobody waits.
 fn shares_units<Q: Equations>(cpu: &Cpu, d: &Dims) -> bool {
-    let weight = saturating_product(&[d.panels(), d.hidden_size, PANEL]);
-    Q::INNER.is_none() && d.batch < ROWS * cpu.threads() && cpu.is_worth_threads(weight)
+    let step = d.recurrent_work() / d.seq_len.max(1);
+    Q::INNER.is_none() && d.batch < ROWS * cpu.threads() && cpu.is_worth_threads(step / MEETING)
 }
