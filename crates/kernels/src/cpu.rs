@@ -182,7 +182,7 @@ impl Cpu {
         }
         let grain = grain.max(1);
         let grains = n.div_ceil(grain);
-        let parts = self.threads.min(grains).min((work / self.work_per_thread).max(1));
+        let parts = self.parts(grains, work);
         // The first `grains % parts` parts have one grain more.
         let start = |i: usize| (grains / parts * i + (grains % parts).min(i)).saturating_mul(grain).min(n);
         let range = |i: usize| start(i)..start(i + 1);
@@ -192,9 +192,9 @@ impl Cpu {
         }
     }
 
-    /// Whether work, in multiply-adds, is enough for two threads or more, and there are such.
-    pub(crate) fn is_worth_threads(&self, work: usize) -> bool {
-        self.threads > 1 && work / self.work_per_thread > 1
+    /// In how many parts [`Cpu::split`] does `work` multiply-adds on `0..n` of 1 or more, with a grain of 1.
+    pub(crate) fn parts(&self, n: usize, work: usize) -> usize {
+        self.threads.min(n).min((work / self.work_per_thread).max(1))
     }
 
     /// Whether the widest of the parts of `0..n`, of whole `grain`s, has at most a sixteenth more than its share.

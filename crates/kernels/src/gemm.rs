@@ -202,7 +202,7 @@ const fn line<E>() -> usize {
     64 / size_of::<E>()
 }
 
-/// Where the cache lines of `len` elements begin, to fetch them.
+/// One place in each cache line of `len` elements whose first begins a line, to fetch them.
 #[inline(always)]
 pub(crate) fn lines<E>(at: *const E, len: usize) -> impl Iterator<Item = *const E> {
     (0..len).step_by(line::<E>()).map(move |i| at.wrapping_add(i))
@@ -304,7 +304,8 @@ pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: 
     unsafe { nn_beside(s, rows, a, right, |_| {}) }
 }
 
-/// The same; calls `beside` with the multiply-adds of every tile before it, for a little of what has nothing to do with it.
+/// The same; before every tile it calls `beside` with that tile's rows times columns times depth (`Left::depth`, of pairs half),
+/// for a little of what has nothing to do with it.
 ///
 /// # Safety
 /// As [`nn`].

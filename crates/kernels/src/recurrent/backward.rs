@@ -176,7 +176,7 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
                 for r in self.rows_that_read(t) {
                     let step = self.step(t, p, r);
                     // What the product adds to.
-                    let lines = gemm::lines(step.grad_before.cast_const(), Q::UNITS);
+                    let lines = gemm::lines(step.grad_before.cast_const(), step.units);
                     lines.for_each(|line| s.fetch_to_write(line));
                     Q::backward(s, step);
                 }
@@ -242,18 +242,19 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
     fn fetch_beside<S: Simd<E>>(&self, s: S, t: usize, t_next: usize, depth: usize) -> impl FnMut(usize) {
         let panels = self.share.panels.clone();
         let work = self.rows_that_read(t).count() * depth * self.share.columns::<Q>(self.d).len();
-        let places = panels.len() * self.rows_that_read(t_next).count();
+        // Multiply-adds to each place that is fetched.
+        let each = work.div_ceil((panels.len() * self.rows_that_read(t_next).count()).max(1)).max(1);
         let mut steps = panels.flat_map(move |p| self.rows_that_read(t_next).map(move |r| (p, r)));
         let (mut done, mut fetched) = (0, 0);
         move |tile| {
             done += tile;
-            let count = (done * places / work).saturating_sub(fetched);
+            let count = done / each - fetched;
             fetched += count;
             for (p, r) in steps.by_ref().take(count) {
                 // SAFETY: within the sizes.
                 let step = unsafe { self.step(t_next, p, r) };
                 let state = if Q::HAS_CELL { step.cell_before } else { step.hidden_before };
-                let lines = gemm::lines(step.gates.cast_const(), PANEL).chain(gemm::lines(state, Q::UNITS));
+                let lines = gemm::lines(step.gates.cast_const(), PANEL).chain(gemm::lines(state, step.units));
                 lines.for_each(|line| s.fetch(line));
             }
         }

@@ -25,8 +25,14 @@ pub(super) fn run<E: Element, Q: Equations>(
     hidden: &mut [E],
     cell: &mut [E],
 ) {
-    let (gates, hidden, cell) = (Shared::new(gates), Shared::new(hidden), Shared::new(cell));
     let paired = cpu.has_bfloat16::<E>();
+    let mut state_pairs = paired.then(|| cpu.scratch(d.state_len()));
+    if let Some(pairs) = &mut state_pairs {
+        let from = &hidden[d.first_slot() * d.state_len()..][..d.state_len()];
+        cpu.run(pairs::Rows { from, to: &mut pairs[..d.state_len() / 2] });
+    }
+    let state_pairs = state_pairs.as_deref_mut().map(Shared::new);
+    let (gates, hidden, cell) = (Shared::new(gates), Shared::new(hidden), Shared::new(cell));
     let of_panels = |weight, k| paired.then(|| pairs::of_panels(cpu, weight, k));
     if let Input::Dense(x) = x {
         let _part = cpu.part("products with the input");
@@ -45,8 +51,6 @@ pub(super) fn run<E: Element, Q: Equations>(
         Input::Tokens(tokens) => Some((tokens, w.weight_ih, bias)),
     };
     let weight_pairs = of_panels(w.weight_hh, d.hidden_size);
-    let mut state_pairs = paired.then(|| cpu.scratch(d.state_len()));
-    let state_pairs = state_pairs.as_deref_mut().map(Shared::new);
     let part = |share| ForwardPart {
         d,
         share,
@@ -60,9 +64,6 @@ pub(super) fn run<E: Element, Q: Equations>(
         cell: cell.get(),
         equations: PhantomData::<Q>,
     };
-    let all = Share { turns: 0..0, rows: 0..d.batch, panels: 0..d.panels() };
-    // SAFETY: `forward` checked the lengths; no part is under way.
-    unsafe { part(all).pair_states(0, d.first_slot()) };
     walk::<Q>(cpu, d, d.seq_len, |share| cpu.run(part(share)));
 }
 
@@ -137,23 +138,23 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardPart<'_, E, Q> {
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
         let d = self.d;
-        let Share { turns, rows: all_rows, panels } = self.share.clone();
+        let Share { turns, rows: rows_here, panels } = self.share.clone();
         let width = pad(d.hidden_size);
         for turn in turns {
             let (t, t_next) = (d.time(turn), d.time((turn + 1).min(d.seq_len - 1)));
             let ((before, after), first) = (d.slots(t), t * d.batch);
             // Up and down by turns: the panels of one step's end are the next one's beginning, while they are near.
             let panel_at = |i: usize| if turn.is_multiple_of(2) { panels.start + i } else { panels.end - 1 - i };
-            let rows_read = || all_rows.clone().filter(|r| self.present.at(first + r));
-            // SAFETY: `forward` checked the lengths; this part alone touches its rows of every slot and panel, in its panels.
+            let rows_read = || rows_here.clone().filter(|r| self.present.at(first + r));
+            // SAFETY: `forward` checked the lengths. This part alone touches its rows and units of `gates`, and of the states
+            // and pairs after the step, which nobody else reads before the next turn; those before the step are only read.
             unsafe {
                 let now = self.gates.add(first * PANEL);
                 let step = |p: usize, r: usize| self.step(t, p, r);
-                let previous = match self.state_pairs {
+                let previous = match self.pairs_of(turn) {
                     None => Left::rows(self.hidden.add(before * d.state_len()).cast_const(), width, d.hidden_size),
-                    Some(_) => {
-                        let states = self.pairs_of(turn).cast_const();
-                        Left { pairs: true, ..Left::rows(states, width / 2, pairs::count(d.hidden_size)) }
+                    Some(states) => {
+                        Left { pairs: true, ..Left::rows(states.cast_const(), width / 2, pairs::count(d.hidden_size)) }
                     }
                 };
                 for i in 0..panels.len() {
@@ -169,7 +170,7 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardPart<'_, E, Q> {
                     let Columns { first: column, width: cols } = Q::RECURRENT;
                     let panel = |p: usize| self.recurrent[p * previous.depth() * PANEL..].as_ptr().add(column);
                     let (b, next) = (panel(p), panel(panel_at((i + 1).min(panels.len() - 1))));
-                    for rows in self.present.runs(first, all_rows.clone()) {
+                    for rows in self.present.runs(first, rows_here.clone()) {
                         let right = Right { b, cols, next, c: gates.add(column), ldc: PANEL, init: Init::Keep };
                         gemm::nn(s, rows, previous, right);
                     }
@@ -177,7 +178,7 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardPart<'_, E, Q> {
                         self.fetch(s, self.step(t_next, p, r));
                         Q::activate(s, step(p, r));
                     }
-                    for r in all_rows.clone() {
+                    for r in rows_here.clone() {
                         if self.present.at(first + r) {
                             Q::forward(s, step(p, r));
                         } else {
@@ -189,7 +190,7 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardPart<'_, E, Q> {
                     for p in 0..d.panels() {
                         let panel = self.inner[p * d.hidden_size * PANEL..].as_ptr().add(product.first);
                         let to = now.add(p * d.rows() * PANEL + product.first);
-                        for rows in self.present.runs(first, all_rows.clone()) {
+                        for rows in self.present.runs(first, rows_here.clone()) {
                             inner_product(s, d, rows, now, operand, panel, product.width, to);
                         }
                         for r in rows_read() {
@@ -234,20 +235,16 @@ impl<E: Element, Q: Equations> ForwardPart<'_, E, Q> {
     fn fetch<S: Simd<E>>(&self, s: S, step: Step<E>) {
         let fetch = |at, len| gemm::lines(at, len).for_each(|line: *const E| s.fetch_to_write(line));
         fetch(step.gates, PANEL);
-        fetch(step.hidden_after, Q::UNITS);
+        fetch(step.hidden_after, step.units);
         if Q::HAS_CELL {
-            fetch(step.cell_after, Q::UNITS);
+            fetch(step.cell_after, step.units);
         }
     }
 
-    /// Where the pairs of the state before a turn stand.
-    ///
-    /// # Safety
-    /// There are such.
+    /// Where the pairs of the state before a turn stand, where the product reads such.
     #[inline(always)]
-    unsafe fn pairs_of(&self, turn: usize) -> *mut E {
-        // SAFETY: `state_pairs` has two halves, each with half as many elements as a slot.
-        unsafe { self.state_pairs.unwrap_unchecked().add(turn % 2 * self.d.state_len() / 2) }
+    fn pairs_of(&self, turn: usize) -> Option<*mut E> {
+        self.state_pairs.map(|pairs| pairs.wrapping_add(turn % 2 * self.d.state_len() / 2))
     }
 
     /// Rounds this part's rows and units of the state in a slot to the pairs of a turn, where the product reads such.
@@ -256,16 +253,14 @@ impl<E: Element, Q: Equations> ForwardPart<'_, E, Q> {
     /// The pointers are valid and the rows and units this part's alone.
     #[inline(always)]
     unsafe fn pair_states(&self, turn: usize, slot: usize) {
-        if self.state_pairs.is_none() {
-            return;
-        }
+        let Some(to) = self.pairs_of(turn) else { return };
         let columns = self.share.columns::<Q>(self.d);
         for r in self.share.rows.clone() {
             let start = r * pad(self.d.hidden_size) + columns.start;
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller's promise; the pairs of a turn are half as many as the elements of a slot.
             unsafe {
                 let from = self.hidden.add(slot * self.d.state_len() + start);
-                let to = std::slice::from_raw_parts_mut(self.pairs_of(turn).add(start / 2), columns.len() / 2);
+                let to = std::slice::from_raw_parts_mut(to.add(start / 2), columns.len() / 2);
                 pairs::pair_row(std::slice::from_raw_parts(from, columns.len()), to);
             }
         }

@@ -280,6 +280,10 @@ impl Dims {
     fn recurrent_work(&self) -> usize {
         saturating_product(&[self.rows(), self.cell.gates(), self.hidden_size, self.hidden_size])
     }
+    /// The same of one step.
+    fn step_work(&self) -> usize {
+        self.recurrent_work() / self.seq_len.max(1)
+    }
     /// Units of panel `p`, rounded up to 16: the last panel may be narrow.
     fn units_of(&self, p: usize) -> usize {
         (pad(self.hidden_size) - p * self.units()).min(self.units())

@@ -1,7 +1,8 @@
 //! Holds how threads share the steps of a recurrent layer: each some rows of the batch, over all steps, or, where these are
 //! few, all rows of some units, step by step. Refuses to know which way the steps lead: a walk counts its turns.
 //!
-//! Either way every number is computed as a whole by one thread, so both give the same bits.
+//! Either way the sum of a number is one chain in one order, and what a turn adds to it one thread adds: both give the same
+//! bits.
 
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use crate::{Cpu, pad};
 /// Rows with which a thread makes good use of a weight it has read, or of a tile: with fewer, reading takes as long as the
 /// products.
 const ROWS: usize = 16;
-/// How many times the work that is worth a thread's while a step must be where threads meet after each.
+/// How many times as much work a thread must have where threads meet after each step.
 const MEETING: usize = 2;
 
 /// What one thread does: these turns of these rows and of the units of these panels. Where it has not all of the
@@ -35,18 +36,21 @@ impl Share {
 /// in what it reads.
 pub(super) fn walk<Q: Equations>(cpu: &Cpu, d: &Dims, turns: usize, part: impl Fn(Share) + Sync) {
     if shares_units::<Q>(cpu, d) {
-        let work = d.recurrent_work() / d.seq_len.max(1);
         for turn in 0..turns {
-            cpu.split(d.panels(), 1, work, |panels| part(Share { turns: turn..turn + 1, rows: 0..d.batch, panels }));
+            let part = |panels| part(Share { turns: turn..turn + 1, rows: 0..d.batch, panels });
+            cpu.split(d.panels(), 1, d.step_work() / MEETING, part);
         }
     } else {
         cpu.split(d.batch, 1, d.recurrent_work(), |rows| part(Share { turns: 0..turns, rows, panels: 0..d.panels() }));
     }
 }
 
-/// Whether each thread would have few rows, and has work enough at each step. An inner product reads what other units leave
-/// within a step, for which nobody waits.
+/// Whether each thread would have few rows, has work enough at each step, and by units the busiest has at most a sixteenth
+/// more than by rows. An inner product reads what other units leave within a step, for which nobody waits.
 fn shares_units<Q: Equations>(cpu: &Cpu, d: &Dims) -> bool {
-    let step = d.recurrent_work() / d.seq_len.max(1);
-    Q::INNER.is_none() && d.batch < ROWS * cpu.threads() && cpu.is_worth_threads(step / MEETING)
+    let parts = cpu.parts(d.panels(), d.step_work() / MEETING);
+    // In panels of a row.
+    let by_units = d.panels().div_ceil(parts) * d.batch;
+    let by_rows = d.batch.div_ceil(cpu.parts(d.batch, d.recurrent_work())) * d.panels();
+    Q::INNER.is_none() && parts > 1 && d.batch < ROWS * cpu.threads() && by_units <= by_rows + by_rows / 16
 }
