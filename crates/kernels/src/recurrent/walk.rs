@@ -35,20 +35,21 @@ impl Share {
 /// Calls `part` for shares that together are all of `turns` turns; none of a turn begins before the turn before is done
 /// in what it reads.
 pub(super) fn walk<Q: Equations>(cpu: &Cpu, d: &Dims, turns: usize, part: impl Fn(Share) + Sync) {
-    if shares_units::<Q>(cpu, d) {
+    // Of a turn, less what its meeting costs.
+    let work = d.step_work() / MEETING;
+    if shares_units::<Q>(cpu, d, work) {
         for turn in 0..turns {
-            let part = |panels| part(Share { turns: turn..turn + 1, rows: 0..d.batch, panels });
-            cpu.split(d.panels(), 1, d.step_work() / MEETING, part);
+            cpu.split(d.panels(), 1, work, |panels| part(Share { turns: turn..turn + 1, rows: 0..d.batch, panels }));
         }
     } else {
         cpu.split(d.batch, 1, d.recurrent_work(), |rows| part(Share { turns: 0..turns, rows, panels: 0..d.panels() }));
     }
 }
 
-/// Whether each thread would have few rows, has work enough at each step, and by units the busiest has at most a sixteenth
+/// Whether each thread would have few rows, has enough of a turn's `work`, and by units the busiest has at most a sixteenth
 /// more than by rows. An inner product reads what other units leave within a step, for which nobody waits.
-fn shares_units<Q: Equations>(cpu: &Cpu, d: &Dims) -> bool {
-    let parts = cpu.parts(d.panels(), d.step_work() / MEETING);
+fn shares_units<Q: Equations>(cpu: &Cpu, d: &Dims, work: usize) -> bool {
+    let parts = cpu.parts(d.panels(), work);
     // In panels of a row.
     let by_units = d.panels().div_ceil(parts) * d.batch;
     let by_rows = d.batch.div_ceil(cpu.parts(d.batch, d.recurrent_work())) * d.panels();
