@@ -267,7 +267,7 @@ fn int8(row: &[f32]) -> (Vec<i64>, f32) {
 
 /// `y[n] += W x` as `matvec` states it, in 64-bit integers.
 fn add_int8(w: &[f32], x: &[f32], y: &mut [f32]) {
-    let levels = (i64::from(i32::MAX) / (127 * x.len() as i64)).min(32767) as f32;
+    let levels = (i64::from(i32::MAX) / (127 * x.len() as i64)).min(127 * 257) as f32;
     let largest = x.iter().fold(0.0f32, |m, x| m.max(x.abs()));
     let factor = if largest > 0.0 { levels / largest } else { 0.0 };
     let integers: Vec<i64> = x.iter().map(|x| (x * factor).round_ties_even() as i64).collect();
@@ -331,7 +331,7 @@ fn integer_weights_are_near_their_full_values_in_every_cell() {
             for (backend, threads) in machines() {
                 let stepper = packed.with(|n| Stepper::with_precision(&cpu(backend), n, Precision::Int8)).unwrap();
                 let got = steps(stepper.with_threads(threads).unwrap(), &tokens);
-                // Half an integer of 32767, in each of K terms, at weights of 2 and below over the root of H; twice a
+                // Half an integer (of 32639; the bound is that of 32767), in each of K terms, at weights of 2 and below over the root of H; twice a
                 // layer, over the steps and layers, each of which can stretch it by its weights.
                 let (widest, largest) =
                     (hidden[0].max(embed) as f32, want.states.concat().iter().fold(1.0f32, |m, x| m.max(x.abs())));

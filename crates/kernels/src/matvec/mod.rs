@@ -6,7 +6,7 @@
 //! give the bits of a whole sequence's forward, and bfloat16 ones those of full weights rounded to bfloat16.
 //!
 //! Integers: weight n, k is `scale[n] q[n][k]` with q of -127 to 127. The vector becomes `scale_x x[k]`, the integers x
-//! as large as the sum allows, 16 bits at most. The sum of the `q x` is exact, so its order is free.
+//! as large as the sum allows, 32,639 at most. The sum of the `q x` is exact, so its order is free.
 
 mod bf16;
 mod full;

@@ -9,6 +9,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(crate) mod integers;
 pub(crate) mod narrow;
 mod portable;
 #[cfg(target_arch = "x86_64")]
