@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crate::Error;
+use crate::pace::{Pace, Way};
 
 /// How long an idle worker spins before it sleeps: well above the time a caller takes between two steps of a text.
 pub(crate) const PATIENCE: Duration = Duration::from_micros(500);
@@ -23,28 +24,10 @@ pub(crate) struct Crew {
     workers: Vec<JoinHandle<()>>,
     /// Meetings so far.
     meetings: usize,
-    rest: Rest,
-}
-
-/// When the caller works alone, because another program keeps a worker from its core: a meeting then takes a slice of
-/// that program's, a thousand times the work.
-struct Rest {
-    /// The latest rest's end.
-    until: Instant,
-    length: Duration,
-}
-
-impl Rest {
-    const SHORTEST: Duration = Duration::from_millis(50);
-    const LONGEST: Duration = Duration::from_secs(2);
-
-    /// After a meeting that took too long: rests, twice as long as before if that was not long ago.
-    fn begin(&mut self) {
-        let now = Instant::now();
-        let again = now < self.until + 4 * self.length;
-        self.length = if again { (2 * self.length).min(Rest::LONGEST) } else { Rest::SHORTEST };
-        self.until = now + self.length;
-    }
+    /// When the caller works alone. None: never, as where there are more threads than cores, which is for tests.
+    pace: Option<Pace>,
+    /// Whether the last work found a worker asleep.
+    found_asleep: bool,
 }
 
 type Work = dyn Fn(&Member<'_>) + Sync;
@@ -87,8 +70,6 @@ pub(crate) struct Member<'a> {
     count: usize,
     board: &'a Board,
     meetings: Cell<usize>,
-    /// Whether a meeting took longer than patience.
-    was_kept: Cell<bool>,
 }
 
 impl Member<'_> {
@@ -113,7 +94,6 @@ impl Member<'_> {
             let has_come = || arrived.load(Ordering::Acquire) >= meetings;
             // A core that is yielded while others work on it too is gone for a whole slice of theirs.
             while other != self.index && !spin(self.board.patience, has_come) {
-                self.was_kept.set(true);
                 thread::yield_now();
             }
         }
@@ -167,8 +147,8 @@ impl Crew {
             asleep: (1..count).map(|_| false.into()).collect(),
             is_over: false.into(),
         });
-        let rest = Rest { until: Instant::now(), length: Duration::ZERO };
-        let mut crew = Crew { board, workers: Vec::new(), meetings: 0, rest };
+        let pace = (1 < count && count <= cores).then(Pace::new);
+        let mut crew = Crew { board, workers: Vec::new(), meetings: 0, pace, found_asleep: false };
         for index in 1..count {
             let board = crew.board.clone();
             let worker = thread::Builder::new().name(format!("elman-{index}")).spawn(move || board.serve(index));
@@ -182,15 +162,44 @@ impl Crew {
         self.board.arrived.len()
     }
 
+    /// The same, working together whatever that costs.
+    pub fn together(mut self) -> Crew {
+        self.pace = None;
+        self
+    }
+
     /// Runs `work` on every thread at the same time and returns once all are done; on the caller alone, who then has all
-    /// of every share, while another program keeps the workers from their cores.
-    pub fn run(&mut self, work: impl Fn(&Member<'_>) + Sync) {
-        let alone = self.count() == 1 || Instant::now() < self.rest.until;
-        if alone {
+    /// of every share, while that is faster.
+    ///
+    /// Workers read what `work` has captured: by itself ([`Apart`]), it comes to them at once.
+    pub fn run(&mut self, work: &(impl Fn(&Member<'_>) + Sync)) {
+        if self.count() == 1 {
             work(&self.member(1));
             return;
         }
-        let (board, work): (&Board, &(dyn Fn(&Member<'_>) + Sync)) = (&self.board, &work);
+        let Some(pace) = &self.pace else {
+            self.run_together(work);
+            return;
+        };
+        let begin = Instant::now();
+        let found_asleep = match pace.way() {
+            Way::Together => self.run_together(work),
+            Way::Alone => {
+                work(&self.member(1));
+                false
+            }
+        };
+        // To wake somebody takes long. Where it is not done once but at every work, that counts.
+        let is_waking = found_asleep && !self.found_asleep;
+        self.found_asleep = found_asleep;
+        if let (Some(pace), false) = (&mut self.pace, is_waking) {
+            pace.took(begin.elapsed());
+        }
+    }
+
+    /// Runs `work` on every thread; whether one of them slept.
+    fn run_together(&mut self, work: &(impl Fn(&Member<'_>) + Sync)) -> bool {
+        let (board, work): (&Board, &(dyn Fn(&Member<'_>) + Sync)) = (&self.board, work);
         let _guard = AbortOnUnwind;
         // SAFETY: all workers have come to the last meeting of the work before, and wait for `turn` to rise.
         unsafe {
@@ -201,29 +210,30 @@ impl Crew {
         }
         // Sequentially consistent, against the worker that looks at `turn` once more after saying that it sleeps.
         board.order.0.turn.fetch_add(1, Ordering::SeqCst);
+        let mut found_asleep = false;
         for (worker, asleep) in self.workers.iter().zip(&board.asleep) {
-            wake(worker.thread(), asleep);
+            found_asleep |= wake(worker.thread(), asleep);
         }
         let member = self.member(self.count());
         work(&member);
         member.meet();
-        let (meetings, was_kept) = (member.meetings.get(), member.was_kept.get());
-        self.meetings = meetings;
-        if was_kept && !board.patience.is_zero() {
-            self.rest.begin();
-        }
+        self.meetings = member.meetings.get();
+        found_asleep
     }
 
     /// The caller's place in work of `count` threads.
     fn member(&self, count: usize) -> Member<'_> {
-        Member { index: 0, count, board: &self.board, meetings: self.meetings.into(), was_kept: false.into() }
+        Member { index: 0, count, board: &self.board, meetings: self.meetings.into() }
     }
 }
 
-fn wake(worker: &Thread, asleep: &AtomicBool) {
-    if asleep.load(Ordering::SeqCst) {
+/// Wakes a worker that sleeps; whether it did.
+fn wake(worker: &Thread, asleep: &AtomicBool) -> bool {
+    let is_asleep = asleep.load(Ordering::SeqCst);
+    if is_asleep {
         worker.unpark();
     }
+    is_asleep
 }
 
 impl Board {
@@ -241,7 +251,7 @@ impl Board {
             // meeting below, so what the pointer points to is alive.
             let (work, meetings) = unsafe { (*self.order.0.work.get(), *self.order.0.meetings.get()) };
             let count = self.arrived.len();
-            let member = Member { index, count, board: self, meetings: meetings.into(), was_kept: false.into() };
+            let member = Member { index, count, board: self, meetings: meetings.into() };
             if let Some(work) = work {
                 // SAFETY: as above.
                 unsafe { (*work)(&member) };
@@ -291,7 +301,7 @@ mod tests {
     #[test]
     fn every_thread_works_and_meets() {
         for count in [1, 2, 3, 5] {
-            let mut crew = Crew::new(count).unwrap();
+            let mut crew = Crew::new(count).unwrap().together();
             let cells: Vec<AtomicU64> = (0..count).map(|_| AtomicU64::new(0)).collect();
             // Fewer for Miri, which runs some thousand times slower.
             let rounds = if cfg!(miri) { 9 } else { 300 };
@@ -299,11 +309,10 @@ mod tests {
                 if round % (rounds / 3) == 0 {
                     thread::sleep(2 * PATIENCE); // so that workers are found asleep, too
                 }
-                crew.run(|member| {
+                crew.run(&|member: &Member<'_>| {
                     for half in 0..2 {
                         cells[member.index()].store(2 * round + half, Ordering::Relaxed);
                         member.meet();
-                        // Alone, where a worker was kept from its core.
                         assert!(
                             cells[..member.count].iter().all(|cell| cell.load(Ordering::Relaxed) == 2 * round + half)
                         );
@@ -319,7 +328,7 @@ mod tests {
         let mut crew = Crew::new(3).unwrap();
         for n in [0, 1, 2, 3, 7, 64] {
             let counts: Vec<AtomicUsize> = (0..n).map(|_| AtomicUsize::new(0)).collect();
-            crew.run(|member| {
+            crew.run(&|member: &Member<'_>| {
                 for i in member.share(n) {
                     counts[i].fetch_add(1, Ordering::Relaxed);
                 }

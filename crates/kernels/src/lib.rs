@@ -32,6 +32,7 @@ pub mod mask;
 pub mod math;
 mod matvec;
 pub mod norm;
+mod pace;
 mod pairs;
 pub mod peak;
 pub mod recurrent;

@@ -188,7 +188,7 @@ mod tests {
         let row = [127.0, 0.5, 1.5, -2.5, 2.6, -127.0, -0.4];
         let mut packed = vec![0.0; row.len() * PANEL];
         row.iter().enumerate().for_each(|(k, &w)| packed[k * PANEL] = w);
-        let source = Source { packed: &packed, inputs: row.len(), columns: Columns::ALL, outputs: 16 };
+        let source = Source { packed: &packed, inputs: row.len(), columns: Columns::ALL, outputs: 16, joined: false };
         let m = Int8::new(&source);
         let quads: &[[u8; QUAD]] = bytemuck::cast_slice(&m.bytes[..]);
         let integers: Vec<i32> = (0..2).flat_map(|quad| quads[quad * 16]).map(|w| i32::from(w) - OFFSET).collect();
@@ -201,7 +201,9 @@ mod tests {
     /// vectors and columns are those whose sums are the largest.
     #[test]
     fn all_instructions_give_the_bits_of_plain_sums() {
-        for (inputs, outputs) in [(1usize, 16usize), (3, 48), (4, 64), (17, 80), (66, 256), (513, 192)] {
+        for (inputs, outputs) in
+            [(1usize, 16usize), (3, 48), (4, 64), (17, 80), (66, 256), (66, 240), (8, 80), (513, 192)]
+        {
             let at = |n: usize, k: usize| match n {
                 0 => 1.0,
                 1 => -1.0,
@@ -211,7 +213,8 @@ mod tests {
             for (n, k) in (0..outputs).flat_map(|n| (0..inputs).map(move |k| (n, k))) {
                 packed[(n / PANEL * inputs + k) * PANEL + n % PANEL] = at(n, k);
             }
-            let m = Int8::new(&Source { packed: &packed, inputs, columns: Columns::ALL, outputs });
+            let joined = inputs % 2 == 0;
+            let m = Int8::new(&Source { packed: &packed, inputs, columns: Columns::ALL, outputs, joined });
             for kind in 0..4 {
                 let mut x = vec![0.0; pad(inputs)];
                 for (k, x) in x[..inputs].iter_mut().enumerate() {

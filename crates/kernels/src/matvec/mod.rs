@@ -59,7 +59,8 @@ pub(crate) fn scratch_len(inputs: usize) -> usize {
     pad(inputs)
 }
 
-/// The columns of a weight: of P panels, all but the last `width` wide.
+/// The columns of a weight: of P panels, all but the last `width` wide. That has what is left, or, `joined`, the rest beside
+/// its own: a panel of few vectors by itself would wait for every sum.
 #[derive(Clone, Copy, Debug)]
 struct Shape {
     inputs: usize,
@@ -67,16 +68,21 @@ struct Shape {
     width: usize,
     /// All columns; a multiple of 16.
     outputs: usize,
+    joined: bool,
 }
 
 impl Shape {
     fn panels(&self) -> usize {
-        self.outputs.div_ceil(self.width)
+        if self.joined && self.outputs > self.width {
+            self.outputs / self.width
+        } else {
+            self.outputs.div_ceil(self.width)
+        }
     }
 
     /// Columns of panel `p`.
     fn width_of(&self, p: usize) -> usize {
-        (self.outputs - p * self.width).min(self.width)
+        if p + 1 == self.panels() { self.outputs - p * self.width } else { self.width }
     }
 
     /// `value(n, row)` for every column in the order of memory: panels, then `rows` of it, then columns. n counts the
@@ -102,11 +108,13 @@ pub struct Source<'a, E> {
     pub(crate) columns: Columns,
     /// Columns that count, of all panels; a multiple of 16.
     pub(crate) outputs: usize,
+    /// Whether the last panel takes a narrow rest to it, where the columns of all panels lie side by side.
+    pub(crate) joined: bool,
 }
 
 impl<E: Element> Source<'_, E> {
     fn shape(&self) -> Shape {
-        Shape { inputs: self.inputs, width: self.columns.width, outputs: self.outputs }
+        Shape { inputs: self.inputs, width: self.columns.width, outputs: self.outputs, joined: self.joined }
     }
 
     /// Element k of column n.
@@ -125,8 +133,10 @@ fn tiles(shape: &Shape, panels: Range<usize>, lanes: usize, mut visit: impl FnMu
         let vectors = shape.width_of(p) / lanes;
         let pair = vectors <= 4 && p + 1 < panels.end && shape.width_of(p + 1) == shape.width_of(p);
         let together = if pair { 2 } else { 1 };
-        for first in (0..vectors).step_by(8) {
-            visit(together, p, first * lanes, (vectors - first).min(8));
+        // As even as can be.
+        let most = vectors.div_ceil(vectors.div_ceil(8).max(1)).max(1);
+        for first in (0..vectors).step_by(most) {
+            visit(together, p, first * lanes, (vectors - first).min(most));
         }
         p += together;
     }

@@ -5,21 +5,23 @@
 //! it: the sums run in the same order. What stands in between (bias plus the row of a one-hot token) is added once, when
 //! the weights are laid out; it stays full whatever the weights are.
 //!
-//! Threads share the panels of each layer and meet after it.
+//! Threads share the panels of each layer and meet after it; a head of few columns is the caller's, once they are done.
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::ptr::null_mut;
+use std::sync::Arc;
 
 use super::{Cell, Dims, Equations, Step, Weights, with_equations};
 use crate::cpu::Shared;
-use crate::crew::{Crew, Member};
+use crate::crew::{Apart, Crew, Member};
 use crate::doors::doors;
 use crate::error::{check_len, check_tokens};
 use crate::gemm::Columns;
 use crate::layout::PANEL;
 use crate::matvec::{BoxedProduct, Full, Product, Source, scratch_len};
 use crate::simd::{Backend, Kernel, Simd};
-use crate::{Buffer, Cpu, Element, Error, linear, pad};
+use crate::{Buffer, Cpu, Element, Error, gemm, linear, pad};
 
 pub use crate::matvec::rounded_to_bfloat16;
 
@@ -80,7 +82,7 @@ pub struct Stepper<E> {
     backend: Backend,
     vocab_size: usize,
     layers: Vec<Layer<E>>,
-    sizes: Sizes,
+    sizes: Arc<Sizes>,
     head: BoxedProduct<E>,
     head_bias: Buffer<E>,
     crew: Crew,
@@ -95,7 +97,7 @@ pub struct Stepper<E> {
 pub struct State<E> {
     /// The h of all layers twice, before and after a step in turns, then the c of all layers; each `[pad(H)]`.
     values: Buffer<E>,
-    sizes: Sizes,
+    sizes: Arc<Sizes>,
     /// Which of the two h is the current one.
     current: usize,
 }
@@ -177,7 +179,8 @@ impl<E: Element> Stepper<E> {
         }
         let hidden_size = layers.last().map_or(0, |layer| layer.d.hidden_size);
         let outputs = pad(vocab_size);
-        let head = Source { packed: network.head_weight, inputs: hidden_size, columns: Columns::ALL, outputs };
+        let head =
+            Source { packed: network.head_weight, inputs: hidden_size, columns: Columns::ALL, outputs, joined: true };
         let head = product(&head);
         let bytes = layers.iter().map(Layer::bytes).sum::<usize>() + head.bytes();
         let crew = Crew::new(cpu.threads().min((bytes / BYTES_PER_THREAD).max(1)))?;
@@ -192,7 +195,7 @@ impl<E: Element> Stepper<E> {
             backend: cpu.backend(),
             vocab_size,
             layers,
-            sizes,
+            sizes: sizes.into(),
             head,
             head_bias: copy(network.head_bias),
             gates: Buffer::zeros(gates),
@@ -211,13 +214,13 @@ impl<E: Element> Stepper<E> {
         self.crew.count()
     }
 
-    /// The same on exactly `threads` threads, to measure or to test. Errors: none, or more than the system gives.
+    /// The same on exactly `threads` threads at every step, to measure or to test. Errors: none, or more than the system gives.
     pub fn with_threads(self, threads: usize) -> Result<Stepper<E>, Error> {
         if threads == 0 {
             return Err(Error::Threads { got: 0, expected: "at least 1".into() });
         }
         let scratch = Buffer::zeros(threads * (self.scratch.len() / self.crew.count()));
-        Ok(Stepper { crew: Crew::new(threads)?, scratch, ..self })
+        Ok(Stepper { crew: Crew::new(threads)?.together(), scratch, ..self })
     }
 
     /// V.
@@ -284,13 +287,15 @@ fn advance_for<E: Element>(
     }
     let before = state.current;
     state.current = 1 - before;
+    let outputs = pad(stepper.vocab_size);
     let job = Job {
         backend: stepper.backend,
         token: token as usize,
         layers: &stepper.layers,
         head: &*stepper.head,
+        shares_head: shares(&*stepper.head, outputs, stepper.crew.count()),
         head_bias: &stepper.head_bias,
-        outputs: pad(stepper.vocab_size),
+        outputs,
         sizes: &stepper.sizes,
         before,
         state: Shared::new(&mut state.values),
@@ -299,7 +304,10 @@ fn advance_for<E: Element>(
         scratch_len: stepper.scratch.len() / stepper.crew.count(),
         scratch: Shared::new(&mut stepper.scratch),
     };
-    stepper.crew.run(move |member| job.run(member));
+    stepper.crew.run(&Apart(move |member: &Member<'_>| job.run(member)).0);
+    if !job.shares_head {
+        job.head(0..stepper.head.panels(), 0);
+    }
     Ok(())
 }
 
@@ -327,6 +335,12 @@ impl<E: Element> Network<'_, E> {
     }
 }
 
+/// Whether what others than the busiest of `threads` would do of the head is worth their meeting.
+fn shares<E>(head: &dyn Product<E>, outputs: usize, threads: usize) -> bool {
+    let busiest = head.panels().div_ceil(threads) * PANEL + outputs % PANEL;
+    head.bytes() / outputs.max(1) * outputs.saturating_sub(busiest) >= BYTES_PER_THREAD
+}
+
 fn copy<E: Element>(values: &[E]) -> Buffer<E> {
     let mut copy = Buffer::zeros(values.len());
     copy.copy_from_slice(values);
@@ -343,7 +357,7 @@ fn sum<E: Element>(a: &[E], b: &[E]) -> Buffer<E> {
 fn source<'a, E: Element>(d: &Dims, packed: &'a [E], inputs: usize, columns: Columns) -> Source<'a, E> {
     // Gated cells fill every panel; an RNN's last one may be narrow.
     let outputs = if d.units() == PANEL { pad(d.hidden_size) } else { d.panels() * columns.width };
-    Source { packed, inputs, columns, outputs }
+    Source { packed, inputs, columns, outputs, joined: false }
 }
 
 /// Bias and row of every token, `[V][P][64]`.
@@ -377,12 +391,16 @@ impl<E: Element> Layer<E> {
     }
 }
 
-/// A step, as every thread of the crew sees it.
+/// A step, as every thread of the crew sees it. Its copy, and the weights and sizes it leads to, are written by none
+/// meanwhile.
+#[derive(Clone, Copy)]
 struct Job<'a, E> {
     backend: Backend,
     token: usize,
     layers: &'a [Layer<E>],
     head: &'a dyn Product<E>,
+    /// Whether all threads work on the head, or the caller alone once they are done.
+    shares_head: bool,
     head_bias: &'a [E],
     /// pad(V).
     outputs: usize,
@@ -400,56 +418,80 @@ struct Job<'a, E> {
 impl<E: Element> Job<'_, E> {
     /// One thread's share of the step.
     fn run(&self, member: &Member<'_>) {
-        // SAFETY: there is a scratch for every thread, and this one is this thread's.
-        let scratch = unsafe {
-            std::slice::from_raw_parts_mut(self.scratch.get().add(member.index() * self.scratch_len), self.scratch_len)
-        };
         for (l, layer) in self.layers.iter().enumerate() {
             let panels = member.share(layer.d.panels());
             if !panels.is_empty() {
-                with_equations!(layer.d.cell, Q => self.layer::<Q>(l, layer, panels, scratch));
+                with_equations!(layer.d.cell, Q => self.layer::<Q>(l, layer, panels, member.index()));
             }
-            member.meet();
+            // The end of the crew's work is a meeting, too.
+            if l + 1 < self.layers.len() || self.shares_head {
+                member.meet();
+            }
         }
-        let panels = member.share(self.head.panels());
+        if self.shares_head {
+            self.head(member.share(self.head.panels()), member.index());
+        }
+    }
+
+    /// What a product of `thread` may write to.
+    ///
+    /// # Safety
+    /// There are more threads than `thread`, and what was lent to it before is no longer used.
+    #[allow(clippy::mut_from_ref)]
+    unsafe fn scratch(&self, thread: usize, len: usize) -> &mut [f32] {
+        assert!(len <= self.scratch_len);
+        // SAFETY: there is a scratch for every thread, of `scratch_len`; the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.scratch.get().add(thread * self.scratch_len), len) }
+    }
+
+    /// Some panels of the logits, by `thread`.
+    fn head(&self, panels: Range<usize>, thread: usize) {
         if panels.is_empty() {
             return;
         }
-        let columns = panels.start * PANEL..(panels.end * PANEL).min(self.outputs);
-        // SAFETY: the last h was written before the last meeting and is only read now; these panels of the logits are
-        // this thread's.
+        let end = if panels.end == self.head.panels() { self.outputs } else { panels.end * PANEL };
+        let columns = panels.start * PANEL..end;
+        // SAFETY: the last h was written before the last meeting and is only read now; these panels of the logits, and the
+        // scratch, are this thread's.
         unsafe {
             let h = self.hidden(1 - self.before, self.layers.len() - 1);
+            E::run(self.backend, Fetch { read: [h, &[]], written: null_mut()..null_mut() });
             self.write(self.logits, columns, self.head_bias);
-            self.head.add(self.backend, panels, h, &mut scratch[..h.len()], self.logits.get());
+            self.head.add(self.backend, panels, h, self.scratch(thread, h.len()), self.logits.get());
         }
     }
 
     /// Some panels of a layer.
-    fn layer<Q: Equations>(&self, l: usize, layer: &Layer<E>, panels: Range<usize>, scratch: &mut [f32]) {
+    fn layer<Q: Equations>(&self, l: usize, layer: &Layer<E>, panels: Range<usize>, thread: usize) {
         let (d, gates) = (&layer.d, self.gates.get());
         let columns = panels.start * PANEL..panels.end * PANEL;
+        let at = |range: Range<usize>| self.state.get().wrapping_add(range.start);
+        let (before, after) = (at(self.sizes.hidden(self.before, l)), at(self.sizes.hidden(1 - self.before, l)));
         // SAFETY: the gates and states of `panels` are written by this thread alone until the next meeting; the h before
-        // the step, and that of the layer below after it, are written by none.
+        // the step, and that of the layer below after it, are written by none. A scratch is its thread's, for one product at
+        // a time.
         unsafe {
-            let add = |product: &dyn Product<E>, x: &[E], columns: Columns, scratch: &mut [f32]| {
-                product.add(self.backend, panels.clone(), x, &mut scratch[..x.len()], gates.add(columns.first));
+            let add = |product: &dyn Product<E>, x: &[E], columns: Columns| {
+                let scratch = self.scratch(thread, x.len());
+                product.add(self.backend, panels.clone(), x, scratch, gates.add(columns.first));
             };
+            let x = match &layer.reads {
+                Reads::Rows(_) => &[],
+                Reads::Embedded { width, table, .. } => &table[self.token * pad(*width)..][..pad(*width)],
+                Reads::Below { .. } => self.hidden(1 - self.before, l - 1),
+            };
+            let h = self.hidden(self.before, l);
+            let unit = |p: usize| after.wrapping_add((p * Q::UNITS).min(pad(d.hidden_size)));
+            let written = unit(panels.start)..unit(panels.end);
+            E::run(self.backend, Fetch { read: [x, h], written });
             match &layer.reads {
                 Reads::Rows(rows) => self.write(self.gates, columns, &rows[self.token * d.gates_len()..]),
-                Reads::Embedded { width, table, bias, product } => {
+                Reads::Embedded { bias, product, .. } | Reads::Below { bias, product } => {
                     self.write(self.gates, columns, bias);
-                    let x = &table[self.token * pad(*width)..][..pad(*width)];
-                    add(&**product, x, Q::INPUT, scratch);
-                }
-                Reads::Below { bias, product } => {
-                    self.write(self.gates, columns, bias);
-                    add(&**product, self.hidden(1 - self.before, l - 1), Q::INPUT, scratch);
+                    add(&**product, x, Q::INPUT);
                 }
             }
-            add(&*layer.recurrent, self.hidden(self.before, l), Q::RECURRENT, scratch);
-            let at = |range: Range<usize>| self.state.get().add(range.start);
-            let (before, after) = (at(self.sizes.hidden(self.before, l)), at(self.sizes.hidden(1 - self.before, l)));
+            add(&*layer.recurrent, h, Q::RECURRENT);
             let cell = at(self.sizes.cell(l));
             E::run(self.backend, Activate::<E, Q> { d, panels, gates, before, after, cell, equations: PhantomData });
         }
@@ -473,6 +515,25 @@ impl<E: Element> Job<'_, E> {
         let from = &from[columns.clone()];
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(to.get().add(columns.start), from.len()) }.copy_from_slice(from);
+    }
+}
+
+/// Fetches what another thread has written or read, all lines at once, before it is read or written: cores may be far
+/// apart.
+struct Fetch<'a, E> {
+    read: [&'a [E]; 2],
+    written: Range<*mut E>,
+}
+
+impl<E: Element> Kernel<E> for Fetch<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E>>(self, s: S) {
+        for read in self.read {
+            gemm::lines(read.as_ptr(), read.len()).for_each(|line| s.fetch(line));
+        }
+        let len = (self.written.end as usize - self.written.start as usize) / size_of::<E>();
+        gemm::lines(self.written.start.cast_const(), len).for_each(|line| s.fetch_to_write(line));
     }
 }
 
@@ -504,9 +565,9 @@ impl<E: Element, Q: Equations> Kernel<E> for Activate<'_, E, Q> {
                     hidden_after: self.after.add(units),
                     cell_before: cell,
                     cell_after: cell,
-                    grad_before: std::ptr::null_mut(),
+                    grad_before: null_mut(),
                     grad_after: std::ptr::null(),
-                    grad_cell: std::ptr::null_mut(),
+                    grad_cell: null_mut(),
                 };
                 Q::activate(s, step);
                 Q::forward(s, step);
