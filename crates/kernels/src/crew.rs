@@ -139,7 +139,7 @@ impl Drop for AbortOnUnwind {
 impl Crew {
     /// A crew of `count` threads, the caller among them. Errors: the system gives no more threads.
     pub fn new(count: usize) -> Result<Crew, Error> {
-        let cores = thread::available_parallelism().map_or(1, |n| n.get());
+        let cores = cores();
         let board = Arc::new(Board {
             patience: if count <= cores { PATIENCE } else { Duration::ZERO },
             order: Apart(Order { turn: 0.into(), meetings: 0.into(), work: None.into() }),
@@ -225,6 +225,11 @@ impl Crew {
     fn member(&self, count: usize) -> Member<'_> {
         Member { index: 0, count, board: &self.board, meetings: self.meetings.into() }
     }
+}
+
+/// Threads that can be at work at once: a crew of more would wait for a slice of time at every meeting.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, |n| n.get())
 }
 
 /// Wakes a worker that sleeps; whether it did.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::{Cell, Dims, Equations, Step, Weights, with_equations};
 use crate::cpu::Shared;
-use crate::crew::{Apart, Crew, Member};
+use crate::crew::{Apart, Crew, Member, cores};
 use crate::doors::doors;
 use crate::error::{check_len, check_tokens};
 use crate::gemm::Columns;
@@ -143,7 +143,7 @@ impl<E: Element> State<E> {
 
 impl<E: Element> Stepper<E> {
     /// Lays the weights of `network` out anew, as they are. Runs on the instructions of `cpu` and on as many of its
-    /// threads as pay.
+    /// threads as pay and the machine has cores.
     ///
     /// Allocates: the weights once more, and the gates of every token where those are one-hot.
     /// Errors: no layer; sizes that do not fit each other; a length that differs from its shape; no threads.
@@ -183,7 +183,7 @@ impl<E: Element> Stepper<E> {
             Source { packed: network.head_weight, inputs: hidden_size, columns: Columns::ALL, outputs, joined: true };
         let head = product(&head);
         let bytes = layers.iter().map(Layer::bytes).sum::<usize>() + head.bytes();
-        let crew = Crew::new(cpu.threads().min((bytes / BYTES_PER_THREAD).max(1)))?;
+        let crew = Crew::new(cpu.threads().min(cores()).min((bytes / BYTES_PER_THREAD).max(1)))?;
         let gates = layers.iter().map(|layer| layer.d.gates_len()).max().unwrap_or_default();
         let mut sizes = Sizes { layers: Vec::new(), total: 0 };
         for Layer { d, .. } in &layers {
