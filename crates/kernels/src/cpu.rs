@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::buffer::{Loan, Shelf};
+use crate::crew::cores;
 use crate::gemm::Rows;
 use crate::ledger::Ledger;
 use crate::workers::Workers;
@@ -41,7 +42,6 @@ impl Cpu {
             Ok(name) if !name.is_empty() => Backend::named(&name)?,
             _ => Backend::detect(),
         };
-        let cores = || std::thread::available_parallelism().map_or(1, |n| n.get());
         Cpu::with_backend(backend, threads.unwrap_or_else(cores))
     }
 

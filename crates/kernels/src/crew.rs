@@ -139,15 +139,15 @@ impl Drop for AbortOnUnwind {
 impl Crew {
     /// A crew of `count` threads, the caller among them. Errors: the system gives no more threads.
     pub fn new(count: usize) -> Result<Crew, Error> {
-        let cores = cores();
+        let is_enough = count <= cores();
         let board = Arc::new(Board {
-            patience: if count <= cores { PATIENCE } else { Duration::ZERO },
+            patience: if is_enough { PATIENCE } else { Duration::ZERO },
             order: Apart(Order { turn: 0.into(), meetings: 0.into(), work: None.into() }),
             arrived: (0..count.max(1)).map(|_| Apart(0.into())).collect(),
             asleep: (1..count).map(|_| false.into()).collect(),
             is_over: false.into(),
         });
-        let pace = (1 < count && count <= cores).then(Pace::new);
+        let pace = (1 < count && is_enough).then(Pace::new);
         let mut crew = Crew { board, workers: Vec::new(), meetings: 0, pace, found_asleep: false };
         for index in 1..count {
             let board = crew.board.clone();

@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
 use crate::Error;
-use crate::crew::{Apart, PATIENCE, spin};
+use crate::crew::{Apart, PATIENCE, cores, spin};
 
 /// Does part `i` of a piece of work.
 type Work = dyn Fn(usize) + Sync;
@@ -67,9 +67,8 @@ const fn done(turn: usize) -> usize {
 impl Workers {
     /// `count` threads. Errors: the system gives no more.
     pub fn new(count: usize) -> Result<Workers, Error> {
-        let cores = thread::available_parallelism().map_or(1, |n| n.get());
         let board = Arc::new(Board {
-            patience: if count < cores { PATIENCE } else { Duration::ZERO },
+            patience: if count < cores() { PATIENCE } else { Duration::ZERO },
             turn: Apart(0.into()),
             parts: (0..count).map(|_| Apart(0.into())).collect(),
             work: UnsafeCell::new(None),
