@@ -222,7 +222,8 @@ fn a_step_has_the_bits_of_the_whole_sequence() {
     }
 }
 
-/// Some 20,000 steps, too many for Miri. Left to itself, a crew goes over from working together to its caller alone and back: some steps are of either.
+/// Left to itself, a crew goes over from working together to its caller alone and back: some steps are of either. There are
+/// too many of them for Miri.
 #[test]
 #[cfg(not(miri))]
 fn bits_do_not_tell_who_took_a_step() {
