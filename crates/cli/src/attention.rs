@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use elman::atomic_file::write_atomic;
+use elman::files::atomic_file::write_atomic;
 use elman::task::translate::Look;
 
 use crate::confusion::escaped;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use elman::Cpu;
-use elman::bench::{Row, Runner, Work, rows};
+use elman_bench::{Row, Runner, Work, rows};
 use elman_kernels::peak;
 use serde::Serialize;
 

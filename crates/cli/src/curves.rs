@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use elman::atomic_file::write_atomic;
+use elman::files::atomic_file::write_atomic;
 use elman::train::Report;
 use plotters::prelude::*;
 

@@ -1,7 +1,7 @@
 //! Holds the flags of the cuts of the tail, made from the library's table of them. Refuses to know any by name.
 
 use clap::{Arg, ArgMatches, Command};
-use elman::sample::CUTS;
+use elman::infer::CUTS;
 use elman::{Error, Settings};
 
 /// What was given, or the default, by name.

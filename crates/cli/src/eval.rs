@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use elman::checkpoint::Stored;
+use elman::autodiff::tape::Tape;
 use elman::config::Dtype;
-use elman::evaluate::{Evaluation, Line, evaluate, evaluate_lines, evaluate_with};
-use elman::tape::Tape;
+use elman::files::model_file::Stored;
+use elman::task::evaluate::{Evaluation, Line, evaluate, evaluate_lines, evaluate_with};
 use elman::{Cpu, Element, Vocab};
 
 use crate::corpus;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use elman::Cpu;
-use elman::gradcheck::{Check, Configuration, Network, Scope, Verdict, run as run_checks};
+use elman::check::{Check, Configuration, Network, Scope, Verdict, run as run_checks};
 use serde::Serialize;
 
 use crate::failure::Refusal;
@@ -166,7 +166,7 @@ fn describe(c: &Configuration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use elman::gradcheck::{Finding, InitialState};
+    use elman::check::{Finding, InitialState};
 
     use super::*;
 

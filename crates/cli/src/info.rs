@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use elman::checkpoint::Results;
-use elman::checkpoint::{ModelFile, Stored};
 use elman::config::{Dtype, TokenizerKind};
+use elman::files::model_file::Results;
+use elman::files::model_file::{ModelFile, Stored};
 use elman::{Config, Cpu, Element, Error};
 use serde::Serialize;
 

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::builder::RangedU64ValueParser;
-use elman::checkpoint::Stored;
 use elman::config::Dtype;
-use elman::sample::{Batch, Ending, Start};
+use elman::files::model_file::Stored;
+use elman::infer::{Batch, Ending, Start};
 use elman::{Cpu, Element, Settings};
 
 use crate::cuts::Cuts;

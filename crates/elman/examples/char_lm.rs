@@ -5,8 +5,8 @@
 
 use elman::{
     Config, Corpus, Cpu, Error, Settings, Trainer,
+    infer::Generator,
     rng::{Purpose, generator},
-    sample::Generator,
     train::{Control, Event},
 };
 

@@ -4,7 +4,7 @@
 //!     cargo run --release -p elman --example classify -- 5      # 5
 
 use elman::config::{Config, Source, TaskSettings};
-use elman::data::labelled::{Items, Labelled};
+use elman::data::table::labelled::{Items, Labelled};
 use elman::data::table::{Format, Table};
 use elman::task::Classify;
 use elman::task::classify::likeliest;

@@ -6,12 +6,12 @@
 
 use std::time::Instant;
 
-use elman::gradcheck::{Loss, check_tensor};
-use elman::ops::LinearIds;
-use elman::optim::{Optimizer, clip_scale};
-use elman::params::{Declaration, ParamId, Params};
+use elman::autodiff::nodes::LinearIds;
+use elman::autodiff::params::{Declaration, ParamId, Params};
+use elman::check::{Loss, check_tensor};
 use elman::rng::{Purpose, generator};
-use elman::{Config, Corpus, Cpu, Element, Error, tape::Tape, tape::Var};
+use elman::train::optim::{Optimizer, clip_scale};
+use elman::{Config, Corpus, Cpu, Element, Error, autodiff::tape::Tape, autodiff::tape::Var};
 
 /// W x + U h + b.
 struct Affine([ParamId; 3]);

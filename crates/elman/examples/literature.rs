@@ -6,13 +6,13 @@
 //!     cargo run --release -p elman --example literature -- parity gru       # 10 seeds; rnn, lstm or gru
 //!     cargo run --release -p elman --example literature -- adding gru 2 5   # 2 seeds of 5 steps
 
+use elman::autodiff::params::Params;
+use elman::autodiff::tape::Tape;
 use elman::config::{Cell, Config, Forecast, Tag, TaskSettings};
-use elman::data::sequences::{Padded, Sequences};
-use elman::model::{Forecaster, Input, Tagger};
-use elman::optim::{Optimizer, clip};
-use elman::params::Params;
+use elman::data::table::sequences::{Padded, Sequences};
+use elman::nn::model::{Forecaster, Input, Tagger};
 use elman::rng::{ChaCha8Rng, Purpose, generator, uniform};
-use elman::tape::Tape;
+use elman::train::optim::{Optimizer, clip};
 use elman::{Cpu, Error};
 use elman_kernels::softmax::IGNORED;
 

@@ -6,8 +6,8 @@
 use elman::{
     Config, Corpus, Cpu, Error,
     config::{Attention, TaskSettings, Translate as Settings},
-    data::parallel::Parallel,
-    sample::search::Search,
+    data::table::parallel::Parallel,
+    infer::search::Search,
     task::Translate,
     train::{Control, Event, Trainer},
 };

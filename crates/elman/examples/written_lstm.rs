@@ -6,10 +6,10 @@
 
 use std::time::Instant;
 
-use elman::ops::{Sequence, StateVars};
-use elman::params::{Declaration, ParamId, Params};
+use elman::autodiff::nodes::{Sequence, StateVars};
+use elman::autodiff::params::{Declaration, ParamId, Params};
 use elman::rng::{Purpose, generator};
-use elman::{Cpu, Element, Error, layer, tape::Tape, tape::Var};
+use elman::{Cpu, Element, Error, autodiff::tape::Tape, autodiff::tape::Var, nn::recurrent};
 use elman_kernels::recurrent::Cell;
 
 const T: usize = 64;
@@ -35,7 +35,7 @@ fn run<E: Element>(cpu: &Cpu, written: bool, passes: usize) -> Result<(Vec<E>, f
     let (mut d, mut other) = (Declaration::default(), Declaration::default());
     let (weight_ih, weight_hh) = (d.weight("weight_ih_l0", 4 * H, H), d.weight("weight_hh_l0", 4 * H, H));
     let ids = [weight_ih, weight_hh, d.bias("bias_ih_l0", 4 * H), d.bias("bias_hh_l0", 4 * H)];
-    let fused = layer::Recurrent::declare(&mut other, "", &layer::Stack::plain(Cell::Lstm, H, &[H]));
+    let fused = recurrent::Recurrent::declare(&mut other, "", &recurrent::Stack::plain(Cell::Lstm, H, &[H]));
     let mut params: Params<E> = if written { d } else { other }.zeros()?;
     // The same draws in the same order: both have the same parameters under the same names.
     params.fill_uniform(1.0 / (H as f64).sqrt(), &mut generator(1, Purpose::Init, 0));

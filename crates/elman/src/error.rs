@@ -239,7 +239,7 @@ pub enum Error {
 
 impl Error {
     /// An [`Error::Io`] as a closure's body: `.map_err(Error::io("read", path))`.
-    pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Error + 'a {
+    pub fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Error + 'a {
         move |source| Error::Io { action, path: path.to_path_buf(), source }
     }
 

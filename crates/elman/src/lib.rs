@@ -24,46 +24,30 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod atomic_file;
-pub mod bench;
-pub mod checkpoint;
+pub mod autodiff;
+pub mod check;
 pub mod config;
 pub mod data;
-pub mod disk;
-pub mod distribution;
 pub mod error;
-pub mod evaluate;
-pub mod gradcheck;
-mod halves;
-pub mod layer;
-mod memory;
+pub mod files;
+pub mod infer;
 pub mod metrics;
-pub mod model;
-pub mod ops;
-pub mod optim;
-pub mod params;
-mod report;
+pub mod nn;
 pub mod rng;
-pub mod run_dir;
-pub mod sample;
-mod state;
-pub mod tape;
 pub mod task;
-mod tensor_file;
 pub mod train;
-mod train_state;
 
 pub use config::Config;
 pub use data::{Corpus, Vocab};
 pub use elman_kernels::{Cpu, Element};
 pub use error::Error;
-pub use model::LanguageModel;
-pub use run_dir::RunDir;
-pub use sample::{Precision, Settings};
-pub use train_state::{Origin, origin_of};
+pub use files::run_dir::RunDir;
+pub use files::state_file::{Origin, origin_of};
+pub use infer::{Precision, Settings};
+pub use nn::model::LanguageModel;
 
-/// A model file of f32; [`checkpoint::ModelFile`] has f64 too.
-pub type ModelFile = checkpoint::ModelFile<f32>;
+/// A model file of f32; [`files::model_file::ModelFile`] has f64 too.
+pub type ModelFile = files::model_file::ModelFile<f32>;
 /// A run of a language model in f32; [`train::Trainer`] trains other tasks, and in f64 too.
 pub type Trainer = train::Trainer<task::Language<f32>>;
 

@@ -2,11 +2,12 @@
 //! do not touch each other, the first loss is ln V, little data is learnt by heart, and neither threads nor vector
 //! width change a byte.
 
+use elman::autodiff::tape::Tape;
 use elman::config::{BatchKind, Cell, OptimizerKind};
 use elman::data::{Batch, Batches};
-use elman::layer::State;
-use elman::optim::Optimizer;
-use elman::tape::Tape;
+use elman::nn::recurrent::State;
+use elman::nn::shards::Shards;
+use elman::train::optim::Optimizer;
 use elman::{Config, Corpus, Cpu, LanguageModel, RunDir, Trainer};
 use elman_kernels::{Backend, softmax::IGNORED};
 
@@ -121,7 +122,9 @@ fn a_masked_batch_is_its_lines_alone() {
         let mut run = |inputs: &[u32], targets: &[u32], rows| {
             let mut grads = model.params().zeros_like();
             let state = &mut model.initial_state(rows);
-            let loss = model.loss_and_grads(&mut tape, inputs, targets, state, None, &mut grads).unwrap();
+            let loss = model
+                .loss_and_grads(&mut tape, &mut Shards::default(), inputs, targets, state, None, &mut grads)
+                .unwrap();
             let sum = model.loss_sum(&mut tape, inputs, targets, &mut model.initial_state(rows)).unwrap();
             (loss, sum, grads)
         };
@@ -161,7 +164,9 @@ fn one_batch_is_learnt_by_heart_from_every_seed() {
         for _ in 0..500 {
             let (inputs, targets) = (&text[..seq_len * batch], &text[batch..]);
             let mut state = model.initial_state(batch);
-            loss = model.loss_and_grads(&mut tape, inputs, targets, &mut state, None, &mut grads).unwrap();
+            loss = model
+                .loss_and_grads(&mut tape, &mut Shards::default(), inputs, targets, &mut state, None, &mut grads)
+                .unwrap();
             adam.update(&cpu, 1e-2, 1.0, model.params_mut(), &grads).unwrap();
         }
         assert!(loss < 0.02, "{} with seed {seed} ends at {loss}", config.cell.name());

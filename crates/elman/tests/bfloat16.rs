@@ -5,8 +5,8 @@ mod runs;
 
 use std::fs;
 
-use elman::checkpoint::Stored;
 use elman::config::{Cell, Dtype};
+use elman::files::model_file::Stored;
 use elman::{Config, Cpu, RunDir, Trainer};
 use elman_kernels::Backend;
 use runs::{corpus, cpu, losses_to as train, quick_dir};

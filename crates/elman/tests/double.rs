@@ -5,11 +5,11 @@ mod runs;
 
 use std::fs;
 
-use elman::checkpoint::{ModelFile, Stored};
+use elman::autodiff::tape::Tape;
 use elman::config::{Cell, Dtype};
-use elman::evaluate::{evaluate, evaluate_with};
-use elman::tape::Tape;
+use elman::files::model_file::{ModelFile, Stored};
 use elman::task::Language;
+use elman::task::evaluate::{evaluate, evaluate_with};
 use elman::train::Trainer;
 use elman::{Config, Cpu, Precision, RunDir};
 use runs::{corpus, cpu, losses_to as train, quick_dir};

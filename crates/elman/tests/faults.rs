@@ -17,7 +17,7 @@ use std::{
 use elman::{
     Config, Error, RunDir, Trainer,
     config::OnNan,
-    disk::{Disk, Fault, Operation},
+    files::disk::{Disk, Fault, Operation},
     train::{Control, Event},
 };
 use runs::{assert_same, corpus, cpu, quick_dir, strays};

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
-use elman::layer::{self, Recurrent, Stack};
-use elman::ops::Sequence;
-use elman::params::Declaration;
-use elman::tape::{Tape, Var};
+use elman::autodiff::nodes::Sequence;
+use elman::autodiff::params::Declaration;
+use elman::autodiff::tape::{Tape, Var};
+use elman::nn::recurrent::{self, Recurrent, Stack};
 use elman::{Cpu, Element};
 use elman_kernels::pad;
 use elman_kernels::recurrent::Cell;
@@ -106,7 +106,7 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     let stack = |tape: &Tape<E>, vars: &[Var], part: usize, get: &dyn Fn(&Tape<E>, Var) -> Vec<f64>| {
         vars.iter().skip(part).step_by(parts).flat_map(|&var| get(tape, var)).collect::<Vec<f64>>()
     };
-    let (before, after): (Vec<Var>, Vec<Var>) = (layer::vars(&before).collect(), layer::vars(&after).collect());
+    let (before, after): (Vec<Var>, Vec<Var>) = (recurrent::vars(&before).collect(), recurrent::vars(&after).collect());
     let value = |tape: &Tape<E>, var: Var| dense(tape.value(var), var.cols());
     let grad = |tape: &Tape<E>, var: Var| dense(tape.grad(var).unwrap(), h);
     let mut results = HashMap::new();

@@ -2,10 +2,10 @@
 //! that are already there; and what it promises to the bit. The kernels' own promises stand in their `tests/mask.rs`.
 
 use elman::Cpu;
-use elman::gradcheck::{Loss, Verdict, check_tensor};
-use elman::ops::{LayerIds, Sequence, StateVars};
-use elman::params::{Declaration, Params};
-use elman::tape::{Tape, Var};
+use elman::autodiff::nodes::{LayerIds, Sequence, StateVars};
+use elman::autodiff::params::{Declaration, Params};
+use elman::autodiff::tape::{Tape, Var};
+use elman::check::{Loss, Verdict, check_tensor};
 use elman_kernels::recurrent::{Cell, Dims};
 
 const T: usize = 5;

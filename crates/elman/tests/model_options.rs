@@ -1,12 +1,13 @@
 //! Holds what each option of a language model does to its numbers: tied weights, locked dropout, a learned initial state,
 //! widths that differ. Each against the plain model it is made of, to the bit. Refuses text and training loops.
 
+use elman::autodiff::nodes::Sequence;
+use elman::autodiff::params::{Declaration, Params};
+use elman::autodiff::tape::Tape;
 use elman::config::{Cell, InitialState};
-use elman::layer::{Recurrent, Stack};
-use elman::ops::Sequence;
-use elman::params::{Declaration, Params};
+use elman::nn::recurrent::{Recurrent, Stack};
+use elman::nn::shards::Shards;
 use elman::rng::{Purpose, generator};
-use elman::tape::Tape;
 use elman::{Config, Cpu, LanguageModel};
 
 const V: usize = 9;
@@ -30,7 +31,8 @@ fn step(model: &LanguageModel<f64>, seq_len: usize) -> (f64, Params<f64>) {
     let mut grads = model.params().zeros_like();
     let (inputs, targets) = (tokens(seq_len * B, 1), tokens(seq_len * B, 2));
     let state = &mut model.initial_state(B);
-    let loss = model.loss_and_grads(&mut tape(), &inputs, &targets, state, None, &mut grads).unwrap();
+    let loss =
+        model.loss_and_grads(&mut tape(), &mut Shards::default(), &inputs, &targets, state, None, &mut grads).unwrap();
     (loss, grads)
 }
 
@@ -80,9 +82,12 @@ fn a_learned_initial_state_equals_the_same_state_given() {
         let (inputs, targets) = (tokens(4 * B, 1), tokens(4 * B, 2));
         let (mut grads, mut plain_grads) = (learned.params().zeros_like(), plain.params().zeros_like());
         let mut state = learned.initial_state(B);
-        let loss = learned.loss_and_grads(&mut tape(), &inputs, &targets, &mut state, None, &mut grads).unwrap();
-        let plain_loss =
-            plain.loss_and_grads(&mut tape(), &inputs, &targets, &mut given, None, &mut plain_grads).unwrap();
+        let loss = learned
+            .loss_and_grads(&mut tape(), &mut Shards::default(), &inputs, &targets, &mut state, None, &mut grads)
+            .unwrap();
+        let plain_loss = plain
+            .loss_and_grads(&mut tape(), &mut Shards::default(), &inputs, &targets, &mut given, None, &mut plain_grads)
+            .unwrap();
         assert_eq!(loss.to_bits(), plain_loss.to_bits());
         assert_eq!(state.tensors(), given.tensors());
         for name in plain.params().names() {
@@ -91,10 +96,14 @@ fn a_learned_initial_state_equals_the_same_state_given() {
         assert!(initial.iter().all(|name| grads.get(name).unwrap().iter().all(|&g| g != 0.0)));
 
         // A window that goes on from a carried state teaches the initial one nothing, until the text begins again.
-        learned.loss_and_grads(&mut tape(), &inputs, &targets, &mut state, None, &mut grads).unwrap();
+        learned
+            .loss_and_grads(&mut tape(), &mut Shards::default(), &inputs, &targets, &mut state, None, &mut grads)
+            .unwrap();
         assert!(initial.iter().all(|name| grads.get(name).unwrap().iter().all(|&g| g == 0.0)));
         learned.reset(&mut state);
-        let again = learned.loss_and_grads(&mut tape(), &inputs, &targets, &mut state, None, &mut grads).unwrap();
+        let again = learned
+            .loss_and_grads(&mut tape(), &mut Shards::default(), &inputs, &targets, &mut state, None, &mut grads)
+            .unwrap();
         assert_eq!(again.to_bits(), loss.to_bits());
     }
 }

@@ -1,11 +1,11 @@
 //! Every elementary node against central differences in f64; a sign error fails; padding stays zero; misuse is an
 //! error and no panic. Refuses values by name: those stand in the kernels' own tests.
 
-use elman::gradcheck::{Finding, Loss, Verdict, check_tensor};
-use elman::ops::LinearIds;
-use elman::params::{Declaration, ParamId, Params};
+use elman::autodiff::nodes::LinearIds;
+use elman::autodiff::params::{Declaration, ParamId, Params};
+use elman::autodiff::tape::{Tape, Var};
+use elman::check::{Finding, Loss, Verdict, check_tensor};
 use elman::rng::{Purpose, generator};
-use elman::tape::{Tape, Var};
 use elman::{Cpu, Error};
 use elman_kernels::pad;
 

@@ -5,7 +5,9 @@ mod runs;
 
 use std::{fs, path::Path};
 
-use elman::{Corpus, ModelFile, RunDir, Settings, Trainer, evaluate::evaluate, tape::Tape, train::Control};
+use elman::{
+    Corpus, ModelFile, RunDir, Settings, Trainer, autodiff::tape::Tape, task::evaluate::evaluate, train::Control,
+};
 use runs::{cpu, quick_dir};
 
 const RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/run-1");

@@ -5,9 +5,9 @@ mod runs;
 
 use elman::{
     Config, LanguageModel, Settings, Vocab,
+    autodiff::tape::Tape,
+    infer::choose,
     rng::{Purpose, generator},
-    sample::choose,
-    tape::Tape,
 };
 use runs::{cpu, times};
 
@@ -141,21 +141,15 @@ fn a_stream_equals_the_whole_bit_for_bit_and_takes_no_more_memory_however_long()
             early = resident();
         }
     }
-    let bits = |state: &elman::layer::State<f32>| -> Vec<u32> {
+    let bits = |state: &elman::nn::recurrent::State<f32>| -> Vec<u32> {
         state.tensors().into_iter().flat_map(|(_, _, values)| values).map(f32::to_bits).collect()
     };
     assert_eq!(bits(&state), bits(&steps_state));
 
     let vocab = Vocab::fit("abcd\n", "");
-    let mut text = elman::sample::Generator::new(
-        &model,
-        &vocab,
-        "",
-        Settings::default(),
-        generator(1, Purpose::Sample, 0),
-        &cpu(),
-    )
-    .unwrap();
+    let mut text =
+        elman::infer::Generator::new(&model, &vocab, "", Settings::default(), generator(1, Purpose::Sample, 0), &cpu())
+            .unwrap();
     assert_eq!(text.by_ref().take(steps).count(), steps);
     if let (Some(early), Some(late)) = (early, resident()) {
         println!("{steps} steps: {early} bytes after the first 10,000, {late} at the end");

@@ -1,10 +1,10 @@
 //! What must hold of `scan`, whatever the step: it equals the unrolled tape and the fused layer, halves equal the whole,
 //! neither threads nor backends change a bit, and 10,000 steps need no deep stack.
 
-use elman::layer::{Recurrent, Stack};
-use elman::ops::{Sequence, StateVars};
-use elman::params::{Declaration, ParamId, Params};
-use elman::tape::{Tape, Var};
+use elman::autodiff::nodes::{Sequence, StateVars};
+use elman::autodiff::params::{Declaration, ParamId, Params};
+use elman::autodiff::tape::{Tape, Var};
+use elman::nn::recurrent::{Recurrent, Stack};
 use elman::{Cpu, Element, Error};
 use elman_kernels::recurrent::Cell;
 use elman_kernels::{Backend, pad};

@@ -2,11 +2,11 @@
 //! changes no bit of loss, logits or gradients; logits are those of each sequence alone, bit for bit; gradients are the mean
 //! of the single ones.
 
+use elman::autodiff::params::Params;
+use elman::autodiff::tape::Tape;
 use elman::config::{Cell, Classify, Config, Pooling, Tag, TaskSettings};
-use elman::data::sequences::{Padded, Sequences};
-use elman::model::{Balance, Classifier, Input, Tagger};
-use elman::params::Params;
-use elman::tape::Tape;
+use elman::data::table::sequences::{Padded, Sequences};
+use elman::nn::model::{Balance, Classifier, Input, Tagger};
 use elman::{Cpu, Element};
 use elman_kernels::softmax::IGNORED;
 

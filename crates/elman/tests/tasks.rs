@@ -3,21 +3,21 @@
 
 use std::path::Path;
 
-use elman::checkpoint::Stored;
+use elman::autodiff::tape::Tape;
 use elman::config::{
     Classify as ClassifySettings, Forecast, Generate as GenerateSettings, Memory, Strategy, Tag as TagSettings,
 };
 use elman::config::{Condition, Config, Dtype, Source, TaskSettings, Transform};
 use elman::data::Corpus;
-use elman::data::encoding::Encoding;
-use elman::data::labelled::{Items, Labelled};
-use elman::data::restore;
-use elman::data::sequences::{Padded, Sequences};
 use elman::data::series::{Columns, SeriesSet};
+use elman::data::table::encoding::Encoding;
+use elman::data::table::labelled::{Items, Labelled};
+use elman::data::table::sequences::{Padded, Sequences};
+use elman::data::table::tagged::Tagged;
 use elman::data::table::{Format, Table};
-use elman::data::tagged::Tagged;
-use elman::model::{Classifier, Conditioned, Conditions, Forecaster, Input, Tagger};
-use elman::tape::Tape;
+use elman::data::text::restore;
+use elman::files::model_file::Stored;
+use elman::nn::model::{Classifier, Conditioned, Conditions, Forecaster, Input, Tagger};
 use elman::task::Task;
 use elman::task::classify::{Classify, Trained, likeliest};
 use elman::task::forecast::{ForecastTask, TrainedForecast};

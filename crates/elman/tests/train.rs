@@ -110,8 +110,8 @@ fn a_run_reports_samples_and_saves_when_it_should() {
     }
     for report in &reports {
         let steps_per_epoch = trainer.plan().steps_per_epoch;
-        let at = elman::optim::Place { step: report.step, steps: 43, steps_per_epoch, halvings: 0 };
-        let want = elman::optim::learning_rate(trainer.config(), &at);
+        let at = elman::config::Place { step: report.step, steps: 43, steps_per_epoch, halvings: 0 };
+        let want = elman::train::optim::learning_rate(trainer.config(), &at);
         assert_eq!(report.lr, want, "step {}", report.step);
     }
     // A model of 12 units has a larger spread at its start than one of a useful size.
@@ -126,8 +126,8 @@ fn a_run_reports_samples_and_saves_when_it_should() {
     let corpus = corpus();
     let tail = corpus.split(config().val_frac).1;
     let loss = |file: &ModelFile| {
-        let mut tape = elman::tape::Tape::new(&cpu());
-        elman::evaluate::evaluate(&file.model, &file.vocab, tail, &mut tape).unwrap().loss
+        let mut tape = elman::autodiff::tape::Tape::new(&cpu());
+        elman::task::evaluate::evaluate(&file.model, &file.vocab, tail, &mut tape).unwrap().loss
     };
     assert_eq!(Some(loss(&file)), outcome.val_loss);
     let best = ModelFile::load(run.best()).unwrap();
@@ -270,8 +270,8 @@ fn an_epoch_reads_the_split_as_one_stream_and_begins_anew() {
     // One row with its state carried from window to window is what evaluation reads.
     let corpus = corpus();
     let train = corpus.split(config().val_frac).0;
-    let mut tape = elman::tape::Tape::new(&cpu());
-    let whole = elman::evaluate::evaluate(trainer.model(), trainer.vocab(), train, &mut tape).unwrap();
+    let mut tape = elman::autodiff::tape::Tape::new(&cpu());
+    let whole = elman::task::evaluate::evaluate(trainer.model(), trainer.vocab(), train, &mut tape).unwrap();
     let predictions = whole.tokens - 1;
     let in_last = predictions - (first.len() - 1) * config().seq_len;
     assert!((1..config().seq_len).contains(&in_last), "the last window is a shorter one");
@@ -287,8 +287,8 @@ fn dropout_masks_change_from_step_to_step_and_stay_out_of_evaluation() {
     assert!(first.iter().zip(second).all(|(a, b)| a != b));
     assert_eq!(losses, losses_without_learning(0.5, 7).1);
     let loss = |trainer: &Trainer| {
-        let mut tape = elman::tape::Tape::new(&cpu());
-        elman::evaluate::evaluate(trainer.model(), trainer.vocab(), corpus().text(), &mut tape).unwrap().loss
+        let mut tape = elman::autodiff::tape::Tape::new(&cpu());
+        elman::task::evaluate::evaluate(trainer.model(), trainer.vocab(), corpus().text(), &mut tape).unwrap().loss
     };
     assert_eq!(loss(&trainer), loss(&losses_without_learning(0.0, 7).0));
 }

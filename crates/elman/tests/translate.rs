@@ -2,14 +2,14 @@
 //! one, no logit depends on a later token, writing token by token gives the logits of the whole, gradients are those of
 //! central differences; and a small language is learnt, with the same bits after a resume.
 
+use elman::autodiff::params::Params;
+use elman::autodiff::tape::Tape;
+use elman::check::{Loss, Verdict, check_tensor};
 use elman::config::{Attention, Cell, Config, TaskSettings, Translate as Settings};
-use elman::data::parallel::{PairBatch, Pairs, Parallel, Parts, Vocabs};
-use elman::gradcheck::{Loss, Verdict, check_tensor};
-use elman::model::Seq2Seq;
-use elman::model::seq2seq::Pass;
-use elman::params::Params;
-use elman::sample::search::Search;
-use elman::tape::Tape;
+use elman::data::table::parallel::{PairBatch, Pairs, Parallel, Parts, Vocabs};
+use elman::infer::search::Search;
+use elman::nn::model::Seq2Seq;
+use elman::nn::model::seq2seq::Pass;
 use elman::task::Translate;
 use elman::train::{Changes, Control, Event, Stopped, Trainer};
 use elman::{Corpus, Cpu, Element, RunDir};
@@ -301,7 +301,7 @@ fn a_resumed_run_has_the_bits_of_one_that_never_stopped() {
     resumed.run(Some(&run), &mut |_| Control::Continue).unwrap();
     let params = |trainer: &Trainer<Translate<f32>>| bits(trainer.task().trained().model.params().values());
     assert_eq!(params(&resumed), params(&whole));
-    let stored = elman::checkpoint::Stored::read(run.path()).unwrap();
+    let stored = elman::files::model_file::Stored::read(run.path()).unwrap();
     let (_, loaded) = elman::task::translate::Trained::<f32>::load(&stored).unwrap();
     assert_eq!(bits(loaded.model.params().values()), params(&whole));
     assert_eq!(loaded.vocabs, whole.task().trained().vocabs);

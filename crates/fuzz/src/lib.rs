@@ -102,7 +102,7 @@ pub fn prompt(bytes: &[u8]) {
     let prompt = String::from_utf8_lossy(&prompt);
     let (vocab, model) = &*MODEL;
     let rng = elman::rng::generator(1, elman::rng::Purpose::Sample, 0);
-    match elman::sample::Generator::new(model, vocab, &prompt, settings, rng, &CPU) {
+    match elman::infer::Generator::new(model, vocab, &prompt, settings, rng, &CPU) {
         Err(error) => assert!(!error.to_string().is_empty()),
         Ok(text) => assert_eq!(text.take(4).count(), 4),
     }

@@ -11,8 +11,8 @@ use std::io::{BufRead, Write};
 use std::time::{Duration, Instant};
 
 use elman::Cpu;
-use elman::bench::{Row, Runner, Work, rows};
-use elman::sample::Precision;
+use elman_bench::{Row, Runner, Work, rows};
+use elman::infer::Precision;
 use elman_kernels::peak;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use elman::Cpu;
-use elman::bench::{Row, Runner};
+use elman_bench::{Row, Runner};
 use elman_kernels::Ledger;
 use serde::Serialize;
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use elman::atomic_file::write_atomic;
+use elman::files::atomic_file::write_atomic;
 use sha2::{Digest, Sha256};
 
 use super::Text;

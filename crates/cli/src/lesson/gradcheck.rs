@@ -1,12 +1,12 @@
 //! Holds the lesson on gradient checking: the tutorial's toy network in its three shapes, at its own initialisation, where
 //! differences mostly measure noise, and at one where they tell. Refuses a FAIL anywhere, and noise that calls itself a pass.
 
-use elman::gradcheck::{Finding, Loss, Verdict, check_tensor};
-use elman::layer::{Recurrent, Stack, State};
-use elman::ops::{LinearIds, Sequence};
-use elman::params::{Declaration, Params};
+use elman::autodiff::nodes::{LinearIds, Sequence};
+use elman::autodiff::params::{Declaration, Params};
+use elman::autodiff::tape::Tape;
+use elman::check::{Finding, Loss, Verdict, check_tensor};
+use elman::nn::recurrent::{Recurrent, Stack, State};
 use elman::rng::{Purpose, generator, uniform};
-use elman::tape::Tape;
 use elman::{Cpu, Error};
 use elman_kernels::recurrent::Cell;
 

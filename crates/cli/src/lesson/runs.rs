@@ -1,8 +1,8 @@
 //! Holds what training lessons share: a recipe that comes with the program, a run of it step by step, the text a model
 //! writes, the middle of several figures. Refuses to train by itself: the library's trainer does.
 
+use elman::infer::Generator;
 use elman::rng::{Purpose, generator};
-use elman::sample::Generator;
 use elman::train::{Control, Event};
 use elman::{Config, Corpus, Cpu, Error, Settings, Trainer};
 

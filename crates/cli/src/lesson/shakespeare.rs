@@ -2,9 +2,9 @@
 //! one by hand and not. Both read the same data, so that their losses are comparable step by step. Refuses to compare
 //! single seeds: they scatter by several per cent, and a run without clipping may diverge.
 
-use elman::ops::LinearIds;
-use elman::params::{Declaration, ParamId, Params};
-use elman::tape::Tape;
+use elman::autodiff::nodes::LinearIds;
+use elman::autodiff::params::{Declaration, ParamId, Params};
+use elman::autodiff::tape::Tape;
 use elman::{Config, Corpus, Cpu, Error, LanguageModel, Vocab};
 
 use super::Setting;
@@ -156,7 +156,15 @@ fn twin(cpu: &Cpu, corpus: &Corpus, config: &Config, stations: usize, report: &m
         let chunk = &ids[step * steps..=(step + 1) * steps];
         let mut state = fused.initial_state(1);
         let (inputs, targets) = (&chunk[..steps], &chunk[1..]);
-        let loss = fused.loss_and_grads(&mut tape, inputs, targets, &mut state, None, &mut grads)?;
+        let loss = fused.loss_and_grads(
+            &mut tape,
+            &mut elman::nn::shards::Shards::default(),
+            inputs,
+            targets,
+            &mut state,
+            None,
+            &mut grads,
+        )?;
         let other = written.loss(&mut other_tape, chunk, &mut other_grads)?;
         if step % 100 == 0 {
             worst = worst.max(((loss - other) / loss).abs());

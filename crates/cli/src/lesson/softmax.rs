@@ -2,7 +2,7 @@
 //! but as the example of itself.
 
 use elman::Cpu;
-use elman::tape::Tape;
+use elman::autodiff::tape::Tape;
 
 use super::Setting;
 use super::table::Report;

@@ -1,12 +1,12 @@
 //! Holds the lesson of the from-scratch tutorial: The Time Machine without its licence, in rows that are carried on, and
 //! the demonstrations on the way. Refuses batches that do not go on from each other, whatever the loss.
 
+use elman::autodiff::nodes::Sequence;
+use elman::autodiff::params::Declaration;
+use elman::autodiff::tape::Tape;
 use elman::data::{Batch, Batches};
-use elman::layer::{Recurrent, Stack};
-use elman::ops::Sequence;
-use elman::params::Declaration;
+use elman::nn::recurrent::{Recurrent, Stack};
 use elman::rng::{Purpose, generator};
-use elman::tape::Tape;
 use elman::train::{Control, Event};
 use elman::{Cpu, Trainer, Vocab};
 use elman_kernels::recurrent::Cell;

@@ -6,10 +6,10 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use elman::atomic_file::write_atomic;
+use elman::autodiff::tape::Tape;
 use elman::config::Cell;
-use elman::layer::{State, vars};
-use elman::tape::Tape;
+use elman::files::atomic_file::write_atomic;
+use elman::nn::recurrent::{State, vars};
 use elman::{Config, Corpus, Cpu, Error, LanguageModel};
 use plotters::prelude::*;
 

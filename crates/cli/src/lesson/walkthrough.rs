@@ -1,10 +1,10 @@
 //! Holds the lesson of the PyTorch walkthrough: three sentences padded with blanks to one length, and what a small network
 //! makes of them, over twenty seeds. Refuses to leave the blanks out of the loss, which the tutorial counts.
 
-use elman::optim::Optimizer;
+use elman::autodiff::tape::Tape;
+use elman::infer::Generator;
 use elman::rng::{Purpose, generator};
-use elman::sample::Generator;
-use elman::tape::Tape;
+use elman::train::optim::Optimizer;
 use elman::{Config, LanguageModel, Settings, Vocab};
 
 use super::Setting;
@@ -38,7 +38,15 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
         let mut printed = Vec::new();
         for epoch in 1..=config.epochs.unwrap_or_default() {
             let mut state = model.initial_state(rows);
-            let loss = model.loss_and_grads(&mut tape, &inputs, &targets, &mut state, None, &mut grads)?;
+            let loss = model.loss_and_grads(
+                &mut tape,
+                &mut elman::nn::shards::Shards::default(),
+                &inputs,
+                &targets,
+                &mut state,
+                None,
+                &mut grads,
+            )?;
             optimizer.update(&setting.cpu, config.lr, 1.0, model.params_mut(), &grads)?;
             printed.extend((epoch % 10 == 0).then_some(loss));
         }

@@ -4,11 +4,11 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use elman::checkpoint::Stored;
-use elman::data::encoding::Encoding;
-use elman::data::labelled::Items;
+use elman::autodiff::tape::Tape;
+use elman::data::table::encoding::Encoding;
+use elman::data::table::labelled::Items;
 use elman::data::table::{Format, Table, json_object};
-use elman::tape::Tape;
+use elman::files::model_file::Stored;
 use elman::task::classify::{Trained, likeliest};
 use elman::{Config, Cpu, Element, Error};
 use serde_json::{Map, Value, json};
@@ -115,7 +115,8 @@ impl<E: Element> Work<'_, E> {
         let table = Table::parse(&name, &args.bytes()?, format, source.header, &mut |error| args.on_bad(error))?;
         if let Encoding::Vectors { columns, .. } = &self.trained.encoding {
             let features = columns.clone();
-            let groups = elman::data::labelled::groups(&table, &source, &features, &mut |error| args.on_bad(error))?;
+            let groups =
+                elman::data::table::labelled::groups(&table, &source, &features, &mut |error| args.on_bad(error))?;
             let Items::Vectors { groups: names, .. } = &groups else { return Ok(()) };
             let names = names.clone();
             let all = self.trained.predict(&mut self.tape, &name, &groups, self.config.seq_len)?;

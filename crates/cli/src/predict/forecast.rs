@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use elman::atomic_file::write_atomic;
-use elman::checkpoint::Stored;
+use elman::autodiff::tape::Tape;
+use elman::data::series::time::{self, Scale};
 use elman::data::series::{Columns, Series, SeriesSet};
 use elman::data::table::{Format, Table, csv_of};
-use elman::data::time::{self, Scale};
-use elman::tape::Tape;
+use elman::files::atomic_file::write_atomic;
+use elman::files::model_file::Stored;
 use elman::task::forecast::{Point, TrainedForecast};
 use elman::{Cpu, Element};
 use plotters::prelude::*;

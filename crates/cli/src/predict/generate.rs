@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use elman::checkpoint::Stored;
-use elman::tape::Tape;
+use elman::autodiff::tape::Tape;
+use elman::files::model_file::Stored;
 use elman::task::generate::TrainedWriter;
 use elman::{Cpu, Element, Settings};
 

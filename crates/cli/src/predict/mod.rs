@@ -15,9 +15,9 @@ use anyhow::Context;
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use elman::Element;
-use elman::checkpoint::Stored;
 use elman::config::{Dtype, TaskSettings};
 use elman::data::table::Format;
+use elman::files::model_file::Stored;
 
 use crate::failure::{self, Refusal};
 

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use elman::checkpoint::Stored;
-use elman::data::encoding::Encoding;
-use elman::data::labelled::{Items, groups};
+use elman::autodiff::tape::Tape;
+use elman::data::table::encoding::Encoding;
+use elman::data::table::labelled::{Items, groups};
 use elman::data::table::{Format, Table, json_object};
-use elman::tape::Tape;
+use elman::files::model_file::Stored;
 use elman::task::tag::TrainedTagger;
 use elman::{Cpu, Element, Error};
 use serde_json::{Value, json};

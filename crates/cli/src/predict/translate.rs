@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use elman::checkpoint::Stored;
-use elman::data::parallel::{Parallel, Parts};
+use elman::autodiff::tape::Tape;
 use elman::data::table::json_object;
-use elman::sample::search::Search;
-use elman::tape::Tape;
+use elman::data::table::parallel::{Parallel, Parts};
+use elman::files::model_file::Stored;
+use elman::infer::search::Search;
 use elman::task::translate::{LONGEST, Trained};
 use elman::{Cpu, Element, Error};
 use serde_json::{Value, json};

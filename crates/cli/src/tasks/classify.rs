@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use elman::data::labelled::{Items, Labelled};
+use elman::data::table::labelled::{Items, Labelled};
 use elman::task::classify::{Classify, Figures};
 use elman::{Cpu, Element};
 use serde::Serialize;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use elman::config::Generate as Settings;
-use elman::data::labelled::Labelled;
+use elman::data::table::labelled::Labelled;
 use elman::data::table::{Format, Table};
 use elman::task::Generate;
 use elman::task::generate::{GivenOf, Knows, Written};

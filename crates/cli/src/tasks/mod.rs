@@ -12,9 +12,9 @@ pub use translate::Scores;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use elman::autodiff::tape::Tape;
 use elman::config::{Classify, Dtype, TaskSettings, Translate};
 use elman::data::TextMark;
-use elman::tape::Tape;
 use elman::task::Task;
 use elman::train::{Changes, Stopped, Trainer};
 use elman::{Config, Cpu, Error, Origin, RunDir};

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use elman::data::restore;
-use elman::data::tagged::Tagged;
+use elman::data::table::tagged::Tagged;
+use elman::data::text::restore;
 use elman::task::Tag;
 use elman::task::tag::{Figures, RestoreFigures, restored};
 use elman::{Corpus, Cpu, Element};

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use elman::data::parallel::{Parallel, Sentence};
-use elman::sample::search::Search;
+use elman::data::table::parallel::{Parallel, Sentence};
+use elman::infer::search::Search;
 use elman::task::translate::{Figures, LONGEST, Translate};
 use elman::{Cpu, Element};
 use serde::Serialize;

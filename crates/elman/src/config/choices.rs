@@ -20,7 +20,7 @@ pub enum Dtype {
 
 impl Dtype {
     /// The processor as such a run uses it. Errors: products of bfloat16 are not to be had.
-    pub(crate) fn on(self, cpu: &Cpu) -> Result<Cpu, Error> {
+    pub fn on(self, cpu: &Cpu) -> Result<Cpu, Error> {
         let cpu = cpu.clone();
         Ok(if self == Dtype::Bf16 { cpu.with_bfloat16()? } else { cpu })
     }

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Config, TokenizerKind, Translate, Words, real, whole};
-use crate::distribution::Output;
 use crate::error::Error;
+use crate::metrics::distribution::Output;
 
 /// What a run learns, where it is no language model: the table `[task]` of a recipe, whose `kind` says which.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::distribution::pinball;
+use crate::metrics::distribution::pinball;
 
 /// Sums over forecasts and what came.
 #[derive(Clone, Debug, Default, PartialEq)]

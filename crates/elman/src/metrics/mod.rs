@@ -3,6 +3,7 @@
 
 mod bleu;
 mod classes;
+pub mod distribution;
 pub mod forecast;
 
 pub use bleu::Bleu;

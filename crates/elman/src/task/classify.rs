@@ -6,21 +6,21 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Loss, Task};
-use crate::checkpoint::Stored;
+use crate::autodiff::params::Params;
+use crate::autodiff::tape::Tape;
 use crate::config::{ClassWeights, Classify as Settings, Config};
 use crate::data::TextMark;
-use crate::data::encoding::{Encoding, Features};
-use crate::data::held_out::{HeldOut, distinct, in_both};
-use crate::data::labelled::{Items, Labelled};
-use crate::data::sequences::{Buckets, Padded, Sequences, read_by_length};
+use crate::data::table::encoding::{Encoding, Features};
+use crate::data::table::held_out::{HeldOut, distinct, in_both};
+use crate::data::table::labelled::{Items, Labelled};
+use crate::data::table::sequences::{Buckets, Padded, Sequences, read_by_length};
 use crate::error::Error;
+use crate::files::model_file::Stored;
 use crate::metrics::Confusion;
-use crate::model::NGrams;
-use crate::model::classifier::{Balance, Classifier, Layers};
-use crate::params::Params;
-use crate::report::Shape;
+use crate::nn::model::NGrams;
+use crate::nn::model::classifier::{Balance, Classifier, Layers};
 use crate::rng::{Purpose, generator};
-use crate::tape::Tape;
+use crate::train::report::Shape;
 
 /// Sequences that are read side by side where nothing is learned.
 const READ_AT_ONCE: usize = 256;

@@ -8,19 +8,19 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Loss, Task};
-use crate::checkpoint::Stored;
+use crate::autodiff::params::Params;
+use crate::autodiff::tape::Tape;
 use crate::config::{Config, Forecast, Memory, Strategy};
 use crate::data::TextMark;
-use crate::data::sequences::{Buckets, Padded, Sequences};
+use crate::data::series::timeline::{Prepared, Timeline};
 use crate::data::series::{Series, SeriesSet};
-use crate::data::timeline::{Prepared, Timeline};
+use crate::data::table::sequences::{Buckets, Padded, Sequences};
 use crate::error::Error;
+use crate::files::model_file::Stored;
 use crate::metrics::forecast::{self as measure, Errors, ForecastFigures};
-use crate::model::forecaster::{Forecaster, Layers};
-use crate::params::Params;
-use crate::report::Shape;
+use crate::nn::model::forecaster::{Forecaster, Layers};
 use crate::rng::{ChaCha8Rng, Purpose, generator};
-use crate::tape::Tape;
+use crate::train::report::Shape;
 
 pub use interval::Point;
 use interval::widening;

@@ -7,22 +7,22 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Loss, Task};
-use crate::checkpoint::Stored;
+use crate::autodiff::params::Params;
+use crate::autodiff::tape::Tape;
 use crate::config::Config;
-use crate::data::encoding::{Encoding, Features};
-use crate::data::held_out::{HeldOut, distinct};
-use crate::data::labelled::{Items, Labelled};
-use crate::data::scale::Scaler;
-use crate::data::sequences::{Buckets, Padded, Sequences, read_by_length};
+use crate::data::table::encoding::{Encoding, Features};
+use crate::data::table::held_out::{HeldOut, distinct};
+use crate::data::table::labelled::{Items, Labelled};
+use crate::data::table::scale::Scaler;
+use crate::data::table::sequences::{Buckets, Padded, Sequences, read_by_length};
 use crate::data::{TextMark, Vocab};
 use crate::error::Error;
-use crate::model::Input;
-use crate::model::conditioned::{Conditioned, Conditions, Layers};
-use crate::params::Params;
-use crate::report::Shape;
+use crate::files::model_file::Stored;
+use crate::infer::{Settings, choose};
+use crate::nn::model::Input;
+use crate::nn::model::conditioned::{Conditioned, Conditions, Layers};
 use crate::rng::{ChaCha8Rng, Purpose, generator};
-use crate::sample::{Settings, choose};
-use crate::tape::Tape;
+use crate::train::report::Shape;
 
 /// What begins a text and ends it.
 const END: &str = "\n";

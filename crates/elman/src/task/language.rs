@@ -6,20 +6,21 @@ use serde_json::{Map, Value};
 
 use super::{Loss, Task};
 use crate::{
-    checkpoint,
+    autodiff::params::Params,
+    autodiff::tape::Tape,
     config::{Config, TokenizerKind},
     data::{Batch, Batches, Corpus, Held, Split, TextMark, Vocab},
     error::Error,
-    evaluate::{Evaluation, evaluate_ids},
-    memory,
-    model::LanguageModel,
-    params::Params,
-    report::Shape,
+    files::model_file,
+    files::run_dir::RunDir,
+    infer::{Generator, Settings},
+    nn::model::LanguageModel,
+    nn::shards::Shards,
+    nn::state::State,
     rng::{Purpose, generator},
-    run_dir::RunDir,
-    sample::{Generator, Settings},
-    state::State,
-    tape::Tape,
+    task::evaluate::{Evaluation, evaluate_ids},
+    train::memory,
+    train::report::Shape,
     train::{Changes, Stopped, Trainer},
 };
 
@@ -38,6 +39,7 @@ pub struct Language<E> {
     test: Held,
     model: LanguageModel<E>,
     carry: State<E>,
+    shards: Shards<E>,
     /// The state of a step that does not carry one, used again.
     fresh: State<E>,
     shape: Shape,
@@ -73,7 +75,20 @@ impl<E: Element> Language<E> {
         };
         let (carry, fresh) = (model.initial_state(config.batch), model.initial_state(config.batch));
         let (text, batch) = (corpus.mark(), Batch::default());
-        Ok(Language { text, vocab, vocab_is_given, batches, batch, validation, test, model, carry, fresh, shape })
+        Ok(Language {
+            text,
+            vocab,
+            vocab_is_given,
+            batches,
+            batch,
+            validation,
+            test,
+            model,
+            carry,
+            shards: Shards::default(),
+            fresh,
+            shape,
+        })
     }
 }
 
@@ -134,7 +149,8 @@ impl<E: Element> Task for Language<E> {
             self.model.reset(state);
         }
         let dropout = Some(generator(config.seed, Purpose::Dropout, step));
-        let mean = self.model.loss_and_grads(tape, &batch.inputs, &batch.targets, state, dropout, grads)?;
+        let mean =
+            self.model.loss_and_grads(tape, &mut self.shards, &batch.inputs, &batch.targets, state, dropout, grads)?;
         Ok(Loss { mean, predictions: batch.predictions(), rows: batch.rows })
     }
 
@@ -164,7 +180,7 @@ impl<E: Element> Task for Language<E> {
     }
 
     fn meta(&self, config: &Config) -> Map<String, Value> {
-        checkpoint::tokenizer(config, &self.vocab)
+        model_file::tokenizer(config, &self.vocab)
     }
 
     fn state_vocab(&self) -> Option<Vec<String>> {
@@ -206,10 +222,10 @@ impl<E: Element> Trainer<Language<E>> {
         let known = match (saved.meta.vocab.clone(), saved.meta.config.tokenizer) {
             (Some(list), _) => Some(Vocab::from_file(&saved.meta.config, Some(list), None, &run.state())?),
             (None, tokenizer) if stopped.has_same_data && tokenizer != TokenizerKind::Bpe => None,
-            (None, _) => Some(checkpoint::ModelFile::<E>::load(run.model())?.vocab),
+            (None, _) => Some(model_file::ModelFile::<E>::load(run.model())?.vocab),
         };
         let fits = |config: &Config, vocab_size| {
-            checkpoint::check_tensors::<E>(&saved.tensors()?, "param.", config, vocab_size).map(|_| ())
+            model_file::check_tensors::<E>(&saved.tensors()?, "param.", config, vocab_size).map(|_| ())
         };
         let task = Language::new(&mut stopped.config, corpus, known, fits)?;
         stopped.go_on(task, cpu)
@@ -230,7 +246,7 @@ impl<E: Element> Trainer<Language<E>> {
         &self.task().vocab
     }
 
-    /// The model as trained so far, on the corpus's test text: what [`crate::evaluate::evaluate`] gives for it. None
+    /// The model as trained so far, on the corpus's test text: what [`crate::task::evaluate::evaluate`] gives for it. None
     /// where there is no such text.
     pub fn test(&mut self) -> Result<Option<Evaluation>, Error> {
         let (task, tape) = self.task_and_tape();

@@ -2,6 +2,7 @@
 //! Refuses the policy of a run: batches come from here, when they are asked for; steps, saves and stops do not.
 
 pub mod classify;
+pub mod evaluate;
 pub mod forecast;
 pub mod generate;
 pub mod language;
@@ -11,7 +12,10 @@ pub mod translate;
 use elman_kernels::{Cpu, Element};
 use serde_json::{Map, Value};
 
-use crate::{config::Config, data::TextMark, error::Error, params::Params, state::State, tape::Tape, train::Shape};
+use crate::{
+    autodiff::params::Params, autodiff::tape::Tape, config::Config, data::TextMark, error::Error, nn::state::State,
+    train::Shape,
+};
 
 pub use classify::Classify;
 pub use forecast::ForecastTask;

@@ -6,22 +6,22 @@ use serde_json::{Map, Value, json};
 
 use super::classify::{classes_of, likeliest};
 use super::{Loss, Task};
-use crate::checkpoint::Stored;
+use crate::autodiff::params::Params;
+use crate::autodiff::tape::Tape;
 use crate::config::Config;
 use crate::data::TextMark;
-use crate::data::encoding::Encoding;
-use crate::data::held_out::HeldOut;
-use crate::data::labelled::Items;
-use crate::data::restore;
-use crate::data::sequences::{Buckets, Padded, Sequences, read_by_length};
-use crate::data::tagged::Tagged;
+use crate::data::table::encoding::Encoding;
+use crate::data::table::held_out::HeldOut;
+use crate::data::table::labelled::Items;
+use crate::data::table::sequences::{Buckets, Padded, Sequences, read_by_length};
+use crate::data::table::tagged::Tagged;
+use crate::data::text::restore;
 use crate::error::Error;
+use crate::files::model_file::Stored;
 use crate::metrics::Confusion;
-use crate::model::tagger::{Layers, Tagger, targets};
-use crate::params::Params;
-use crate::report::Shape;
+use crate::nn::model::tagger::{Layers, Tagger, targets};
 use crate::rng::{Purpose, generator};
-use crate::tape::Tape;
+use crate::train::report::Shape;
 
 pub use super::classify::Figures;
 

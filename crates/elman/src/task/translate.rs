@@ -6,20 +6,20 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Loss, Task};
-use crate::checkpoint::Stored;
+use crate::autodiff::params::Params;
+use crate::autodiff::tape::Tape;
 use crate::config::Config;
 use crate::data::TextMark;
-use crate::data::parallel::{PairBatch, Pairs, Parallel, Parts, Sentence, Vocabs};
-use crate::data::sequences::{Buckets, Padded, Sequences, read_by_length};
+use crate::data::table::parallel::{PairBatch, Pairs, Parallel, Parts, Sentence, Vocabs};
+use crate::data::table::sequences::{Buckets, Padded, Sequences, read_by_length};
 use crate::data::{UNKNOWN, Vocab};
 use crate::error::Error;
+use crate::files::model_file::Stored;
+use crate::infer::search::{Found, Search};
 use crate::metrics::Bleu;
-use crate::model::seq2seq::{Decoder, Layers, Pass, Seq2Seq};
-use crate::params::Params;
-use crate::report::Shape;
+use crate::nn::model::seq2seq::{Decoder, Layers, Pass, Seq2Seq};
 use crate::rng::{Purpose, generator, uniform};
-use crate::sample::search::{Found, Search};
-use crate::tape::Tape;
+use crate::train::report::Shape;
 
 /// Texts that are read side by side where nothing is learned.
 const READ_AT_ONCE: usize = 128;

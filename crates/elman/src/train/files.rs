@@ -5,12 +5,12 @@ use std::path::Path;
 
 use super::{Event, Trainer};
 use crate::{
-    checkpoint::{Results, save_model},
     config::OnNan,
     error::Error,
-    run_dir::RunDir,
+    files::model_file::{Results, save_model},
+    files::run_dir::RunDir,
+    files::state_file::{Parts, StateFile},
     task::Task,
-    train_state::{Parts, StateFile},
 };
 
 /// Bytes of a save beside its numbers: headers, vocabulary, log.

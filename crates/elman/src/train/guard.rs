@@ -5,12 +5,12 @@ use elman_kernels::Element;
 
 use super::Trainer;
 use crate::{
+    autodiff::params::Params,
     config::OnNan,
     error::Error,
-    params::Params,
-    run_dir::RunDir,
+    files::run_dir::RunDir,
+    files::state_file::{StateFile, Usual},
     task::Task,
-    train_state::{StateFile, Usual},
 };
 
 /// Skipped steps in a row after which a run ends.
@@ -150,9 +150,9 @@ mod tests {
     use super::*;
     use crate::{
         Trainer,
-        checkpoint::ModelFile,
         config::{Cell, Config, OptimizerKind},
         data::Corpus,
+        files::model_file::ModelFile,
         train::{Control, Event, Outcome},
     };
 

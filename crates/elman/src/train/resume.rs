@@ -9,9 +9,9 @@ use crate::{
     config::Config,
     data::TextMark,
     error::Error,
-    run_dir::{Lock, RunDir},
+    files::run_dir::{Lock, RunDir},
+    files::state_file::StateFile,
     task::Task,
-    train_state::StateFile,
 };
 
 /// Settings that change when something is written and what is done about a bad step, but not what a good one computes.

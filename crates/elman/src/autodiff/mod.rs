@@ -1,0 +1,5 @@
+//! Reverse-mode differentiation: parameters, the tape, and its nodes. Not here: layers, data, training.
+
+pub mod nodes;
+pub mod params;
+pub mod tape;

@@ -1,0 +1,25 @@
+//! The nodes of the tape, one file each with forward beside backward. Not here: loops over time, which are the kernels',
+//! but for `scan.rs`, which runs a step of the user's own.
+
+mod additive;
+mod attention;
+mod columns;
+mod cross_entropy;
+mod dropout;
+mod elementwise;
+mod embed;
+mod head;
+mod likelihood;
+mod linear;
+mod param;
+mod pool;
+mod recurrent;
+mod reduce;
+mod scan;
+mod select;
+mod smoothing;
+
+pub use super::tape::StateVars;
+pub use head::Targets;
+pub use linear::LinearIds;
+pub use recurrent::{LayerIds, Sequence};

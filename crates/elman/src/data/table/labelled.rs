@@ -1,0 +1,354 @@
+//! Holds sequences with a class each: texts of a table or of a folder with a file or a folder for every class, and rows of
+//! numbers grouped by a column. Refuses, by row and column or by file, what has no text, no class or no number.
+//! Which of them are trained on is decided in `held_out.rs`; nothing is fitted here.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::config::Source;
+use crate::data::table::{Format, OnBad, Table};
+use crate::data::text::corpus::{Corpus, TextMark, is_text};
+use crate::error::Error;
+
+/// What the sequences are made of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Items {
+    /// Texts, still to become tokens.
+    Texts(Vec<String>),
+    /// Rows of as many numbers as there are columns, row after row.
+    Vectors {
+        /// The features' columns.
+        columns: Vec<String>,
+        /// What the group column says of each sequence.
+        groups: Vec<String>,
+        /// The numbers of each sequence.
+        sequences: Vec<Vec<f64>>,
+    },
+}
+
+impl Items {
+    /// Number of sequences.
+    pub fn len(&self) -> usize {
+        match self {
+            Items::Texts(texts) => texts.len(),
+            Items::Vectors { sequences, .. } => sequences.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Those at `places`, in that order.
+    pub fn pick(&self, places: &[usize]) -> Items {
+        match self {
+            Items::Texts(texts) => Items::Texts(places.iter().map(|&at| texts[at].clone()).collect()),
+            Items::Vectors { columns, groups, sequences } => Items::Vectors {
+                columns: columns.clone(),
+                groups: places.iter().map(|&at| groups[at].clone()).collect(),
+                sequences: places.iter().map(|&at| sequences[at].clone()).collect(),
+            },
+        }
+    }
+}
+
+/// Sequences with a class each.
+#[derive(Clone, Debug)]
+pub struct Labelled {
+    /// The sequences.
+    pub items: Items,
+    /// The class of each, by its place in `classes`.
+    pub labels: Vec<u32>,
+    /// The classes' names, sorted.
+    pub classes: Vec<String>,
+    /// How the data is known again.
+    pub mark: TextMark,
+}
+
+impl Labelled {
+    /// Reads a table or a folder.
+    ///
+    /// Errors: what cannot be read; a cell without text, class or number; a class without an example; an ending that
+    /// stands for no table; no rows.
+    pub fn read(path: &Path, source: &Source) -> Result<Labelled, Error> {
+        if fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
+            return Labelled::folder(path, source);
+        }
+        let Some(format) = Format::of_path(path) else {
+            let problem = "the file's ending says nothing, expected .csv, .tsv, .jsonl, or a folder of classes";
+            return Err(Error::file(path, problem));
+        };
+        let corpus = Corpus::read_raw(&[path.to_path_buf()])?;
+        let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, source.header)?;
+        Labelled::of_table(&table, source, corpus.mark())
+    }
+
+    /// The labelled rows of a table, or its groups of rows.
+    pub fn of_table(table: &Table, source: &Source, mark: TextMark) -> Result<Labelled, Error> {
+        if table.is_empty() {
+            let problem = "the table has no rows, expected at least 1".to_string();
+            return Err(Error::Data { name: table.name().into(), problem });
+        }
+        let label = table.column(&source.label)?;
+        if let Some(vectors) = Vectors::of_table(table, source)? {
+            let mut names = Vec::with_capacity(vectors.rows.len());
+            for rows in &vectors.rows {
+                let class = table.text(rows[0], label)?;
+                for &row in rows {
+                    let other = table.text(row, label)?;
+                    if other != class {
+                        let first = table.line(rows[0]);
+                        let problem = format!(
+                            "the class is {other} here and {class} on line {first}, expected one for a sequence"
+                        );
+                        return Err(table.refusal(row, label, problem));
+                    }
+                }
+                names.push(class.to_string());
+            }
+            return Ok(Labelled::of(vectors.items(table)?, names, mark));
+        }
+        let text = table.column(&source.text)?;
+        let (mut texts, mut names) = (Vec::with_capacity(table.len()), Vec::with_capacity(table.len()));
+        for row in 0..table.len() {
+            texts.push(table.text(row, text)?.to_string());
+            names.push(table.text(row, label)?.trim().to_string());
+            if names.last().is_some_and(String::is_empty) {
+                return Err(table.refusal(row, label, "the class is white space, expected a name"));
+            }
+        }
+        Ok(Labelled::of(Items::Texts(texts), names, mark))
+    }
+
+    /// A folder with a file for every class, each line of it an example, or with a folder for every class, each file of it
+    /// an example. Blank lines are passed over, and white space around an example.
+    fn folder(path: &Path, source: &Source) -> Result<Labelled, Error> {
+        if source.group.is_some() || !source.features.is_empty() {
+            return Err(Error::file(path, "a folder holds texts, expected a table for --group and --features"));
+        }
+        let corpus = Corpus::read_raw(&[path.to_path_buf()])?; // its hash, and that there is text at all
+        let (mut texts, mut names) = (Vec::new(), Vec::new());
+        for entry in entries(path)? {
+            let class = entry.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let before = texts.len();
+            if entry.is_dir() {
+                let class = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                for file in entries(&entry)?.into_iter().filter(|file| file.is_file() && is_text(file)) {
+                    let text = utf8(&file)?.trim().to_string();
+                    if text.is_empty() {
+                        return Err(Error::file(&file, "the file is empty, expected an example"));
+                    }
+                    texts.push(text);
+                    names.push(class.clone());
+                }
+            } else if is_text(&entry) {
+                let text = utf8(&entry)?;
+                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                texts.extend(lines.map(str::to_string));
+                names.resize(texts.len(), class);
+            } else {
+                continue;
+            }
+            if texts.len() == before {
+                return Err(Error::file(&entry, "the class has no examples, expected at least 1"));
+            }
+        }
+        Ok(Labelled::of(Items::Texts(texts), names, corpus.mark()))
+    }
+
+    fn of(items: Items, names: Vec<String>, mark: TextMark) -> Labelled {
+        let mut classes = names.clone();
+        classes.sort();
+        classes.dedup();
+        let places: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
+        let labels = names.iter().map(|name| places[name.as_str()]).collect();
+        Labelled { items, labels, classes, mark }
+    }
+
+    /// The same with the classes of a model. Errors: a class that the model does not know, by name.
+    pub fn with_classes(self, classes: &[String]) -> Result<Labelled, Error> {
+        let place = |class: &String| classes.iter().position(|known| known == class).map(|at| at as u32);
+        let mut places = Vec::with_capacity(self.classes.len());
+        for class in &self.classes {
+            let Some(place) = place(class) else {
+                let problem = format!("the class {class:?} was not trained on, expected one of {}", classes.join(", "));
+                return Err(Error::Data { name: self.mark.name, problem });
+            };
+            places.push(place);
+        }
+        let labels = self.labels.iter().map(|&label| places[label as usize]).collect();
+        Ok(Labelled { labels, classes: classes.to_vec(), ..self })
+    }
+}
+
+/// The entries of a folder, sorted; names that begin with a dot are passed over.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let entry = entry.map_err(Error::io("read", folder))?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn utf8(path: &Path) -> Result<String, Error> {
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    let name = path.display().to_string();
+    String::from_utf8(bytes).map_err(|error| Error::InvalidUtf8 { name, offset: error.utf8_error().valid_up_to() })
+}
+
+/// The groups of a table without their classes: those whose numbers can be read. `on_bad` decides what becomes of one that
+/// cannot. Errors: no group column is set; columns that are not there.
+pub fn groups(table: &Table, source: &Source, columns: &[String], on_bad: OnBad<'_>) -> Result<Items, Error> {
+    let source = Source { features: columns.to_vec(), ..source.clone() };
+    let Some(vectors) = Vectors::of_table(table, &source)? else {
+        return Err(Error::Setting { name: "group", got: "none".into(), expected: "a column".into() });
+    };
+    let at: Vec<usize> = columns.iter().map(|column| table.column(column)).collect::<Result<_, _>>()?;
+    let (mut groups, mut sequences) = (Vec::new(), Vec::new());
+    for (group, rows) in vectors.groups.into_iter().zip(&vectors.rows) {
+        match numbers(table, rows, &at) {
+            Ok(sequence) => {
+                groups.push(group);
+                sequences.push(sequence);
+            }
+            Err(error) => on_bad(error)?,
+        }
+    }
+    Ok(Items::Vectors { columns: columns.to_vec(), groups, sequences })
+}
+
+/// The numbers of some rows, row after row.
+fn numbers(table: &Table, rows: &[usize], columns: &[usize]) -> Result<Vec<f64>, Error> {
+    let cells = rows.iter().flat_map(|&row| columns.iter().map(move |&column| (row, column)));
+    cells.map(|(row, column)| table.number(row, column)).collect()
+}
+
+/// Sequences of vectors: which rows of a table are each, in its order, and which columns.
+pub(crate) struct Vectors {
+    pub rows: Vec<Vec<usize>>,
+    pub groups: Vec<String>,
+    columns: Vec<String>,
+}
+
+impl Vectors {
+    /// The groups of a table, in the order in which they begin; None where no group is asked for. Without features all
+    /// columns are that are nothing else. Errors: features without a group; columns that are not there.
+    pub fn of_table(table: &Table, source: &Source) -> Result<Option<Vectors>, Error> {
+        let Some(group) = &source.group else {
+            return match source.features.is_empty() {
+                true => Ok(None),
+                false => Err(Error::Setting {
+                    name: "features",
+                    got: source.features.join(", "),
+                    expected: "a group column with it, which says the sequence of a row".into(),
+                }),
+            };
+        };
+        let at = table.column(group)?;
+        let columns: Vec<String> = match source.features.is_empty() {
+            true => table.columns().iter().filter(|c| *c != group && **c != source.label).cloned().collect(),
+            false => source.features.clone(),
+        };
+        if columns.is_empty() {
+            let problem = format!("no column is left beside {group} and {}, expected features", source.label);
+            return Err(Error::Data { name: table.name().into(), problem });
+        }
+        let (mut rows, mut groups): (Vec<Vec<usize>>, Vec<String>) = (Vec::new(), Vec::new());
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for row in 0..table.len() {
+            let name = table.text(row, at)?;
+            let place = *places.entry(name.to_string()).or_insert_with(|| {
+                rows.push(Vec::new());
+                groups.push(name.to_string());
+                rows.len() - 1
+            });
+            rows[place].push(row);
+        }
+        Ok(Some(Vectors { rows, groups, columns }))
+    }
+
+    /// The numbers. Errors: a cell that is none.
+    pub fn items(self, table: &Table) -> Result<Items, Error> {
+        let at: Vec<usize> = self.columns.iter().map(|column| table.column(column)).collect::<Result<_, _>>()?;
+        let sequences = self.rows.iter().map(|rows| numbers(table, rows, &at)).collect::<Result<_, _>>()?;
+        Ok(Items::Vectors { columns: self.columns, groups: self.groups, sequences })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> Source {
+        Source::default()
+    }
+
+    fn read(text: &str, source: &Source) -> Result<Labelled, String> {
+        let table = Table::from_bytes("t.csv", text.as_bytes(), Format::Csv, true).unwrap();
+        let mark = Corpus::from_text("t.csv", text.to_string()).mark();
+        Labelled::of_table(&table, source, mark).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn classes_are_sorted_whatever_row_comes_first() {
+        let labelled = read("label,text\nb,x\na,y\nb,z\n", &source()).unwrap();
+        assert_eq!((labelled.classes, labelled.labels), (vec!["a".to_string(), "b".into()], vec![1, 0, 1]));
+        assert_eq!(labelled.items, Items::Texts(vec!["x".into(), "y".into(), "z".into()]));
+    }
+
+    #[test]
+    fn rows_of_a_group_are_a_sequence_of_vectors() {
+        let source = Source { group: Some("run".into()), ..source() };
+        let text = "run,a,b,label\n2,1,10,x\n1,2,20,y\n2,3,30,x\n";
+        let labelled = read(text, &source).unwrap();
+        let Items::Vectors { columns, groups, sequences } = &labelled.items else { panic!() };
+        assert_eq!((columns.join(" "), groups.join(" ")), ("a b".to_string(), "2 1".to_string()));
+        assert_eq!(sequences, &[vec![1.0, 10.0, 3.0, 30.0], vec![2.0, 20.0]]);
+        assert_eq!(
+            read("run,a,label\n1,1,x\n1,2,y\n", &source).unwrap_err(),
+            "line 3, column label: the class is y here and x on line 2, expected one for a sequence (t.csv)"
+        );
+        assert_eq!(
+            read("run,a,label\n1,,x\n", &source).unwrap_err(),
+            "line 2, column a: the cell is empty, expected text (t.csv)"
+        );
+    }
+
+    #[test]
+    fn bad_rows_are_named() {
+        assert_eq!(
+            read("text,label\nx,\n", &source()).unwrap_err(),
+            "line 2, column label: the cell is empty, expected text (t.csv)"
+        );
+        assert_eq!(
+            read("text,class\nx,a\n", &source()).unwrap_err(),
+            "no column is called label, expected one of text, class (t.csv)"
+        );
+        assert_eq!(read("text,label\n", &source()).unwrap_err(), "the table has no rows, expected at least 1 (t.csv)");
+        let known = read("text,label\nx,c\n", &source()).unwrap().with_classes(&["a".into(), "b".into()]);
+        assert_eq!(known.unwrap_err().to_string(), "the class \"c\" was not trained on, expected one of a, b (t.csv)");
+    }
+
+    #[test]
+    fn a_folder_has_a_file_or_a_folder_for_each_class() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("Up.txt"), "one\r\n\n two \n").unwrap();
+        fs::create_dir(at("down")).unwrap();
+        fs::write(at("down/1.txt"), "a\nb\n").unwrap();
+        fs::write(at("notes.pdf"), "x").unwrap();
+        let labelled = Labelled::read(dir.path(), &source()).unwrap();
+        assert_eq!(labelled.classes, ["Up", "down"]);
+        assert_eq!(labelled.items, Items::Texts(vec!["one".into(), "two".into(), "a\nb".into()]));
+        assert_eq!(labelled.labels, [0, 0, 1]);
+        fs::write(at("empty.txt"), "\n").unwrap();
+        let error = Labelled::read(dir.path(), &source()).unwrap_err().to_string();
+        assert!(error.starts_with("the class has no examples, expected at least 1 (") && error.ends_with("empty.txt)"));
+    }
+}

@@ -1,0 +1,170 @@
+//! Holds sequences with a class for every step: sentences of tokens with a tag each, out of two columns or of CoNLL lines; rows of
+//! numbers with a class each, grouped by a column; characters with what was taken from them (`restore.rs`). Refuses, by row and
+//! column, tokens and tags of different number.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::config::Source;
+use crate::data::table::labelled::{Items, Vectors};
+use crate::data::table::{Format, Table};
+use crate::data::text::corpus::{Corpus, TextMark};
+use crate::error::Error;
+
+/// Sequences with a class for every step.
+#[derive(Clone, Debug)]
+pub struct Tagged {
+    /// The sequences; of tokens, with a space between two.
+    pub items: Items,
+    /// The class of each step of each, by its place in `classes`.
+    pub labels: Vec<Vec<u32>>,
+    /// The classes' names, sorted.
+    pub classes: Vec<String>,
+    /// How the data is known again.
+    pub mark: TextMark,
+}
+
+impl Tagged {
+    /// Reads a table, or CoNLL lines from a file of any other ending.
+    ///
+    /// Errors: what cannot be read; a row without tokens or tags, or with another number of them; a line of one column.
+    pub fn read(path: &Path, source: &Source) -> Result<Tagged, Error> {
+        let corpus = Corpus::read_raw(&[path.to_path_buf()])?;
+        match Format::of_path(path) {
+            Some(format) => {
+                let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, source.header)?;
+                Tagged::of_table(&table, source, corpus.mark())
+            }
+            None => Tagged::of_lines(corpus.name(), corpus.utf8()?, corpus.mark()),
+        }
+    }
+
+    /// A sentence a row, tokens and tags in a column each; or a step a row, in groups.
+    pub fn of_table(table: &Table, source: &Source, mark: TextMark) -> Result<Tagged, Error> {
+        let label = table.column(&source.label)?;
+        if let Some(vectors) = Vectors::of_table(table, source)? {
+            let tags = vectors.rows.iter().map(|rows| {
+                let tags = rows.iter().map(|&row| table.text(row, label).map(str::to_string));
+                tags.collect::<Result<Vec<String>, Error>>()
+            });
+            let tags = tags.collect::<Result<Vec<_>, Error>>()?;
+            return Tagged::of(vectors.items(table)?, tags, mark);
+        }
+        let text = table.column(&source.text)?;
+        let (mut texts, mut tags) = (Vec::new(), Vec::new());
+        for row in 0..table.len() {
+            let tokens: Vec<&str> = table.text(row, text)?.split_whitespace().collect();
+            let of_row: Vec<String> = table.text(row, label)?.split_whitespace().map(str::to_string).collect();
+            if tokens.len() != of_row.len() {
+                let problem =
+                    format!("the row has {} tags, expected one for each of its {} tokens", of_row.len(), tokens.len());
+                return Err(table.refusal(row, label, problem));
+            }
+            texts.push(tokens.join(" "));
+            tags.push(of_row);
+        }
+        Tagged::of(Items::Texts(texts), tags, mark)
+    }
+
+    /// A token a line, its first column the token and its last the tag; a blank line ends a sentence.
+    pub fn of_lines(name: &str, text: &str, mark: TextMark) -> Result<Tagged, Error> {
+        let (mut texts, mut tags) = (Vec::new(), Vec::new());
+        let (mut tokens, mut of_sentence): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
+        for (at, line) in text.lines().chain([""]).enumerate() {
+            let mut columns = line.split_whitespace();
+            match (columns.next(), columns.last()) {
+                (Some("-DOCSTART-"), _) => {}
+                (Some(token), Some(tag)) => {
+                    tokens.push(token);
+                    of_sentence.push(tag.to_string());
+                }
+                (Some(_), None) => {
+                    let problem = "the line has one column, expected a token and a tag".to_string();
+                    return Err(Error::Row { name: name.into(), line: at as u64 + 1, column: None, problem });
+                }
+                (None, _) if tokens.is_empty() => {}
+                (None, _) => {
+                    texts.push(std::mem::take(&mut tokens).join(" "));
+                    tags.push(std::mem::take(&mut of_sentence));
+                }
+            }
+        }
+        Tagged::of(Items::Texts(texts), tags, mark)
+    }
+
+    /// Sequences and the names of their classes. Errors: there are none.
+    pub(crate) fn of(items: Items, names: Vec<Vec<String>>, mark: TextMark) -> Result<Tagged, Error> {
+        if items.is_empty() {
+            let problem = "there are no sequences, expected at least 1".to_string();
+            return Err(Error::Data { name: mark.name, problem });
+        }
+        let mut classes: Vec<String> = names.iter().flatten().cloned().collect();
+        classes.sort();
+        classes.dedup();
+        let places: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
+        let labels = names.iter().map(|tags| tags.iter().map(|tag| places[tag.as_str()]).collect()).collect();
+        Ok(Tagged { items, labels, classes, mark })
+    }
+
+    /// Those at `places`, in that order.
+    pub fn pick(&self, places: &[usize]) -> Tagged {
+        Tagged {
+            items: self.items.pick(places),
+            labels: places.iter().map(|&at| self.labels[at].clone()).collect(),
+            classes: self.classes.clone(),
+            mark: self.mark.clone(),
+        }
+    }
+
+    /// The same with the classes of a model. Errors: a class that the model does not know, by name.
+    pub fn with_classes(self, classes: &[String]) -> Result<Tagged, Error> {
+        let mut places = Vec::with_capacity(self.classes.len());
+        for class in &self.classes {
+            let Some(place) = classes.iter().position(|known| known == class) else {
+                let problem = format!("the class {class:?} was not trained on, expected one of {}", classes.join(", "));
+                return Err(Error::Data { name: self.mark.name, problem });
+            };
+            places.push(place as u32);
+        }
+        let again = |labels: &Vec<u32>| labels.iter().map(|&label| places[label as usize]).collect();
+        Ok(Tagged { labels: self.labels.iter().map(again).collect(), classes: classes.to_vec(), ..self })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark() -> TextMark {
+        Corpus::from_text("t", "x".into()).mark()
+    }
+
+    fn table(text: &str, source: &Source) -> Result<Tagged, String> {
+        let table = Table::from_bytes("t.csv", text.as_bytes(), Format::Csv, true).unwrap();
+        Tagged::of_table(&table, source, mark()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn columns_and_lines_hold_the_same() {
+        let columns = table("text,label\nthe  cat,D N\nruns,V\n", &Source::default()).unwrap();
+        let lines = Tagged::of_lines("t", "\nthe DT D\ncat NN N\n\n\nruns VB V", mark()).unwrap();
+        for tagged in [columns, lines] {
+            assert_eq!(tagged.items, Items::Texts(vec!["the cat".into(), "runs".into()]));
+            assert_eq!((tagged.classes.join(" "), tagged.labels), ("D N V".to_string(), vec![vec![0, 1], vec![2]]));
+        }
+        let source = Source { group: Some("g".into()), ..Source::default() };
+        let vectors = table("g,x,label\n1,0.5,a\n2,1,b\n1,2,b\n", &source).unwrap();
+        assert_eq!(vectors.labels, [vec![0, 1], vec![1]]);
+    }
+
+    #[test]
+    fn what_does_not_match_is_named() {
+        assert_eq!(
+            table("text,label\nthe cat,D\n", &Source::default()).unwrap_err(),
+            "line 2, column label: the row has 1 tags, expected one for each of its 2 tokens (t.csv)"
+        );
+        let error = Tagged::of_lines("t", "the D\ncat\n", mark()).unwrap_err().to_string();
+        assert_eq!(error, "line 2: the line has one column, expected a token and a tag (t)");
+        assert!(Tagged::of_lines("t", "\n\n", mark()).is_err());
+    }
+}

@@ -1,0 +1,8 @@
+//! Files: safetensors with checksums, model files, state files, run directories, atomic writes. Not here: what a run does.
+
+pub mod atomic_file;
+pub mod disk;
+pub mod model_file;
+pub mod run_dir;
+pub mod state_file;
+mod tensor_file;

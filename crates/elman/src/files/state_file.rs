@@ -1,0 +1,195 @@
+//! Holds the state file of a run: all that a resume needs to go on as if it had never stopped.
+//! Refuses a file whose contents do not fit its own configuration. The schedule, the generators and the place in the
+//! data are functions of configuration and step: the step is all there is to save of them. The weights are in it
+//! too, so that one rename decides what a crash leaves behind.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::Config,
+    data::TextMark,
+    error::Error,
+    files::disk::Disk,
+    files::model_file::{check_config, named, set_params},
+    files::run_dir::RunDir,
+    files::tensor_file::{self, Tensor, TensorFile, Tensors},
+    nn::recurrent::State,
+    task::Task,
+    train::optim::{Optimizer, Patience},
+};
+
+/// The metadata key that makes a safetensors file a run's state.
+const KEY: &str = "elman_state";
+/// Version of what stands under it. Another number is refused.
+const FORMAT: u64 = 1;
+
+/// How far a run has come: everything beside weights, moments and carried state that changes from step to step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Progress {
+    /// Optimizer steps taken.
+    pub step: u64,
+    /// Nats since the last report.
+    pub nats: f64,
+    /// Tokens since the last report.
+    pub tokens: u64,
+    /// The last reported training loss.
+    pub train_loss: f64,
+    /// The last validation loss.
+    pub val_loss: Option<f64>,
+    /// The lowest validation loss.
+    pub best_val_loss: Option<f64>,
+    /// The step that had it.
+    pub best_step: Option<u64>,
+    /// Validations without improvement.
+    pub patience: Patience,
+    /// The moving mean of the losses.
+    #[serde(default)]
+    pub moving: Option<f64>,
+    /// Lines of `log.jsonl`.
+    pub log_lines: u64,
+    /// Bytes of `samples.txt`.
+    pub sample_bytes: u64,
+    /// What is due after the last step and was left for the resume, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+    /// How often the run went back to an earlier save; each time halved the learning rate.
+    #[serde(default)]
+    pub rollbacks: u64,
+    /// Steps that changed nothing, because they were bad.
+    #[serde(default)]
+    pub skipped: u64,
+    /// Those among them after the last one that did.
+    #[serde(default)]
+    pub skipped_in_a_row: u64,
+    /// What went bad since the last report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad: Option<String>,
+    /// What is usual for a gradient.
+    #[serde(default)]
+    pub usual: Usual,
+    /// Seconds since the run began, pauses left out, in states of earlier versions: equal runs have equal states, and the
+    /// clock stands in the log.
+    #[serde(default, skip_serializing)]
+    pub seconds: f64,
+}
+
+/// A step that was taken, and whose evaluation, report and sample are still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pending {
+    /// Its learning rate.
+    pub lr: f64,
+    /// Its gradient norm.
+    pub norm: f64,
+}
+
+/// A running mean of the gradient norms of the steps that were taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Usual {
+    /// Steps in the mean.
+    pub steps: u64,
+    /// The mean.
+    pub norm: f64,
+}
+
+/// What stands under the key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Meta {
+    pub config: Config,
+    format: u64,
+    pub progress: Progress,
+    pub text: TextMark,
+    /// The vocabulary, where it is not the text's own: the run was forced to go on with another text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocab: Option<Vec<String>>,
+}
+
+/// What a run was started with, as its state knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    /// The resolved configuration.
+    pub config: Config,
+    /// The text: a resume can find it again by [`TextMark::sources`].
+    pub text: TextMark,
+}
+
+/// What a run was started with. Errors: its state cannot be read, or is none.
+pub fn origin_of(run: &RunDir) -> Result<Origin, Error> {
+    let Meta { config, text, .. } = StateFile::read(&run.state())?.meta;
+    Ok(Origin { config, text })
+}
+
+/// Everything a state is made of.
+pub(crate) struct Parts<'a, T: Task> {
+    pub config: &'a Config,
+    pub progress: &'a Progress,
+    pub task: &'a T,
+    pub optimizer: &'a Optimizer<T::Element>,
+}
+
+impl<T: Task> Parts<'_, T> {
+    /// Writes the state, whole or not at all.
+    pub fn save(&self, disk: &Disk, path: &Path) -> Result<(), Error> {
+        let (config, progress, text) = (self.config.clone(), self.progress.clone(), self.task.mark().clone());
+        let meta = Meta { config, format: FORMAT, progress, text, vocab: self.task.state_vocab() };
+        let mut tensors = named("param.", self.task.params());
+        for (name, moment) in &self.optimizer.moments {
+            tensors.extend(named(&format!("{name}."), moment));
+        }
+        let carried = self.task.carry().map(State::tensors).into_iter().flatten();
+        tensors.extend(carried.map(|(n, s, v)| Tensor::new(format!("carry.{n}"), s.to_vec(), move || v.clone())));
+        tensor_file::write(disk, path, KEY, &meta, tensors)
+    }
+}
+
+/// A state file that was read and understood.
+pub(crate) struct StateFile {
+    path: std::path::PathBuf,
+    file: TensorFile,
+    pub meta: Meta,
+}
+
+impl StateFile {
+    /// Reads a state file. Errors: as for a model file.
+    pub fn read(path: &Path) -> Result<StateFile, Error> {
+        let file = TensorFile::read(path)?;
+        let meta: Meta = file.parse()?.meta(KEY, "a run's state", FORMAT)?;
+        check_config(&meta.config, path)?;
+        Ok(StateFile { path: path.to_path_buf(), file, meta })
+    }
+
+    /// Its tensors, to be checked before a model of the configured size is made.
+    pub fn tensors(&self) -> Result<Tensors<'_>, Error> {
+        self.file.parse()
+    }
+
+    /// Sets weights, moments and what is carried.
+    pub fn restore<T: Task>(&self, task: &mut T, optimizer: &mut Optimizer<T::Element>) -> Result<(), Error> {
+        let tensors = self.file.parse()?;
+        set_params(&tensors, "param.", task.params_mut())?;
+        for (name, moment) in &mut optimizer.moments {
+            set_params(&tensors, &format!("{name}."), moment)?;
+        }
+        optimizer.step = self.meta.progress.step.saturating_sub(self.meta.progress.skipped);
+        let mut expected = (1 + optimizer.moments.len()) * task.params().names().count();
+        if let Some(carry) = task.carry_mut() {
+            carry.clear(); // its padding, too, may hold what a bad step left
+            let carried = carry.tensors();
+            expected += carried.len();
+            for (name, shape, _) in carried {
+                let values = tensors.values(&format!("carry.{name}"), "[batch, hidden_size]", &shape)?;
+                carry.set(&name, &values)?;
+            }
+        }
+        if tensors.len() != expected {
+            let problem = format!("{} tensors, expected {expected}", tensors.len());
+            return Err(Error::file(&self.path, problem));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,442 @@
+//! Holds streams of text that go through the model together, a row of one batch each.
+//! Refuses prompts with characters the model never saw. No row knows of the others: each has its own generator, reads
+//! its own prompt at its own length, and is bit for bit what it would be alone.
+
+use std::collections::VecDeque;
+
+use elman_kernels::{Cpu, Element};
+use rand_chacha::ChaCha8Rng;
+
+use super::network::{Network, Precision};
+use super::{Ending, REPETITION_WINDOW, Settings, choose, penalise};
+use crate::{
+    data::{Utf8Stream, Vocab},
+    error::Error,
+    nn::model::LanguageModel,
+};
+
+/// The most rows of a batch: beyond it the logits alone would fill a small machine.
+const MAX_ROWS: usize = 1 << 14;
+
+/// What a stream goes on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start<'p> {
+    /// A text, which is not part of the stream. An empty one stands for [`Vocab::start`].
+    Prompt(&'p str),
+    /// A token drawn by the row's generator, each of the vocabulary as likely ([`Vocab::draw`]); its text is the
+    /// first of the stream.
+    Random,
+}
+
+/// Streams of text from a model, in lockstep: some may still read their prompts while others write.
+pub struct Batch<'a, E> {
+    vocab_size: usize,
+    vocab: &'a Vocab,
+    settings: Settings,
+    rows: Vec<Row>,
+    network: Network<&'a LanguageModel<E>, E>,
+    /// `[B, V]` after the last step.
+    logits: Vec<E>,
+    inputs: Vec<u32>,
+}
+
+/// One stream.
+struct Row {
+    rng: ChaCha8Rng,
+    /// Tokens to be read before it writes.
+    unread: VecDeque<u32>,
+    /// The last [`REPETITION_WINDOW`] tokens of prompt and text.
+    recent: VecDeque<u32>,
+    /// What it has written and nobody has taken yet.
+    written: VecDeque<char>,
+    /// Bytes it has written that are no character yet.
+    utf8: Utf8Stream,
+    /// The last token of its text; none where the next begins a text, or follows on a space.
+    before: Option<u32>,
+}
+
+impl Row {
+    fn remember(&mut self, id: u32) {
+        if self.recent.len() == REPETITION_WINDOW {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(id);
+    }
+
+    fn read(&mut self, ids: Vec<u32>) {
+        for id in ids {
+            self.remember(id);
+            self.unread.push_back(id);
+        }
+    }
+
+    /// Reads a text that it goes on from. Errors: characters the model never saw; then nothing is read.
+    fn read_text(&mut self, text: &str, vocab: &Vocab) -> Result<(), Error> {
+        let ids = vocab.encode_prompt(text)?;
+        self.before = ids.last().copied().filter(|_| !text.ends_with(char::is_whitespace));
+        self.read(ids);
+        Ok(())
+    }
+
+    fn write(&mut self, id: u32, vocab: &Vocab) {
+        self.remember(id);
+        for byte in vocab.write(id, self.before) {
+            self.utf8.push(byte, &mut self.written);
+        }
+        self.before = Some(id);
+    }
+
+    /// Chooses the next token, none of the `reserved` first, from the row's logits, which it may change.
+    fn choose<E: Element>(&mut self, logits: &mut [E], settings: &Settings, reserved: usize) -> u32 {
+        if settings.repetition_penalty != 1.0 {
+            penalise(logits, self.recent.iter().copied(), settings.repetition_penalty);
+        }
+        (reserved + choose(&logits[reserved..], settings, &mut self.rng)) as u32
+    }
+}
+
+impl<'a, E: Element> Batch<'a, E> {
+    /// A row for each of `starts`, with its generator, from the zero state. Nothing is computed yet.
+    ///
+    /// Errors: settings out of range; no rows or too many; characters the model never saw.
+    pub fn new<'p>(
+        model: &'a LanguageModel<E>,
+        vocab: &'a Vocab,
+        starts: impl IntoIterator<Item = (Start<'p>, ChaCha8Rng)>,
+        settings: Settings,
+        cpu: &Cpu,
+    ) -> Result<Batch<'a, E>, Error> {
+        Batch::with_precision(model, vocab, starts, settings, Precision::Full, cpu)
+    }
+
+    /// As [`Batch::new`], with weights of another precision.
+    pub fn with_precision<'p>(
+        model: &'a LanguageModel<E>,
+        vocab: &'a Vocab,
+        starts: impl IntoIterator<Item = (Start<'p>, ChaCha8Rng)>,
+        settings: Settings,
+        precision: Precision,
+        cpu: &Cpu,
+    ) -> Result<Batch<'a, E>, Error> {
+        settings.check()?;
+        let mut rows = Vec::new();
+        for (start, rng) in starts {
+            let (unread, recent, written) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+            let mut row = Row { rng, unread, recent, written, utf8: Utf8Stream::default(), before: None };
+            match start {
+                Start::Prompt(prompt) => {
+                    row.read_text(prompt, vocab)?;
+                    if row.unread.is_empty() {
+                        row.unread.push_back(vocab.start()); // nothing, or nothing to this vocabulary
+                    }
+                }
+                Start::Random => {
+                    let id = vocab.draw(&mut row.rng);
+                    row.write(id, vocab);
+                    row.unread.push_back(id);
+                }
+            }
+            rows.push(row);
+            if rows.len() > MAX_ROWS {
+                break;
+            }
+        }
+        if rows.is_empty() || rows.len() > MAX_ROWS {
+            let got = if rows.is_empty() { "0".into() } else { format!("more than {MAX_ROWS}") };
+            return Err(Error::Setting { name: "the number of samples", got, expected: format!("1 to {MAX_ROWS}") });
+        }
+        let network = Network::new(model, precision, rows.len(), cpu)?;
+        Ok(Batch { vocab_size: model.vocab_size(), vocab, settings, rows, network, logits: vec![], inputs: vec![] })
+    }
+
+    /// One step: each row reads a token of its prompt or, where that is read, chooses, writes and reads one.
+    pub fn advance(&mut self) {
+        let vocab_size = self.vocab_size;
+        self.inputs.clear();
+        for (at, row) in self.rows.iter_mut().enumerate() {
+            // No row can come to its logits before the first step has made them: each has a token unread.
+            let id = row.unread.pop_front().unwrap_or_else(|| {
+                let id = row.choose(
+                    &mut self.logits[at * vocab_size..][..vocab_size],
+                    &self.settings,
+                    self.vocab.reserved(),
+                );
+                row.write(id, self.vocab);
+                id
+            });
+            self.inputs.push(id);
+        }
+        self.network.step(&self.inputs, &mut self.logits).expect("the model takes each of its own ids");
+    }
+
+    /// The next character that `row` has written, if nobody has taken it yet.
+    pub fn take(&mut self, row: usize) -> Option<char> {
+        self.rows.get_mut(row)?.written.pop_front()
+    }
+
+    /// Gives `row` a text to read from where it is, before it writes on; what it wrote and nobody took is forgotten.
+    /// Errors: characters the model never saw; then nothing is read.
+    pub fn read(&mut self, row: usize, text: &str) -> Result<(), Error> {
+        if let Some(row) = self.rows.get_mut(row) {
+            row.read_text(text, self.vocab)?;
+            row.written.clear();
+            row.utf8 = Utf8Stream::default();
+        }
+        Ok(())
+    }
+
+    /// Writes each row to its own end of `ending`'s kind. `show` is given each piece with its row as soon as it is
+    /// known to belong to the text, and may end the work with an error.
+    pub fn write<F>(&mut self, ending: &Ending, mut show: impl FnMut(usize, &str) -> Result<(), F>) -> Result<(), F> {
+        let mut endings = vec![ending.clone(); self.rows.len()];
+        let mut piece = String::new();
+        loop {
+            for (at, ending) in endings.iter_mut().enumerate() {
+                while let Some(character) = self.take(at) {
+                    ending.push(character, &mut piece);
+                }
+                if !piece.is_empty() {
+                    show(at, &piece)?;
+                    piece.clear();
+                }
+            }
+            if endings.iter().all(Ending::is_over) {
+                return Ok(());
+            }
+            self.advance();
+        }
+    }
+}
+
+/// An endless stream of text from a model, one character a turn: a batch of one.
+pub struct Generator<'a, E> {
+    batch: Batch<'a, E>,
+}
+
+impl<'a, E: Element> Generator<'a, E> {
+    /// A stream that goes on from `prompt`, which is not part of it. An empty prompt stands for [`Vocab::start`].
+    ///
+    /// Errors: settings out of range; characters the model never saw.
+    pub fn new(
+        model: &'a LanguageModel<E>,
+        vocab: &'a Vocab,
+        prompt: &str,
+        settings: Settings,
+        rng: ChaCha8Rng,
+        cpu: &Cpu,
+    ) -> Result<Generator<'a, E>, Error> {
+        Ok(Generator { batch: Batch::new(model, vocab, [(Start::Prompt(prompt), rng)], settings, cpu)? })
+    }
+}
+
+impl<E: Element> Iterator for Generator<'_, E> {
+    type Item = char;
+
+    /// The next character. Never None.
+    fn next(&mut self) -> Option<char> {
+        loop {
+            if let Some(character) = self.batch.take(0) {
+                return Some(character);
+            }
+            self.batch.advance();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::autodiff::tape::Tape;
+    use crate::{
+        config::Config,
+        rng::{Purpose, generator},
+    };
+
+    /// A model of the characters of `text`, far from uniform, so that what was read matters.
+    fn model(text: &str) -> (Vocab, LanguageModel<f32>) {
+        let vocab = Vocab::fit(text, "");
+        let config = Config { hidden_size: 20, ..Config::default() };
+        let mut model = LanguageModel::new(&config, vocab.len()).unwrap();
+        for x in model.params_mut().values_mut() {
+            *x *= 3.0;
+        }
+        (vocab, model)
+    }
+
+    fn settings(temperature: f64) -> Settings {
+        Settings { temperature, ..Settings::default() }
+    }
+
+    /// The first `length` characters of each row.
+    fn write(batch: &mut Batch<f32>, length: usize, rows: usize) -> Vec<String> {
+        let mut texts = vec![String::new(); rows];
+        let ending = Ending::new(length, &[]).unwrap();
+        let show = |row: usize, piece: &str| -> Result<(), ()> {
+            texts[row] += piece;
+            Ok(())
+        };
+        batch.write(&ending, show).unwrap();
+        texts
+    }
+
+    #[test]
+    fn a_stream_goes_on_from_its_prompt() {
+        let cpu = Cpu::new(Some(1)).unwrap();
+        let (vocab, model) = model("aabc\nd");
+        let stream = |prompt: &str, temperature, step, length| -> String {
+            let rng = generator(1, Purpose::Sample, step);
+            let text = Generator::new(&model, &vocab, prompt, settings(temperature), rng, &cpu);
+            text.unwrap().take(length).collect()
+        };
+        assert_eq!(stream("abca", 2.0, 0, 60).chars().count(), 60);
+        assert_eq!(stream("abca", 2.0, 0, 60), stream("abca", 2.0, 0, 60));
+        assert_ne!(stream("abca", 2.0, 0, 60), stream("abca", 2.0, 1, 60));
+        assert_eq!(stream("", 2.0, 0, 60), stream("\n", 2.0, 0, 60), "an empty prompt is a newline");
+        // Greedy text is its own continuation, whether it was written or read.
+        let whole = stream("ab", 0.0, 0, 12);
+        assert_eq!(stream(&format!("ab{}", &whole[..5]), 0.0, 0, 12)[..7], whole[5..]);
+        let rng = generator(1, Purpose::Sample, 0);
+        let refused = Generator::new(&model, &vocab, "xa", Settings::default(), rng, &cpu);
+        assert!(matches!(refused.map(|_| ()), Err(Error::UnknownPrompt { .. })));
+    }
+
+    #[test]
+    fn every_row_is_what_it_would_be_alone() {
+        let (vocab, model) = model("the sea\nbird.");
+        let prompts = ["", "the sea", "b", "the bird.\nthe sea", "b", "e"];
+        let settings = Settings { repetition_penalty: 1.3, min_p: 0.01, ..settings(1.5) };
+        let starts = || prompts.iter().map(|p| Start::Prompt(p)).chain([Start::Random, Start::Random]).enumerate();
+        let seeded = |(at, start)| (start, generator(5, Purpose::Sample, at as u64));
+        for threads in [1, 3] {
+            let cpu = Cpu::new(Some(threads)).unwrap();
+            let mut together = Batch::new(&model, &vocab, starts().map(seeded), settings, &cpu).unwrap();
+            let texts = write(&mut together, 80, 8);
+            for (at, start) in starts() {
+                let mut alone = Batch::new(&model, &vocab, [seeded((at, start))], settings, &cpu).unwrap();
+                assert_eq!(write(&mut alone, 80, 1)[0], texts[at], "row {at}");
+                // The same to the bit: each is advanced to where the batch stopped.
+                while alone.rows[0].recent != together.rows[at].recent {
+                    alone.advance();
+                }
+                let v = vocab.len();
+                let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&alone.logits), bits(&together.logits[at * v..][..v]), "row {at}");
+            }
+            assert_ne!(texts[2], texts[4], "equal prompts, different streams");
+        }
+    }
+
+    #[test]
+    fn a_random_start_is_drawn_from_the_whole_vocabulary_and_shown() {
+        let cpu = Cpu::new(Some(1)).unwrap();
+        let (vocab, model) = model("aaaaaaaabc");
+        let starts = (0..300).map(|at| (Start::Random, generator(2, Purpose::Sample, at)));
+        let mut batch = Batch::new(&model, &vocab, starts, settings(0.0), &cpu).unwrap();
+        let firsts = write(&mut batch, 1, 300);
+        for letter in ["a", "b", "c"] {
+            // A third of 300 draws, give or take five standard errors.
+            let count = firsts.iter().filter(|text| *text == letter).count();
+            assert!((60..140).contains(&count), "{letter} {count}");
+        }
+        // It goes on from what was drawn.
+        let rng = || generator(2, Purpose::Sample, 0);
+        let mut drawn = Batch::new(&model, &vocab, [(Start::Random, rng())], settings(0.0), &cpu).unwrap();
+        let text = write(&mut drawn, 20, 1).remove(0);
+        let (first, rest) = text.split_at(1);
+        let told = Generator::new(&model, &vocab, first, settings(0.0), rng(), &cpu).unwrap();
+        assert_eq!(told.take(19).collect::<String>(), rest);
+    }
+
+    #[test]
+    fn the_penalty_sees_prompt_and_text_up_to_its_window() {
+        let cpu = Cpu::new(Some(1)).unwrap();
+        let (vocab, model) = model("abcdefghijklmnopqrstuvwxyz");
+        let settings = Settings { repetition_penalty: 1.7, ..settings(0.0) };
+        let rng = || generator(1, Purpose::Sample, 0);
+        let text: String = Generator::new(&model, &vocab, "abc", settings, rng(), &cpu).unwrap().take(150).collect();
+        // The same with all of prompt and text at hand.
+        let (mut tape, mut state, mut logits) = (Tape::new(&cpu), model.initial_state(1), vec![]);
+        let mut all = vocab.encode("t", "abc").unwrap();
+        for at in 0..153 {
+            if at == all.len() {
+                penalise(&mut logits, all.iter().rev().take(64).copied(), 1.7);
+                all.push(choose(&logits, &settings, &mut rng()) as u32);
+            }
+            model.step(&mut tape, &all[at..at + 1], &mut state, &mut logits).unwrap();
+        }
+        assert_eq!(vocab.decode(&all[3..]).unwrap(), text);
+        // What lies further back than the window is forgotten.
+        let long = "a".repeat(REPETITION_WINDOW);
+        let recent = |prompt: &str| -> Vec<u32> {
+            let batch = Batch::new(&model, &vocab, [(Start::Prompt(prompt), rng())], settings, &cpu).unwrap();
+            batch.rows[0].recent.iter().copied().collect()
+        };
+        assert_eq!(recent(&format!("xyz{long}")), recent(&long));
+        assert!(recent("").is_empty(), "the start token was not in the text");
+    }
+
+    #[test]
+    fn a_turn_goes_on_from_the_kept_state() {
+        let cpu = Cpu::new(Some(1)).unwrap();
+        let (vocab, model) = model("abcd");
+        let open = |prompt: &str| {
+            let rng = generator(1, Purpose::Sample, 0);
+            Batch::new(&model, &vocab, [(Start::Prompt(prompt), rng)], settings(0.0), &cpu).unwrap()
+        };
+        let mut talk = open("ab");
+        let first = write(&mut talk, 7, 1).remove(0);
+        talk.read(0, "cd").unwrap();
+        let second = write(&mut talk, 7, 1).remove(0);
+        assert_eq!(write(&mut open(&format!("ab{first}cd")), 7, 1)[0], second);
+        assert!(talk.read(0, "x").is_err());
+        assert_eq!(write(&mut open(&format!("ab{first}cd{second}")), 7, 1), write(&mut talk, 7, 1));
+    }
+
+    #[test]
+    fn unknown_is_never_written() {
+        let cpu = Cpu::new(Some(1)).unwrap();
+        let vocab = Vocab::fit_with_unknown("aabbc", 2, None).unwrap();
+        let config = Config { hidden_size: 4, ..Config::default() };
+        let mut model = LanguageModel::new(&config, 3).unwrap();
+        model.params_mut().set("decoder.bias", &[50.0, 1.0, 0.0]).unwrap();
+        let rng = generator(1, Purpose::Sample, 0);
+        let text = Generator::new(&model, &vocab, "c☃", settings(1.0), rng, &cpu).unwrap();
+        let text: String = text.take(200).collect();
+        assert!(text.chars().all(|c| "ab".contains(c)) && text.contains('a') && text.contains('b'), "{text}");
+    }
+
+    #[test]
+    fn bytes_come_out_as_whole_characters() {
+        let cpu = Cpu::new(Some(1)).unwrap();
+        let (vocab, config) = (Vocab::bytes(), Config { hidden_size: 4, ..Config::default() });
+        let mut model = LanguageModel::new(&config, 256).unwrap();
+        // Only these three bytes, whatever was read: their order is the draw's, so some sequences are broken.
+        let bias: Vec<f32> = (0..256).map(|b| if [0xe2, 0x98, 0x83].contains(&b) { 99.0 } else { -99.0 }).collect();
+        model.params_mut().set("decoder.bias", &bias).unwrap();
+        let rng = generator(1, Purpose::Sample, 0);
+        let text = Generator::new(&model, &vocab, "a", settings(1.0), rng, &cpu).unwrap();
+        let text: String = text.take(400).collect();
+        assert_eq!(text.chars().count(), 400);
+        assert!(text.contains('☃') && text.contains('\u{fffd}'), "{text}");
+        // A turn's text does not complete what was cut off before it.
+        let rng = generator(1, Purpose::Sample, 0);
+        let mut talk = Batch::new(&model, &vocab, [(Start::Prompt("a"), rng)], settings(1.0), &cpu).unwrap();
+        while talk.rows[0].utf8 == Utf8Stream::default() {
+            talk.advance();
+        }
+        talk.read(0, "b").unwrap();
+        assert_eq!((talk.rows[0].utf8.clone(), talk.take(0)), (Utf8Stream::default(), None));
+    }
+
+    #[test]
+    fn no_rows_and_too_many_are_refused() {
+        let cpu = Cpu::new(Some(1)).unwrap();
+        let (vocab, model) = model("ab");
+        let open = |rows| {
+            let starts = std::iter::repeat_n((Start::Prompt(""), generator(1, Purpose::Sample, 0)), rows);
+            Batch::new(&model, &vocab, starts, Settings::default(), &cpu).map(|_| ()).unwrap_err().to_string()
+        };
+        assert_eq!(open(0), "the number of samples is 0, expected 1 to 16384");
+        assert_eq!(open(usize::MAX), "the number of samples is more than 16384, expected 1 to 16384");
+    }
+}

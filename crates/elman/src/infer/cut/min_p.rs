@@ -1,0 +1,16 @@
+//! Holds the cut below a share of the likeliest. Refuses what is no share.
+
+use crate::error::Error;
+
+pub const HELP: &str = "Choose among characters at least P times as likely as the likeliest; 0 means all";
+pub const VALUE: &str = "P";
+pub const DEFAULT: f64 = 0.0;
+
+pub fn check(p: f64) -> Result<(), Error> {
+    super::range::probability("min_p", p)
+}
+
+/// How many weigh at least p, the likeliest weighing 1.
+pub fn kept(weights: &[f64], p: f64) -> usize {
+    weights.partition_point(|&weight| weight >= p)
+}

@@ -1,0 +1,15 @@
+//! Holds the way from a trained model to text: the choice of a token, many streams in one batch, where a text ends.
+//! Refuses to print: characters come out one by one, and the caller shows them.
+
+mod batch;
+mod choose;
+mod cut;
+mod ending;
+pub mod network;
+pub mod search;
+
+pub use batch::{Batch, Generator, Start};
+pub use choose::{REPETITION_WINDOW, choose, penalise};
+pub use cut::{CUTS, Cut, Settings};
+pub use ending::Ending;
+pub use network::Precision;

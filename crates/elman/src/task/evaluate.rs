@@ -1,0 +1,256 @@
+//! Holds the measures of a model on a text: its loss over the whole text, read as one stream, and each line's by itself.
+//! Refuses a text without a prediction in it, and characters the model does not know.
+
+use elman_kernels::{Cpu, Element, pad, softmax};
+
+use crate::{
+    autodiff::tape::Tape,
+    data::{Tokens, Vocab, Window},
+    error::Error,
+    infer::Precision,
+    nn::model::LanguageModel,
+};
+
+/// Steps handed to the model at once. Fixed: a figure must not depend on anything but model and text.
+const CHUNK: usize = 1024;
+
+/// How well a model predicts a text.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Evaluation {
+    /// Mean nats per predicted token.
+    pub loss: f64,
+    /// Perplexity, exp(loss).
+    pub ppl: f64,
+    /// Bits per token, loss / ln 2: per character, or per byte where bytes are the tokens.
+    pub bpc: f64,
+    /// Bits per byte of the predicted tokens' text.
+    pub bits_per_byte: f64,
+    /// Tokens of the text; one prediction fewer was made.
+    pub tokens: usize,
+}
+
+/// Reads `text` as one stream from the zero state: n-1 predictions for n tokens.
+///
+/// Errors: fewer than 2 tokens; a character outside the vocabulary; for characters, a text that is not UTF-8.
+pub fn evaluate<E: Element>(
+    model: &LanguageModel<E>,
+    vocab: &Vocab,
+    text: impl AsRef<[u8]>,
+    tape: &mut Tape<E>,
+) -> Result<Evaluation, Error> {
+    let (ids, bytes) = encode(vocab, text.as_ref())?;
+    let whole = evaluate_ids(model, &ids, bytes, tape, &mut || true)?;
+    Ok(whole.expect("nobody ends it"))
+}
+
+/// As [`evaluate`], with the model's weights in `precision`, one step after another, as sampling has them. With full ones
+/// the loss has the bits of [`evaluate`]'s.
+pub fn evaluate_with<E: Element>(
+    model: &LanguageModel<E>,
+    vocab: &Vocab,
+    text: impl AsRef<[u8]>,
+    precision: Precision,
+    cpu: &Cpu,
+) -> Result<Evaluation, Error> {
+    let (ids, bytes) = encode(vocab, text.as_ref())?;
+    let mut stepper = model.stepper_with(cpu, precision)?;
+    let mut state = model.stepper_state(&stepper);
+    let (mut logits, mut losses) = (Vec::new(), Vec::new());
+    let whole = measure(&ids, bytes, &mut || true, |inputs, targets| {
+        let row = pad(model.vocab_size());
+        logits.resize(inputs.len() * row, E::ZERO);
+        losses.resize(inputs.len(), E::ZERO);
+        for (&token, logits) in inputs.iter().zip(logits.chunks_exact_mut(row)) {
+            stepper.step(token, &mut state, logits)?;
+        }
+        softmax::cross_entropy(cpu, model.vocab_size(), targets, E::ONE, &mut logits, &mut losses)?;
+        Ok(losses.iter().map(|loss| loss.to_f64()).sum())
+    })?;
+    Ok(whole.expect("nobody ends it"))
+}
+
+/// The ids of a text, and the bytes of its predicted part.
+fn encode(vocab: &Vocab, text: &[u8]) -> Result<(Tokens, usize), Error> {
+    let ids = vocab.encode_bytes("the text", text)?;
+    if ids.len() < 2 {
+        let (name, got, unit) = ("the text".into(), ids.len(), vocab.unit(ids.len()));
+        return Err(Error::ShortText { name, got, unit, expected: "2".into() });
+    }
+    Ok((Tokens::Memory(ids), vocab.predicted_bytes(text)))
+}
+
+/// What a model thinks of a line.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Line {
+    /// Which, from 1.
+    pub line: usize,
+    /// Natural logarithm of the line's probability: the sum over its tokens, 0 for an empty line.
+    pub log_prob: f64,
+    /// Tokens of the line, all of them predicted; its end is none.
+    pub tokens: usize,
+}
+
+/// Reads each line of `text` by itself, from the zero state and [`Vocab::start`] (a line's end, where the model knows it):
+/// no line depends on another. A carriage return is a part of its line.
+///
+/// Errors: a character outside the vocabulary; for characters, a text that is not UTF-8.
+pub fn evaluate_lines<E: Element>(
+    model: &LanguageModel<E>,
+    vocab: &Vocab,
+    text: impl AsRef<[u8]>,
+    tape: &mut Tape<E>,
+) -> Result<Vec<Line>, Error> {
+    let text = text.as_ref();
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    let mut lines = Vec::new();
+    for (at, line) in text.split(|&byte| byte == b'\n').enumerate() {
+        let targets = vocab.encode_bytes(&format!("line {} of the text", at + 1), line)?;
+        let inputs: Vec<u32> = std::iter::once(vocab.start()).chain(targets.iter().copied()).collect();
+        let (mut state, mut nats) = (model.initial_state(1), 0.0);
+        for (inputs, targets) in inputs[..targets.len()].chunks(CHUNK).zip(targets.chunks(CHUNK)) {
+            nats += model.loss_sum(tape, inputs, targets, &mut state)?;
+        }
+        lines.push(Line { line: at + 1, log_prob: 0.0 - nats, tokens: targets.len() });
+    }
+    Ok(lines)
+}
+
+/// The same for tokens; `bytes` is how long the predicted part of their text is. None as soon as `goes_on`, asked again
+/// and again, says no.
+pub(crate) fn evaluate_ids<E: Element>(
+    model: &LanguageModel<E>,
+    ids: &Tokens,
+    bytes: usize,
+    tape: &mut Tape<E>,
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Result<Option<Evaluation>, Error> {
+    let mut state = model.initial_state(1);
+    measure(ids, bytes, goes_on, |inputs, targets| model.loss_sum(tape, inputs, targets, &mut state))
+}
+
+/// Chunk by chunk: `nats` is the sum of the losses of a chunk's predictions. None where `goes_on` says no before the end.
+fn measure(
+    ids: &Tokens,
+    bytes: usize,
+    goes_on: &mut dyn FnMut() -> bool,
+    mut nats_of: impl FnMut(&[u32], &[u32]) -> Result<f64, Error>,
+) -> Result<Option<Evaluation>, Error> {
+    let predictions = ids.len().saturating_sub(1);
+    if predictions == 0 {
+        return Err(Error::ShortText {
+            name: "the text".into(),
+            got: ids.len(),
+            unit: if ids.len() == 1 { "character" } else { "characters" },
+            expected: "2".into(),
+        });
+    }
+    let (mut nats, mut read) = (0.0, Window::default());
+    for at in (0..predictions).step_by(CHUNK) {
+        if !goes_on() {
+            return Ok(None);
+        }
+        let count = CHUNK.min(predictions - at);
+        let chunk = ids.at(at..at + count + 1, &mut read)?;
+        nats += nats_of(&chunk[..count], &chunk[1..])?;
+    }
+    let loss = nats / predictions as f64;
+    Ok(Some(Evaluation {
+        loss,
+        ppl: libm::exp(loss),
+        bpc: loss / std::f64::consts::LN_2,
+        bits_per_byte: nats / std::f64::consts::LN_2 / bytes as f64,
+        tokens: ids.len(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Cell, Config};
+
+    #[test]
+    fn one_stream_equals_one_step_at_a_time() {
+        let (first, second): (String, String) = ("aé☃ b\n".repeat(200), "ba é".repeat(300));
+        let text = first + &second;
+        let vocab = Vocab::fit(&text, "");
+        let config = Config { hidden_size: 5, ..Config::default() };
+        let model: LanguageModel<f64> = LanguageModel::new(&config, vocab.len()).unwrap();
+        let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
+        let got = evaluate(&model, &vocab, &text, &mut tape).unwrap();
+
+        let ids = vocab.encode("t", &text).unwrap();
+        let (mut state, mut logits, mut nats) = (model.initial_state(1), vec![], 0.0);
+        for pair in ids.windows(2) {
+            model.step(&mut tape, &pair[..1], &mut state, &mut logits).unwrap();
+            let sum: f64 = logits.iter().map(|x| x.exp()).sum();
+            nats += sum.ln() - logits[pair[1] as usize];
+        }
+        let n = ids.len() - 1;
+        assert!(n > 2 * CHUNK, "the state must be carried over a chunk's end");
+        assert_eq!(got.tokens, n + 1);
+        assert!((got.loss - nats / n as f64).abs() < 1e-12, "{} {}", got.loss, nats / n as f64);
+        assert!((got.ppl - got.loss.exp()).abs() < 1e-12);
+        assert!((got.bpc - got.loss / 2.0_f64.ln()).abs() < 1e-12);
+        let bytes = (text.len() - 1) as f64;
+        assert!((got.bits_per_byte - got.bpc * n as f64 / bytes).abs() < 1e-12);
+    }
+
+    #[test]
+    fn steps_have_the_bits_of_the_whole_and_narrow_weights_come_near() {
+        let text = "the sea\nbird. ".repeat(120);
+        let vocab = Vocab::fit(&text, "");
+        let cpu = Cpu::new(Some(2)).unwrap();
+        for (cell, embed) in [(Cell::Lstm, 0), (Cell::Gru, 7), (Cell::RnnTanh, 0)] {
+            let config = Config { cell, embed, hidden_size: 40, ..Config::default() };
+            let model: LanguageModel<f32> = LanguageModel::new(&config, vocab.len()).unwrap();
+            let full = evaluate(&model, &vocab, &text, &mut Tape::new(&cpu)).unwrap();
+            let with = |precision| evaluate_with(&model, &vocab, &text, precision, &cpu).unwrap();
+            assert_eq!(with(Precision::Full), full, "{cell:?}");
+            for precision in [Precision::Bf16, Precision::Int8] {
+                // Weights of 1/sqrt(40) and below move by a 256th at most, logits by a hundredth or so.
+                let difference = (with(precision).loss - full.loss).abs();
+                assert!(difference > 0.0 && difference < 0.01, "{cell:?} {precision:?}: {difference}");
+            }
+        }
+        let error = |text| evaluate_with(&zeros(&vocab), &vocab, text, Precision::Int8, &cpu).unwrap_err().to_string();
+        assert_eq!(error("t"), "the text has 1 character, expected at least 2");
+    }
+
+    fn zeros(vocab: &Vocab) -> LanguageModel<f32> {
+        LanguageModel::zeros(&Config::default(), vocab.len()).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_scored_by_itself() {
+        let vocab = Vocab::fit("ab\n", "");
+        let config = Config { hidden_size: 5, ..Config::default() };
+        let model: LanguageModel<f64> = LanguageModel::new(&config, 3).unwrap();
+        let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
+        let long = "ab".repeat(CHUNK);
+        let lines = evaluate_lines(&model, &vocab, format!("ab\n\nb\nab\n{long}\n"), &mut tape).unwrap();
+        let tokens: Vec<_> = lines.iter().map(|line| (line.line, line.tokens)).collect();
+        assert_eq!(tokens, [(1, 2), (2, 0), (3, 1), (4, 2), (5, 2 * CHUNK)]);
+        assert_eq!((lines[1].log_prob, lines[0].log_prob), (0.0, lines[3].log_prob), "no line depends on another");
+        // Each is the stream that begins with a newline.
+        for (line, text) in [(0, "\nab"), (2, "\nb"), (4, &format!("\n{long}"))] {
+            let whole = evaluate(&model, &vocab, text, &mut tape).unwrap();
+            let want = -whole.loss * lines[line].tokens as f64;
+            assert!((lines[line].log_prob - want).abs() < 1e-9, "{text} {} {want}", lines[line].log_prob);
+        }
+        assert_eq!(evaluate_lines(&model, &vocab, "a", &mut tape).unwrap().len(), 1);
+        let error = evaluate_lines(&model, &vocab, "a\nac", &mut tape).unwrap_err().to_string();
+        assert!(error.starts_with("character 'c' (U+0063) at position 1 of line 2 of the text is not"), "{error}");
+    }
+
+    #[test]
+    fn too_little_text_and_unknown_characters_are_refused() {
+        let vocab = Vocab::fit("ab", "");
+        let config = Config { hidden_size: 2, ..Config::default() };
+        let model: LanguageModel<f32> = LanguageModel::new(&config, 2).unwrap();
+        let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
+        let mut message = |text| evaluate(&model, &vocab, text, &mut tape).unwrap_err().to_string();
+        assert_eq!(message("a"), "the text has 1 character, expected at least 2");
+        assert_eq!(message(""), "the text has 0 characters, expected at least 2");
+        assert!(message("abc").starts_with("character 'c' (U+0063) at position 2 of the text is not"));
+    }
+}

@@ -1,0 +1,292 @@
+//! Holds an estimate of the memory a training run takes, and what the machine has to give, compared before anything of
+//! that size is made. Refuses to be exact: it counts what grows with the configuration.
+
+use std::fs;
+
+use elman_kernels::{head, pad};
+
+use crate::config::{Config, Dtype, InitialState};
+use crate::error::Error;
+use crate::nn::shards::is_worth_it;
+
+/// Units in a panel of gates, columns in a panel of anything else.
+const UNITS: usize = 16;
+const PANEL: usize = 64;
+/// Rows that an evaluation hands to the model at once.
+const EVALUATION_ROWS: usize = 1024;
+
+/// Bytes that a run of `config` on `vocab_size` tokens takes at most, validating on `validation` more of them, beside the
+/// program and the text. Saturates.
+///
+/// Parameters, gradients and moments; the buffers of a step and of a validation, which are kept; and the larger of what
+/// comes and goes with a step and with a save.
+pub(crate) fn training_bytes(config: &Config, vocab_size: usize, validation: usize) -> usize {
+    let parameters = parameters(config, vocab_size);
+    let moments = config.optimizer.moments().len();
+    let rows = config.seq_len.saturating_mul(config.batch);
+    let halves = usize::from(is_worth_it(rows, config.batch, parameters.packed));
+    let held = parameters.packed.saturating_mul(2 + halves + moments);
+    // The file, and a tensor on its way into it: as numbers, as bytes.
+    let saved = parameters.logical.saturating_mul(1 + moments).saturating_add(parameters.largest.saturating_mul(2));
+    let logits = |rows: usize| head::rows_at_once(rows, vocab_size).saturating_mul(pad(vocab_size));
+    // Each half has room for logits of its own.
+    let of_step = match halves {
+        0 => logits(rows),
+        _ => logits(config.seq_len.saturating_mul(config.batch.div_ceil(2))).saturating_mul(2),
+    };
+    let step = rows.saturating_mul(step_row(config)).saturating_add(of_step);
+    let draws = rows.saturating_mul(dropped(config) / 2);
+    // Pieces of one length, and a last one of another.
+    let (predictions, whole) = (validation.saturating_sub(1), EVALUATION_ROWS);
+    let evaluated = if predictions > whole { whole + predictions % whole } else { predictions };
+    // A validation's logits stand where those of a step did, if there is room and the step was not done in halves.
+    let more_logits = if halves > 0 || logits(evaluated) > logits(rows) { logits(evaluated) } else { 0 };
+    let evaluation = evaluated.saturating_mul(evaluation_row(config)).saturating_add(more_logits);
+    let kept = held.saturating_add(step).saturating_add(evaluation);
+    // A step's weights stand across for its way back, and this memory is kept, as the draws are.
+    let kept = kept.saturating_add(draws).saturating_add(parameters.largest.saturating_mul(2 + 2 * halves));
+    // Pairs of bfloat16, half as many as numbers: of the weight and of the one across, of the rows on both sides of it.
+    let paired = rows.saturating_mul((widest_gates(config) + widest(config)) / 2).saturating_add(of_step / 2);
+    let kept = match config.dtype {
+        Dtype::Bf16 => kept.saturating_add(paired).saturating_add(parameters.largest.saturating_mul(1 + halves)),
+        Dtype::F32 | Dtype::F64 => kept,
+    };
+    kept.saturating_add(saved).saturating_mul(config.dtype.bytes())
+}
+
+/// Sums over the layers what `of` their width is. Saturates.
+fn over_layers(config: &Config, of: impl Fn(usize) -> usize) -> usize {
+    config.hidden_sizes().into_iter().map(of).fold(0, usize::saturating_add)
+}
+
+/// The width of the widest layer.
+fn widest(config: &Config) -> usize {
+    config.hidden_sizes().into_iter().map(pad).max().unwrap_or_default()
+}
+
+/// Numbers of a position's outputs that go through dropout.
+fn dropped(config: &Config) -> usize {
+    let last = pad(config.hidden_size);
+    let between = if config.dropout > 0.0 { over_layers(config, pad).saturating_sub(last) } else { 0 };
+    between + if config.output_dropout > 0.0 { last } else { 0 }
+}
+
+/// Numbers of a layer's gates at one position.
+fn gates(config: &Config, hidden_size: usize) -> usize {
+    match config.cell.gates() {
+        1 => hidden_size.next_multiple_of(PANEL),
+        _ => 4 * pad(hidden_size),
+    }
+}
+
+/// Numbers of the widest layer's gates at one position.
+fn widest_gates(config: &Config) -> usize {
+    config.hidden_sizes().into_iter().map(|hidden| gates(config, hidden)).max().unwrap_or_default()
+}
+
+/// Numbers that a position of a batch takes in a step, forward and backward.
+fn step_row(config: &Config) -> usize {
+    let states = 1 + usize::from(config.cell.has_cell());
+    let layers = over_layers(config, |hidden| gates(config, hidden) + states * pad(hidden));
+    // Gradients are handed down: of a layer's output and of what dropout left of the one below, or of two outputs.
+    let gradients = if dropped(config) > 0 || config.num_layers > 1 { 2 } else { 1 };
+    let outputs = dropped(config).saturating_add(gradients * widest(config));
+    layers.saturating_add(outputs).saturating_add(2 * pad(config.embed))
+}
+
+/// Numbers that a position takes in an evaluation, where a layer's gates and cells give way to the next one's.
+fn evaluation_row(config: &Config) -> usize {
+    let hidden = widest(config);
+    let cells = usize::from(config.cell.has_cell());
+    let outputs = over_layers(config, pad).saturating_add(cells * hidden);
+    outputs.saturating_add(gates(config, hidden) + pad(config.embed))
+}
+
+/// Numbers in the parameters.
+struct Parameters {
+    /// As they lie in memory.
+    packed: usize,
+    /// As they lie in a file.
+    logical: usize,
+    /// In the largest tensor of a file, about.
+    largest: usize,
+}
+
+fn parameters(config: &Config, vocab_size: usize) -> Parameters {
+    let (widths, gates) = (config.hidden_sizes(), config.cell.gates());
+    let (mut packed, mut logical, mut largest) = (0_usize, 0_usize, 0_usize);
+    let mut add = |rows: usize, of_packed: usize, cols: usize| {
+        let numbers = rows.saturating_mul(cols);
+        packed = packed.saturating_add(of_packed.saturating_mul(cols));
+        logical = logical.saturating_add(numbers);
+        largest = largest.max(numbers);
+    };
+    if config.embed > 0 && !config.tied {
+        add(config.embed, pad(config.embed), vocab_size);
+    }
+    for (layer, &hidden) in widths.iter().enumerate() {
+        let panels = if gates == 1 { hidden.div_ceil(PANEL) } else { hidden.div_ceil(UNITS) };
+        let input = match (layer, config.embed) {
+            (0, 0) => vocab_size,
+            (0, embed) => embed,
+            _ => widths[layer - 1],
+        };
+        add(gates * hidden, panels * PANEL, input);
+        add(gates * hidden, panels * PANEL, hidden + 2);
+        if config.initial_state == InitialState::Learned {
+            add(hidden, pad(hidden), 1 + usize::from(config.cell.has_cell()));
+        }
+    }
+    add(vocab_size, vocab_size.next_multiple_of(PANEL), config.hidden_size + 1);
+    Parameters { packed, logical, largest }
+}
+
+/// Errors: a run of `config` takes more memory than the machine, or the limit it runs under, has left.
+pub(crate) fn check(config: &Config, vocab_size: usize, validation: usize) -> Result<(), Error> {
+    needs(training_bytes(config, vocab_size, validation))
+}
+
+/// Errors: `bytes` are more than there is, as far as the system tells.
+pub(crate) fn needs(bytes: usize) -> Result<(), Error> {
+    let refuse = |left: Option<u64>| Error::Memory { bytes, left };
+    if let Some(left) = left().filter(|&left| left < bytes as u64) {
+        return Err(refuse(Some(left)));
+    }
+    let mut memory: Vec<u8> = Vec::new();
+    memory.try_reserve_exact(bytes).map_err(|_| refuse(None))
+}
+
+/// Bytes this process can still take: the least of what the machine, its control group and its own limits leave. None
+/// where the system does not tell.
+fn left() -> Option<u64> {
+    let read = |path: &str| fs::read_to_string(path).ok();
+    let status = read("/proc/self/status").unwrap_or_default();
+    let limits = read("/proc/self/limits").unwrap_or_default();
+    let machine = read("/proc/meminfo").and_then(|text| {
+        Some(kilobytes(&text, "MemAvailable:")?.saturating_add(kilobytes(&text, "SwapFree:").unwrap_or(0)))
+    });
+    let limit = |name: &str, used: &str| Some(soft_limit(&limits, name)?.saturating_sub(kilobytes(&status, used)?));
+    let group = read("/proc/self/cgroup").and_then(|groups| group_left(&groups, |path| read(path)));
+    let own = [limit("Max address space", "VmSize:"), limit("Max data size", "VmData:")];
+    [machine, group].into_iter().chain(own).flatten().min()
+}
+
+/// A line `NAME   12 kB` in bytes.
+fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// The soft limit in a line of `/proc/self/limits`; None where there is none.
+fn soft_limit(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+}
+
+/// What the control groups of `/proc/self/cgroup`, and all above them, leave: of version 2, whose one line is `0::PATH`,
+/// and of version 1's memory controller, `N:memory:PATH`. `read` reads a file.
+fn group_left(groups: &str, read: impl Fn(&str) -> Option<String>) -> Option<u64> {
+    let number = |path: String| read(&path)?.trim().parse::<u64>().ok();
+    let mut least = None;
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let (root, limit, used) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max", "memory.current"),
+            "memory" => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+            _ => continue,
+        };
+        let mut path = path.trim_end_matches('/');
+        loop {
+            let of = |name: &str| number(format!("{root}{path}/{name}"));
+            if let Some(limit) = of(limit) {
+                let left = limit.saturating_sub(of(used).unwrap_or(0));
+                least = Some(least.map_or(left, |least: u64| least.min(left)));
+            }
+            let Some((above, _)) = path.rsplit_once('/') else { break };
+            path = above;
+        }
+    }
+    least
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Cell, OptimizerKind},
+        nn::model::LanguageModel,
+    };
+
+    #[test]
+    fn the_estimate_grows_with_every_size_and_never_wraps() {
+        let base = training_bytes(&Config::default(), 65, 8000);
+        // Two layers of 256 over 64 x 64: 18 MB of parameters, moments and two halves' gradients, 12 of a save, 76 of a step, 15 of
+        // a validation.
+        assert!((115_000_000..130_000_000).contains(&base), "{base}");
+        assert!(training_bytes(&Config::default(), 65, 0) < base - 10_000_000);
+        let more = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            training_bytes(&config, 65, 8000)
+        };
+        assert!(more(|c| c.seq_len *= 2) > base);
+        assert!(more(|c| c.batch *= 2) > base);
+        assert!(more(|c| c.num_layers *= 2) > base);
+        assert!(more(|c| c.hidden_size *= 2) > base);
+        assert!(more(|c| c.optimizer = OptimizerKind::Sgd) < base);
+        assert!(more(|c| (c.dropout, c.output_dropout) = (0.0, 0.0)) < base);
+        let huge =
+            Config { seq_len: 1 << 24, batch: 1 << 20, num_layers: 64, hidden_size: 1 << 16, ..Config::default() };
+        assert!(training_bytes(&huge, usize::MAX / 2, usize::MAX) == usize::MAX);
+        assert!(matches!(check(&huge, 65, 9), Err(Error::Memory { .. })));
+    }
+
+    #[test]
+    fn the_parameters_are_counted_as_they_are() {
+        for &cell in Cell::ALL {
+            for (embed, hidden_size) in [(0, 20), (9, 64), (16, 100)] {
+                let config = Config { cell, embed, hidden_size, num_layers: 3, ..Config::default() };
+                let widths = Some(vec![7, 40, hidden_size]);
+                let tied = Config { embed: hidden_size, tied: true, hidden_sizes: widths, ..config.clone() };
+                let tied = Config { initial_state: InitialState::Learned, ..tied };
+                for config in [config, tied] {
+                    let model: LanguageModel<f32> = LanguageModel::new(&config, 70).unwrap();
+                    let Parameters { packed, logical, largest } = parameters(&config, 70);
+                    assert_eq!(
+                        (packed, logical),
+                        (model.params().values().len(), model.params().count()),
+                        "{config:?}"
+                    );
+                    let names: Vec<&str> = model.params().names().collect();
+                    let lengths = names.iter().filter_map(|name| Some(model.params().get(name)?.len()));
+                    assert!(lengths.max().is_some_and(|most| (most..=2 * most).contains(&largest)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_the_least_that_any_limit_leaves() {
+        let files = |path: &str| {
+            let text = match path {
+                "/sys/fs/cgroup/a/b/memory.max" => "max\n",
+                "/sys/fs/cgroup/a/memory.max" => "1000\n",
+                "/sys/fs/cgroup/a/memory.current" => "300\n",
+                "/sys/fs/cgroup/memory.max" => "5000\n",
+                "/sys/fs/cgroup/memory/x/memory.limit_in_bytes" => "900\n",
+                "/sys/fs/cgroup/memory/x/memory.usage_in_bytes" => "1000\n",
+                _ => return None,
+            };
+            Some(text.to_string())
+        };
+        assert_eq!(group_left("0::/a/b\n", files), Some(700));
+        assert_eq!(group_left("0::/\n", files), Some(5000));
+        assert_eq!(group_left("4:memory:/x\n3:cpu:/x\n", files), Some(0));
+        assert_eq!(group_left("nonsense\n\n0::/z", |_| None), None);
+        assert_eq!(kilobytes("VmSize:\t  12 kB\nMemAvailable:    7 kB\n", "MemAvailable:"), Some(7168));
+        let limits = "Max data size             unlimited            unlimited            bytes\n\
+                      Max address space         536870912            unlimited            bytes\n";
+        assert_eq!(soft_limit(limits, "Max address space"), Some(536_870_912));
+        assert_eq!(soft_limit(limits, "Max data size"), None);
+    }
+}
