@@ -8,6 +8,7 @@ use std::{
     path::Path,
 };
 
+use elman_kernels::recurrent::Cell as FusedCell;
 use elman_kernels::{
     Buffer, Cpu,
     recurrent::{self, Dims, Input, Inputs, Weights},
@@ -39,7 +40,7 @@ pub fn curves() -> Vec<Curve> {
     let (optimizer, lr, dtype) = (OptimizerKind::Adam, 1e-3, Dtype::F32);
     let adam = |batch, seq_len| Work::Train { batch, seq_len, optimizer, lr, dtype };
     let lstm =
-        |hidden_size, embed, vocab_size| Sizes { cell: Cell::Lstm, num_layers: 1, hidden_size, embed, vocab_size };
+        |hidden_size, embed, vocab_size| Sizes { cell: Cell::LSTM, num_layers: 1, hidden_size, embed, vocab_size };
     let curve = |letter, what, values: &[usize], row: &dyn Fn(usize) -> (Sizes, Work)| {
         let point = |&value: &usize| {
             let (sizes, work) = row(value);
@@ -116,7 +117,7 @@ pub const DECAY_STEPS: usize = 100_000;
 /// Of those, the steps of one call.
 const DECAY_CALL: usize = 100;
 /// The cells that decay.
-pub const DECAY_CELLS: [Cell; 3] = [Cell::RnnTanh, Cell::Lstm, Cell::Gru];
+pub const DECAY_CELLS: [FusedCell; 3] = [FusedCell::RnnTanh, FusedCell::Lstm, FusedCell::Gru];
 
 /// A layer of 128 units, 8 rows, that forgets a little of its state at each step and adds nothing to it: over
 /// [`DECAY_STEPS`] the state falls to a millionth or to where rounding holds it.
@@ -130,7 +131,7 @@ pub struct Decay {
 
 impl Decay {
     /// The layer of `cell`.
-    pub fn new(cell: Cell) -> Decay {
+    pub fn new(cell: FusedCell) -> Decay {
         let d = Dims { cell, seq_len: DECAY_CALL, batch: 8, input_size: 1, hidden_size: 128, reverse: false };
         let (h, gates) = (d.hidden_size, cell.gates());
         let kept = libm::exp2(-20.0 / DECAY_STEPS as f64);

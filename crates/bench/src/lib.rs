@@ -9,10 +9,10 @@ use elman::autodiff::params::Params;
 use elman::autodiff::tape::Tape;
 use elman::config::{Cell, Config, Dtype, OptimizerKind};
 use elman::error::Error;
-use elman::infer::{Precision, network::Network};
+use elman::infer::{Precision, Session};
 use elman::nn::model::LanguageModel;
-use elman::nn::recurrent::State;
 use elman::nn::shards::Shards;
+use elman::nn::state::State;
 use elman::rng::{Purpose, generator, uniform};
 use elman::train::optim::{Optimizer, clip};
 
@@ -82,7 +82,7 @@ pub fn rows() -> Vec<Row> {
         work: Work::Train { batch, seq_len, optimizer, lr, dtype: Dtype::F32 },
     };
     let adam = (OptimizerKind::Adam, 1e-3);
-    let (lstm, gru, rnn) = (Cell::Lstm, Cell::Gru, Cell::RnnTanh);
+    let (lstm, gru, rnn) = (Cell::LSTM, Cell::GRU, Cell::RNN_TANH);
     let mut rows = vec![
         train(sizes(rnn, 1, 100, 0, 65), 1, 50, OptimizerKind::Adagrad, 0.01),
         train(sizes(lstm, 2, 256, 0, 59), 64, 24, adam.0, adam.1),
@@ -255,7 +255,7 @@ impl Runner {
     pub fn threads(&self) -> Option<usize> {
         match self {
             Runner::Train(_) => None,
-            Runner::Sample(sampling) => sampling.network.threads(),
+            Runner::Sample(sampling) => sampling.session.threads(),
         }
     }
 
@@ -263,7 +263,7 @@ impl Runner {
     pub fn bytes(&self) -> Option<usize> {
         match self {
             Runner::Train(_) => None,
-            Runner::Sample(sampling) => sampling.network.bytes(),
+            Runner::Sample(sampling) => sampling.session.bytes(),
         }
     }
 }
@@ -324,10 +324,9 @@ impl Training {
 
 /// Streams that take the likeliest token each time.
 pub struct Sampling {
-    network: Network<LanguageModel<f32>, f32>,
+    session: Session<f32>,
     vocab_size: usize,
     inputs: Vec<u32>,
-    logits: Vec<f32>,
 }
 
 impl Sampling {
@@ -335,9 +334,9 @@ impl Sampling {
         let Work::Sample { streams, precision } = row.work else {
             unreachable!("a row that samples");
         };
-        let network = Network::new(row.model()?, precision, streams, cpu)?;
+        let session = Session::new(row.model()?.network(), streams, precision, cpu)?;
         let inputs = (0..streams).map(|i| (i % row.sizes.vocab_size) as u32).collect();
-        Ok(Sampling { network, vocab_size: row.sizes.vocab_size, inputs, logits: Vec::new() })
+        Ok(Sampling { session, vocab_size: row.sizes.vocab_size, inputs })
     }
 
     /// Mean loss of a fixed text, read by every stream; from the zero state.
@@ -346,8 +345,8 @@ impl Sampling {
         let mut nats = 0.0;
         for (&input, &target) in inputs.iter().zip(&targets) {
             self.inputs.fill(input);
-            self.network.step(&self.inputs, &mut self.logits)?;
-            let logits: Vec<f64> = self.logits[..self.vocab_size].iter().map(|&x| f64::from(x)).collect();
+            let logits = self.session.step_tokens(&self.inputs)?;
+            let logits: Vec<f64> = logits[..self.vocab_size].iter().map(|&x| f64::from(x)).collect();
             let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = logits.iter().map(|x| libm::exp(x - largest)).sum();
             nats += largest + libm::log(sum) - logits[target as usize];
@@ -356,8 +355,9 @@ impl Sampling {
     }
 
     fn step(&mut self) -> Result<(), Error> {
-        self.network.step(&self.inputs, &mut self.logits)?;
-        for (input, logits) in self.inputs.iter_mut().zip(self.logits.chunks_exact(self.vocab_size)) {
+        let Sampling { session, vocab_size, inputs } = self;
+        let outputs = session.step_tokens(inputs)?;
+        for (input, logits) in inputs.iter_mut().zip(outputs.chunks_exact(*vocab_size)) {
             let likeliest = (1..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best });
             *input = likeliest as u32;
         }

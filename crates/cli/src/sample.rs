@@ -134,7 +134,7 @@ fn write_texts<E: Element>(prompts: &[&str], samples: usize, mut batch: Batch<E>
 fn talk<'a, E: Element + 'a>(
     prompt: &[String],
     ending: &Ending,
-    open: impl Fn(&str) -> anyhow::Result<Batch<'a, E>>,
+    open: impl Fn(&str) -> anyhow::Result<Batch<E>>,
     tell_seed: impl FnOnce(),
 ) -> anyhow::Result<ExitCode> {
     let (mut stdin, mut out) = (io::stdin().lock(), io::stdout().lock());

@@ -76,7 +76,7 @@ fn adding(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<Option<u64>, Er
     let config = Config { forget_bias: 4.0, clip: 10.0, ..config };
     let mut model = Forecaster::<f32>::new(&config, 2, 1)?;
     let input_bias = "rnn.bias_ih_l0";
-    if let (Cell::Lstm, Some(mut bias)) = (cell, model.params().get(input_bias)) {
+    if let (Cell::LSTM, Some(mut bias)) = (cell, model.params().get(input_bias)) {
         bias[..config.hidden_size].iter_mut().for_each(|bias| *bias -= 3.0);
         model.params_mut().set(input_bias, &bias)?;
     }
@@ -136,7 +136,7 @@ fn reber(rng: &mut ChaCha8Rng) -> (Vec<u32>, Vec<Vec<u32>>) {
 /// Whether, at every step of 256 fresh strings, every legal symbol is likelier than every other; tried until 40,000 are read.
 fn grammar(cpu: &Cpu, seed: u64, most: u64) -> Result<Option<u64>, Error> {
     let task = TaskSettings::Tag(Tag { bidirectional: false, ..Tag::default() });
-    let config = config(task, Cell::Lstm, 32, 1e-2, seed);
+    let config = config(task, Cell::LSTM, 32, 1e-2, seed);
     let mut model = Tagger::<f32>::new(&config, Input::Tokens(SYMBOLS.len()), SYMBOLS.len())?;
     let mut work = Loop::new(&config, cpu, model.params());
     let draw = |count: usize, mut rng: ChaCha8Rng| {
@@ -172,7 +172,7 @@ fn grammar(cpu: &Cpu, seed: u64, most: u64) -> Result<Option<u64>, Error> {
 /// Share of the right labels on bits of length 41 to 500, after training on lengths up to 40: is the number of ones odd?
 fn parity(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<f64, Error> {
     let task = TaskSettings::Tag(Tag { bidirectional: false, ..Tag::default() });
-    let config = config(task, cell, 32, if cell == Cell::RnnTanh { 2e-3 } else { 5e-3 }, seed);
+    let config = config(task, cell, 32, if cell == Cell::RNN_TANH { 2e-3 } else { 5e-3 }, seed);
     let mut model = Tagger::<f32>::new(&config, Input::Tokens(2), 2)?;
     let mut work = Loop::new(&config, cpu, model.params());
     let draw = |from: usize, to: usize, count: usize, mut rng: ChaCha8Rng| {
@@ -216,9 +216,9 @@ fn main() -> Result<(), Error> {
     let (seeds, steps) = (numbers.first().copied(), numbers.get(1).copied());
     let cpu = Cpu::new(None)?;
     let cell = match args.get(1).map(String::as_str) {
-        Some("rnn") => Cell::RnnTanh,
-        Some("gru") => Cell::Gru,
-        _ => Cell::Lstm,
+        Some("rnn") => Cell::RNN_TANH,
+        Some("gru") => Cell::GRU,
+        _ => Cell::LSTM,
     };
     let taken = |what: &str, all: &[Option<u64>], most: u64| {
         let solved = all.iter().flatten().count();

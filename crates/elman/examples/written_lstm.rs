@@ -6,10 +6,10 @@
 
 use std::time::Instant;
 
-use elman::autodiff::nodes::{Sequence, StateVars};
+use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::{Declaration, ParamId, Params};
 use elman::rng::{Purpose, generator};
-use elman::{Cpu, Element, Error, autodiff::tape::Tape, autodiff::tape::Var, nn::recurrent};
+use elman::{Cpu, Element, Error, autodiff::tape::Tape, autodiff::tape::Var, nn::Pass, nn::Recurrent, nn::Stack};
 use elman_kernels::recurrent::Cell;
 
 const T: usize = 64;
@@ -35,7 +35,7 @@ fn run<E: Element>(cpu: &Cpu, written: bool, passes: usize) -> Result<(Vec<E>, f
     let (mut d, mut other) = (Declaration::default(), Declaration::default());
     let (weight_ih, weight_hh) = (d.weight("weight_ih_l0", 4 * H, H), d.weight("weight_hh_l0", 4 * H, H));
     let ids = [weight_ih, weight_hh, d.bias("bias_ih_l0", 4 * H), d.bias("bias_hh_l0", 4 * H)];
-    let fused = recurrent::Recurrent::declare(&mut other, "", &recurrent::Stack::plain(Cell::Lstm, H, &[H]));
+    let fused: Stack<E> = Recurrent::plain(Cell::Lstm, H, &[H]).declare(&mut other, "");
     let mut params: Params<E> = if written { d } else { other }.zeros()?;
     // The same draws in the same order: both have the same parameters under the same names.
     params.fill_uniform(1.0 / (H as f64).sqrt(), &mut generator(1, Purpose::Init, 0));
@@ -48,11 +48,7 @@ fn run<E: Element>(cpu: &Cpu, written: bool, passes: usize) -> Result<(Vec<E>, f
         let state = [0, 1].map(|_| tape.leaf(H, &[E::ZERO; B * H], true));
         let y = match written {
             true => tape.scan(T, x, state, |t, x, s| lstm(t, &params, ids, x, s).map(|s| (s[0], s)))?.0,
-            false => {
-                let [hidden, cell] = state;
-                let before = vec![StateVars { hidden, cell: Some(cell) }];
-                fused.forward(&mut tape, &params, Sequence::Dense(x), &before, None, None)?.0
-            }
+            false => fused.as_layer().run(&mut tape, &params, Sequence::Dense(x), &state, &mut Pass::plain(B))?.0,
         };
         let loss = tape.mean(y)?;
         tape.backward(loss, &params, &mut grads)?;

@@ -42,7 +42,7 @@ fn of_steps(config: &Config, threads: usize) -> [usize; STEPS] {
 #[test]
 fn a_warm_step_allocates_nothing() {
     let mut runs = 0;
-    for cell in [Cell::Lstm, Cell::Gru, Cell::GruResetBefore, Cell::RnnTanh] {
+    for cell in [Cell::LSTM, Cell::GRU, Cell::GRU_RESET_BEFORE, Cell::RNN_TANH] {
         for (embed, optimizer, batches) in [
             (0, OptimizerKind::Adam, BatchKind::Rows),
             (0, OptimizerKind::Sgd, BatchKind::Random),

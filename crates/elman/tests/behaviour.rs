@@ -5,8 +5,8 @@
 use elman::autodiff::tape::Tape;
 use elman::config::{BatchKind, Cell, OptimizerKind};
 use elman::data::{Batch, Batches};
-use elman::nn::recurrent::State;
 use elman::nn::shards::Shards;
+use elman::nn::state::State;
 use elman::train::optim::Optimizer;
 use elman::{Config, Corpus, Cpu, LanguageModel, RunDir, Trainer};
 use elman_kernels::{Backend, softmax::IGNORED};

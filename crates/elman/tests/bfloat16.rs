@@ -18,7 +18,7 @@ fn config(cell: Cell, dtype: Dtype) -> Config {
 #[test]
 fn losses_stay_near_those_of_f32_and_every_backend_and_thread_count_gives_the_same_bytes() {
     let dir = quick_dir();
-    for cell in [Cell::Lstm, Cell::Gru, Cell::RnnTanh] {
+    for cell in [Cell::LSTM, Cell::GRU, Cell::RNN_TANH] {
         let run = |name: String| RunDir::create(dir.path().join(format!("{cell:?}{name}"))).unwrap();
         let trained = |dtype, cpu: &Cpu, run: &RunDir| {
             let config = Config { steps: Some(12), ..config(cell, dtype) };
@@ -47,7 +47,7 @@ fn losses_stay_near_those_of_f32_and_every_backend_and_thread_count_gives_the_sa
 #[test]
 fn a_run_resumes_to_the_same_bytes_and_its_file_is_of_f32() {
     let dir = quick_dir();
-    let config = config(Cell::Lstm, Dtype::Bf16);
+    let config = config(Cell::LSTM, Dtype::Bf16);
     let cpu = cpu();
     if !cpu.backend().multiplies_bfloat16() {
         let refusal = Trainer::new(config, &corpus(), &cpu).map(|_| ()).unwrap_err().to_string();

@@ -21,7 +21,7 @@ fn config(cell: Cell, dtype: Dtype) -> Config {
 #[test]
 fn double_precision_begins_as_single_does_and_goes_further() {
     let dir = quick_dir();
-    for cell in [Cell::Lstm, Cell::Gru, Cell::RnnTanh] {
+    for cell in [Cell::LSTM, Cell::GRU, Cell::RNN_TANH] {
         let run = |name: &str| RunDir::create(dir.path().join(format!("{cell:?}{name}"))).unwrap();
         let mut single = Trainer::<Language<f32>>::new(config(cell, Dtype::F32), &corpus(), &cpu()).unwrap();
         let mut double = Trainer::<Language<f64>>::new(config(cell, Dtype::F64), &corpus(), &cpu()).unwrap();
@@ -37,7 +37,7 @@ fn double_precision_begins_as_single_does_and_goes_further() {
 #[test]
 fn a_run_in_double_precision_resumes_to_the_same_bytes_at_any_number_of_threads() {
     let dir = quick_dir();
-    let config = config(Cell::Lstm, Dtype::F64);
+    let config = config(Cell::LSTM, Dtype::F64);
     let whole = RunDir::create(dir.path().join("whole")).unwrap();
     train(&mut Trainer::<Language<f64>>::new(config.clone(), &corpus(), &cpu()).unwrap(), &whole, 0);
     for (threads, cut) in [(1, 7), (3, 40)] {
@@ -68,7 +68,7 @@ fn a_run_in_double_precision_resumes_to_the_same_bytes_at_any_number_of_threads(
 fn no_number_is_taken_for_another() {
     let dir = quick_dir();
     let run = RunDir::create(dir.path().join("run")).unwrap();
-    let config = config(Cell::Gru, Dtype::F64);
+    let config = config(Cell::GRU, Dtype::F64);
     train(&mut Trainer::<Language<f64>>::new(config.clone(), &corpus(), &cpu()).unwrap(), &run, 2);
     let words = |error: elman::Error| error.to_string().replace(&run.path().display().to_string(), "RUN");
     let computed = "dtype is f64, expected f32, the numbers it is computed in";

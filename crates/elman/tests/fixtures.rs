@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::Declaration;
 use elman::autodiff::tape::{Tape, Var};
-use elman::nn::recurrent::{self, Recurrent, Stack};
+use elman::nn::{Pass, Recurrent, Stack};
 use elman::{Cpu, Element};
 use elman_kernels::pad;
 use elman_kernels::recurrent::Cell;
@@ -70,10 +70,11 @@ fn dense<E: Element>(padded: &[E], width: usize) -> Vec<f64> {
 fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     let (h, state_len) = (c.hidden_size, c.batch * c.hidden_size);
     let hidden_sizes = vec![h; c.num_layers];
-    let stack = Stack { bidirectional: c.bidirectional, ..Stack::plain(c.cell, c.input_size, &hidden_sizes) };
+    let recurrent =
+        Recurrent { bidirectional: c.bidirectional, ..Recurrent::plain(c.cell, c.input_size, &hidden_sizes) };
     let ways = if c.bidirectional { 2 } else { 1 };
     let mut declaration = Declaration::default();
-    let rnn = Recurrent::declare(&mut declaration, "", &stack);
+    let rnn: Stack<E> = recurrent.declare(&mut declaration, "");
     let mut params = declaration.zeros::<E>().unwrap();
     let names: Vec<String> = params.names().map(str::to_owned).collect();
     for name in &names {
@@ -85,7 +86,7 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
         params.set(name, &fill(c.number, tag, if place < 2 { weight_scale } else { 0 }, n)).unwrap();
     }
     let parts = if c.cell.has_cell() { 2 } else { 1 };
-    let mut state = rnn.zero_state::<E>(c.batch);
+    let mut state = rnn.as_layer().zero_state(c.batch);
     if c.given {
         for (letter, tag, s) in STATES.into_iter().take(parts) {
             let all = fill::<E>(c.number, tag, s, ways * c.num_layers * state_len);
@@ -100,13 +101,13 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     let rows = c.seq_len * c.batch;
     let x = tape.leaf(c.input_size, &padded(&fill(c.number, 1, 1, rows * c.input_size), c.input_size), true);
     let before = state.to_tape(&mut tape, true);
-    let (y, after) = rnn.forward(&mut tape, &params, Sequence::Dense(x), &before, None, None).unwrap();
+    let mut pass = Pass::plain(c.batch);
+    let (y, after) = rnn.as_layer().run(&mut tape, &params, Sequence::Dense(x), &before, &mut pass).unwrap();
 
     // Values first: a gradient may reuse their memory.
     let stack = |tape: &Tape<E>, vars: &[Var], part: usize, get: &dyn Fn(&Tape<E>, Var) -> Vec<f64>| {
         vars.iter().skip(part).step_by(parts).flat_map(|&var| get(tape, var)).collect::<Vec<f64>>()
     };
-    let (before, after): (Vec<Var>, Vec<Var>) = (recurrent::vars(&before).collect(), recurrent::vars(&after).collect());
     let value = |tape: &Tape<E>, var: Var| dense(tape.value(var), var.cols());
     let grad = |tape: &Tape<E>, var: Var| dense(tape.grad(var).unwrap(), h);
     let mut results = HashMap::new();

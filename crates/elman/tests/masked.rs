@@ -2,7 +2,7 @@
 //! that are already there; and what it promises to the bit. The kernels' own promises stand in their `tests/mask.rs`.
 
 use elman::Cpu;
-use elman::autodiff::nodes::{LayerIds, Sequence, StateVars};
+use elman::autodiff::nodes::{LayerIds, Sequence};
 use elman::autodiff::params::{Declaration, Params};
 use elman::autodiff::tape::{Tape, Var};
 use elman::check::{Loss, Verdict, check_tensor};
@@ -78,14 +78,16 @@ impl Problem {
         let leaves =
             [(I, &spoilt), (H, &values[5]), (H, &values[6])].map(|(n, x)| tape.dense_leaf(n, x, true).unwrap());
         let [x, hidden, cell] = leaves;
-        let before = StateVars { hidden, cell: self.cell.has_cell().then_some(cell) };
+        let before = [hidden, cell];
+        let before = if self.cell.has_cell() { &before[..] } else { &before[..1] };
+        let mut after = Vec::new();
         let sequence = match self.with_tokens {
             true => Sequence::Tokens { tokens: &TOKENS, vocab_size: I },
             false => Sequence::Dense(x),
         };
-        let (y, after) = tape.recurrent(&self.params, self.ids, sequence, before, Some(&PRESENT)).unwrap();
+        let y = tape.recurrent(&self.params, self.ids, sequence, before, &mut after, Some(&PRESENT)).unwrap();
         // What depends on the state before and on x besides: gradients that are there before the node's.
-        let outputs = [Some(y), Some(after.hidden), after.cell, Some(hidden), Some(cell)];
+        let outputs = [Some(y), Some(after[0]), after.get(1).copied(), Some(hidden), Some(cell)];
         let mut loss = Loss { value: 0.0, magnitude: 0.0 };
         for (var, tag) in outputs.into_iter().zip(11..).filter_map(|(var, tag)| Some((var?, tag))) {
             let weights = noise(var.rows() * H, tag);
@@ -144,10 +146,12 @@ fn a_row_ends_where_its_last_present_step_leaves_it() {
     for mut problem in problems() {
         let values = problem.values.clone();
         let (_, [x, hidden, cell]) = problem.run(&mut tape, &values, false);
-        let before = StateVars { hidden, cell: problem.cell.has_cell().then_some(cell) };
+        let before = [hidden, cell];
+        let before = if problem.cell.has_cell() { &before[..] } else { &before[..1] };
+        let mut after = Vec::new();
         let (params, ids) = (&problem.params, problem.ids);
-        let (y, after) = tape.recurrent(params, ids, Sequence::Dense(x), before, Some(&PRESENT)).unwrap();
-        let (y, last) = (tape.dense_value(y), tape.dense_value(after.hidden));
+        let y = tape.recurrent(params, ids, Sequence::Dense(x), before, &mut after, Some(&PRESENT)).unwrap();
+        let (y, last) = (tape.dense_value(y), tape.dense_value(after[0]));
         for b in 0..ROWS {
             let present = |t: &usize| PRESENT[t * ROWS + b];
             let end = if ids.reverse { (0..T).find(present) } else { (0..T).rev().find(present) };
@@ -157,7 +161,7 @@ fn a_row_ends_where_its_last_present_step_leaves_it() {
             };
             assert_eq!(&last[b * H..][..H], want, "row {b} of {ids:?}");
         }
-        let refused = tape.recurrent(params, ids, Sequence::Dense(x), before, Some(&PRESENT[1..]));
+        let refused = tape.recurrent(params, ids, Sequence::Dense(x), before, &mut after, Some(&PRESENT[1..]));
         assert_eq!(refused.unwrap_err().to_string(), "present has 19 elements, expected T * B = 20");
     }
 }

@@ -5,8 +5,8 @@ use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::{Declaration, Params};
 use elman::autodiff::tape::Tape;
 use elman::config::{Cell, InitialState};
-use elman::nn::recurrent::{Recurrent, Stack};
 use elman::nn::shards::Shards;
+use elman::nn::{Layer, Pass, Recurrent, Stack};
 use elman::rng::{Purpose, generator};
 use elman::{Config, Cpu, LanguageModel};
 
@@ -19,7 +19,7 @@ fn tape() -> Tape<f64> {
 
 fn base() -> Config {
     let (dropout, output_dropout) = (0.0, 0.0);
-    Config { cell: Cell::Lstm, hidden_size: 6, num_layers: 2, embed: 6, dropout, output_dropout, ..Config::default() }
+    Config { cell: Cell::LSTM, hidden_size: 6, num_layers: 2, embed: 6, dropout, output_dropout, ..Config::default() }
 }
 
 fn tokens(n: usize, salt: usize) -> Vec<u32> {
@@ -59,14 +59,14 @@ fn tied_weights_are_one_weight_in_two_places() {
 
 #[test]
 fn a_learned_initial_state_equals_the_same_state_given() {
-    for cell in [Cell::Lstm, Cell::Gru] {
+    for cell in [Cell::LSTM, Cell::GRU] {
         let config = Config { cell, ..base() };
         let learned = Config { initial_state: InitialState::Learned, ..config.clone() };
         let mut learned = LanguageModel::<f64>::new(&learned, V).unwrap();
         let mut plain = LanguageModel::<f64>::zeros(&config, V).unwrap();
         let names: Vec<String> = learned.params().names().map(str::to_owned).collect();
         let initial: Vec<&String> = names.iter().filter(|name| name.contains("initial_")).collect();
-        assert_eq!(initial.len(), if cell == Cell::Lstm { 4 } else { 2 });
+        assert_eq!(initial.len(), if cell == Cell::LSTM { 4 } else { 2 });
         let mut given = plain.initial_state(B);
         for (k, name) in initial.iter().enumerate() {
             assert!(learned.params().get(name).unwrap().iter().all(|&x| x == 0.0), "{name} does not begin with zero");
@@ -158,13 +158,12 @@ fn the_reverse_direction_is_the_forward_one_on_the_sequence_turned_round() {
     let (cols, hidden, seq_len) = (3, 5, 6);
     for &cell in Cell::ALL {
         let mut declaration = Declaration::default();
-        let one_layer = Stack::plain(cell, cols, &[5]);
-        let stack = Stack { bidirectional: true, ..one_layer };
-        let both = Recurrent::declare(&mut declaration, "", &stack);
+        let both = Recurrent { bidirectional: true, ..Recurrent::plain(cell, cols, &[5]) };
+        let both: Stack<f64> = both.declare(&mut declaration, "");
         let mut params = declaration.zeros::<f64>().unwrap();
         params.fill_uniform(0.7, &mut generator(1, Purpose::Init, 0));
         let mut declaration = Declaration::default();
-        let one = Recurrent::declare(&mut declaration, "", &Stack::plain(cell, cols, &[hidden]));
+        let one: Stack<f64> = Recurrent::plain(cell, cols, &[hidden]).declare(&mut declaration, "");
         let mut turned = declaration.zeros::<f64>().unwrap();
         for name in turned.names().map(str::to_owned).collect::<Vec<_>>() {
             turned.set(&name, &params.get(&format!("{name}_reverse")).unwrap()).unwrap();
@@ -172,12 +171,14 @@ fn the_reverse_direction_is_the_forward_one_on_the_sequence_turned_round() {
         let x: Vec<f64> = (0..seq_len * B * cols).map(|i| ((i * i) % 17) as f64 / 8.0 - 1.0).collect();
         let steps_back =
             |rows: &[f64], width: usize| -> Vec<f64> { rows.chunks(B * width).rev().flatten().copied().collect() };
-        let run = |rnn: &Recurrent, params: &Params<f64>, x: &[f64]| {
+        let states = one.states().len();
+        let run = |rnn: &Stack<f64>, params: &Params<f64>, x: &[f64]| {
+            let rnn = rnn.as_layer();
             let mut tape = tape();
             let x = tape.dense_leaf(cols, x, false).unwrap();
             let before = rnn.begin(&mut tape, params, &rnn.initial_state(params, B), false).unwrap();
-            let (y, after) = rnn.forward(&mut tape, params, Sequence::Dense(x), &before, None, None).unwrap();
-            let last = after.last().unwrap().hidden;
+            let (y, after) = rnn.run(&mut tape, params, Sequence::Dense(x), &before, &mut Pass::plain(B)).unwrap();
+            let last = after[after.len() - states];
             (tape.dense_value(y), tape.dense_value(last))
         };
         let (y, last) = run(&both, &params, &x);

@@ -16,7 +16,7 @@ use runs::{assert_same, config, corpus, cpu, go_on, quick_dir, run_until, times}
 fn every_cell_optimizer_dropout_and_number_of_threads_resumes_to_the_same_bytes() {
     let (cuts, mut random, mut resumes) = (times("ELMAN_CUTS", 1), 11_u64, 0);
     let dir = quick_dir();
-    for cell in [Cell::RnnTanh, Cell::Gru, Cell::Lstm] {
+    for cell in [Cell::RNN_TANH, Cell::GRU, Cell::LSTM] {
         for optimizer in [OptimizerKind::Adam, OptimizerKind::RmsProp, OptimizerKind::Nesterov] {
             for dropout in [0.0, 0.3] {
                 let base = Config { cell, optimizer, dropout, output_dropout: dropout, lr: 1e-3, ..config() };

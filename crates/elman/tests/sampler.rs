@@ -141,7 +141,7 @@ fn a_stream_equals_the_whole_bit_for_bit_and_takes_no_more_memory_however_long()
             early = resident();
         }
     }
-    let bits = |state: &elman::nn::recurrent::State<f32>| -> Vec<u32> {
+    let bits = |state: &elman::nn::state::State<f32>| -> Vec<u32> {
         state.tensors().into_iter().flat_map(|(_, _, values)| values).map(f32::to_bits).collect()
     };
     assert_eq!(bits(&state), bits(&steps_state));

@@ -1,10 +1,10 @@
 //! What must hold of `scan`, whatever the step: it equals the unrolled tape and the fused layer, halves equal the whole,
 //! neither threads nor backends change a bit, and 10,000 steps need no deep stack.
 
-use elman::autodiff::nodes::{Sequence, StateVars};
+use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::{Declaration, ParamId, Params};
 use elman::autodiff::tape::{Tape, Var};
-use elman::nn::recurrent::{Recurrent, Stack};
+use elman::nn::{Pass, Recurrent, Stack};
 use elman::{Cpu, Element, Error};
 use elman_kernels::recurrent::Cell;
 use elman_kernels::{Backend, pad};
@@ -74,7 +74,7 @@ enum How {
 /// y, the last states, then the gradients by x, h0, c0 and every parameter.
 fn run<E: Element>(cpu: &Cpu, how: How, seq_len: usize, batch: usize, recording: bool) -> Vec<Vec<E>> {
     let mut declaration = Declaration::default();
-    let fused = Recurrent::declare(&mut declaration, "", &Stack::plain(Cell::Lstm, I, &[H]));
+    let fused: Stack<E> = Recurrent::plain(Cell::Lstm, I, &[H]).declare(&mut declaration, "");
     let (written, mut params) = Written::declare::<E>();
     if how == How::Fused {
         params = declaration.zeros().unwrap();
@@ -91,9 +91,9 @@ fn run<E: Element>(cpu: &Cpu, how: How, seq_len: usize, batch: usize, recording:
     let step = |tape: &mut Tape<E>, x: Var, states: [Var; 2]| written.step(tape, &params, x, states);
     let (ys, after) = match how {
         How::Fused => {
-            let before = vec![StateVars { hidden: states[0], cell: Some(states[1]) }];
-            let (y, after) = fused.forward(&mut tape, &params, Sequence::Dense(x), &before, None, None).unwrap();
-            (vec![y], [after[0].hidden, after[0].cell.unwrap()])
+            let mut pass = Pass::plain(batch);
+            let (y, after) = fused.as_layer().run(&mut tape, &params, Sequence::Dense(x), &states, &mut pass).unwrap();
+            (vec![y], [after[0], after[1]])
         }
         How::Scan => {
             let (y, after) = tape.scan(seq_len, x, states, step).unwrap();

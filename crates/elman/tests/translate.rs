@@ -113,7 +113,7 @@ fn padding_changes_no_bit_and_a_batch_is_its_pairs_one_by_one() {
             let what = format!("{cell:?}, {attention:?}, input feeding {feeding}");
             padding_and_batches::<f32>(&config(cell, attention, feeding, 1 + at % 2, at % 3 > 0), &what);
         }
-        padding_and_batches::<f64>(&config(Cell::Lstm, attention, feeding, 2, false), "in double precision");
+        padding_and_batches::<f64>(&config(Cell::LSTM, attention, feeding, 2, false), "in double precision");
     }
 }
 
@@ -121,7 +121,7 @@ fn padding_changes_no_bit_and_a_batch_is_its_pairs_one_by_one() {
 fn no_logit_depends_on_a_later_token_and_all_do_on_what_is_read() {
     let cpu = Cpu::new(Some(1)).unwrap();
     for (attention, feeding) in KINDS {
-        let (pairs, model) = prepared::<f32>(&config(Cell::Lstm, attention, feeding, 2, true));
+        let (pairs, model) = prepared::<f32>(&config(Cell::LSTM, attention, feeding, 2, true));
         let mut tape = Tape::new(&cpu);
         let longest = (0..pairs.count()).max_by_key(|&at| pairs.lengths()[at]).unwrap();
         let batch = pairs.batch::<f32>(&[longest, longest], 0);
@@ -188,7 +188,7 @@ fn writing_token_by_token_gives_the_logits_of_the_whole() {
 fn gradients_are_those_of_central_differences() {
     let cpu = Cpu::new(Some(1)).unwrap();
     for (attention, feeding) in KINDS {
-        let config = Config { hidden_size: 4, embed: 3, ..config(Cell::Lstm, attention, feeding, 1, true) };
+        let config = Config { hidden_size: 4, embed: 3, ..config(Cell::LSTM, attention, feeding, 1, true) };
         let (pairs, mut model) = prepared::<f64>(&config);
         let batch = pairs.batch(&[0, 1, 2, 3], 1);
         let mut tape = Tape::new(&cpu);

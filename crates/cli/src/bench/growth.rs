@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use elman::Cpu;
-use elman::config::Cell;
 use elman::files::atomic_file::write_atomic;
 use elman::train::{Control, Event};
 use elman_bench::growth::{DECAY_CELLS, DECAY_STEPS, Decay, NORMAL, SUBNORMAL, TEXTS, curves, on_text, write_text};
+use elman_kernels::recurrent::Cell;
 use plotters::prelude::*;
 use serde::Serialize;
 

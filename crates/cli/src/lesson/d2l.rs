@@ -68,7 +68,7 @@ pub fn chars(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let base = recipe("d2l-perplexity", PERPLEXITY)?;
     // The seconds are those of PyTorch 2.15 on two cores of a machine with AVX-512.
     for (cell, most, pytorch, its_time) in
-        [(Cell::RnnTanh, 1.4, 1.34, 37), (Cell::Gru, 1.08, 1.04, 85), (Cell::Lstm, 1.08, 1.05, 36)]
+        [(Cell::RNN_TANH, 1.4, 1.34, 37), (Cell::GRU, 1.08, 1.04, 85), (Cell::LSTM, 1.08, 1.05, 36)]
     {
         let (trainer, losses, seconds) = epochs(setting, &Config { cell, ..base.clone() }, &corpus)?;
         let name = cell.name().to_uppercase();

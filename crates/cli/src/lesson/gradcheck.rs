@@ -5,7 +5,7 @@ use elman::autodiff::nodes::{LinearIds, Sequence};
 use elman::autodiff::params::{Declaration, Params};
 use elman::autodiff::tape::Tape;
 use elman::check::{Finding, Loss, Verdict, check_tensor};
-use elman::nn::recurrent::{Recurrent, Stack, State};
+use elman::nn::{Pass, Recurrent, Stack, State};
 use elman::rng::{Purpose, generator, uniform};
 use elman::{Cpu, Error};
 use elman_kernels::recurrent::Cell;
@@ -67,7 +67,7 @@ const PRINTED: [Printed; 3] = [
 
 /// The network: stacked layers, an affine head, cross-entropy summed over the steps, its mean over the batch.
 struct Toy {
-    rnn: Recurrent,
+    rnn: Stack<f64>,
     head: LinearIds,
     params: Params<f64>,
     tape: Tape<f64>,
@@ -79,7 +79,7 @@ struct Toy {
 impl Toy {
     fn new(cpu: &Cpu, cell: Cell, layers: usize) -> Result<Toy, Error> {
         let mut declaration = Declaration::default();
-        let rnn = Recurrent::declare(&mut declaration, "", &Stack::plain(cell, D, &vec![H; layers]));
+        let rnn = Recurrent::plain(cell, D, &vec![H; layers]).declare(&mut declaration, "");
         let head =
             LinearIds { weight: declaration.weight("decoder.weight", M, H), bias: declaration.bias("decoder.bias", M) };
         let params = declaration.zeros()?;
@@ -87,7 +87,7 @@ impl Toy {
         // A sum of twelve draws is near enough to a normal one.
         let inputs = (0..T * N * D).map(|_| (0..12).map(|_| uniform(&mut rng)).sum::<f64>() - 6.0).collect();
         let targets = (0..T * N).map(|_| (uniform(&mut rng) * 10.0) as u32).collect();
-        Ok(Toy { state: rnn.zero_state(N), rnn, head, params, tape: Tape::new(cpu), inputs, targets })
+        Ok(Toy { state: rnn.as_layer().zero_state(N), rnn, head, params, tape: Tape::new(cpu), inputs, targets })
     }
 
     /// Draws the parameters: deviation `scale` over the root of the columns, biases of deviation `bias`.
@@ -113,7 +113,7 @@ impl Toy {
         tape.start(grads.is_some());
         let x = tape.dense_leaf(D, &self.inputs, false)?;
         let before = self.state.to_tape(tape, false);
-        let (y, _) = self.rnn.forward(tape, &self.params, Sequence::Dense(x), &before, None, None)?;
+        let (y, _) = self.rnn.as_layer().run(tape, &self.params, Sequence::Dense(x), &before, &mut Pass::plain(N))?;
         let logits = tape.linear(&self.params, self.head, M, y)?;
         let (mean, sum) = tape.cross_entropy(logits, &self.targets)?;
         if let Some(grads) = grads {

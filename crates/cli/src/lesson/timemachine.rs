@@ -5,7 +5,7 @@ use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::Declaration;
 use elman::autodiff::tape::Tape;
 use elman::data::{Batch, Batches};
-use elman::nn::recurrent::{Recurrent, Stack};
+use elman::nn::Recurrent;
 use elman::rng::{Purpose, generator};
 use elman::train::{Control, Event};
 use elman::{Cpu, Trainer, Vocab};
@@ -156,18 +156,18 @@ fn one_hot(cpu: &Cpu, text: &str, report: &mut Report) -> anyhow::Result<()> {
         vocab.decode(&back)?,
     );
     let mut declaration = Declaration::default();
-    let rnn = Recurrent::declare(&mut declaration, "", &Stack::plain(Cell::RnnTanh, size, &[32]));
+    let rnn = Recurrent::plain(Cell::RnnTanh, size, &[32]).declare::<f32>(&mut declaration, "");
     let mut params = declaration.zeros::<f32>()?;
     params.fill_uniform(0.1, &mut generator(1, Purpose::Init, 0));
     let mut tape = Tape::new(cpu);
     let mut output = |is_dense: bool| -> Result<Vec<f32>, elman::Error> {
         tape.start(false);
-        let state = rnn.zero_state(1).to_tape(&mut tape, false);
+        let state = rnn.as_layer().zero_state(1).to_tape(&mut tape, false);
         let x = match is_dense {
             true => Sequence::Dense(tape.dense_leaf(size, &vectors, false)?),
             false => Sequence::Tokens { tokens: &ids, vocab_size: size },
         };
-        let (y, _) = rnn.forward(&mut tape, &params, x, &state, None, None)?;
+        let (y, _) = rnn.as_layer().run(&mut tape, &params, x, &state, &mut elman::nn::Pass::plain(1))?;
         Ok(tape.dense_value(y))
     };
     let (dense, tokens) = (output(true)?, output(false)?);

@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use elman::autodiff::tape::Tape;
 use elman::config::Cell;
 use elman::files::atomic_file::write_atomic;
-use elman::nn::recurrent::{State, vars};
+use elman::nn::state::State;
 use elman::{Config, Corpus, Cpu, Error, LanguageModel};
 use plotters::prelude::*;
 
@@ -36,7 +36,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let base = recipe("vanishing-gradient", RECIPE)?;
     let mut panels: Vec<(&str, Vec<Curve>)> = vec![("untrained", Vec::new()), ("trained", Vec::new())];
     let mut worst: f64 = 0.0;
-    for cell in [Cell::RnnTanh, Cell::Lstm, Cell::Gru] {
+    for cell in [Cell::RNN_TANH, Cell::LSTM, Cell::GRU] {
         let config = Config { cell, ..base.clone() };
         let trainer = train(&config, &corpus, &setting.cpu, |_, _| {})?;
         let windows = Windows::new(&trainer.vocab().encode(corpus.name(), corpus.text())?);
@@ -115,16 +115,16 @@ fn last_loss(
     }
     let mut grads = model.params().zeros_like();
     tape.backward(loss, model.params(), &mut grads)?;
-    Ok((sum / ROWS as f64, vars(&before).map(|part| tape.dense_grad(part)).collect()))
+    Ok((sum / ROWS as f64, before.into_iter().map(|part| tape.dense_grad(part)).collect()))
 }
 
 /// The curves of a model, one for each part of its state, and the largest relative error of a gradient against central
 /// differences along itself.
 fn measure(cpu: &Cpu, model: &LanguageModel<f64>, windows: &Windows, cell: Cell) -> Result<(Vec<Curve>, f64), Error> {
     let names: &[&str] = match cell {
-        Cell::RnnTanh | Cell::RnnRelu => &["RNN h"],
-        Cell::Lstm => &["LSTM h", "LSTM c"],
-        Cell::Gru | Cell::GruResetBefore => &["GRU h"],
+        Cell::LSTM => &["LSTM h", "LSTM c"],
+        Cell::GRU => &["GRU h"],
+        _ => &["RNN h"],
     };
     let (mut tape, mut worst) = (Tape::new(cpu), 0.0_f64);
     let mut curves: Vec<Curve> = names.iter().map(|&name| Curve { name, norms: Vec::new() }).collect();

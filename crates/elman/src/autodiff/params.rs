@@ -15,19 +15,66 @@ use crate::rng::{self, ChaCha8Rng};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParamId(usize);
 
+/// How the values of a fresh parameter are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Start {
+    /// Drawn as the configuration says.
+    #[default]
+    Drawn,
+    /// Drawn as an embedding.
+    Embedding,
+    /// Drawn as the blocks of a recurrent weight, each with as many rows as columns.
+    Square,
+    /// All this number; nothing is drawn.
+    Constant(f64),
+}
+
+/// What is known of a parameter beside its values.
 #[derive(Clone, Debug)]
 struct Entry {
     name: String,
     shape: Vec<usize>,
     layout: Layout,
     range: Range<usize>,
+    start: Start,
+    /// Units of the recurrent layer that it belongs to.
+    units: Option<usize>,
+    /// Rows of a bias that are a forget gate's.
+    forget_gate: Range<usize>,
+    /// Its shape in words.
+    formula: String,
+}
+
+/// A declared parameter.
+pub(crate) struct Declared<'a> {
+    pub name: &'a str,
+    pub shape: &'a [usize],
+    /// The shape in words.
+    pub formula: &'a str,
+}
+
+/// How a parameter starts, for whoever draws it.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    /// Its name.
+    pub name: String,
+    /// Its logical shape.
+    pub shape: Vec<usize>,
+    /// How its values are made.
+    pub start: Start,
+    /// Units of the recurrent layer that it belongs to; None elsewhere.
+    pub units: Option<usize>,
+    /// Rows of a bias that are a forget gate's; empty elsewhere.
+    pub forget_gate: Range<usize>,
 }
 
 /// All parameters of a model, or one number for each of them (a gradient, a moment).
 #[derive(Clone, Debug)]
 pub struct Params<E> {
     entries: Arc<Vec<Entry>>,
-    values: Buffer<E>,
+    /// Shared by copies until one of them changes.
+    values: Arc<Buffer<E>>,
 }
 
 /// Declares the parameters of a model before their memory is made.
@@ -63,22 +110,88 @@ impl Declaration {
     }
 
     fn push(&mut self, name: String, shape: Vec<usize>, layout: Layout) -> ParamId {
-        let start = self.entries.last().map_or(0, |e| e.range.end);
-        self.entries.push(Entry { name, shape, layout, range: start..start.saturating_add(layout.packed_len()) });
+        let first = self.entries.last().map_or(0, |e| e.range.end);
+        let range = first..first.saturating_add(layout.packed_len());
+        self.entries.push(Entry {
+            name,
+            shape,
+            layout,
+            range,
+            start: Start::Drawn,
+            units: None,
+            forget_gate: 0..0,
+            formula: String::new(),
+        });
         ParamId(self.entries.len() - 1)
     }
 
-    /// The names and logical shapes of what was declared.
-    pub(crate) fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
-        self.entries.iter().map(|entry| (entry.name.as_str(), &entry.shape[..]))
+    /// Adds a table whose rows are picked by tokens, in a layout that has a row for each.
+    pub fn embedding(&mut self, name: impl Into<String>, layout: Layout) -> ParamId {
+        let id = self.matrix(name, layout);
+        self.starts_as(id, Start::Embedding);
+        id
     }
 
-    /// Makes the memory, all zero. Errors: the system does not have it.
+    /// Says how the values of a fresh parameter are made.
+    pub fn starts_as(&mut self, id: ParamId, start: Start) {
+        self.entries[id.0].start = start;
+    }
+
+    /// Says that a parameter belongs to a recurrent layer of so many units: its draws are as wide as that layer's.
+    pub fn of_units(&mut self, id: ParamId, units: usize) {
+        self.entries[id.0].units = Some(units);
+    }
+
+    /// Says that rows of a bias are a forget gate's, to which the configured forget bias is added.
+    pub fn forget_gate(&mut self, id: ParamId, rows: Range<usize>) {
+        self.entries[id.0].forget_gate = rows;
+    }
+
+    /// Number of parameters, without padding. Saturates.
+    pub fn count(&self) -> usize {
+        self.logical_lens().fold(0, usize::saturating_add)
+    }
+
+    /// Elements of the packed memory. Saturates.
+    pub fn packed_len(&self) -> usize {
+        self.entries.last().map_or(0, |e| e.range.end)
+    }
+
+    /// Elements of the largest parameter, without padding. Saturates.
+    pub fn largest(&self) -> usize {
+        self.logical_lens().max().unwrap_or_default()
+    }
+
+    fn logical_lens(&self) -> impl Iterator<Item = usize> {
+        self.entries.iter().map(|e| e.layout.rows().saturating_mul(e.layout.cols()))
+    }
+
+    /// Says how messages write the shape of a parameter, such as `[4*hidden_size, input_size]`.
+    pub fn formula(&mut self, id: ParamId, formula: impl Into<String>) {
+        self.entries[id.0].formula = formula.into();
+    }
+
+    /// What was declared, in order.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = Declared<'_>> {
+        self.entries.iter().map(|entry| Declared {
+            name: &entry.name,
+            shape: &entry.shape,
+            formula: if entry.formula.is_empty() { "the model's" } else { &entry.formula },
+        })
+    }
+
+    /// Makes the memory, all zero. Errors: the system does not have it; two parameters of one name.
     pub fn zeros<E: Element>(self) -> Result<Params<E>, Error> {
-        let len = self.entries.last().map_or(0, |e| e.range.end);
+        let mut names: Vec<&str> = self.entries.iter().map(|e| e.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let expected = "a name of its own".to_string();
+            return Err(Error::Setting { name: "parameter", got: pair[0].to_string(), expected });
+        }
+        let len = self.packed_len();
         let values =
             Buffer::try_zeros(len).ok_or(Error::Memory { bytes: len.saturating_mul(size_of::<E>()), left: None })?;
-        Ok(Params { entries: Arc::new(self.entries), values })
+        Ok(Params { entries: Arc::new(self.entries), values: Arc::new(values) })
     }
 }
 
@@ -112,7 +225,7 @@ impl<E: Element> Params<E> {
             let (name, expected) = (name.into(), entry.shape.clone());
             return Err(Error::Shape { name, got: vec![values.len()], expected });
         }
-        entry.layout.pack(values, &mut self.values[entry.range.clone()]);
+        entry.layout.pack(values, &mut Arc::make_mut(&mut self.values)[entry.range.clone()]);
         Ok(())
     }
 
@@ -121,8 +234,17 @@ impl<E: Element> Params<E> {
         for entry in self.entries.iter() {
             let mut draw = || E::from_f64((2.0 * rng::uniform(rng) - 1.0) * bound);
             let logical: Vec<E> = (0..entry.layout.rows() * entry.layout.cols()).map(|_| draw()).collect();
-            entry.layout.pack(&logical, &mut self.values[entry.range.clone()]);
+            entry.layout.pack(&logical, &mut Arc::make_mut(&mut self.values)[entry.range.clone()]);
         }
+    }
+
+    /// How each parameter starts, in the order of the model.
+    pub fn fresh(&self) -> Vec<Fresh> {
+        let fresh = |e: &Entry| {
+            let (name, shape, forget_gate) = (e.name.clone(), e.shape.clone(), e.forget_gate.clone());
+            Fresh { name, shape, start: e.start, units: e.units, forget_gate }
+        };
+        self.entries.iter().map(fresh).collect()
     }
 
     /// Number of parameters, without padding.
@@ -137,7 +259,7 @@ impl<E: Element> Params<E> {
 
     /// The same places, all zero: a gradient or a moment. Allocates.
     pub fn zeros_like(&self) -> Params<E> {
-        Params { entries: self.entries.clone(), values: Buffer::zeros(self.values.len()) }
+        Params { entries: self.entries.clone(), values: Arc::new(Buffer::zeros(self.values.len())) }
     }
 
     /// The flat packed memory. Padding is zero and must stay so.
@@ -147,14 +269,14 @@ impl<E: Element> Params<E> {
 
     /// The flat packed memory. Padding is zero and must stay so.
     pub fn values_mut(&mut self) -> &mut [E] {
-        &mut self.values
+        &mut Arc::make_mut(&mut self.values)[..]
     }
 
     /// Adds another's numbers, each to the one in its place.
     pub(crate) fn add(&mut self, cpu: &Cpu, more: &Params<E>) {
         let _part = cpu.part("sum of halves");
         let more = &more.values[..];
-        cpu.fill(&mut self.values, 1024, 8, |start, part| {
+        cpu.fill(&mut Arc::make_mut(&mut self.values)[..], 1024, 8, |start, part| {
             part.iter_mut().zip(&more[start..]).for_each(|(sum, &more)| *sum += more);
         });
     }
@@ -176,7 +298,7 @@ impl<E: Element> Params<E> {
 
     /// The packed memory of each parameter, in the order of the model.
     pub fn each_mut(&mut self) -> impl Iterator<Item = &mut [E]> {
-        let mut rest = &mut self.values[..];
+        let mut rest = &mut Arc::make_mut(&mut self.values)[..];
         self.entries.iter().map(move |entry| {
             let (this, after) = std::mem::take(&mut rest).split_at_mut(entry.range.len());
             rest = after;
@@ -201,13 +323,13 @@ impl<E: Element> Params<E> {
 
     /// The packed memory of one parameter.
     pub fn slice_mut(&mut self, id: ParamId) -> &mut [E] {
-        &mut self.values[self.entries[id.0].range.clone()]
+        &mut Arc::make_mut(&mut self.values)[self.entries[id.0].range.clone()]
     }
 
     /// The packed memories of several different parameters at once.
     pub fn slices_mut<const N: usize>(&mut self, ids: [ParamId; N]) -> [&mut [E]; N] {
         let ranges = ids.map(|id| self.entries[id.0].range.clone());
-        self.values.get_disjoint_mut(ranges).expect("the parameters of one layer are different")
+        Arc::make_mut(&mut self.values).get_disjoint_mut(ranges).expect("the parameters of one layer are different")
     }
 
     fn entry(&self, name: &str) -> Option<&Entry> {

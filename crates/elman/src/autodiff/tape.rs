@@ -47,15 +47,6 @@ impl Var {
     }
 }
 
-/// The state of one layer and direction on the tape, each part `[B, H]`.
-#[derive(Clone, Copy, Debug)]
-pub struct StateVars {
-    /// h.
-    pub hidden: Var,
-    /// c, where the cell has one.
-    pub cell: Option<Var>,
-}
-
 /// A recorded computation: what it read, what it wrote and what backward needs.
 pub(crate) trait Node<E: Element>: Any + Send + std::fmt::Debug {
     /// Turns the gradients by the outputs into gradients by inputs and parameters, adding to what is there.
@@ -102,7 +93,7 @@ pub(crate) struct Lists<E> {
     pub tokens: Spare<u32>,
     pub draws: Spare<u16>,
     pub present: Spare<bool>,
-    pub states: Spare<StateVars>,
+    pub vars: Spare<Var>,
     /// Boxes of nodes by type, each with an emptied node in it.
     boxes: Vec<(TypeId, Vec<Box<dyn Node<E>>>)>,
 }
@@ -145,7 +136,7 @@ impl<E: Element> Tape<E> {
                 tokens: Spare(Vec::new()),
                 draws: Spare(Vec::new()),
                 present: Spare(Vec::new()),
-                states: Spare(Vec::new()),
+                vars: Spare(Vec::new()),
                 boxes: Vec::new(),
             },
         };
@@ -251,8 +242,8 @@ impl<E: Element> Tape<E> {
     }
 
     /// Takes back lists of values that are no longer needed, so that their memory is used again.
-    pub(crate) fn recycle_states(&mut self, lists: [Vec<StateVars>; 2]) {
-        lists.into_iter().for_each(|list| self.memory.lists.states.recycle(list));
+    pub(crate) fn recycle_vars<const N: usize>(&mut self, lists: [Vec<Var>; N]) {
+        lists.into_iter().for_each(|list| self.memory.lists.vars.recycle(list));
     }
 
     /// Keeps a node for backward, or returns its buffers where nothing is recorded.

@@ -1,8 +1,8 @@
 //! Holds which configurations are checked: the grid that takes seconds, and the whole product of options.
 //! Refuses to check anything itself.
 
+use crate::nn::cells::Cell;
 use elman_kernels::Cpu;
-use elman_kernels::recurrent::Cell;
 
 use super::layers::{self, LayerProblem};
 use super::{Check, InitialState, language_model};

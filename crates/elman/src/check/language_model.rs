@@ -1,7 +1,7 @@
 //! Holds the check of whole language models: tokens, layers, dropout whose masks are fixed by its seed, head and
 //! cross-entropy, differentiated by every parameter. Refuses text.
 
-use elman_kernels::recurrent::Cell;
+use crate::nn::cells::Cell;
 use elman_kernels::{Cpu, softmax};
 
 use super::{Check, Configuration, InitialState, Loss, Network, check_tensor, start};

@@ -1,7 +1,6 @@
 //! Holds the check of recurrent layers: a linear functional of y, h_n and c_n, differentiated by every parameter, by x
 //! and by a given initial state. Refuses heads and losses.
 
-use elman_kernels::recurrent::Cell;
 use elman_kernels::{Cpu, pad};
 
 use super::{Check, Configuration, InitialState, Loss, LossOf, Network, check_tensor, draws, start};
@@ -9,7 +8,10 @@ use crate::autodiff::nodes::Sequence;
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
 use crate::error::Error;
-use crate::nn::recurrent::{Recurrent, Stack, State, TapeState, vars};
+use crate::nn::cells::Cell;
+use crate::nn::layer::Pass;
+use crate::nn::stack::{Recurrent, Stack};
+use crate::nn::state::State;
 
 /// What varies from one problem to the next.
 #[derive(Clone, Debug)]
@@ -27,7 +29,7 @@ pub struct Problem {
 /// A problem with its numbers.
 pub struct LayerProblem {
     tape: Tape<f64>,
-    rnn: Recurrent,
+    rnn: Stack<f64>,
     params: Params<f64>,
     state: State<f64>,
     /// `[T*B]`, where some positions are absent.
@@ -44,11 +46,12 @@ impl LayerProblem {
     pub fn new(cpu: &Cpu, problem: &Problem) -> Result<Self, Error> {
         let Problem { cell, bidirectional, initial_state, masked, seq_len, batch, input_size, .. } = *problem;
         let learned_state = initial_state == InitialState::Learned;
-        let stack = Stack { bidirectional, learned_state, ..Stack::plain(cell, input_size, &problem.hidden_sizes) };
+        let recurrent =
+            Recurrent { bidirectional, learned_state, ..Recurrent::plain(cell, input_size, &problem.hidden_sizes) };
         let mut declaration = Declaration::default();
-        let rnn = Recurrent::declare(&mut declaration, "", &stack);
+        let rnn = recurrent.declare(&mut declaration, "");
         let params = declaration.zeros()?;
-        let state = rnn.initial_state(&params, batch);
+        let state = rnn.as_layer().initial_state(&params, batch);
         let mut names: Vec<String> = params.names().map(str::to_owned).collect();
         let mut sizes: Vec<Vec<usize>> = names.iter().map(|n| params.shape(n).unwrap_or_default().to_vec()).collect();
         names.push("x".into());
@@ -99,23 +102,23 @@ impl LayerProblem {
     }
 
     /// The loss, and x and the state before the first step on the tape.
-    fn forward(&mut self, values: &[Vec<f64>], recording: bool) -> Result<(Loss, Var, TapeState), Error> {
+    fn forward(&mut self, values: &[Vec<f64>], recording: bool) -> Result<(Loss, Var, Vec<Var>), Error> {
         let count = self.params.names().count();
         for (name, values) in self.names[..count].iter().zip(values) {
             self.params.set(name, values)?;
         }
-        self.rnn.reset(&self.params, &mut self.state);
+        self.rnn.as_layer().reset(&self.params, &mut self.state);
         for (name, values) in self.names[count + 1..].iter().zip(&values[count + 1..]) {
             self.state.set(name, values)?;
         }
         let (input_size, tape) = (self.configuration.input_size, &mut self.tape);
         tape.start(recording);
         let x = tape.leaf(input_size, &padded(&values[count], input_size), true);
-        let before = self.rnn.begin(tape, &self.params, &self.state, true)?;
-        let (y, after) =
-            self.rnn.forward(tape, &self.params, Sequence::Dense(x), &before, self.present.as_deref(), None)?;
+        let before = self.rnn.as_layer().begin(tape, &self.params, &self.state, true)?;
+        let mut pass = Pass { batch: self.state.batch(), mask: self.present.as_deref(), dropout: None };
+        let (y, after) = self.rnn.as_layer().run(tape, &self.params, Sequence::Dense(x), &before, &mut pass)?;
         let mut loss = Loss { value: 0.0, magnitude: 0.0 };
-        for (var, seed) in [y].into_iter().chain(vars(&after)).zip(&self.seeds) {
+        for (var, seed) in [y].into_iter().chain(after).zip(&self.seeds) {
             for (value, seed) in tape.value(var).iter().zip(seed) {
                 loss.value += value * seed;
                 loss.magnitude += (value * seed).abs();
@@ -137,7 +140,7 @@ impl LayerProblem {
         self.tape.backward_seeded(&seen, &mut grads)?;
         flip(&mut grads, flipped)?;
         let by_params = grads.names().filter_map(|name| grads.get(name));
-        let leaves = [x].into_iter().chain(vars(&before));
+        let leaves = [x].into_iter().chain(before);
         let all = by_params.chain(leaves.map(|leaf| self.tape.dense_grad(leaf)));
         Ok(all.take(self.names.len()).collect())
     }
@@ -174,7 +177,7 @@ mod tests {
         let cpu = Cpu::new(Some(1)).unwrap();
         for layers in 1..=2 {
             let problem = Problem {
-                cell: Cell::Lstm,
+                cell: Cell::LSTM,
                 hidden_sizes: vec![5; layers],
                 bidirectional: false,
                 initial_state: InitialState::Given,

@@ -12,7 +12,7 @@ mod grid;
 mod language_model;
 mod layers;
 
-use elman_kernels::recurrent::Cell;
+use crate::nn::cells::Cell;
 use serde::Serialize;
 
 use crate::error::Error;
@@ -211,10 +211,10 @@ fn start(cell: Cell, name: &str, tag: usize, shape: &[usize]) -> Vec<f64> {
     }
     let kind = name.rsplit('.').next().unwrap_or(name);
     match (cell, kind) {
-        (Cell::RnnRelu, kind) if kind.starts_with("bias_ih") => {
+        (Cell::RNN_RELU, kind) if kind.starts_with("bias_ih") => {
             draws.iter().enumerate().map(|(i, x)| if i % 2 == 0 { 2.0 } else { -2.0 } + 0.1 * x).collect()
         }
-        (Cell::RnnRelu, kind) if kind.contains("_l") && !kind.starts_with("h_") && !kind.starts_with("initial_") => {
+        (Cell::RNN_RELU, kind) if kind.contains("_l") && !kind.starts_with("h_") && !kind.starts_with("initial_") => {
             draws.iter().map(|x| 0.1 * x).collect()
         }
         _ => draws,

@@ -2,9 +2,10 @@
 //! Refuses names that do not.
 
 use elman_kernels::descent::OptimizerKind;
-use elman_kernels::recurrent::Cell;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
+
+use crate::nn::cells::Cell;
 
 /// A choice out of a table of names.
 pub trait Named: Copy + 'static {

@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 
 pub use crate::metrics::distribution::Output;
+pub use crate::nn::cells::Cell;
 pub use choices::{BatchKind, Dtype, Init, InitBias, InitialState, OnNan, TokenizerKind};
 pub use elman_kernels::descent::OptimizerKind;
-pub use elman_kernels::recurrent::Cell;
 pub use schedule::{Place, Rates, Schedule};
 pub use task::{
     ClassWeights, Classify, Condition, Forecast, Generate, Memory, Pooling, Source, Strategy, Tag, TaskSettings,
@@ -191,7 +191,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             dtype: Dtype::F32,
-            cell: Cell::Lstm,
+            cell: Cell::LSTM,
             hidden_size: 256,
             num_layers: 2,
             hidden_sizes: None,

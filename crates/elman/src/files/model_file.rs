@@ -2,8 +2,6 @@
 //! Refuses files that are cut short, of another kind or at odds with their own configuration, before anything of the
 //! configured size is allocated. Nothing in the file depends on the clock, the machine, paths or threads.
 
-mod expected;
-
 use std::path::{Path, PathBuf};
 
 use elman_kernels::{Cpu, Element};
@@ -21,11 +19,9 @@ use crate::{
     files::disk::Disk,
     files::tensor_file::{self, Tensor, TensorFile, Tensors},
     infer::{Batch, Generator, Precision, Settings, Start},
-    nn::model::LanguageModel,
+    nn::model::{LanguageModel, language_model::Layers},
     rng::{Purpose, generator},
 };
-
-pub(crate) use expected::check_tensors;
 
 /// The metadata key that makes a safetensors file a model of ours.
 const KEY: &str = "elman";
@@ -163,10 +159,8 @@ impl Stored {
     pub(crate) fn params<E: Element>(&self, declaration: Declaration) -> Result<Params<E>, Error> {
         let tensors = self.file.parse()?;
         self.meta.config.dtype.check::<E>().map_err(|error| self.refusal(format!("config: {error}")))?;
-        for (name, shape) in declaration.shapes() {
-            tensors.check::<E>(name, "the model's", shape)?;
-        }
-        let is_declared = |name: &str| declaration.shapes().any(|(known, _)| known == name);
+        check_tensors::<E>(&tensors, "", &declaration)?;
+        let is_declared = |name: &str| declaration.shapes().any(|declared| declared.name == name);
         if let Some(name) = tensors.names().into_iter().find(|name| !is_declared(name)) {
             return Err(self.refusal(format!("{name} is not a tensor of this model")));
         }
@@ -228,12 +222,8 @@ impl<E: Element> ModelFile<E> {
             };
             return Err(Error::file(path, problem));
         }
-        let expected = check_tensors::<E>(&tensors, "", &meta.config, vocab.len())?;
-        if let Some(name) = tensors.names().into_iter().find(|name| expected.iter().all(|e| e.name != *name)) {
-            return Err(Error::file(path, format!("{name} is not a tensor of this model")));
-        }
-        let mut model = LanguageModel::zeros(&meta.config, vocab.len())?;
-        set_params(&tensors, "", model.params_mut())?;
+        let (layers, declaration) = Layers::declare(&meta.config, vocab.len())?;
+        let model = LanguageModel::of(layers, stored.params(declaration)?);
         Ok(ModelFile { config: meta.config, vocab, results: meta.results, model })
     }
 
@@ -246,7 +236,7 @@ impl<E: Element> ModelFile<E> {
     /// A stream of text that goes on from `prompt`; equal seeds give equal text.
     ///
     /// Errors: settings out of range; characters the model never saw.
-    pub fn generate(&self, prompt: &str, settings: Settings, seed: u64, cpu: &Cpu) -> Result<Generator<'_, E>, Error> {
+    pub fn generate(&self, prompt: &str, settings: Settings, seed: u64, cpu: &Cpu) -> Result<Generator<E>, Error> {
         let rng = generator(seed, Purpose::Sample, 0);
         Generator::new(&self.model, &self.vocab, prompt, settings, rng, cpu)
     }
@@ -263,7 +253,7 @@ impl<E: Element> ModelFile<E> {
         seed: u64,
         precision: Precision,
         cpu: &Cpu,
-    ) -> Result<Batch<'_, E>, Error> {
+    ) -> Result<Batch<E>, Error> {
         let rows = starts
             .iter()
             .flat_map(|&start| (0..samples).map(move |i| (start, generator(seed, Purpose::Sample, i as u64))));
@@ -305,6 +295,18 @@ pub(crate) fn save_model<E: Element>(
 /// A configuration out of a file is checked like a user's, and blamed on the file.
 pub(crate) fn check_config(config: &Config, path: &Path) -> Result<(), Error> {
     config.check().map_err(|error| Error::file(path, format!("config: {error}")))
+}
+
+/// Checks that every declared parameter is there under `prefix` + its name, with its shape, allocating nothing of that size.
+pub(crate) fn check_tensors<E: Element>(
+    tensors: &Tensors<'_>,
+    prefix: &str,
+    declaration: &Declaration,
+) -> Result<(), Error> {
+    for declared in declaration.shapes() {
+        tensors.check::<E>(&format!("{prefix}{}", declared.name), declared.formula, declared.shape)?;
+    }
+    Ok(())
 }
 
 /// All parameters under `prefix` + their names, in PyTorch's layout.
@@ -371,27 +373,10 @@ mod tests {
     }
 
     #[test]
-    fn expected_tensors_are_those_of_the_model() {
-        for (embed, cell) in
-            [(0, Cell::Lstm), (5, Cell::Lstm), (0, Cell::Gru), (5, Cell::RnnTanh), (0, Cell::GruResetBefore)]
-        {
-            let mut file = small(embed);
-            file.config.cell = cell;
-            file.model = LanguageModel::new(&file.config, file.vocab.len()).unwrap();
-            let got: Vec<_> = expected::expected_tensors(&file.config, file.vocab.len())
-                .into_iter()
-                .map(|e| (e.name, e.shape))
-                .collect();
-            let want: Vec<_> = named("", file.model.params()).into_iter().map(|t| (t.name, t.shape)).collect();
-            assert_eq!(got, want);
-        }
-    }
-
-    #[test]
     fn a_file_names_its_cell_and_comes_back_as_that() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("model.safetensors");
-        for (cell, name) in [(Cell::Gru, "gru"), (Cell::GruResetBefore, "gru-reset-before")] {
+        for (cell, name) in [(Cell::GRU, "gru"), (Cell::GRU_RESET_BEFORE, "gru-reset-before")] {
             let mut file = small(0);
             file.config.cell = cell;
             file.model = LanguageModel::new(&file.config, file.vocab.len()).unwrap();
@@ -451,7 +436,7 @@ mod tests {
         let vocab = spoilt(keep, |m| m["tokenizer"]["vocab"].as_array_mut().unwrap().truncate(4));
         assert_eq!(vocab, "tokenizer.vocab lists 4 characters, expected decoder.bias's 11 (FILE)");
         let huge = spoilt(keep, |m| m["config"]["hidden_size"] = 65_536.into());
-        assert!(huge.contains("expected [4*hidden_size, vocab_size] = [262144, 11]"), "{huge}");
+        assert!(huge.contains("expected [4*hidden_size, input_size] = [262144, 11]"), "{huge}");
         let absurd = spoilt(keep, |m| m["config"]["hidden_size"] = u64::MAX.into());
         assert!(absurd.starts_with("config: hidden_size is 18446744073709551615, expected 1 to"), "{absurd}");
         let key = spoilt(keep, |m| m["config"]["colour"] = 1.into());

@@ -15,7 +15,7 @@ use crate::{
     files::model_file::{check_config, named, set_params},
     files::run_dir::RunDir,
     files::tensor_file::{self, Tensor, TensorFile, Tensors},
-    nn::recurrent::State,
+    nn::state::State,
     task::Task,
     train::optim::{Optimizer, Patience},
 };

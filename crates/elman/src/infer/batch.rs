@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use elman_kernels::{Cpu, Element};
 use rand_chacha::ChaCha8Rng;
 
-use super::network::{Network, Precision};
+use super::session::{Precision, Session};
 use super::{Ending, REPETITION_WINDOW, Settings, choose, penalise};
 use crate::{
     data::{Utf8Stream, Vocab},
@@ -29,14 +29,11 @@ pub enum Start<'p> {
 }
 
 /// Streams of text from a model, in lockstep: some may still read their prompts while others write.
-pub struct Batch<'a, E> {
-    vocab_size: usize,
-    vocab: &'a Vocab,
+pub struct Batch<E> {
+    vocab: Vocab,
     settings: Settings,
     rows: Vec<Row>,
-    network: Network<&'a LanguageModel<E>, E>,
-    /// `[B, V]` after the last step.
-    logits: Vec<E>,
+    session: Session<E>,
     inputs: Vec<u32>,
 }
 
@@ -95,29 +92,29 @@ impl Row {
     }
 }
 
-impl<'a, E: Element> Batch<'a, E> {
+impl<E: Element> Batch<E> {
     /// A row for each of `starts`, with its generator, from the zero state. Nothing is computed yet.
     ///
     /// Errors: settings out of range; no rows or too many; characters the model never saw.
     pub fn new<'p>(
-        model: &'a LanguageModel<E>,
-        vocab: &'a Vocab,
+        model: &LanguageModel<E>,
+        vocab: &Vocab,
         starts: impl IntoIterator<Item = (Start<'p>, ChaCha8Rng)>,
         settings: Settings,
         cpu: &Cpu,
-    ) -> Result<Batch<'a, E>, Error> {
+    ) -> Result<Batch<E>, Error> {
         Batch::with_precision(model, vocab, starts, settings, Precision::Full, cpu)
     }
 
     /// As [`Batch::new`], with weights of another precision.
     pub fn with_precision<'p>(
-        model: &'a LanguageModel<E>,
-        vocab: &'a Vocab,
+        model: &LanguageModel<E>,
+        vocab: &Vocab,
         starts: impl IntoIterator<Item = (Start<'p>, ChaCha8Rng)>,
         settings: Settings,
         precision: Precision,
         cpu: &Cpu,
-    ) -> Result<Batch<'a, E>, Error> {
+    ) -> Result<Batch<E>, Error> {
         settings.check()?;
         let mut rows = Vec::new();
         for (start, rng) in starts {
@@ -145,28 +142,26 @@ impl<'a, E: Element> Batch<'a, E> {
             let got = if rows.is_empty() { "0".into() } else { format!("more than {MAX_ROWS}") };
             return Err(Error::Setting { name: "the number of samples", got, expected: format!("1 to {MAX_ROWS}") });
         }
-        let network = Network::new(model, precision, rows.len(), cpu)?;
-        Ok(Batch { vocab_size: model.vocab_size(), vocab, settings, rows, network, logits: vec![], inputs: vec![] })
+        let session = Session::new(model.network(), rows.len(), precision, cpu)?;
+        Ok(Batch { vocab: vocab.clone(), settings, rows, session, inputs: Vec::new() })
     }
 
     /// One step: each row reads a token of its prompt or, where that is read, chooses, writes and reads one.
     pub fn advance(&mut self) {
-        let vocab_size = self.vocab_size;
-        self.inputs.clear();
-        for (at, row) in self.rows.iter_mut().enumerate() {
+        let Batch { vocab, settings, rows, session, inputs } = self;
+        inputs.clear();
+        let mut logits = session.outputs_mut().chunks_exact_mut(vocab.len());
+        for row in rows {
             // No row can come to its logits before the first step has made them: each has a token unread.
+            let logits = logits.next();
             let id = row.unread.pop_front().unwrap_or_else(|| {
-                let id = row.choose(
-                    &mut self.logits[at * vocab_size..][..vocab_size],
-                    &self.settings,
-                    self.vocab.reserved(),
-                );
-                row.write(id, self.vocab);
+                let id = row.choose(logits.unwrap_or_default(), settings, vocab.reserved());
+                row.write(id, vocab);
                 id
             });
-            self.inputs.push(id);
+            inputs.push(id);
         }
-        self.network.step(&self.inputs, &mut self.logits).expect("the model takes each of its own ids");
+        session.step_tokens(inputs).expect("the model takes each of its own ids");
     }
 
     /// The next character that `row` has written, if nobody has taken it yet.
@@ -178,7 +173,7 @@ impl<'a, E: Element> Batch<'a, E> {
     /// Errors: characters the model never saw; then nothing is read.
     pub fn read(&mut self, row: usize, text: &str) -> Result<(), Error> {
         if let Some(row) = self.rows.get_mut(row) {
-            row.read_text(text, self.vocab)?;
+            row.read_text(text, &self.vocab)?;
             row.written.clear();
             row.utf8 = Utf8Stream::default();
         }
@@ -209,27 +204,27 @@ impl<'a, E: Element> Batch<'a, E> {
 }
 
 /// An endless stream of text from a model, one character a turn: a batch of one.
-pub struct Generator<'a, E> {
-    batch: Batch<'a, E>,
+pub struct Generator<E> {
+    batch: Batch<E>,
 }
 
-impl<'a, E: Element> Generator<'a, E> {
+impl<E: Element> Generator<E> {
     /// A stream that goes on from `prompt`, which is not part of it. An empty prompt stands for [`Vocab::start`].
     ///
     /// Errors: settings out of range; characters the model never saw.
     pub fn new(
-        model: &'a LanguageModel<E>,
-        vocab: &'a Vocab,
+        model: &LanguageModel<E>,
+        vocab: &Vocab,
         prompt: &str,
         settings: Settings,
         rng: ChaCha8Rng,
         cpu: &Cpu,
-    ) -> Result<Generator<'a, E>, Error> {
+    ) -> Result<Generator<E>, Error> {
         Ok(Generator { batch: Batch::new(model, vocab, [(Start::Prompt(prompt), rng)], settings, cpu)? })
     }
 }
 
-impl<E: Element> Iterator for Generator<'_, E> {
+impl<E: Element> Iterator for Generator<E> {
     type Item = char;
 
     /// The next character. Never None.
@@ -320,7 +315,7 @@ mod tests {
                 }
                 let v = vocab.len();
                 let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-                assert_eq!(bits(&alone.logits), bits(&together.logits[at * v..][..v]), "row {at}");
+                assert_eq!(bits(alone.session.outputs_mut()), bits(&together.session.outputs_mut()[at * v..][..v]), "row {at}");
             }
             assert_ne!(texts[2], texts[4], "equal prompts, different streams");
         }

@@ -5,11 +5,13 @@ mod batch;
 mod choose;
 mod cut;
 mod ending;
-pub mod network;
+
 pub mod search;
+pub mod session;
+mod stepper;
 
 pub use batch::{Batch, Generator, Start};
 pub use choose::{REPETITION_WINDOW, choose, penalise};
 pub use cut::{CUTS, Cut, Settings};
 pub use ending::Ending;
-pub use network::Precision;
+pub use session::{Precision, Session};

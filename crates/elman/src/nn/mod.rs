@@ -1,6 +1,21 @@
-//! Networks: recurrent layers and their states, models made of them, initial values. Not here: data, files, training.
+//! Networks: the trait `Layer`, cells, stacks and other layers, their states, initial values, and models made of them.
+//! Not here: data, files, training.
 
+pub mod bidirectional;
+pub mod cells;
+pub mod dropout;
+pub mod embedding;
+pub mod layer;
+pub mod linear;
 pub mod model;
-pub mod recurrent;
+pub mod network;
+pub mod residual;
 pub mod shards;
+pub mod stack;
 pub mod state;
+
+pub use cells::Cell;
+pub use layer::{Layer, Pass};
+pub use network::{Input, Network};
+pub use stack::{Recurrent, Stack};
+pub use state::State;

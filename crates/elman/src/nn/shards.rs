@@ -139,9 +139,9 @@ mod tests {
 
     fn configs() -> Vec<Config> {
         let lstm = Config { hidden_size: 32, num_layers: 2, dropout: 0.2, output_dropout: 0.1, ..Config::default() };
-        let gru = Config { cell: Cell::Gru, embed: 32, tied: true, locked_dropout: true, ..lstm.clone() };
+        let gru = Config { cell: Cell::GRU, embed: 32, tied: true, locked_dropout: true, ..lstm.clone() };
         let learned =
-            Config { cell: Cell::RnnTanh, hidden_size: 64, initial_state: InitialState::Learned, ..lstm.clone() };
+            Config { cell: Cell::RNN_TANH, hidden_size: 64, initial_state: InitialState::Learned, ..lstm.clone() };
         vec![lstm, gru, learned]
     }
 

@@ -1,13 +1,24 @@
-//! Holds the state of stacked recurrent layers as plain data, cut off from any tape: truncating back-propagation is a
-//! visible [`State::from_tape`]. Refuses equations.
+//! The state of a network as plain data, cut off from any tape: truncating back-propagation is a visible
+//! [`State::from_tape`]. Not here: equations.
 
 use elman_kernels::{Buffer, Element, pad};
 
-use crate::autodiff::nodes::StateVars;
+use crate::autodiff::params::ParamId;
 use crate::autodiff::tape::{Tape, Var};
 use crate::error::Error;
 
-/// h, and c where the cell has one, of every layer and direction for `batch` rows.
+/// A named part of a layer's state, `[B, width]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatePart {
+    /// `h_l0`, `c_l0`, `h_l0_reverse`, ...: unique within a network. A part `h_*` is also an output of its layer.
+    pub name: String,
+    /// Numbers of a row.
+    pub width: usize,
+    /// The parameter `[1, width]` that every sequence starts from; zero where it is None.
+    pub initial: Option<ParamId>,
+}
+
+/// Every part of a network's state for `batch` rows.
 #[derive(Clone, Debug)]
 pub struct State<E> {
     batch: usize,
@@ -16,28 +27,23 @@ pub struct State<E> {
     parts: Vec<Part<E>>,
 }
 
-/// One part of a state, `[B, pad(H)]`.
+/// One part of a state, `[B, pad(width)]`.
 #[derive(Clone, Debug)]
 struct Part<E> {
-    /// `h_l0`, `c_l0`, `h_l0_reverse`, ...
     name: String,
-    hidden_size: usize,
-    /// Whether this is the c that belongs to the h before it.
-    is_cell: bool,
+    width: usize,
     values: Buffer<E>,
 }
 
-/// The state of every layer and direction on a tape.
-pub type TapeState = Vec<StateVars>;
-
 impl<E: Element> State<E> {
-    pub(crate) fn empty(batch: usize) -> State<E> {
-        State { batch, initial: false, parts: Vec::new() }
-    }
-
-    pub(crate) fn push(&mut self, letter: char, direction: &str, hidden_size: usize) {
-        let values = Buffer::zeros(self.batch * pad(hidden_size));
-        self.parts.push(Part { name: format!("{letter}_{direction}"), hidden_size, is_cell: letter == 'c', values });
+    /// Zero, for `batch` rows.
+    pub fn new(parts: &[StatePart], batch: usize) -> State<E> {
+        let part = |part: &StatePart| Part {
+            name: part.name.clone(),
+            width: part.width,
+            values: Buffer::zeros(batch * pad(part.width)),
+        };
+        State { batch, initial: false, parts: parts.iter().map(part).collect() }
     }
 
     /// B.
@@ -66,38 +72,33 @@ impl<E: Element> State<E> {
         self.restart(std::iter::repeat(None));
     }
 
-    /// Puts the state on a tape as leaves; their gradients are kept if they are wanted.
-    pub fn to_tape(&self, tape: &mut Tape<E>, wants_grad: bool) -> TapeState {
-        let mut state = tape.memory.lists.states.take();
-        for part in &self.parts {
-            let var = tape.leaf(part.hidden_size, &part.values, wants_grad);
-            match state.last_mut() {
-                Some(direction) if part.is_cell => direction.cell = Some(var),
-                _ => state.push(StateVars { hidden: var, cell: None }),
-            }
-        }
-        state
+    /// Puts the state on a tape as leaves, one for each part; their gradients are kept if they are wanted.
+    pub fn to_tape(&self, tape: &mut Tape<E>, wants_grad: bool) -> Vec<Var> {
+        let mut vars = tape.memory.lists.vars.take();
+        vars.extend(self.parts.iter().map(|part| tape.leaf(part.width, &part.values, wants_grad)));
+        vars
     }
 
     /// Takes the values of a state from the tape and forgets where they came from: the detach of truncated BPTT.
-    pub fn from_tape(&mut self, tape: &Tape<E>, state: &TapeState) {
+    pub fn from_tape(&mut self, tape: &Tape<E>, vars: &[Var]) {
         self.initial = false;
-        for (part, var) in self.parts.iter_mut().zip(vars(state)) {
+        for (part, &var) in self.parts.iter_mut().zip(vars) {
             part.values.copy_from_slice(tape.value(var));
         }
     }
 
     /// Whether it has the same parts as another, of any number of rows.
     pub(crate) fn is_like(&self, other: &State<E>) -> bool {
-        let part = |part: &Part<E>| (part.is_cell, part.hidden_size);
-        self.parts.iter().map(part).eq(other.parts.iter().map(part))
+        let part = |part: &Part<E>| part.width;
+        self.parts.len() == other.parts.len()
+            && self.parts.iter().zip(&other.parts).all(|(a, b)| part(a) == part(b) && a.name == b.name)
     }
 
     /// Makes this the rows of `whole` from `first` on, as many as it has.
     pub(crate) fn copy_rows(&mut self, whole: &State<E>, first: usize) {
         self.initial = whole.initial;
         for (part, whole) in self.parts.iter_mut().zip(&whole.parts) {
-            let (start, len) = (first * pad(part.hidden_size), part.values.len());
+            let (start, len) = (first * pad(part.width), part.values.len());
             part.values.copy_from_slice(&whole.values[start..start + len]);
         }
     }
@@ -106,22 +107,49 @@ impl<E: Element> State<E> {
     pub(crate) fn put_rows(&mut self, first: usize, some: &State<E>) {
         self.initial = some.initial;
         for (part, some) in self.parts.iter_mut().zip(&some.parts) {
-            let (start, len) = (first * pad(part.hidden_size), some.values.len());
+            let (start, len) = (first * pad(part.width), some.values.len());
             part.values[start..start + len].copy_from_slice(&some.values);
         }
     }
 
-    /// Every part, padded, and whether it is the c that belongs to the h before it.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = (bool, &[E])> {
-        self.parts.iter().map(|part| (part.is_cell, &part.values[..]))
+    /// The rows at `from`, in that order, as a state of its own. Errors: a row that it does not have.
+    pub fn pick(&self, from: &[usize]) -> Result<State<E>, Error> {
+        if let Some(&row) = from.iter().find(|&&row| row >= self.batch) {
+            let expected = format!("a row below {}", self.batch);
+            return Err(Error::Setting { name: "row of a state", got: row.to_string(), expected });
+        }
+        let part = |part: &Part<E>| {
+            let width = pad(part.width);
+            let mut values = Buffer::zeros(from.len() * width);
+            for (to, &row) in values.chunks_exact_mut(width.max(1)).zip(from) {
+                to.copy_from_slice(&part.values[row * width..(row + 1) * width]);
+            }
+            Part { name: part.name.clone(), width: part.width, values }
+        };
+        Ok(State { batch: from.len(), initial: self.initial, parts: self.parts.iter().map(part).collect() })
+    }
+
+    /// Every part by name, rows padded.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&str, &[E])> {
+        self.parts.iter().map(|part| (&part.name[..], &part.values[..]))
+    }
+
+    /// Every part by name, rows padded; padding is zero and must stay so.
+    pub(crate) fn parts_mut(&mut self) -> impl Iterator<Item = (&str, &mut [E])> {
+        self.parts.iter_mut().map(|part| (&part.name[..], &mut part.values[..]))
+    }
+
+    /// Says that it is not the state before the first step, at least not of all rows.
+    pub(crate) fn was_begun(&mut self) {
+        self.initial = false;
     }
 
     /// Every part by name, row-major: `h_l0` `[B, H]`, `c_l0`, `h_l0_reverse`, ... Allocates.
     pub fn tensors(&self) -> Vec<(String, [usize; 2], Vec<E>)> {
         let tensor = |part: &Part<E>| {
-            let rows = part.values.chunks_exact(pad(part.hidden_size));
-            let values = rows.flat_map(|row| &row[..part.hidden_size]).copied().collect();
-            (part.name.clone(), [self.batch, part.hidden_size], values)
+            let rows = part.values.chunks_exact(pad(part.width));
+            let values = rows.flat_map(|row| &row[..part.width]).copied().collect();
+            (part.name.clone(), [self.batch, part.width], values)
         };
         self.parts.iter().map(tensor).collect()
     }
@@ -132,7 +160,7 @@ impl<E: Element> State<E> {
         let Some(part) = self.parts.iter_mut().find(|part| part.name == name) else {
             return Err(Error::UnknownParameter { name: name.into() });
         };
-        let width = part.hidden_size;
+        let width = part.width;
         if values.len() != self.batch * width {
             let (name, got) = (name.into(), vec![values.len()]);
             return Err(Error::Shape { name, got, expected: vec![self.batch, width] });
@@ -143,9 +171,4 @@ impl<E: Element> State<E> {
         }
         Ok(())
     }
-}
-
-/// Every part of a state on the tape, in the order of [`State::tensors`].
-pub fn vars(state: &TapeState) -> impl Iterator<Item = Var> {
-    state.iter().flat_map(|direction| [Some(direction.hidden), direction.cell]).flatten()
 }

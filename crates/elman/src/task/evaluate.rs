@@ -7,7 +7,7 @@ use crate::{
     autodiff::tape::Tape,
     data::{Tokens, Vocab, Window},
     error::Error,
-    infer::Precision,
+    infer::{Precision, Session},
     nn::model::LanguageModel,
 };
 
@@ -53,15 +53,15 @@ pub fn evaluate_with<E: Element>(
     cpu: &Cpu,
 ) -> Result<Evaluation, Error> {
     let (ids, bytes) = encode(vocab, text.as_ref())?;
-    let mut stepper = model.stepper_with(cpu, precision)?;
-    let mut state = model.stepper_state(&stepper);
+    let mut session = Session::new(model.network(), 1, precision, cpu)?;
     let (mut logits, mut losses) = (Vec::new(), Vec::new());
     let whole = measure(&ids, bytes, &mut || true, |inputs, targets| {
         let row = pad(model.vocab_size());
         logits.resize(inputs.len() * row, E::ZERO);
         losses.resize(inputs.len(), E::ZERO);
-        for (&token, logits) in inputs.iter().zip(logits.chunks_exact_mut(row)) {
-            stepper.step(token, &mut state, logits)?;
+        logits.fill(E::ZERO);
+        for (token, logits) in inputs.iter().zip(logits.chunks_exact_mut(row)) {
+            logits[..model.vocab_size()].copy_from_slice(session.step_tokens(std::slice::from_ref(token))?);
         }
         softmax::cross_entropy(cpu, model.vocab_size(), targets, E::ONE, &mut logits, &mut losses)?;
         Ok(losses.iter().map(|loss| loss.to_f64()).sum())
@@ -200,7 +200,7 @@ mod tests {
         let text = "the sea\nbird. ".repeat(120);
         let vocab = Vocab::fit(&text, "");
         let cpu = Cpu::new(Some(2)).unwrap();
-        for (cell, embed) in [(Cell::Lstm, 0), (Cell::Gru, 7), (Cell::RnnTanh, 0)] {
+        for (cell, embed) in [(Cell::LSTM, 0), (Cell::GRU, 7), (Cell::RNN_TANH, 0)] {
             let config = Config { cell, embed, hidden_size: 40, ..Config::default() };
             let model: LanguageModel<f32> = LanguageModel::new(&config, vocab.len()).unwrap();
             let full = evaluate(&model, &vocab, &text, &mut Tape::new(&cpu)).unwrap();

@@ -14,7 +14,7 @@ use crate::{
     files::model_file,
     files::run_dir::RunDir,
     infer::{Generator, Settings},
-    nn::model::LanguageModel,
+    nn::model::{LanguageModel, language_model::Layers},
     nn::shards::Shards,
     nn::state::State,
     rng::{Purpose, generator},
@@ -61,7 +61,9 @@ impl<E: Element> Language<E> {
         let mut notes = notes(config, &batches, vocab.unit(batches.tokens()));
         notes.extend(of_split);
         config.resolve(batches.batch(), batches.windows(), !validation.ids.is_empty());
-        memory::check(config, vocab.len(), validation.ids.len())?;
+        let (layers, declaration) = Layers::<E>::declare(config, vocab.len())?;
+        let memory_bytes = memory::training_bytes(config, &layers.sizes(&declaration), validation.ids.len());
+        memory::needs(memory_bytes)?;
         let model = LanguageModel::new(config, vocab.len())?;
         let shape = Shape {
             train_tokens: batches.tokens(),
@@ -70,7 +72,7 @@ impl<E: Element> Language<E> {
             batch: config.batch,
             seq_len: config.seq_len,
             steps_per_epoch: batches.windows(),
-            memory_bytes: memory::training_bytes(config, vocab.len(), validation.ids.len()),
+            memory_bytes,
             notes,
         };
         let (carry, fresh) = (model.initial_state(config.batch), model.initial_state(config.batch));
@@ -225,7 +227,8 @@ impl<E: Element> Trainer<Language<E>> {
             (None, _) => Some(model_file::ModelFile::<E>::load(run.model())?.vocab),
         };
         let fits = |config: &Config, vocab_size| {
-            model_file::check_tensors::<E>(&saved.tensors()?, "param.", config, vocab_size).map(|_| ())
+            let (_, declaration) = Layers::<E>::declare(config, vocab_size)?;
+            model_file::check_tensors::<E>(&saved.tensors()?, "param.", &declaration)
         };
         let task = Language::new(&mut stopped.config, corpus, known, fits)?;
         stopped.go_on(task, cpu)

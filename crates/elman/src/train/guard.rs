@@ -305,7 +305,7 @@ mod tests {
                 let config = Config {
                     lr: 1e6,
                     clip: 0.0,
-                    cell: Cell::RnnRelu,
+                    cell: Cell::RNN_RELU,
                     optimizer: OptimizerKind::Sgd,
                     steps: Some(60),
                     ..config(seed, on_nan)

@@ -5,145 +5,57 @@ use std::fs;
 
 use elman_kernels::{head, pad};
 
-use crate::config::{Config, Dtype, InitialState};
+use crate::config::{Config, Dtype};
 use crate::error::Error;
+use crate::nn::layer::Sizes;
 use crate::nn::shards::is_worth_it;
 
-/// Units in a panel of gates, columns in a panel of anything else.
-const UNITS: usize = 16;
-const PANEL: usize = 64;
 /// Rows that an evaluation hands to the model at once.
 const EVALUATION_ROWS: usize = 1024;
 
-/// Bytes that a run of `config` on `vocab_size` tokens takes at most, validating on `validation` more of them, beside the
+/// Bytes that a run of `config` takes at most on a network of `sizes`, validating on `validation` more tokens, beside the
 /// program and the text. Saturates.
 ///
 /// Parameters, gradients and moments; the buffers of a step and of a validation, which are kept; and the larger of what
 /// comes and goes with a step and with a save.
-pub(crate) fn training_bytes(config: &Config, vocab_size: usize, validation: usize) -> usize {
-    let parameters = parameters(config, vocab_size);
+pub(crate) fn training_bytes(config: &Config, sizes: &Sizes, validation: usize) -> usize {
     let moments = config.optimizer.moments().len();
     let rows = config.seq_len.saturating_mul(config.batch);
-    let halves = usize::from(is_worth_it(rows, config.batch, parameters.packed));
-    let held = parameters.packed.saturating_mul(2 + halves + moments);
+    let halves = usize::from(is_worth_it(rows, config.batch, sizes.packed));
+    let held = sizes.packed.saturating_mul(2 + halves + moments);
     // The file, and a tensor on its way into it: as numbers, as bytes.
-    let saved = parameters.logical.saturating_mul(1 + moments).saturating_add(parameters.largest.saturating_mul(2));
-    let logits = |rows: usize| head::rows_at_once(rows, vocab_size).saturating_mul(pad(vocab_size));
+    let saved = sizes.logical.saturating_mul(1 + moments).saturating_add(sizes.largest.saturating_mul(2));
+    let logits = |rows: usize| head::rows_at_once(rows, sizes.outputs).saturating_mul(pad(sizes.outputs));
     // Each half has room for logits of its own.
     let of_step = match halves {
         0 => logits(rows),
         _ => logits(config.seq_len.saturating_mul(config.batch.div_ceil(2))).saturating_mul(2),
     };
-    let step = rows.saturating_mul(step_row(config)).saturating_add(of_step);
-    let draws = rows.saturating_mul(dropped(config) / 2);
+    let dropped = sizes.layers.dropped.saturating_add(pad(sizes.output_dropped));
+    // Gradients are handed down: of a layer's output and of what dropout left of the one below, or of two outputs.
+    let gradients = if dropped > 0 || config.num_layers > 1 { 2 } else { 1 };
+    let layers = sizes.layers.kept.saturating_add(pad(sizes.output_dropped));
+    let outputs = sizes.layers.widest.saturating_mul(gradients).saturating_add(pad(sizes.embed).saturating_mul(2));
+    let step = rows.saturating_mul(layers.saturating_add(outputs)).saturating_add(of_step);
+    let draws = rows.saturating_mul(dropped / 2);
     // Pieces of one length, and a last one of another.
     let (predictions, whole) = (validation.saturating_sub(1), EVALUATION_ROWS);
     let evaluated = if predictions > whole { whole + predictions % whole } else { predictions };
     // A validation's logits stand where those of a step did, if there is room and the step was not done in halves.
     let more_logits = if halves > 0 || logits(evaluated) > logits(rows) { logits(evaluated) } else { 0 };
-    let evaluation = evaluated.saturating_mul(evaluation_row(config)).saturating_add(more_logits);
+    let evaluation = sizes.layers.output.saturating_add(sizes.layers.working).saturating_add(pad(sizes.embed));
+    let evaluation = evaluated.saturating_mul(evaluation).saturating_add(more_logits);
     let kept = held.saturating_add(step).saturating_add(evaluation);
     // A step's weights stand across for its way back, and this memory is kept, as the draws are.
-    let kept = kept.saturating_add(draws).saturating_add(parameters.largest.saturating_mul(2 + 2 * halves));
+    let kept = kept.saturating_add(draws).saturating_add(sizes.largest.saturating_mul(2 + 2 * halves));
     // Pairs of bfloat16, half as many as numbers: of the weight and of the one across, of the rows on both sides of it.
-    let paired = rows.saturating_mul((widest_gates(config) + widest(config)) / 2).saturating_add(of_step / 2);
+    let of_rows = sizes.layers.working.saturating_add(sizes.layers.widest) / 2;
+    let paired = rows.saturating_mul(of_rows).saturating_add(of_step / 2);
     let kept = match config.dtype {
-        Dtype::Bf16 => kept.saturating_add(paired).saturating_add(parameters.largest.saturating_mul(1 + halves)),
+        Dtype::Bf16 => kept.saturating_add(paired).saturating_add(sizes.largest.saturating_mul(1 + halves)),
         Dtype::F32 | Dtype::F64 => kept,
     };
     kept.saturating_add(saved).saturating_mul(config.dtype.bytes())
-}
-
-/// Sums over the layers what `of` their width is. Saturates.
-fn over_layers(config: &Config, of: impl Fn(usize) -> usize) -> usize {
-    config.hidden_sizes().into_iter().map(of).fold(0, usize::saturating_add)
-}
-
-/// The width of the widest layer.
-fn widest(config: &Config) -> usize {
-    config.hidden_sizes().into_iter().map(pad).max().unwrap_or_default()
-}
-
-/// Numbers of a position's outputs that go through dropout.
-fn dropped(config: &Config) -> usize {
-    let last = pad(config.hidden_size);
-    let between = if config.dropout > 0.0 { over_layers(config, pad).saturating_sub(last) } else { 0 };
-    between + if config.output_dropout > 0.0 { last } else { 0 }
-}
-
-/// Numbers of a layer's gates at one position.
-fn gates(config: &Config, hidden_size: usize) -> usize {
-    match config.cell.gates() {
-        1 => hidden_size.next_multiple_of(PANEL),
-        _ => 4 * pad(hidden_size),
-    }
-}
-
-/// Numbers of the widest layer's gates at one position.
-fn widest_gates(config: &Config) -> usize {
-    config.hidden_sizes().into_iter().map(|hidden| gates(config, hidden)).max().unwrap_or_default()
-}
-
-/// Numbers that a position of a batch takes in a step, forward and backward.
-fn step_row(config: &Config) -> usize {
-    let states = 1 + usize::from(config.cell.has_cell());
-    let layers = over_layers(config, |hidden| gates(config, hidden) + states * pad(hidden));
-    // Gradients are handed down: of a layer's output and of what dropout left of the one below, or of two outputs.
-    let gradients = if dropped(config) > 0 || config.num_layers > 1 { 2 } else { 1 };
-    let outputs = dropped(config).saturating_add(gradients * widest(config));
-    layers.saturating_add(outputs).saturating_add(2 * pad(config.embed))
-}
-
-/// Numbers that a position takes in an evaluation, where a layer's gates and cells give way to the next one's.
-fn evaluation_row(config: &Config) -> usize {
-    let hidden = widest(config);
-    let cells = usize::from(config.cell.has_cell());
-    let outputs = over_layers(config, pad).saturating_add(cells * hidden);
-    outputs.saturating_add(gates(config, hidden) + pad(config.embed))
-}
-
-/// Numbers in the parameters.
-struct Parameters {
-    /// As they lie in memory.
-    packed: usize,
-    /// As they lie in a file.
-    logical: usize,
-    /// In the largest tensor of a file, about.
-    largest: usize,
-}
-
-fn parameters(config: &Config, vocab_size: usize) -> Parameters {
-    let (widths, gates) = (config.hidden_sizes(), config.cell.gates());
-    let (mut packed, mut logical, mut largest) = (0_usize, 0_usize, 0_usize);
-    let mut add = |rows: usize, of_packed: usize, cols: usize| {
-        let numbers = rows.saturating_mul(cols);
-        packed = packed.saturating_add(of_packed.saturating_mul(cols));
-        logical = logical.saturating_add(numbers);
-        largest = largest.max(numbers);
-    };
-    if config.embed > 0 && !config.tied {
-        add(config.embed, pad(config.embed), vocab_size);
-    }
-    for (layer, &hidden) in widths.iter().enumerate() {
-        let panels = if gates == 1 { hidden.div_ceil(PANEL) } else { hidden.div_ceil(UNITS) };
-        let input = match (layer, config.embed) {
-            (0, 0) => vocab_size,
-            (0, embed) => embed,
-            _ => widths[layer - 1],
-        };
-        add(gates * hidden, panels * PANEL, input);
-        add(gates * hidden, panels * PANEL, hidden + 2);
-        if config.initial_state == InitialState::Learned {
-            add(hidden, pad(hidden), 1 + usize::from(config.cell.has_cell()));
-        }
-    }
-    add(vocab_size, vocab_size.next_multiple_of(PANEL), config.hidden_size + 1);
-    Parameters { packed, logical, largest }
-}
-
-/// Errors: a run of `config` takes more memory than the machine, or the limit it runs under, has left.
-pub(crate) fn check(config: &Config, vocab_size: usize, validation: usize) -> Result<(), Error> {
-    needs(training_bytes(config, vocab_size, validation))
 }
 
 /// Errors: `bytes` are more than there is, as far as the system tells.
@@ -212,22 +124,23 @@ fn group_left(groups: &str, read: impl Fn(&str) -> Option<String>) -> Option<u64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        config::{Cell, OptimizerKind},
-        nn::model::LanguageModel,
-    };
+    use crate::{config::OptimizerKind, nn::model::language_model::Layers};
 
     #[test]
     fn the_estimate_grows_with_every_size_and_never_wraps() {
-        let base = training_bytes(&Config::default(), 65, 8000);
+        let bytes = |config: &Config, vocab_size, validation| {
+            let (layers, declaration) = Layers::<f32>::declare(config, vocab_size).unwrap();
+            training_bytes(config, &layers.sizes(&declaration), validation)
+        };
+        let base = bytes(&Config::default(), 65, 8000);
         // Two layers of 256 over 64 x 64: 18 MB of parameters, moments and two halves' gradients, 12 of a save, 76 of a step, 15 of
         // a validation.
         assert!((115_000_000..130_000_000).contains(&base), "{base}");
-        assert!(training_bytes(&Config::default(), 65, 0) < base - 10_000_000);
+        assert!(bytes(&Config::default(), 65, 0) < base - 10_000_000);
         let more = |change: fn(&mut Config)| {
             let mut config = Config::default();
             change(&mut config);
-            training_bytes(&config, 65, 8000)
+            bytes(&config, 65, 8000)
         };
         assert!(more(|c| c.seq_len *= 2) > base);
         assert!(more(|c| c.batch *= 2) > base);
@@ -237,32 +150,8 @@ mod tests {
         assert!(more(|c| (c.dropout, c.output_dropout) = (0.0, 0.0)) < base);
         let huge =
             Config { seq_len: 1 << 24, batch: 1 << 20, num_layers: 64, hidden_size: 1 << 16, ..Config::default() };
-        assert!(training_bytes(&huge, usize::MAX / 2, usize::MAX) == usize::MAX);
-        assert!(matches!(check(&huge, 65, 9), Err(Error::Memory { .. })));
-    }
-
-    #[test]
-    fn the_parameters_are_counted_as_they_are() {
-        for &cell in Cell::ALL {
-            for (embed, hidden_size) in [(0, 20), (9, 64), (16, 100)] {
-                let config = Config { cell, embed, hidden_size, num_layers: 3, ..Config::default() };
-                let widths = Some(vec![7, 40, hidden_size]);
-                let tied = Config { embed: hidden_size, tied: true, hidden_sizes: widths, ..config.clone() };
-                let tied = Config { initial_state: InitialState::Learned, ..tied };
-                for config in [config, tied] {
-                    let model: LanguageModel<f32> = LanguageModel::new(&config, 70).unwrap();
-                    let Parameters { packed, logical, largest } = parameters(&config, 70);
-                    assert_eq!(
-                        (packed, logical),
-                        (model.params().values().len(), model.params().count()),
-                        "{config:?}"
-                    );
-                    let names: Vec<&str> = model.params().names().collect();
-                    let lengths = names.iter().filter_map(|name| Some(model.params().get(name)?.len()));
-                    assert!(lengths.max().is_some_and(|most| (most..=2 * most).contains(&largest)));
-                }
-            }
-        }
+        assert!(bytes(&huge, usize::MAX / 2, usize::MAX) == usize::MAX);
+        assert!(matches!(needs(bytes(&huge, 65, 9)), Err(Error::Memory { .. })));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use elman_kernels::layout::Layout;
 use elman_kernels::{Element, linear, pad};
 
-use crate::autodiff::params::{ParamId, Params};
+use crate::autodiff::params::{Declaration, ParamId, Params};
 use crate::autodiff::tape::shape_error;
 use crate::autodiff::tape::{Memory, Node, Tape, Var};
 use crate::error::Error;
@@ -15,6 +15,14 @@ pub struct LinearIds {
     pub weight: ParamId,
     /// `[N]`.
     pub bias: ParamId,
+}
+
+impl LinearIds {
+    /// Declares `{name}.weight` `[outputs, inputs]` and `{name}.bias` `[outputs]`.
+    pub fn declare(declaration: &mut Declaration, name: &str, inputs: usize, outputs: usize) -> LinearIds {
+        let weight = declaration.weight(format!("{name}.weight"), outputs, inputs);
+        LinearIds { weight, bias: declaration.bias(format!("{name}.bias"), outputs) }
+    }
 }
 
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use elman_kernels::recurrent::{self, Cell, Dims, Input, Inputs, WeightGrads, Wei
 use elman_kernels::{Buffer, Element};
 
 use crate::autodiff::params::{ParamId, Params};
-use crate::autodiff::tape::{Memory, Node, StateVars, Tape, Var};
+use crate::autodiff::tape::{Memory, Node, Tape, Var, shape_error};
 use crate::error::Error;
 
 /// A recurrent layer in one direction: its equations and its parameters. G is the cell's number of gates.
@@ -40,6 +40,17 @@ pub enum Sequence<'a> {
 }
 
 impl Sequence<'_> {
+    /// The vectors. Errors: tokens, in the name of what reads them.
+    pub fn dense(&self, reader: &'static str) -> Result<Var, Error> {
+        match *self {
+            Sequence::Dense(x) => Ok(x),
+            Sequence::Tokens { .. } => {
+                let expected = format!("vectors for {reader}");
+                Err(Error::Setting { name: "input of a layer", got: "tokens".into(), expected })
+            }
+        }
+    }
+
     /// T*B.
     pub fn rows(&self) -> usize {
         match self {
@@ -62,7 +73,8 @@ pub(crate) struct Recurrent<E> {
     x: Saved,
     /// `[T*B]`: the positions that are read; all where it is `None`.
     present: Option<Vec<bool>>,
-    before: StateVars,
+    /// h, and c where the cell has one.
+    before: [Option<Var>; 2],
     /// Slot of `hidden` `[T+1, B, H]`, of which y and the last h are rows.
     hidden: usize,
     last_cell: Option<Var>,
@@ -71,8 +83,9 @@ pub(crate) struct Recurrent<E> {
 }
 
 impl<E: Element> Tape<E> {
-    /// Runs a layer over `x` from the state `before`; T follows from the rows of x. Returns h after each input, `[T*B,
-    /// H]`, and the state after the last step read. The last h shares its gradient with its row of the first.
+    /// Runs a layer over `x` from the states `before` (h, and c where the cell has one), each `[B, H]`; T follows from the
+    /// rows of x. Returns h after each input, `[T*B, H]`, and pushes the states after the last step read to `after`. The last
+    /// h shares its gradient with its row of the output.
     ///
     /// `present`, `[T*B]` where it is given, says which positions are read. At another, x may be anything, the state
     /// passes through unchanged, and neither x nor the parameters have a gradient from there: a row of another length
@@ -83,10 +96,25 @@ impl<E: Element> Tape<E> {
         params: &Params<E>,
         ids: LayerIds,
         x: Sequence<'_>,
-        before: StateVars,
+        before: &[Var],
+        after: &mut Vec<Var>,
         present: Option<&[bool]>,
-    ) -> Result<(Var, StateVars), Error> {
-        let (batch, hidden_size) = (before.hidden.rows(), before.hidden.cols());
+    ) -> Result<Var, Error> {
+        let states = 1 + usize::from(ids.cell.has_cell());
+        let (Some(&h), true) = (before.first(), before.len() == states) else {
+            let (got, expected) = (vec![before.len()], vec![states]);
+            return Err(Error::Shape { name: "list of states".into(), got, expected });
+        };
+        let (before, batch, hidden_size) = ([Some(h), before.get(1).copied()], h.rows(), h.cols());
+        for &state in before.iter().flatten() {
+            self.memory.check(state)?;
+            if [state.rows(), state.cols()] != [batch, hidden_size] {
+                return Err(shape_error("state of a recurrent layer", state, [batch, hidden_size]));
+            }
+        }
+        if let Sequence::Dense(x) = x {
+            self.memory.check(x)?;
+        }
         let input_size = match x {
             Sequence::Dense(x) => x.cols(),
             Sequence::Tokens { vocab_size, .. } => vocab_size,
@@ -96,8 +124,8 @@ impl<E: Element> Tape<E> {
         let slot = |slot: usize| slot * d.state_len()..(slot + 1) * d.state_len();
         let m = &mut self.memory;
         let (mut gates, mut hidden, mut cell) = (m.take(d.gates_len()), m.take(d.hidden_len()), m.take(d.cell_len()));
-        hidden[slot(d.first_slot())].copy_from_slice(m.value(before.hidden));
-        if let Some(before) = before.cell {
+        hidden[slot(d.first_slot())].copy_from_slice(m.value(h));
+        if let Some(before) = before[1] {
             cell[slot(d.first_slot())].copy_from_slice(m.value(before));
         }
         let input = match x {
@@ -107,14 +135,15 @@ impl<E: Element> Tape<E> {
         let inputs = Inputs { x: input, present };
         recurrent::forward(&m.cpu, &d, &weights(params, ids), inputs, &mut gates, &mut hidden, &mut cell)?;
 
-        let last_cell = before.cell.map(|_| {
+        let last_cell = before[1].map(|_| {
             let mut last = m.take(d.state_len());
             last.copy_from_slice(&cell[slot(d.last_slot())]);
             m.push_rows(last, batch, hidden_size)
         });
         let states = m.push(hidden, true);
         let y = m.view(states, d.output_slot() * batch, d.seq_len * batch, hidden_size);
-        let after = StateVars { hidden: m.view(states, d.last_slot() * batch, batch, hidden_size), cell: last_cell };
+        after.push(m.view(states, d.last_slot() * batch, batch, hidden_size));
+        after.extend(last_cell);
         let x = match x {
             Sequence::Dense(x) => Saved::Dense(x),
             Sequence::Tokens { tokens, .. } => Saved::Tokens(m.lists.tokens.copy(tokens)),
@@ -122,7 +151,7 @@ impl<E: Element> Tape<E> {
         let present = present.map(|present| m.lists.present.copy(present));
         let node = Recurrent { ids, d, x, present, before, hidden: states, last_cell, gates, cell };
         self.record(node);
-        Ok((y, after))
+        Ok(y)
     }
 }
 
@@ -165,8 +194,11 @@ impl<E: Element> Node<E> for Recurrent<E> {
             m.put_grad(x.slot, grad);
         }
         let first = d.first_slot() * d.state_len();
-        m.add_grad(self.before.hidden, &grad_hidden[first..first + d.state_len()]);
-        if let Some(before) = self.before.cell {
+        let [before_hidden, before_cell] = self.before;
+        if let Some(before) = before_hidden {
+            m.add_grad(before, &grad_hidden[first..first + d.state_len()]);
+        }
+        if let Some(before) = before_cell {
             m.add_grad(before, &grad_cell);
         }
         m.recycle(grad_hidden);

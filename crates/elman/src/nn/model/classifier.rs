@@ -5,19 +5,20 @@ use elman_kernels::{Element, linear, pad};
 use rand_chacha::ChaCha8Rng;
 
 use super::init;
-use super::reader::{Input, Reader};
+use super::reader::Reader;
 use crate::autodiff::nodes::LinearIds;
 use crate::autodiff::params::{Declaration, ParamId, Params};
 use crate::autodiff::tape::{Tape, Var};
 use crate::config::{Classify as Settings, Config, Pooling};
 use crate::data::table::sequences::Padded;
 use crate::error::Error;
-use crate::nn::recurrent::Dropout;
+use crate::nn::dropout::Dropout;
+use crate::nn::network::Input;
 
 /// A classifier and its parameters.
 #[derive(Clone, Debug)]
 pub struct Classifier<E> {
-    layers: Layers,
+    layers: Layers<E>,
     params: Params<E>,
 }
 
@@ -32,8 +33,8 @@ pub struct Balance<E> {
 
 /// A classifier without the memory of its parameters.
 #[derive(Clone, Debug)]
-pub(crate) struct Layers {
-    members: Vec<Member>,
+pub(crate) struct Layers<E> {
+    members: Vec<Member<E>>,
     pooling: Pooling,
     output_dropout: Dropout,
     classes: usize,
@@ -41,16 +42,16 @@ pub(crate) struct Layers {
 
 /// One of the networks whose probabilities are averaged.
 #[derive(Clone, Debug)]
-struct Member {
-    reader: Reader,
+struct Member<E> {
+    reader: Reader<E>,
     /// The map of the keys, and the query, of learned weights.
     attention: Option<(LinearIds, ParamId)>,
     head: LinearIds,
 }
 
-impl Layers {
+impl<E: Element> Layers<E> {
     /// Declares what a classifier is made of. Errors: settings of another task; fewer than two classes.
-    pub fn declare(config: &Config, input: Input, classes: usize) -> Result<(Layers, Declaration), Error> {
+    pub fn declare(config: &Config, input: Input, classes: usize) -> Result<(Layers<E>, Declaration), Error> {
         let settings = config.classify()?;
         if classes < 2 {
             let (got, expected) = (classes.to_string(), "at least 2".into());
@@ -67,7 +68,7 @@ impl Layers {
     }
 }
 
-impl Member {
+impl<E: Element> Member<E> {
     fn declare(
         declaration: &mut Declaration,
         prefix: &str,
@@ -75,7 +76,7 @@ impl Member {
         settings: &Settings,
         input: Input,
         classes: usize,
-    ) -> Member {
+    ) -> Member<E> {
         let reader = Reader::declare(declaration, prefix, config, input, settings.bidirectional);
         let width = reader.outputs();
         let attention = (settings.pooling == Pooling::Attention).then(|| {
@@ -103,7 +104,7 @@ impl<E: Element> Classifier<E> {
     }
 
     /// A classifier with given parameters, declared by its layers.
-    pub(crate) fn of(layers: Layers, params: Params<E>) -> Self {
+    pub(crate) fn of(layers: Layers<E>, params: Params<E>) -> Self {
         Classifier { layers, params }
     }
 
@@ -135,7 +136,7 @@ impl<E: Element> Classifier<E> {
 
     fn logits(
         &self,
-        member: &Member,
+        member: &Member<E>,
         tape: &mut Tape<E>,
         batch: &Padded<E>,
         mut dropout: Option<&mut ChaCha8Rng>,

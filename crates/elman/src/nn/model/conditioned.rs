@@ -1,39 +1,41 @@
 //! Holds the conditioned language model: one to many. A class or a vector of numbers sets the initial state of the recurrent
 //! layers, or stands beside the token at every step, or both; an affine head says the next token. Refuses text: it sees ids.
 
-use elman_kernels::{Element, linear, pad};
+use elman_kernels::{Element, pad};
 use rand_chacha::ChaCha8Rng;
 
 use super::init;
-use super::reader::Input;
-use crate::autodiff::nodes::{LinearIds, Sequence, StateVars};
-use crate::autodiff::params::{Declaration, ParamId, Params};
+use crate::autodiff::nodes::{LinearIds, Sequence};
+use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
 use crate::config::{Condition, Config};
 use crate::error::Error;
-use crate::nn::recurrent::{Dropout, Recurrent, Stack, State, TapeState};
+use crate::nn::dropout::Dropout;
+use crate::nn::embedding::Embedding;
+use crate::nn::layer::{Layer, Pass};
+use crate::nn::network::Input;
+use crate::nn::stack::{Recurrent, Stack};
+use crate::nn::state::State;
 
 /// A conditioned language model and its parameters.
 #[derive(Clone, Debug)]
 pub struct Conditioned<E> {
-    layers: Layers,
+    layers: Layers<E>,
     params: Params<E>,
 }
 
 /// A conditioned language model without the memory of its parameters.
 #[derive(Clone, Debug)]
-pub(crate) struct Layers {
+pub(crate) struct Layers<E> {
     vocab_size: usize,
-    embed: usize,
-    encoder: ParamId,
+    encoder: Embedding,
     given: Input,
     /// What a class or a vector becomes first.
     condition: Given,
-    /// How the initial h and c of each layer follow from it.
-    initial: Vec<(LinearIds, Option<LinearIds>)>,
-    hidden_sizes: Vec<usize>,
+    /// How the initial h and c of each layer follow from it; other states begin with zero.
+    initial: Vec<Option<LinearIds>>,
     at_every_step: bool,
-    rnn: Recurrent,
+    rnn: Stack<E>,
     output_dropout: Dropout,
     head: LinearIds,
 }
@@ -41,7 +43,7 @@ pub(crate) struct Layers {
 /// The map of the condition, of width `embed`.
 #[derive(Clone, Copy, Debug)]
 enum Given {
-    Class(ParamId),
+    Class(Embedding),
     Vector(LinearIds),
 }
 
@@ -54,10 +56,10 @@ pub enum Conditions<E> {
     Vectors(Vec<E>),
 }
 
-impl Layers {
+impl<E: Element> Layers<E> {
     /// Declares what it is made of; `given` is the number of classes or the width of the vectors. Errors: settings of another
     /// task; tokens without an embedding.
-    pub fn declare(config: &Config, vocab_size: usize, given: Input) -> Result<(Layers, Declaration), Error> {
+    pub fn declare(config: &Config, vocab_size: usize, given: Input) -> Result<(Layers<E>, Declaration), Error> {
         let how = config.generate()?.condition;
         let (embed, hidden_sizes) = (config.embed, config.hidden_sizes());
         if embed == 0 {
@@ -65,49 +67,38 @@ impl Layers {
             return Err(Error::Setting { name: "embed", got: "0".into(), expected });
         }
         let mut declaration = Declaration::default();
-        let encoder = declaration.table("encoder.weight", vocab_size, embed);
+        let encoder = Embedding::declare(&mut declaration, "encoder", vocab_size, embed);
         let condition = match given {
-            Input::Tokens(classes) => Given::Class(declaration.table("condition.encoder.weight", classes, embed)),
-            Input::Vectors(width) => Given::Vector(affine(&mut declaration, "condition", width, embed)),
+            Input::Tokens(classes) => {
+                Given::Class(Embedding::declare(&mut declaration, "condition.encoder", classes, embed))
+            }
+            Input::Vectors(width) => Given::Vector(LinearIds::declare(&mut declaration, "condition", width, embed)),
         };
         let mut initial = Vec::new();
         if how != Condition::Steps {
+            let letters = config.cell.states();
             for (l, &hidden) in hidden_sizes.iter().enumerate() {
-                let h = affine(&mut declaration, &format!("condition.h_l{l}"), embed, hidden);
-                let has_cell = config.cell.has_cell();
-                initial
-                    .push((h, has_cell.then(|| affine(&mut declaration, &format!("condition.c_l{l}"), embed, hidden))));
+                initial.extend(letters.iter().map(|letter| {
+                    let name = format!("condition.{letter}_l{l}");
+                    matches!(&letter[..], "h" | "c").then(|| LinearIds::declare(&mut declaration, &name, embed, hidden))
+                }));
             }
         }
         let at_every_step = how != Condition::State;
         let input_size = if at_every_step { 2 * embed } else { embed };
         let dropout = Dropout { p: config.dropout, locked: config.locked_dropout };
-        let stack = Stack { dropout, ..Stack::plain(config.cell, input_size, &hidden_sizes) };
-        let rnn = Recurrent::declare(&mut declaration, "rnn.", &stack);
-        let head = affine(&mut declaration, "decoder", hidden_sizes.last().copied().unwrap_or_default(), vocab_size);
-        let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
-        let layers = Layers {
+        let recurrent = Recurrent { dropout, ..Recurrent::plain(config.cell, input_size, &hidden_sizes) };
+        let rnn = recurrent.declare(&mut declaration, "rnn.");
+        let head = LinearIds::declare(
+            &mut declaration,
+            "decoder",
+            hidden_sizes.last().copied().unwrap_or_default(),
             vocab_size,
-            embed,
-            encoder,
-            given,
-            condition,
-            initial,
-            hidden_sizes,
-            at_every_step,
-            rnn,
-            output_dropout,
-            head,
-        };
+        );
+        let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
+        let layers =
+            Layers { vocab_size, encoder, given, condition, initial, at_every_step, rnn, output_dropout, head };
         Ok((layers, declaration))
-    }
-}
-
-fn affine(declaration: &mut Declaration, name: &str, inputs: usize, outputs: usize) -> LinearIds {
-    let d = linear::Dims { rows: 0, inputs, outputs };
-    LinearIds {
-        weight: declaration.matrix(format!("{name}.weight"), d.weight()),
-        bias: declaration.vector(format!("{name}.bias"), d.bias()),
     }
 }
 
@@ -122,7 +113,7 @@ impl<E: Element> Conditioned<E> {
     }
 
     /// A model with given parameters, declared by its layers.
-    pub(crate) fn of(layers: Layers, params: Params<E>) -> Self {
+    pub(crate) fn of(layers: Layers<E>, params: Params<E>) -> Self {
         Conditioned { layers, params }
     }
 
@@ -140,12 +131,12 @@ impl<E: Element> Conditioned<E> {
     fn condition(&self, tape: &mut Tape<E>, given: &Conditions<E>, steps: usize) -> Result<Var, Error> {
         let layers = &self.layers;
         match (layers.condition, given, layers.given) {
-            (Given::Class(table), Conditions::Classes(classes), Input::Tokens(count)) => {
-                tape.embed(&self.params, table, count, layers.embed, &classes.repeat(steps))
+            (Given::Class(table), Conditions::Classes(classes), Input::Tokens(_)) => {
+                table.rows(tape, &self.params, &classes.repeat(steps))
             }
             (Given::Vector(map), Conditions::Vectors(rows), Input::Vectors(width)) => {
                 let x = tape.dense_leaf(width, &rows.repeat(steps), false)?;
-                let y = tape.linear(&self.params, map, layers.embed, x)?;
+                let y = tape.linear(&self.params, map, layers.encoder.width(), x)?;
                 tape.tanh(y)
             }
             _ => Err(Error::Setting { name: "condition", got: "another kind".into(), expected: "the model's".into() }),
@@ -153,18 +144,18 @@ impl<E: Element> Conditioned<E> {
     }
 
     /// The state that texts for these conditions begin from, on the tape.
-    fn begin(&self, tape: &mut Tape<E>, given: &Conditions<E>, rows: usize) -> Result<TapeState, Error> {
+    fn begin(&self, tape: &mut Tape<E>, given: &Conditions<E>, rows: usize) -> Result<Vec<Var>, Error> {
         let layers = &self.layers;
+        let zero: State<E> = layers.rnn.as_layer().zero_state(rows);
+        let mut state = zero.to_tape(tape, false);
         if layers.initial.is_empty() {
-            let state: State<E> = layers.rnn.zero_state(rows);
-            return Ok(state.to_tape(tape, false));
+            return Ok(state);
         }
         let condition = self.condition(tape, given, 1)?;
-        let mut state = Vec::with_capacity(layers.initial.len());
-        for (&(h, c), &hidden) in layers.initial.iter().zip(&layers.hidden_sizes) {
-            let h = tape.linear(&self.params, h, hidden, condition)?;
-            let cell = c.map(|c| tape.linear(&self.params, c, hidden, condition)).transpose()?;
-            state.push(StateVars { hidden: tape.tanh(h)?, cell });
+        for ((&map, part), var) in layers.initial.iter().zip(layers.rnn.states()).zip(&mut state) {
+            let Some(map) = map else { continue };
+            let value = tape.linear(&self.params, map, part.width, condition)?;
+            *var = if part.name.starts_with('h') { tape.tanh(value)? } else { value };
         }
         Ok(state)
     }
@@ -175,19 +166,20 @@ impl<E: Element> Conditioned<E> {
         tape: &mut Tape<E>,
         tokens: &[u32],
         given: &Conditions<E>,
-        before: &TapeState,
+        before: &[Var],
         present: Option<&[bool]>,
         mut dropout: Option<&mut ChaCha8Rng>,
-    ) -> Result<(Var, TapeState), Error> {
+    ) -> Result<(Var, Vec<Var>), Error> {
         let layers = &self.layers;
-        let rows = before.first().map_or(1, |state| state.hidden.rows());
-        let mut x = tape.embed(&self.params, layers.encoder, layers.vocab_size, layers.embed, tokens)?;
+        let rows = before.first().map_or(1, Var::rows);
+        let mut x = layers.encoder.rows(tape, &self.params, tokens)?;
         if layers.at_every_step {
             let condition = self.condition(tape, given, tokens.len() / rows.max(1))?;
             x = tape.concat(&[x, condition])?;
         }
         let x = Sequence::Dense(x);
-        let (mut y, after) = layers.rnn.forward(tape, &self.params, x, before, present, dropout.as_deref_mut())?;
+        let mut pass = Pass { batch: rows, mask: present, dropout: dropout.as_deref_mut() };
+        let (mut y, after) = layers.rnn.as_layer().run(tape, &self.params, x, before, &mut pass)?;
         if let Some(rng) = dropout {
             y = layers.output_dropout.apply(tape, rng, y, rows)?;
         }
@@ -221,7 +213,7 @@ impl<E: Element> Conditioned<E> {
     pub fn initial_state(&self, tape: &mut Tape<E>, given: &Conditions<E>, rows: usize) -> Result<State<E>, Error> {
         tape.start(false);
         let begun = self.begin(tape, given, rows)?;
-        let mut state = self.layers.rnn.zero_state(rows);
+        let mut state = self.layers.rnn.as_layer().zero_state(rows);
         state.from_tape(tape, &begun);
         Ok(state)
     }

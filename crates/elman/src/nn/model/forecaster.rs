@@ -1,30 +1,32 @@
 //! Holds the forecaster: recurrent layers, or layers without recurrence over a window, and an affine head whose numbers are
 //! the parameters of distributions. Refuses scales and times: it sees vectors.
 
-use elman_kernels::{Element, linear};
+use elman_kernels::Element;
 use rand_chacha::ChaCha8Rng;
 
 use super::init;
-use super::reader::{Input, Reader};
+use super::reader::Reader;
 use crate::autodiff::nodes::LinearIds;
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
 use crate::config::{Config, Memory, Output};
 use crate::data::table::sequences::Padded;
 use crate::error::Error;
-use crate::nn::recurrent::{Dropout, State};
+use crate::nn::dropout::Dropout;
+use crate::nn::network::Input;
+use crate::nn::state::State;
 
 /// A forecaster and its parameters.
 #[derive(Clone, Debug)]
 pub struct Forecaster<E> {
-    layers: Layers,
+    layers: Layers<E>,
     params: Params<E>,
 }
 
 /// A forecaster without the memory of its parameters.
 #[derive(Clone, Debug)]
-pub(crate) struct Layers {
-    body: Body,
+pub(crate) struct Layers<E> {
+    body: Body<E>,
     dropout: Dropout,
     head: LinearIds,
     /// Numbers that the head gives.
@@ -33,8 +35,8 @@ pub(crate) struct Layers {
 }
 
 #[derive(Clone, Debug)]
-enum Body {
-    Recurrent(Box<Reader>),
+enum Body<E> {
+    Recurrent(Box<Reader<E>>),
     /// Affine maps with a hyperbolic tangent after each, and their widths.
     Window {
         width: usize,
@@ -42,9 +44,9 @@ enum Body {
     },
 }
 
-impl Layers {
+impl<E: Element> Layers<E> {
     /// Declares what a forecaster of `targets` values at a step is made of. Errors: settings of another task.
-    pub fn declare(config: &Config, width: usize, targets: usize) -> Result<(Layers, Declaration), Error> {
+    pub fn declare(config: &Config, width: usize, targets: usize) -> Result<(Layers<E>, Declaration), Error> {
         let settings = config.forecast()?;
         let mut declaration = Declaration::default();
         let (body, last) = match settings.memory {
@@ -56,24 +58,19 @@ impl Layers {
             Memory::Window => {
                 let (mut maps, mut inputs) = (Vec::new(), width);
                 for (at, outputs) in config.hidden_sizes().into_iter().enumerate() {
-                    maps.push((affine(&mut declaration, &format!("window.{at}"), inputs, outputs), outputs));
+                    maps.push((
+                        LinearIds::declare(&mut declaration, &format!("window.{at}"), inputs, outputs),
+                        outputs,
+                    ));
                     inputs = outputs;
                 }
                 (Body::Window { width, maps }, inputs)
             }
         };
         let outputs = settings.output.parameters() * targets;
-        let head = affine(&mut declaration, "decoder", last, outputs);
+        let head = LinearIds::declare(&mut declaration, "decoder", last, outputs);
         let dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
         Ok((Layers { body, dropout, head, outputs, output: settings.output }, declaration))
-    }
-}
-
-fn affine(declaration: &mut Declaration, name: &str, inputs: usize, outputs: usize) -> LinearIds {
-    let d = linear::Dims { rows: 0, inputs, outputs };
-    LinearIds {
-        weight: declaration.matrix(format!("{name}.weight"), d.weight()),
-        bias: declaration.vector(format!("{name}.bias"), d.bias()),
     }
 }
 
@@ -89,7 +86,7 @@ impl<E: Element> Forecaster<E> {
     }
 
     /// A forecaster with given parameters, declared by its layers.
-    pub(crate) fn of(layers: Layers, params: Params<E>) -> Self {
+    pub(crate) fn of(layers: Layers<E>, params: Params<E>) -> Self {
         Forecaster { layers, params }
     }
 

@@ -1,27 +1,22 @@
-//! Holds how the parameters of a fresh model are drawn. Refuses to know layers: it sees PyTorch's names and shapes.
+//! How the parameters of a fresh model are drawn. Not here: layers, which declare how each of theirs starts.
 //! All arithmetic is in f64, so that models of both number types begin with the same numbers, rounded.
 
 use elman_kernels::Element;
 use rand_chacha::ChaCha8Rng;
 
-use crate::autodiff::params::Params;
-use crate::config::{Cell, Config, Init, InitBias};
+use crate::autodiff::params::{Fresh, Params, Start};
+use crate::config::{Config, Init, InitBias};
 use crate::error::Error;
 use crate::rng::{self, Purpose, uniform};
 
-/// Draws every parameter in the order of the state dict, then adds `forget_bias` to the forget gate's part of each
-/// `bias_ih` of an LSTM.
+/// Draws every parameter in the order of the state dict, then adds `forget_bias` to the rows of a forget gate.
 pub fn draw<E: Element>(config: &Config, params: &mut Params<E>) -> Result<(), Error> {
     let mut rng = rng::generator(config.seed, Purpose::Init, 0);
-    let names: Vec<String> = params.names().map(str::to_owned).collect();
-    for name in names {
-        let drawn = values(config, &name, params.shape(&name).unwrap_or_default(), &mut rng);
+    for fresh in params.fresh() {
+        let drawn = values(config, &fresh, &mut rng);
         let mut values: Vec<E> = drawn.into_iter().map(E::from_f64).collect();
-        if name.contains("rnn.bias_ih") && config.cell == Cell::Lstm {
-            let h = values.len() / 4;
-            values[h..2 * h].iter_mut().for_each(|x| *x += E::from_f64(config.forget_bias));
-        }
-        params.set(&name, &values)?;
+        values[fresh.forget_gate.clone()].iter_mut().for_each(|x| *x += E::from_f64(config.forget_bias));
+        params.set(&fresh.name, &values)?;
     }
     Ok(())
 }
@@ -36,31 +31,31 @@ pub fn draw<E: Element>(config: &Config, params: &mut Params<E>) -> Result<(), E
 /// * `orthogonal`: each H x H block of `weight_hh` is s times an orthogonal matrix, the rest as `pytorch` with s = 1.
 ///
 /// H is that of the layer, the last layer's for embedding and head. With `init_bias = "zero"` biases are zero and draw
-/// nothing; a learned initial state begins with zero and draws nothing.
-pub fn values(config: &Config, name: &str, shape: &[usize], rng: &mut ChaCha8Rng) -> Vec<f64> {
+/// nothing; constants, such as a learned initial state, draw nothing.
+pub fn values(config: &Config, fresh: &Fresh, rng: &mut ChaCha8Rng) -> Vec<f64> {
+    let shape = &fresh.shape;
     let len = shape.iter().product();
     let is_bias = shape.len() == 1;
-    if name.contains("initial_") {
-        return vec![0.0; len];
+    if let Start::Constant(value) = fresh.start {
+        return vec![value; len];
     }
     if is_bias && config.init_bias == InitBias::Zero {
         return vec![0.0; len];
     }
-    let is_layer = name.contains("rnn.");
-    let hidden = if is_layer { shape[0] / config.cell.gates() } else { config.hidden_size };
+    let hidden = fresh.units.unwrap_or(config.hidden_size);
     let scale = config.init_scale();
     let within = |bound: f64, rng: &mut ChaCha8Rng| (0..len).map(|_| (2.0 * uniform(rng) - 1.0) * bound).collect();
     let bound = 1.0 / libm::sqrt(hidden as f64);
     match config.init {
         // PyTorch's own start of an embedding. A language model's was always drawn like its layers.
-        Init::Pytorch if config.task.is_some() && name.ends_with("encoder.weight") => normals(len, scale, rng),
+        Init::Pytorch if config.task.is_some() && fresh.start == Start::Embedding => normals(len, scale, rng),
         Init::Pytorch => within(scale * bound, rng),
         Init::Normal => normals(len, scale, rng),
         Init::Fan => {
             let fan_in = if is_bias { hidden } else { shape[1] };
             normals(len, scale / libm::sqrt(fan_in as f64), rng)
         }
-        Init::Orthogonal if name.contains("weight_hh") => {
+        Init::Orthogonal if fresh.start == Start::Square => {
             let side = shape[1];
             let blocks = (0..shape[0] / side).flat_map(|_| orthogonal(side, rng));
             blocks.map(|x| scale * x).collect()

@@ -2,7 +2,7 @@
 //! embedding's), cross-entropy.
 //! Refuses text and optimizers: it sees token ids and leaves gradients.
 
-mod stepper;
+use std::sync::Arc;
 
 use elman_kernels::layout::Layout;
 use elman_kernels::{Element, linear, pad};
@@ -10,23 +10,82 @@ use rand_chacha::ChaCha8Rng;
 
 use super::init;
 use crate::autodiff::nodes::{LinearIds, Sequence, Targets};
-use crate::autodiff::params::{Declaration, ParamId, Params};
+use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
 use crate::config::{Config, InitialState};
 use crate::error::Error;
-use crate::nn::recurrent::{Dropout, Recurrent, Stack, State, TapeState};
+use crate::nn::dropout::Dropout;
+use crate::nn::embedding::Embedding;
+use crate::nn::layer::{Layer, Pass, Sizes};
+use crate::nn::linear::Linear;
+use crate::nn::network::{Input, Network};
 use crate::nn::shards::{Half, Halves, Shards, is_worth_it};
+use crate::nn::stack::{Recurrent, Stack};
+use crate::nn::state::State;
 
 /// A language model and its parameters.
 #[derive(Clone, Debug)]
 pub struct LanguageModel<E> {
+    layers: Layers<E>,
+    params: Params<E>,
+}
+
+/// A language model without the memory of its parameters.
+#[derive(Clone, Debug)]
+pub(crate) struct Layers<E> {
     vocab_size: usize,
-    embed: usize,
-    encoder: Option<ParamId>,
-    rnn: Recurrent,
+    encoder: Option<Embedding>,
+    rnn: Stack<E>,
     output_dropout: Dropout,
     decoder: LinearIds,
-    params: Params<E>,
+}
+
+impl<E: Element> Layers<E> {
+    /// Declares what a language model is made of. Errors: a vocabulary of fewer than one token.
+    pub fn declare(config: &Config, vocab_size: usize) -> Result<(Layers<E>, Declaration), Error> {
+        if vocab_size == 0 {
+            let (got, expected) = ("0".into(), "at least 1".into());
+            return Err(Error::Setting { name: "vocab_size", got, expected });
+        }
+        let mut declaration = Declaration::default();
+        let (embed, hidden_sizes) = (config.embed, config.hidden_sizes());
+        let inputs = hidden_sizes.last().copied().unwrap_or_default();
+        let head = linear::Dims { rows: 0, inputs, outputs: vocab_size };
+        // Where both maps are one parameter, it lies as the product reads it.
+        let table = if config.tied { head.weight() } else { Layout::Table { rows: vocab_size, cols: embed } };
+        let encoder = (embed > 0).then(|| Embedding::declare_as(&mut declaration, "encoder", table));
+        let recurrent = Recurrent {
+            cell: config.cell,
+            input_size: if embed > 0 { embed } else { vocab_size },
+            hidden_sizes: &hidden_sizes,
+            bidirectional: false,
+            learned_state: config.initial_state == InitialState::Learned,
+            dropout: Dropout { p: config.dropout, locked: config.locked_dropout },
+        };
+        let rnn = recurrent.declare(&mut declaration, "rnn.");
+        let decoder = LinearIds {
+            weight: match encoder {
+                Some(encoder) if config.tied => encoder.table(),
+                _ => declaration.matrix("decoder.weight", head.weight()),
+            },
+            bias: declaration.vector("decoder.bias", head.bias()),
+        };
+        let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
+        Ok((Layers { vocab_size, encoder, rnn, output_dropout, decoder }, declaration))
+    }
+
+    /// What the memory estimate adds up.
+    pub fn sizes(&self, declaration: &Declaration) -> Sizes {
+        Sizes {
+            packed: declaration.packed_len(),
+            logical: declaration.count(),
+            largest: declaration.largest(),
+            layers: self.rnn.memory(),
+            embed: self.encoder.map_or(0, |encoder| encoder.width()),
+            output_dropped: if self.output_dropout.p > 0.0 { self.rnn.outputs() } else { 0 },
+            outputs: self.vocab_size,
+        }
+    }
 }
 
 impl<E: Element> LanguageModel<E> {
@@ -43,40 +102,18 @@ impl<E: Element> LanguageModel<E> {
 
     /// A model of zeros, to be filled from a file.
     pub fn zeros(config: &Config, vocab_size: usize) -> Result<Self, Error> {
-        if vocab_size == 0 {
-            let (got, expected) = ("0".into(), "at least 1".into());
-            return Err(Error::Setting { name: "vocab_size", got, expected });
-        }
-        let mut declaration = Declaration::default();
-        let (embed, hidden_sizes) = (config.embed, config.hidden_sizes());
-        let inputs = hidden_sizes.last().copied().unwrap_or_default();
-        let head = linear::Dims { rows: 0, inputs, outputs: vocab_size };
-        // Where both maps are one parameter, it lies as the product reads it.
-        let table = if config.tied { head.weight() } else { Layout::Table { rows: vocab_size, cols: embed } };
-        let encoder = (embed > 0).then(|| declaration.matrix("encoder.weight", table));
-        let stack = Stack {
-            cell: config.cell,
-            input_size: if embed > 0 { embed } else { vocab_size },
-            hidden_sizes: &hidden_sizes,
-            bidirectional: false,
-            learned_state: config.initial_state == InitialState::Learned,
-            dropout: Dropout { p: config.dropout, locked: config.locked_dropout },
-        };
-        let rnn = Recurrent::declare(&mut declaration, "rnn.", &stack);
-        let decoder = LinearIds {
-            weight: match encoder {
-                Some(encoder) if config.tied => encoder,
-                _ => declaration.matrix("decoder.weight", head.weight()),
-            },
-            bias: declaration.vector("decoder.bias", head.bias()),
-        };
-        let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
-        Ok(LanguageModel { vocab_size, embed, encoder, rnn, output_dropout, decoder, params: declaration.zeros()? })
+        let (layers, declaration) = Layers::declare(config, vocab_size)?;
+        Ok(LanguageModel { layers, params: declaration.zeros()? })
+    }
+
+    /// A model with given parameters, declared by its layers.
+    pub(crate) fn of(layers: Layers<E>, params: Params<E>) -> Self {
+        LanguageModel { layers, params }
     }
 
     /// V.
     pub fn vocab_size(&self) -> usize {
-        self.vocab_size
+        self.layers.vocab_size
     }
 
     /// The parameters.
@@ -89,28 +126,39 @@ impl<E: Element> LanguageModel<E> {
         &mut self.params
     }
 
+    /// The network as it is run: embedding, recurrent layers and head in one stack, sharing the parameters' memory.
+    pub fn network(&self) -> Network<E> {
+        let mut layers: Vec<Arc<dyn Layer<E>>> = Vec::new();
+        if let Some(encoder) = self.layers.encoder {
+            layers.push(Arc::new(encoder));
+        }
+        layers.extend(self.layers.rnn.layers().iter().cloned());
+        layers.push(Arc::new(Linear::of(self.layers.decoder, self.layers.vocab_size)));
+        Network::new(Arc::new(Stack::of(layers)), self.params.clone(), Input::Tokens(self.layers.vocab_size))
+    }
+
     /// The state that a text begins from, for `batch` rows: zero, or what was learned.
     pub fn initial_state(&self, batch: usize) -> State<E> {
-        self.rnn.initial_state(&self.params, batch)
+        self.layers.rnn.as_layer().initial_state(&self.params, batch)
     }
 
     /// Makes a state the initial one.
     pub fn reset(&self, state: &mut State<E>) {
-        self.rnn.reset(&self.params, state);
+        self.layers.rnn.as_layer().reset(&self.params, state);
     }
 
     /// Makes a state the initial one of `batch` rows. Allocates where it has another number of them.
     pub fn restart<'a>(&self, state: &'a mut State<E>, batch: usize) -> &'a mut State<E> {
         if state.batch() != batch {
-            *state = self.rnn.zero_state(batch);
+            *state = self.layers.rnn.as_layer().zero_state(batch);
         }
         self.reset(state);
         state
     }
 
     /// Puts a state on the tape. The initial one brings its parameters with it.
-    pub fn begin(&self, tape: &mut Tape<E>, state: &State<E>) -> Result<TapeState, Error> {
-        self.rnn.begin(tape, &self.params, state, false)
+    pub fn begin(&self, tape: &mut Tape<E>, state: &State<E>) -> Result<Vec<Var>, Error> {
+        self.layers.rnn.as_layer().begin(tape, &self.params, state, false)
     }
 
     /// Logits `[T*B, V]` for tokens `[T*B]`, and the state after them.
@@ -118,11 +166,11 @@ impl<E: Element> LanguageModel<E> {
         &self,
         tape: &mut Tape<E>,
         tokens: &[u32],
-        state: &TapeState,
+        state: &[Var],
         dropout: Option<&mut ChaCha8Rng>,
-    ) -> Result<(Var, TapeState), Error> {
+    ) -> Result<(Var, Vec<Var>), Error> {
         let (y, after) = self.layers(tape, tokens, state, dropout)?;
-        Ok((tape.linear(&self.params, self.decoder, self.vocab_size, y)?, after))
+        Ok((tape.linear(&self.params, self.layers.decoder, self.layers.vocab_size, y)?, after))
     }
 
     /// What the head reads, `[T*B, H]`, and the state after the tokens.
@@ -130,16 +178,18 @@ impl<E: Element> LanguageModel<E> {
         &self,
         tape: &mut Tape<E>,
         tokens: &[u32],
-        state: &TapeState,
+        state: &[Var],
         mut dropout: Option<&mut ChaCha8Rng>,
-    ) -> Result<(Var, TapeState), Error> {
-        let x = match self.encoder {
-            Some(table) => Sequence::Dense(tape.embed(&self.params, table, self.vocab_size, self.embed, tokens)?),
-            None => Sequence::Tokens { tokens, vocab_size: self.vocab_size },
+    ) -> Result<(Var, Vec<Var>), Error> {
+        let x = match self.layers.encoder {
+            Some(encoder) => Sequence::Dense(encoder.rows(tape, &self.params, tokens)?),
+            None => Sequence::Tokens { tokens, vocab_size: self.layers.vocab_size },
         };
-        let (mut y, after) = self.rnn.forward(tape, &self.params, x, state, None, dropout.as_deref_mut())?;
-        if let (Some(rng), Some(state)) = (dropout, state.first()) {
-            y = self.output_dropout.apply(tape, rng, y, state.hidden.rows())?;
+        let batch = state.first().map_or(1, Var::rows);
+        let mut pass = Pass { batch, mask: None, dropout: dropout.as_deref_mut() };
+        let (mut y, after) = self.layers.rnn.as_layer().run(tape, &self.params, x, state, &mut pass)?;
+        if let Some(rng) = dropout {
+            y = self.layers.output_dropout.apply(tape, rng, y, batch)?;
         }
         Ok((y, after))
     }
@@ -189,7 +239,9 @@ impl<E: Element> LanguageModel<E> {
     fn halves(&self, tape: &Tape<E>, shards: &mut Shards<E>, batch: usize) -> Result<Box<Halves<E>>, Error> {
         match shards.0.take().filter(|halves| halves.fit(&self.params, batch)) {
             Some(halves) => Ok(halves),
-            None => Ok(Box::new(Halves::new(&tape.memory.cpu, &self.params, batch, |rows| self.rnn.zero_state(rows))?)),
+            None => Ok(Box::new(Halves::new(&tape.memory.cpu, &self.params, batch, |rows| {
+                self.layers.rnn.as_layer().zero_state(rows)
+            })?)),
         }
     }
 
@@ -207,10 +259,16 @@ impl<E: Element> LanguageModel<E> {
         let before = self.begin(tape, state)?;
         let (y, after) = self.layers(tape, inputs, &before, dropout)?;
         tape.memory.clear(grads.values_mut());
-        let sum =
-            tape.linear_cross_entropy(&self.params, self.decoder, self.vocab_size, y, targets, Some(&mut *grads))?;
+        let sum = tape.linear_cross_entropy(
+            &self.params,
+            self.layers.decoder,
+            self.layers.vocab_size,
+            y,
+            targets,
+            Some(&mut *grads),
+        )?;
         state.from_tape(tape, &after);
-        tape.recycle_states([before, after]);
+        tape.recycle_vars([before, after]);
         tape.backward_seeded(&self.params, grads)?;
         Ok(sum)
     }
@@ -227,9 +285,10 @@ impl<E: Element> LanguageModel<E> {
         let before = self.begin(tape, state)?;
         let (y, after) = self.layers(tape, inputs, &before, None)?;
         let targets = Targets { tokens: targets, batch: state.batch(), counted: Targets::counted(targets) };
-        let sum = tape.linear_cross_entropy(&self.params, self.decoder, self.vocab_size, y, targets, None)?;
+        let sum =
+            tape.linear_cross_entropy(&self.params, self.layers.decoder, self.layers.vocab_size, y, targets, None)?;
         state.from_tape(tape, &after);
-        tape.recycle_states([before, after]);
+        tape.recycle_vars([before, after]);
         Ok(sum)
     }
 
@@ -245,10 +304,10 @@ impl<E: Element> LanguageModel<E> {
         let before = self.begin(tape, state)?;
         let (rows, after) = self.forward(tape, inputs, &before, None)?;
         state.from_tape(tape, &after);
-        tape.recycle_states([before, after]);
+        tape.recycle_vars([before, after]);
         logits.clear();
-        for row in tape.value(rows).chunks_exact(pad(self.vocab_size)) {
-            logits.extend_from_slice(&row[..self.vocab_size]);
+        for row in tape.value(rows).chunks_exact(pad(self.layers.vocab_size)) {
+            logits.extend_from_slice(&row[..self.layers.vocab_size]);
         }
         Ok(())
     }

@@ -2,44 +2,27 @@
 //! mask. Refuses heads and losses.
 
 use elman_kernels::Element;
-use elman_kernels::layout::Layout;
 use rand_chacha::ChaCha8Rng;
 
 use crate::autodiff::nodes::Sequence;
-use crate::autodiff::params::{Declaration, ParamId, Params};
+use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
 use crate::config::{Config, InitialState};
 use crate::data::table::sequences::Padded;
 use crate::error::Error;
-use crate::nn::recurrent::{Dropout, Recurrent, Stack, State, TapeState};
-
-/// What a step of a sequence is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// One of so many tokens.
-    Tokens(usize),
-    /// So many numbers.
-    Vectors(usize),
-}
-
-impl Input {
-    /// V, or the numbers of a vector.
-    pub fn size(self) -> usize {
-        match self {
-            Input::Tokens(size) | Input::Vectors(size) => size,
-        }
-    }
-}
+use crate::nn::dropout::Dropout;
+use crate::nn::embedding::Embedding;
+use crate::nn::layer::{Layer, Pass};
+use crate::nn::network::Input;
+use crate::nn::stack::{Recurrent, Stack};
+use crate::nn::state::{State, StatePart};
 
 /// An input and recurrent layers over it.
 #[derive(Clone, Debug)]
-pub struct Reader {
+pub struct Reader<E> {
     input: Input,
-    /// The embedding and its width.
-    table: Option<(ParamId, usize)>,
-    rnn: Recurrent,
-    outputs: usize,
-    ways: usize,
+    embedding: Option<Embedding>,
+    rnn: Stack<E>,
 }
 
 /// What was read: the last layer's output `[T*B, outputs]` and the state after it.
@@ -47,10 +30,10 @@ pub struct Read {
     /// The output at each step.
     pub output: Var,
     /// The state after the last step of each sequence, of all layers.
-    pub after: TapeState,
+    pub after: Vec<Var>,
 }
 
-impl Reader {
+impl<E: Element> Reader<E> {
     /// Declares `{prefix}encoder.weight` where tokens are embedded, and the layers under `{prefix}rnn.`.
     pub fn declare(
         declaration: &mut Declaration,
@@ -58,40 +41,42 @@ impl Reader {
         config: &Config,
         input: Input,
         bidirectional: bool,
-    ) -> Reader {
+    ) -> Reader<E> {
         let (hidden_sizes, embed) = (config.hidden_sizes(), config.embed);
-        let table = match input {
+        let embedding = match input {
             Input::Tokens(rows) if embed > 0 => {
-                let layout = Layout::Table { rows, cols: embed };
-                Some((declaration.matrix(format!("{prefix}encoder.weight"), layout), embed))
+                Some(Embedding::declare(declaration, &format!("{prefix}encoder"), rows, embed))
             }
             _ => None,
         };
-        let stack = Stack {
+        let recurrent = Recurrent {
             cell: config.cell,
-            input_size: table.map_or(input.size(), |(_, embed)| embed),
+            input_size: embedding.map_or(input.size(), |_| embed),
             hidden_sizes: &hidden_sizes,
             bidirectional,
             learned_state: config.initial_state == InitialState::Learned,
             dropout: Dropout { p: config.dropout, locked: config.locked_dropout },
         };
-        let rnn = Recurrent::declare(declaration, &format!("{prefix}rnn."), &stack);
-        let ways = if bidirectional { 2 } else { 1 };
-        Reader { input, table, rnn, outputs: ways * hidden_sizes.last().copied().unwrap_or_default(), ways }
+        Reader { input, embedding, rnn: recurrent.declare(declaration, &format!("{prefix}rnn.")) }
     }
 
     /// Columns of its output.
     pub fn outputs(&self) -> usize {
-        self.outputs
+        self.rnn.outputs()
+    }
+
+    /// The parts of its state.
+    pub fn states(&self) -> &[StatePart] {
+        self.rnn.states()
     }
 
     /// The state before the first step, of `rows` sequences.
-    pub fn initial_state<E: Element>(&self, params: &Params<E>, rows: usize) -> State<E> {
-        self.rnn.initial_state(params, rows)
+    pub fn initial_state(&self, params: &Params<E>, rows: usize) -> State<E> {
+        self.rnn.as_layer().initial_state(params, rows)
     }
 
     /// Reads a batch from the initial state. Errors: another kind of input; a token out of range.
-    pub fn read<E: Element>(
+    pub fn read(
         &self,
         tape: &mut Tape<E>,
         params: &Params<E>,
@@ -103,7 +88,7 @@ impl Reader {
     }
 
     /// As [`Reader::read`], from a state of as many rows.
-    pub fn read_from<E: Element>(
+    pub fn read_from(
         &self,
         tape: &mut Tape<E>,
         params: &Params<E>,
@@ -111,10 +96,8 @@ impl Reader {
         state: &State<E>,
         dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<Read, Error> {
-        let x = match (self.input, self.table) {
-            (Input::Tokens(vocab_size), Some((table, width))) => {
-                Sequence::Dense(tape.embed(params, table, vocab_size, width, &batch.tokens)?)
-            }
+        let x = match (self.input, self.embedding) {
+            (Input::Tokens(_), Some(embedding)) => Sequence::Dense(embedding.rows(tape, params, &batch.tokens)?),
             (Input::Tokens(vocab_size), None) => Sequence::Tokens { tokens: &batch.tokens, vocab_size },
             (Input::Vectors(width), _) => Sequence::Dense(tape.dense_leaf(width, &batch.vectors, false)?),
         };
@@ -122,14 +105,18 @@ impl Reader {
             let (name, expected) = ("input of a reader".to_string(), vec![batch.steps * batch.rows]);
             return Err(Error::Shape { name, got: vec![x.rows()], expected });
         }
-        let before = self.rnn.begin(tape, params, state, false)?;
-        let (output, after) = self.rnn.forward(tape, params, x, &before, Some(&batch.present), dropout)?;
+        let rnn = self.rnn.as_layer();
+        let before = rnn.begin(tape, params, state, false)?;
+        let mut pass = Pass { batch: batch.rows, mask: Some(&batch.present), dropout };
+        let (output, after) = rnn.run(tape, params, x, &before, &mut pass)?;
         Ok(Read { output, after })
     }
 
     /// The last layer's h after the last step of each sequence, of both directions side by side: `[B, outputs]`.
-    pub fn last<E: Element>(&self, tape: &mut Tape<E>, read: &Read) -> Result<Var, Error> {
-        let last: Vec<Var> = read.after[read.after.len() - self.ways..].iter().map(|state| state.hidden).collect();
+    pub fn last(&self, tape: &mut Tape<E>, read: &Read) -> Result<Var, Error> {
+        let states = self.rnn.layers().last().map_or(0, |layer| layer.states().len());
+        let last = self.rnn.states().iter().zip(&read.after).skip(read.after.len() - states);
+        let last: Vec<Var> = last.filter(|(part, _)| part.name.starts_with('h')).map(|(_, &var)| var).collect();
         tape.concat(&last)
     }
 }

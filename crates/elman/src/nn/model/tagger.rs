@@ -7,34 +7,35 @@ use rand_chacha::ChaCha8Rng;
 
 use super::classifier::softmax;
 use super::init;
-use super::reader::{Input, Reader};
+use super::reader::Reader;
 use crate::autodiff::nodes::LinearIds;
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
 use crate::config::Config;
 use crate::data::table::sequences::Padded;
 use crate::error::Error;
-use crate::nn::recurrent::Dropout;
+use crate::nn::dropout::Dropout;
+use crate::nn::network::Input;
 
 /// A tagger and its parameters.
 #[derive(Clone, Debug)]
 pub struct Tagger<E> {
-    layers: Layers,
+    layers: Layers<E>,
     params: Params<E>,
 }
 
 /// A tagger without the memory of its parameters.
 #[derive(Clone, Debug)]
-pub(crate) struct Layers {
-    reader: Reader,
+pub(crate) struct Layers<E> {
+    reader: Reader<E>,
     output_dropout: Dropout,
     head: LinearIds,
     classes: usize,
 }
 
-impl Layers {
+impl<E: Element> Layers<E> {
     /// Declares what a tagger is made of. Errors: settings of another task; fewer than two classes.
-    pub fn declare(config: &Config, input: Input, classes: usize) -> Result<(Layers, Declaration), Error> {
+    pub fn declare(config: &Config, input: Input, classes: usize) -> Result<(Layers<E>, Declaration), Error> {
         let bidirectional = config.tagging()?.bidirectional;
         if classes < 2 {
             let (got, expected) = (classes.to_string(), "at least 2".into());
@@ -63,7 +64,7 @@ impl<E: Element> Tagger<E> {
     }
 
     /// A tagger with given parameters, declared by its layers.
-    pub(crate) fn of(layers: Layers, params: Params<E>) -> Self {
+    pub(crate) fn of(layers: Layers<E>, params: Params<E>) -> Self {
         Tagger { layers, params }
     }
 

@@ -5,33 +5,32 @@
 //! first; `target.encoder.weight` (absent where it is tied to `decoder.weight`), `target.rnn.*` write; `attention.*`,
 //! `combine.*`; `decoder.weight`, `decoder.bias` are the head.
 
-use elman_kernels::{Element, linear};
+use elman_kernels::{Element, linear, pad};
 use rand_chacha::ChaCha8Rng;
 
-use crate::autodiff::nodes::{LinearIds, StateVars};
+use crate::autodiff::nodes::LinearIds;
 use crate::autodiff::params::{Declaration, ParamId, Params};
 use crate::autodiff::tape::{Tape, Var};
 use crate::config::{Attention, Config};
 use crate::error::Error;
-use crate::nn::model::reader::{Input, Reader};
-use crate::nn::recurrent::{Dropout, Recurrent, Stack};
-use crate::nn::state::TapeState;
+use crate::nn::dropout::Dropout;
+use crate::nn::embedding::Embedding;
+use crate::nn::layer::Layer;
+use crate::nn::model::reader::Reader;
+use crate::nn::network::Input;
+use crate::nn::stack::{Recurrent, Stack};
 
 /// A network without the memory of its parameters.
 #[derive(Clone, Debug)]
-pub(crate) struct Layers {
+pub(crate) struct Layers<E> {
     /// Tokens to read and to write.
     pub sizes: [usize; 2],
-    pub reader: Reader,
-    /// Directions of the encoder.
-    ways: usize,
-    /// For each layer of the decoder, the maps to its h and c.
-    bridge: Vec<(LinearIds, Option<LinearIds>)>,
-    hidden_sizes: Vec<usize>,
-    pub rnn: Recurrent,
-    /// The embedding of what is written, `embed` wide.
-    table: ParamId,
-    embed: usize,
+    pub reader: Reader<E>,
+    /// For each state of the decoder, the map to it where it is an h or c; others begin with zero.
+    bridge: Vec<Option<LinearIds>>,
+    pub rnn: Stack<E>,
+    /// The embedding of what is written.
+    table: Embedding,
     pub attention: Option<Look>,
     /// v of the additive score.
     pub score: Option<ParamId>,
@@ -52,32 +51,31 @@ pub(crate) struct Look {
     depth: usize,
 }
 
-impl Layers {
+impl<E: Element> Layers<E> {
     /// Declares the parameters. Errors: settings of another task.
-    pub fn declare(config: &Config, sizes: [usize; 2]) -> Result<(Layers, Declaration), Error> {
+    pub fn declare(config: &Config, sizes: [usize; 2]) -> Result<(Layers<E>, Declaration), Error> {
         let settings = config.translate()?;
         let mut declaration = Declaration::default();
         let d = &mut declaration;
         let units = settings.encoder_hidden(config);
         let encoder = Config { hidden_size: units, hidden_sizes: None, ..config.clone() };
         let reader = Reader::declare(d, "source.", &encoder, Input::Tokens(sizes[0]), settings.bidirectional);
-        let (ways, read) = (if settings.bidirectional { 2 } else { 1 }, reader.outputs());
+        let read = reader.outputs();
         let hidden_sizes = config.hidden_sizes();
         let hidden = hidden_sizes.last().copied().unwrap_or_default();
-        let affine = |d: &mut Declaration, name: &str, outputs: usize, inputs: usize| LinearIds {
-            weight: d.weight(format!("{name}.weight"), outputs, inputs),
-            bias: d.bias(format!("{name}.bias"), outputs),
-        };
-        let bridge = hidden_sizes.iter().enumerate().map(|(l, &width)| {
-            let h = affine(d, &format!("bridge.h_l{l}"), width, read);
-            (h, config.cell.has_cell().then(|| affine(d, &format!("bridge.c_l{l}"), width, read)))
-        });
-        let bridge = bridge.collect();
+        let letters = config.cell.states();
+        let mut bridge = Vec::new();
+        for (l, &width) in hidden_sizes.iter().enumerate() {
+            bridge.extend(letters.iter().map(|letter| {
+                let name = format!("bridge.{letter}_l{l}");
+                matches!(&letter[..], "h" | "c").then(|| LinearIds::declare(d, &name, read, width))
+            }));
+        }
         let embed = if config.embed > 0 { config.embed } else { hidden };
         let output = if config.tied { embed } else { hidden };
-        let own_table = (!config.tied).then(|| d.table("target.encoder.weight", sizes[1], embed));
+        let own_table = (!config.tied).then(|| Embedding::declare(d, "target.encoder", sizes[1], embed));
         let input_dropout = Dropout { p: config.dropout, locked: config.locked_dropout };
-        let stack = Stack {
+        let recurrent = Recurrent {
             cell: config.cell,
             input_size: embed + if settings.input_feeding { output } else { 0 },
             hidden_sizes: &hidden_sizes,
@@ -85,7 +83,7 @@ impl Layers {
             learned_state: false,
             dropout: input_dropout,
         };
-        let rnn = Recurrent::declare(d, "target.rnn.", &stack);
+        let rnn = recurrent.declare(d, "target.rnn.");
         let (attention, score) = match settings.attention {
             Attention::None => (None, None),
             Attention::Dot => (Some(Look { query: None, keys: None, depth: hidden }), None),
@@ -95,12 +93,12 @@ impl Layers {
             }
             Attention::Additive => {
                 let query = Some(d.weight("attention.query.weight", hidden, hidden));
-                let keys = Some(affine(d, "attention.keys", hidden, read));
+                let keys = Some(LinearIds::declare(d, "attention.keys", read, hidden));
                 (Some(Look { query, keys, depth: hidden }), Some(d.table("attention.score", 1, hidden)))
             }
         };
         let context = if attention.is_some() { read } else { 0 };
-        let combine = affine(d, "combine", output, context + hidden);
+        let combine = LinearIds::declare(d, "combine", context + hidden, output);
         let shape = linear::Dims { rows: 0, inputs: output, outputs: sizes[1] };
         let head = LinearIds {
             weight: d.matrix("decoder.weight", shape.weight()),
@@ -109,12 +107,9 @@ impl Layers {
         let layers = Layers {
             sizes,
             reader,
-            ways,
             bridge,
-            hidden_sizes,
             rnn,
-            table: own_table.unwrap_or(head.weight),
-            embed,
+            table: own_table.unwrap_or_else(|| Embedding::of(head.weight, sizes[1], embed)),
             attention,
             score,
             combine,
@@ -128,12 +123,12 @@ impl Layers {
     }
 
     /// Tokens to be written before, embedded: `[tokens, E]`.
-    pub fn embed<E: Element>(&self, tape: &mut Tape<E>, params: &Params<E>, tokens: &[u32]) -> Result<Var, Error> {
-        tape.embed(params, self.table, self.sizes[1], self.embed, tokens)
+    pub fn embed(&self, tape: &mut Tape<E>, params: &Params<E>, tokens: &[u32]) -> Result<Var, Error> {
+        self.table.rows(tape, params, tokens)
     }
 
     /// Dropout on what the decoder reads.
-    pub fn drop_input<E: Element>(
+    pub fn drop_input(
         &self,
         tape: &mut Tape<E>,
         rng: Option<&mut ChaCha8Rng>,
@@ -145,33 +140,27 @@ impl Layers {
 
     /// The decoder's first state: h = tanh(W h' + b), c = W c' + b of the encoder's last one of the same layer, both
     /// directions side by side.
-    pub fn bridge<E: Element>(
-        &self,
-        tape: &mut Tape<E>,
-        params: &Params<E>,
-        after: &TapeState,
-    ) -> Result<TapeState, Error> {
-        let mut state = TapeState::with_capacity(self.bridge.len());
-        for ((ends, &(h, c)), &width) in after.chunks(self.ways).zip(&self.bridge).zip(&self.hidden_sizes) {
-            let hidden: Vec<Var> = ends.iter().map(|end| end.hidden).collect();
-            let hidden = tape.concat(&hidden)?;
-            let hidden = tape.linear(params, h, width, hidden)?;
-            let hidden = tape.tanh(hidden)?;
-            let cells: Vec<Var> = ends.iter().filter_map(|end| end.cell).collect();
-            let cell = match c {
-                None => None,
-                Some(c) => {
-                    let cells = tape.concat(&cells)?;
-                    Some(tape.linear(params, c, width, cells)?)
-                }
+    pub fn bridge(&self, tape: &mut Tape<E>, params: &Params<E>, after: &[Var]) -> Result<Vec<Var>, Error> {
+        let ends: Vec<_> = self.reader.states().iter().zip(after).collect();
+        let rows = after.first().map_or(1, Var::rows);
+        let mut state = Vec::with_capacity(self.bridge.len());
+        for (&map, part) in self.bridge.iter().zip(self.rnn.states()) {
+            let Some(map) = map else {
+                state.push(tape.leaf(part.width, &vec![E::ZERO; rows * pad(part.width)], false));
+                continue;
             };
-            state.push(StateVars { hidden, cell });
+            // `h_l0` follows from `h_l0` and `h_l0_reverse`.
+            let is_end = |name: &str| name == part.name || name.strip_suffix("_reverse") == Some(&part.name[..]);
+            let both: Vec<Var> = ends.iter().filter(|(end, _)| is_end(&end.name)).map(|end| *end.1).collect();
+            let both = tape.concat(&both)?;
+            let value = tape.linear(params, map, part.width, both)?;
+            state.push(if part.name.starts_with('h') { tape.tanh(value)? } else { value });
         }
         Ok(state)
     }
 
     /// What queries are held against.
-    pub fn keys<E: Element>(&self, tape: &mut Tape<E>, params: &Params<E>, output: Var) -> Result<Var, Error> {
+    pub fn keys(&self, tape: &mut Tape<E>, params: &Params<E>, output: Var) -> Result<Var, Error> {
         match self.attention {
             Some(Look { keys: Some(keys), depth, .. }) => tape.linear(params, keys, depth, output),
             _ => Ok(output),
@@ -179,7 +168,7 @@ impl Layers {
     }
 
     /// The queries of h; None without attention.
-    pub fn query<E: Element>(&self, tape: &mut Tape<E>, params: &Params<E>, h: Var) -> Result<Option<Var>, Error> {
+    pub fn query(&self, tape: &mut Tape<E>, params: &Params<E>, h: Var) -> Result<Option<Var>, Error> {
         match self.attention {
             None => Ok(None),
             Some(Look { query: Some(query), .. }) => tape.matmul(params, query, h).map(Some),
@@ -188,13 +177,7 @@ impl Layers {
     }
 
     /// The attentional output: tanh(W [context, h] + b).
-    pub fn combine<E: Element>(
-        &self,
-        tape: &mut Tape<E>,
-        params: &Params<E>,
-        h: Var,
-        context: Option<Var>,
-    ) -> Result<Var, Error> {
+    pub fn combine(&self, tape: &mut Tape<E>, params: &Params<E>, h: Var, context: Option<Var>) -> Result<Var, Error> {
         let both = match context {
             Some(context) => tape.concat(&[context, h])?,
             None => h,

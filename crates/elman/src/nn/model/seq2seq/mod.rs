@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::data::table::parallel::PairBatch;
 use crate::data::table::sequences::Padded;
 use crate::error::Error;
-use crate::nn::state::TapeState;
+use crate::nn::layer::Pass as LayerPass;
 
 pub(crate) use layers::Layers;
 pub use write::{Carried, Decoder, Memory};
@@ -29,7 +29,7 @@ pub const HEAD_ROWS: usize = 64;
 /// A network that reads and writes, and its parameters.
 #[derive(Clone, Debug)]
 pub struct Seq2Seq<E> {
-    layers: Layers,
+    layers: Layers<E>,
     params: Params<E>,
 }
 
@@ -65,7 +65,7 @@ impl<E: Element> Seq2Seq<E> {
     }
 
     /// A network with given parameters, declared by its layers.
-    pub(crate) fn of(layers: Layers, params: Params<E>) -> Self {
+    pub(crate) fn of(layers: Layers<E>, params: Params<E>) -> Self {
         Seq2Seq { layers, params }
     }
 
@@ -111,7 +111,8 @@ impl<E: Element> Seq2Seq<E> {
             tape.select(y, &at)?
         } else {
             let dropout = pass.dropout.as_mut();
-            let (h, _) = layers.rnn.forward(tape, params, Sequence::Dense(x), &before, Some(&counts), dropout)?;
+            let mut pass = LayerPass { batch: rows, mask: Some(&counts), dropout };
+            let (h, _) = layers.rnn.as_layer().run(tape, params, Sequence::Dense(x), &before, &mut pass)?;
             let context = self.attend(tape, &encoded, h, None)?;
             let context = context.map(|context| tape.select(context, &at)).transpose()?;
             let h = tape.select(h, &at)?;
@@ -178,7 +179,7 @@ impl<E: Element> Seq2Seq<E> {
         tape: &mut Tape<E>,
         batch: &'a Padded<E>,
         dropout: Option<&mut ChaCha8Rng>,
-    ) -> Result<(Encoded<'a>, TapeState), Error> {
+    ) -> Result<(Encoded<'a>, Vec<Var>), Error> {
         let (layers, params) = (&self.layers, &self.params);
         let read = layers.reader.read(tape, params, batch, dropout)?;
         let before = layers.bridge(tape, params, &read.after)?;
@@ -211,31 +212,22 @@ impl<E: Element> Seq2Seq<E> {
         tape: &mut Tape<E>,
         encoded: &Encoded<'_>,
         x: Var,
-        before: TapeState,
+        before: Vec<Var>,
         steps: usize,
     ) -> Result<Var, Error> {
         let layers = &self.layers;
-        let parts: Vec<Var> = crate::nn::state::vars(&before).collect();
-        let widths: Vec<usize> = parts.iter().map(Var::cols).collect();
-        let packed = tape.concat(&parts)?;
+        let widths: Vec<usize> = before.iter().map(Var::cols).collect();
+        let packed = tape.concat(&before)?;
         let first = tape.leaf(layers.output, &vec![E::ZERO; encoded.rows * pad(layers.output)], false);
         let states = [packed, first, encoded.keys, encoded.values];
         let (y, _) = tape.scan(steps, x, states, |tape, x, [packed, output, keys, values]| {
-            let mut state: TapeState = Vec::with_capacity(before.len());
-            let mut start = 0;
-            let mut parts = Vec::with_capacity(widths.len());
+            let (mut state, mut start) = (Vec::with_capacity(widths.len()), 0);
             for &width in &widths {
-                parts.push(tape.slice(packed, start, width)?);
+                state.push(tape.slice(packed, start, width)?);
                 start += width;
-            }
-            let mut parts = parts.into_iter();
-            for vars in &before {
-                let hidden = parts.next().expect("a part for each variable");
-                state.push(crate::autodiff::nodes::StateVars { hidden, cell: vars.cell.and_then(|_| parts.next()) });
             }
             let encoded = Encoded { values, keys, present: encoded.present, rows: encoded.rows };
             let (output, after) = self.step(tape, &encoded, x, state, Some(output), None)?;
-            let after: Vec<Var> = crate::nn::state::vars(&after).collect();
             Ok((output, [tape.concat(&after)?, output, keys, values]))
         })?;
         Ok(y)
@@ -248,16 +240,17 @@ impl<E: Element> Seq2Seq<E> {
         tape: &mut Tape<E>,
         encoded: &Encoded<'_>,
         x: Var,
-        before: TapeState,
+        before: Vec<Var>,
         output: Option<Var>,
         weights: Option<&mut Vec<E>>,
-    ) -> Result<(Var, TapeState), Error> {
+    ) -> Result<(Var, Vec<Var>), Error> {
         let (layers, params) = (&self.layers, &self.params);
         let x = match output.filter(|_| layers.input_feeding) {
             Some(output) => tape.concat(&[x, output])?,
             None => x,
         };
-        let (h, after) = layers.rnn.forward(tape, params, Sequence::Dense(x), &before, None, None)?;
+        let mut pass = LayerPass::plain(x.rows());
+        let (h, after) = layers.rnn.as_layer().run(tape, params, Sequence::Dense(x), &before, &mut pass)?;
         let context = self.attend(tape, encoded, h, weights)?;
         Ok((layers.combine(tape, params, h, context)?, after))
     }

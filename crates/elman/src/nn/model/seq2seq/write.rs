@@ -4,12 +4,10 @@
 use elman_kernels::{Element, pad};
 
 use super::{Encoded, Seq2Seq};
-use crate::autodiff::nodes::StateVars;
 use crate::autodiff::tape::{Tape, Var};
 use crate::data::table::sequences::Padded;
 use crate::error::Error;
 use crate::infer::search::Writer;
-use crate::nn::state::TapeState;
 
 /// Values of a tape, taken off it: rows padded.
 #[derive(Clone, Debug)]
@@ -48,15 +46,14 @@ pub struct Memory<E> {
 /// How far some texts were written: the decoder's state, whether it has a cell, and its last output.
 #[derive(Clone, Debug)]
 pub struct Carried<E> {
-    states: Vec<(Rows<E>, Option<Rows<E>>)>,
+    states: Vec<Rows<E>>,
     output: Rows<E>,
 }
 
 impl<E: Element> Carried<E> {
     /// The rows at `from`, in that order.
     pub fn pick(&self, from: &[usize]) -> Carried<E> {
-        let pick = |(h, c): &(Rows<E>, Option<Rows<E>>)| (h.pick(from), c.as_ref().map(|c| c.pick(from)));
-        Carried { states: self.states.iter().map(pick).collect(), output: self.output.pick(from) }
+        Carried { states: self.states.iter().map(|rows| rows.pick(from)).collect(), output: self.output.pick(from) }
     }
 }
 
@@ -90,11 +87,7 @@ impl<E: Element> Seq2Seq<E> {
         let values = memory.values.put(tape);
         let keys = memory.keys.as_ref().map_or(values, |keys| keys.put(tape));
         let encoded = Encoded { values, keys, present: &memory.present, rows: memory.rows };
-        let put = |tape: &mut Tape<E>, (h, c): &(Rows<E>, Option<Rows<E>>)| StateVars {
-            hidden: h.put(tape),
-            cell: c.as_ref().map(|c| c.put(tape)),
-        };
-        let before: TapeState = carried.states.iter().map(|state| put(tape, state)).collect();
+        let before: Vec<Var> = carried.states.iter().map(|rows| rows.put(tape)).collect();
         let output = carried.output.put(tape);
         let x = layers.embed(tape, params, tokens)?;
         let (output, after) = self.step(tape, &encoded, x, before, Some(output), weights)?;
@@ -103,8 +96,8 @@ impl<E: Element> Seq2Seq<E> {
     }
 }
 
-fn taken<E: Element>(tape: &Tape<E>, state: &TapeState) -> Vec<(Rows<E>, Option<Rows<E>>)> {
-    state.iter().map(|vars| (Rows::of(tape, vars.hidden), vars.cell.map(|cell| Rows::of(tape, cell)))).collect()
+fn taken<E: Element>(tape: &Tape<E>, state: &[Var]) -> Vec<Rows<E>> {
+    state.iter().map(|&var| Rows::of(tape, var)).collect()
 }
 
 /// Writes texts that were read, for a search.
