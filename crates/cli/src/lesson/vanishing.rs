@@ -125,6 +125,8 @@ fn measure(cpu: &Cpu, model: &LanguageModel<f64>, windows: &Windows, cell: Cell)
         Cell::RnnTanh | Cell::RnnRelu => &["RNN h"],
         Cell::Lstm => &["LSTM h", "LSTM c"],
         Cell::Gru | Cell::GruResetBefore => &["GRU h"],
+        Cell::MinGru => &["minGRU h"],
+        Cell::Slstm => &["sLSTM h", "sLSTM c", "sLSTM n", "sLSTM m"],
     };
     let (mut tape, mut worst) = (Tape::new(cpu), 0.0_f64);
     let mut curves: Vec<Curve> = names.iter().map(|&name| Curve { name, norms: Vec::new() }).collect();
