@@ -1,12 +1,15 @@
 //! The recurrent node under a mask, every cell in both directions, against central differences in f64, with gradients
 //! that are already there; and what it promises to the bit. The kernels' own promises stand in their `tests/mask.rs`.
 
+use std::sync::Arc;
+
 use elman::Cpu;
-use elman::autodiff::nodes::{LayerIds, Sequence};
+use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::{Declaration, Params};
 use elman::autodiff::tape::{Tape, Var};
 use elman::check::{Loss, Verdict, check_tensor};
-use elman_kernels::recurrent::{Cell, Dims};
+use elman::nn::cells::direction::Direction;
+use elman::nn::{Cell, Layer, Pass};
 
 const T: usize = 5;
 const B: usize = 3;
@@ -28,68 +31,67 @@ fn noise(n: usize, tag: u64) -> Vec<f64> {
     (0..n as u64).map(number).collect()
 }
 
-/// A layer and a linear functional of all that the node gives and is given.
+/// A layer and a linear functional of all that it gives and is given.
 struct Problem {
-    cell: Cell,
-    ids: LayerIds,
+    name: String,
+    layer: Arc<dyn Layer<f64>>,
+    reverse: bool,
     params: Params<f64>,
+    names: Vec<String>,
     with_tokens: bool,
-    /// weight_ih, weight_hh, bias_ih, bias_hh, x, h0, c0.
+    /// The parameters, x, and the states before the first step.
     values: Vec<Vec<f64>>,
 }
 
-const NAMES: [&str; 4] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"];
 const ROWS: usize = B + 1;
 
 impl Problem {
     fn new(cell: Cell, reverse: bool, with_tokens: bool) -> Problem {
-        let d = Dims { cell, seq_len: 0, batch: 0, input_size: I, hidden_size: H, reverse };
         let mut declaration = Declaration::default();
-        let ids = LayerIds {
-            cell,
-            reverse,
-            weight_ih: declaration.matrix(NAMES[0], d.weight_ih()),
-            weight_hh: declaration.matrix(NAMES[1], d.weight_hh()),
-            bias_ih: declaration.vector(NAMES[2], d.bias_ih()),
-            bias_hh: declaration.vector(NAMES[3], d.bias_hh()),
-        };
-        let params = declaration.zeros().unwrap();
-        let gates = cell.gates() * H;
-        let lens = [gates * I, gates * H, gates, gates, T * ROWS * I, ROWS * H, ROWS * H];
-        let mut values: Vec<_> = lens.iter().zip(1..).map(|(&n, tag)| noise(n, tag)).collect();
-        if cell == Cell::RnnRelu {
+        let direction =
+            Direction { prefix: "", name: "l0", input_size: I, hidden_size: H, reverse, learned_state: false };
+        let layer = cell.declare(&mut declaration, &direction);
+        let params: Params<f64> = declaration.zeros().unwrap();
+        let names: Vec<String> = params.names().map(str::to_owned).collect();
+        let lens = names.iter().map(|name| params.get(name).unwrap().len());
+        let lens = lens.chain([T * ROWS * I]).chain(layer.states().iter().map(|part| ROWS * part.width));
+        let mut values: Vec<_> = lens.zip(1..).map(|(n, tag)| noise(n, tag)).collect();
+        for (name, values) in names.iter().zip(&mut values).filter(|_| cell == Cell::RNN_RELU) {
             // Small weights under large biases keep every sum away from the kink.
-            values[..2].iter_mut().flatten().for_each(|w| *w *= 0.1);
-            values[2].iter_mut().for_each(|b| *b = 2.0 * b.signum() + 0.1 * *b);
+            match name.starts_with("weight") {
+                true => values.iter_mut().for_each(|w| *w *= 0.1),
+                false if name.starts_with("bias_ih") => {
+                    values.iter_mut().for_each(|b| *b = 2.0 * b.signum() + 0.1 * *b)
+                }
+                false => {}
+            }
         }
-        Problem { cell, ids, params, with_tokens, values }
+        let name = format!("{} reverse {reverse} tokens {with_tokens}", cell.name());
+        Problem { name, layer, reverse, params, names, with_tokens, values }
     }
 
-    /// The loss, and x, h0 and c0 on the tape. Absent x is NaN.
-    fn run(&mut self, tape: &mut Tape<f64>, values: &[Vec<f64>], recording: bool) -> (Loss, [Var; 3]) {
-        for (name, values) in NAMES.iter().zip(values) {
+    /// The loss, and x and the states before the first step on the tape. Absent x is NaN.
+    fn run(&mut self, tape: &mut Tape<f64>, values: &[Vec<f64>], recording: bool) -> (Loss, Vec<Var>) {
+        for (name, values) in self.names.iter().zip(values) {
             self.params.set(name, values).unwrap();
         }
         tape.start(recording);
-        let mut spoilt = values[4].clone();
+        let (mut spoilt, states) = (values[self.names.len()].clone(), &values[self.names.len() + 1..]);
         for (row, _) in spoilt.chunks_exact_mut(I).zip(PRESENT).filter(|(_, present)| !present) {
             row.fill(f64::NAN);
         }
-        let leaves =
-            [(I, &spoilt), (H, &values[5]), (H, &values[6])].map(|(n, x)| tape.dense_leaf(n, x, true).unwrap());
-        let [x, hidden, cell] = leaves;
-        let before = [hidden, cell];
-        let before = if self.cell.has_cell() { &before[..] } else { &before[..1] };
-        let mut after = Vec::new();
+        let mut leaves = vec![tape.dense_leaf(I, &spoilt, true).unwrap()];
+        leaves.extend(states.iter().map(|state| tape.dense_leaf(H, state, true).unwrap()));
         let sequence = match self.with_tokens {
             true => Sequence::Tokens { tokens: &TOKENS, vocab_size: I },
-            false => Sequence::Dense(x),
+            false => Sequence::Dense(leaves[0]),
         };
-        let y = tape.recurrent(&self.params, self.ids, sequence, before, &mut after, Some(&PRESENT)).unwrap();
-        // What depends on the state before and on x besides: gradients that are there before the node's.
-        let outputs = [Some(y), Some(after[0]), after.get(1).copied(), Some(hidden), Some(cell)];
+        let mut pass = Pass { batch: ROWS, mask: Some(&PRESENT), dropout: None };
+        let (y, after) = self.layer.run(tape, &self.params, sequence, &leaves[1..], &mut pass).unwrap();
+        // What depends on the state before besides: gradients that are there before the node's.
+        let outputs = [y].into_iter().chain(after).chain(leaves[1..].iter().copied());
         let mut loss = Loss { value: 0.0, magnitude: 0.0 };
-        for (var, tag) in outputs.into_iter().zip(11..).filter_map(|(var, tag)| Some((var?, tag))) {
+        for (var, tag) in outputs.zip(11..) {
             let weights = noise(var.rows() * H, tag);
             for (value, weight) in tape.dense_value(var).iter().zip(&weights) {
                 loss.value += value * weight;
@@ -112,8 +114,8 @@ impl Problem {
         let (_, leaves) = self.run(tape, &values, true);
         let mut grads = self.params.zeros_like();
         tape.backward_seeded(&self.params, &mut grads).unwrap();
-        let weights = NAMES.map(|name| grads.get(name).unwrap());
-        weights.into_iter().chain(leaves.map(|leaf| tape.dense_grad(leaf))).collect()
+        let weights: Vec<Vec<f64>> = self.names.iter().map(|name| grads.get(name).unwrap()).collect();
+        weights.into_iter().chain(leaves.into_iter().map(|leaf| tape.dense_grad(leaf))).collect()
     }
 }
 
@@ -132,9 +134,9 @@ fn gradients_under_a_mask_match_central_differences() {
             let mut loss = |values: &[Vec<f64>]| Ok(problem.run(&mut tape, values, false).0);
             let finding = check_tensor(&mut values, tensor, analytic, &mut loss).unwrap();
             // Where the input is tokens, nothing depends on x: both sides are exactly zero, and agree.
-            assert_eq!(finding.verdict, Verdict::Pass, "{:?}, tensor {tensor}: {finding:?}", problem.ids);
+            assert_eq!(finding.verdict, Verdict::Pass, "{:?}, tensor {tensor}: {finding:?}", problem.name);
         }
-        let x = &analytic[4];
+        let x = &analytic[problem.names.len()];
         let absent = x.chunks_exact(I).zip(PRESENT).filter(|(_, present)| !present);
         assert!(absent.flat_map(|(row, _)| row).all(|&g| g == 0.0), "an absent input has a gradient");
     }
@@ -145,23 +147,22 @@ fn a_row_ends_where_its_last_present_step_leaves_it() {
     let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
     for mut problem in problems() {
         let values = problem.values.clone();
-        let (_, [x, hidden, cell]) = problem.run(&mut tape, &values, false);
-        let before = [hidden, cell];
-        let before = if problem.cell.has_cell() { &before[..] } else { &before[..1] };
-        let mut after = Vec::new();
-        let (params, ids) = (&problem.params, problem.ids);
-        let y = tape.recurrent(params, ids, Sequence::Dense(x), before, &mut after, Some(&PRESENT)).unwrap();
+        let (_, leaves) = problem.run(&mut tape, &values, false);
+        let (layer, params, x) = (&problem.layer, &problem.params, Sequence::Dense(leaves[0]));
+        let mut pass = Pass { batch: ROWS, mask: Some(&PRESENT), dropout: None };
+        let (y, after) = layer.run(&mut tape, params, x, &leaves[1..], &mut pass).unwrap();
         let (y, last) = (tape.dense_value(y), tape.dense_value(after[0]));
         for b in 0..ROWS {
             let present = |t: &usize| PRESENT[t * ROWS + b];
-            let end = if ids.reverse { (0..T).find(present) } else { (0..T).rev().find(present) };
+            let end = if problem.reverse { (0..T).find(present) } else { (0..T).rev().find(present) };
             let want = match end {
                 Some(t) => &y[(t * ROWS + b) * H..][..H],
-                None => &values[5][b * H..][..H],
+                None => &values[problem.names.len() + 1][b * H..][..H],
             };
-            assert_eq!(&last[b * H..][..H], want, "row {b} of {ids:?}");
+            assert_eq!(&last[b * H..][..H], want, "row {b} of {}", problem.name);
         }
-        let refused = tape.recurrent(params, ids, Sequence::Dense(x), before, &mut after, Some(&PRESENT[1..]));
-        assert_eq!(refused.unwrap_err().to_string(), "present has 19 elements, expected T * B = 20");
+        let mut pass = Pass { mask: Some(&PRESENT[1..]), ..Pass::plain(ROWS) };
+        let refused = layer.run(&mut tape, params, x, &leaves[1..], &mut pass).unwrap_err().to_string();
+        assert!(refused.contains("19") && refused.contains("20"), "{refused}");
     }
 }

@@ -1,16 +1,15 @@
-//! Holds `Buffer`, memory that starts on a cache line: a 64-byte vector load that straddles two lines costs two.
-//! Refuses to grow: a buffer is made at its length. And `Shelf`, where memory is kept from one use to the next.
+//! `Buffer`: memory that starts on a cache line, because a 64-byte vector load that straddles two lines costs two. Not here:
+//! growth; a buffer is made at its length.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::sync::Mutex;
 
 use crate::Element;
 
 /// One cache line.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
-struct Line([u64; 8]);
+pub(crate) struct Line([u64; 8]);
 
 /// A fixed number of elements, zeroed when made, aligned to 64 bytes. Dereferences to a slice.
 #[derive(Clone)]
@@ -35,8 +34,21 @@ impl<E: Element> Buffer<E> {
     }
 }
 
+impl<E> Buffer<E> {
+    /// The first `len` elements of memory that may hold anything. Panics if it is shorter.
+    pub(crate) fn from_lines(lines: Vec<Line>, len: usize) -> Buffer<E> {
+        assert!(lines.len() >= self::lines::<E>(len));
+        Buffer { lines, len, element: PhantomData }
+    }
+
+    /// The memory.
+    pub(crate) fn into_lines(self) -> Vec<Line> {
+        self.lines
+    }
+}
+
 /// Cache lines that hold `len` elements.
-fn lines<E>(len: usize) -> usize {
+pub(crate) fn lines<E>(len: usize) -> usize {
     len.div_ceil(size_of::<Line>() / size_of::<E>())
 }
 
@@ -65,56 +77,6 @@ impl<E> std::fmt::Debug for Buffer<E> {
     }
 }
 
-/// Memory that is lent, and kept when it comes back.
-#[derive(Debug, Default)]
-pub(crate) struct Shelf(Mutex<Vec<Vec<Line>>>);
-
-/// Memory of a shelf, a buffer until it is dropped.
-pub(crate) struct Loan<'a, E: Element> {
-    shelf: &'a Shelf,
-    buffer: Buffer<E>,
-}
-
-impl Shelf {
-    /// The smallest memory there is that holds `len` elements, or a new one; with anything in it.
-    pub fn take<E: Element>(&self, len: usize) -> Loan<'_, E> {
-        let needed = lines::<E>(len);
-        let kept = {
-            let mut kept = self.kept();
-            let fits = kept.iter().enumerate().filter(|(_, lines)| lines.len() >= needed);
-            fits.min_by_key(|(_, lines)| lines.len()).map(|(i, _)| i).map(|i| kept.swap_remove(i))
-        };
-        let buffer = match kept {
-            Some(lines) => Buffer { lines, len, element: PhantomData },
-            None => Buffer::zeros(len),
-        };
-        Loan { shelf: self, buffer }
-    }
-
-    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Line>>> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner())
-    }
-}
-
-impl<E: Element> Drop for Loan<'_, E> {
-    fn drop(&mut self) {
-        self.shelf.kept().push(std::mem::take(&mut self.buffer.lines));
-    }
-}
-
-impl<E: Element> Deref for Loan<'_, E> {
-    type Target = [E];
-    fn deref(&self) -> &[E] {
-        &self.buffer
-    }
-}
-
-impl<E: Element> DerefMut for Loan<'_, E> {
-    fn deref_mut(&mut self) -> &mut [E] {
-        &mut self.buffer
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,21 +86,6 @@ mod tests {
         assert!(Buffer::<f32>::try_zeros(usize::MAX).is_none());
         assert!(Buffer::<f64>::try_zeros(usize::MAX / 16).is_none());
         assert_eq!(Buffer::<f64>::try_zeros(17).unwrap()[..], [0.0; 17]);
-    }
-
-    #[test]
-    fn a_shelf_lends_what_came_back() {
-        let shelf = Shelf::default();
-        let place = |loan: &Loan<'_, f32>| loan.as_ptr() as usize;
-        let (large, small) = (shelf.take::<f32>(1000), shelf.take::<f32>(20));
-        let (at_large, at_small) = (place(&large), place(&small));
-        assert_ne!(at_large, at_small);
-        drop((large, small));
-        let again = shelf.take::<f32>(17);
-        assert_eq!((again.len(), place(&again)), (17, at_small), "the smallest that is long enough");
-        let other = shelf.take::<f32>(17);
-        assert_eq!((other.len(), place(&other)), (17, at_large), "two are never the same");
-        assert_eq!(shelf.take::<f64>(0).len(), 0);
     }
 
     #[test]

@@ -2,14 +2,15 @@
 //! Refuses to let the split change a result: parts own whole outputs, never a share of one sum.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::buffer::{Loan, Shelf};
 use crate::crew::cores;
 use crate::gemm::Rows;
 use crate::ledger::Ledger;
+use crate::scratch::{Scratch, ScratchPool};
+use crate::simd::{self, Kernel, RawKernel};
 use crate::workers::Workers;
-use crate::{Backend, Element, Error, simd::Kernel};
+use crate::{Backend, Element, Error};
 
 /// Multiply-adds below which a second thread costs more than it brings.
 const WORK_PER_THREAD: usize = 1 << 18;
@@ -29,7 +30,7 @@ pub struct Cpu {
     /// `threads - 1` workers; the calling thread is the other one.
     workers: Option<Arc<Workers>>,
     /// Memory that comes and goes within a step, kept for the next.
-    shelf: Arc<Shelf>,
+    scratch: Arc<ScratchPool>,
 }
 
 impl Cpu {
@@ -56,8 +57,8 @@ impl Cpu {
             0 => None,
             workers => Some(Arc::new(Workers::new(workers)?)),
         };
-        let (work_per_thread, shelf) = (WORK_PER_THREAD, Arc::default());
-        Ok(Cpu { backend, threads, work_per_thread, bfloat16: false, ledger: None, at_once: 1, workers, shelf })
+        let (work_per_thread, scratch) = (WORK_PER_THREAD, Arc::default());
+        Ok(Cpu { backend, threads, work_per_thread, bfloat16: false, ledger: None, at_once: 1, workers, scratch })
     }
 
     /// The same processor with another least share of work for a thread, in multiply-adds. With 1 the smallest work is
@@ -94,31 +95,42 @@ impl Cpu {
         self.at_once
     }
 
-    /// Two processors for work that [`Cpu::together`] does: each with half of the threads where they are an even number, else
-    /// each with all, one after the other.
+    /// Processors for the `shards` pieces of work that [`Cpu::together`] does. As many of them work at the same time as the
+    /// largest power of two that divides both `shards` and the number of threads; each has an equal share of the threads.
     ///
     /// Errors: the system gives no more threads.
-    pub fn halves(&self) -> Result<[Cpu; 2], Error> {
-        if !self.threads.is_multiple_of(2) {
-            return Ok([self.clone(), self.clone()]);
+    pub fn shards(&self, shards: usize) -> Result<Vec<Cpu>, Error> {
+        let groups = self.groups(shards);
+        if groups == 1 {
+            return Ok(vec![self.clone(); shards]);
         }
-        let half = || {
-            let half = Cpu::with_backend(self.backend, self.threads / 2)?;
-            Ok(Cpu { threads: half.threads, workers: half.workers, shelf: half.shelf, at_once: 2, ..self.clone() })
-        };
-        Ok([half()?, half()?])
+        let mut all = Vec::new();
+        for _ in 0..groups {
+            let Cpu { threads, workers, scratch, .. } = Cpu::with_backend(self.backend, self.threads / groups)?;
+            let cpu = Cpu { threads, workers, scratch, at_once: groups as u32, ..self.clone() };
+            // Those of a group work one after the other.
+            all.extend(vec![cpu; shards / groups]);
+        }
+        Ok(all)
     }
 
-    /// Does `work` for both items, each on the processor that [`Cpu::halves`] made for it: at the same time where that has
-    /// half of the threads.
-    pub fn together<T: Send>(&self, items: &mut [T; 2], work: impl Fn(&mut T) + Sync) {
-        if !self.threads.is_multiple_of(2) {
+    /// Does `work` for every item, each on the processor that [`Cpu::shards`] made for it: some at the same time where that
+    /// has some of the threads.
+    pub fn together<T: Send>(&self, items: &mut [T], work: impl Fn(&mut T) + Sync) {
+        let groups = self.groups(items.len());
+        if groups == 1 {
             return items.iter_mut().for_each(work);
         }
-        let items = items.each_mut().map(Mutex::new);
-        self.split(2, 1, usize::MAX, |range| {
-            items[range].iter().for_each(|item| work(&mut item.lock().unwrap_or_else(PoisonError::into_inner)));
+        let (len, items) = (items.len(), Shared::new(items));
+        self.split(len, len / groups, usize::MAX, |range| {
+            // SAFETY: the parts of a split are disjoint and lie within the items.
+            range.for_each(|i| work(unsafe { &mut *items.get().add(i) }));
         });
+    }
+
+    /// How many of so many shards work at the same time.
+    fn groups(&self, shards: usize) -> usize {
+        1 << shards.trailing_zeros().min(self.threads.trailing_zeros())
     }
 
     /// Whether products of `E` take operands in bfloat16.
@@ -159,7 +171,16 @@ impl Cpu {
 
     /// Runs a kernel on the calling thread.
     pub(crate) fn run<E: Element, K: Kernel<E>>(&self, kernel: K) -> K::Output {
-        E::run(self.backend, kernel)
+        simd::run(self.backend, kernel)
+    }
+
+    /// The same for a kernel with pointers.
+    ///
+    /// # Safety
+    /// That of the kernel's `run`.
+    pub(crate) unsafe fn run_raw<E: Element, K: RawKernel<E>>(&self, kernel: K) -> K::Output {
+        // SAFETY: the caller's promise.
+        unsafe { E::run(self.backend, kernel) }
     }
 
     /// Splits `0..n` into contiguous parts, whole multiples of `grain` (of 1 where it is 0) but for the last, and runs
@@ -218,8 +239,8 @@ impl Cpu {
 
     /// Memory of `len` elements with anything in it, until it is dropped. Allocates where none of that length is left from
     /// before.
-    pub(crate) fn scratch<E: Element>(&self, len: usize) -> Loan<'_, E> {
-        self.shelf.take(len)
+    pub(crate) fn scratch<E: Element>(&self, len: usize) -> Scratch<'_, E> {
+        self.scratch.take(len)
     }
 }
 
@@ -229,8 +250,15 @@ pub(crate) fn saturating_product(sizes: &[usize]) -> usize {
 }
 
 /// A pointer into a slice whose disjoint parts several threads write.
-#[derive(Clone, Copy)]
 pub(crate) struct Shared<E>(*mut E);
+
+// Not derived: that would ask the elements for it.
+impl<E> Clone for Shared<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<E> Copy for Shared<E> {}
 
 // SAFETY: a `Shared` is only made from a `&mut [E]` that outlives the split it is used in, and every part of a split
 // writes elements that no other part touches; the type itself grants no access.
@@ -251,6 +279,8 @@ impl<E> Shared<E> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     #[test]
@@ -310,6 +340,19 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn shards_are_done_once_each_on_an_equal_share_of_the_threads() {
+        for (threads, shards, groups) in [(1, 2, 1), (2, 1, 1), (2, 2, 2), (2, 4, 2), (3, 2, 1), (4, 2, 2), (4, 3, 1)] {
+            let cpu = Cpu::with_backend(Backend::detect(), threads).unwrap();
+            let cpus = cpu.shards(shards).unwrap();
+            let each = threads / groups;
+            assert!(cpus.len() == shards && cpus.iter().all(|cpu| cpu.threads() == each), "{threads} {shards}");
+            let mut counts = vec![0; shards];
+            cpu.together(&mut counts, |count| *count += 1);
+            assert_eq!(counts, vec![1; shards], "{threads} {shards}");
         }
     }
 

@@ -5,7 +5,7 @@ use crate::math::ExpConstants;
 use crate::matvec::{self, Maker};
 use crate::pairs;
 use crate::recurrent::step::Precision;
-use crate::simd::{Backend, Kernel};
+use crate::simd::{Backend, RawKernel};
 
 /// A number type of the kernels: f32 or f64.
 pub trait Element:
@@ -70,8 +70,11 @@ pub trait Element:
     fn narrow(precision: Precision) -> Option<Maker<Self>>;
 
     /// Runs a kernel with the instructions of `backend`.
+    ///
+    /// # Safety
+    /// That of the kernel's `run`.
     #[doc(hidden)]
-    fn run<K: Kernel<Self>>(backend: Backend, kernel: K) -> K::Output;
+    unsafe fn run<K: RawKernel<Self>>(backend: Backend, kernel: K) -> K::Output;
 }
 
 macro_rules! element {
@@ -110,8 +113,9 @@ macro_rules! element {
             fn narrow(precision: Precision) -> Option<Maker<Self>> {
                 $narrow(precision)
             }
-            fn run<K: Kernel<Self>>(backend: Backend, kernel: K) -> K::Output {
-                crate::simd::$run(backend, kernel)
+            unsafe fn run<K: RawKernel<Self>>(backend: Backend, kernel: K) -> K::Output {
+                // SAFETY: the caller's promise.
+                unsafe { crate::simd::$run(backend, kernel) }
             }
         }
     };

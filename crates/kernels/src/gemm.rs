@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::cpu::{Shared, saturating_product};
 use crate::layout::PANEL;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, RawKernel, Simd};
 use crate::{Cpu, Element};
 
 /// Rows of most tiles.
@@ -132,7 +132,11 @@ unsafe impl<E: Sync> Send for Left<E> {}
 unsafe impl<E: Sync> Sync for Left<E> {}
 
 /// One tile: `MR` rows by `NV` vectors of the output. `A_COLUMNS`: the left operand is read down its columns, whose row is k
-/// and whose column a row of the output; else along its rows. `PAIRS`: the operands' elements are pairs of bfloat16.
+/// and whose column a row of the output; else along its rows. `PAIRS`: the operands' elements are pairs of bfloat16, and the
+/// tile runs in `vectorize_pairs`.
+///
+/// `a` is readable over MR rows, or with `A_COLUMNS` over `width` rows of MR columns; `b` over `width * panels` rows of NV
+/// vectors, a row to start from over NV vectors; `c` is writable over MR rows of NV vectors.
 pub(crate) struct Tile<E, const MR: usize, const NV: usize, const A_COLUMNS: bool, const PAIRS: bool> {
     pub a: Left<E>,
     pub b: *const E,
@@ -145,17 +149,14 @@ pub(crate) struct Tile<E, const MR: usize, const NV: usize, const A_COLUMNS: boo
     pub init: Init<E>,
 }
 
-impl<E: Element, const MR: usize, const NV: usize, const A_COLUMNS: bool, const PAIRS: bool> Kernel<E>
+impl<E: Element, const MR: usize, const NV: usize, const A_COLUMNS: bool, const PAIRS: bool> RawKernel<E>
     for Tile<E, MR, NV, A_COLUMNS, PAIRS>
 {
     type Output = ();
 
-    /// Needs: `a` readable over MR rows, or with `A_COLUMNS` over `width` rows of MR columns, `b` over `width * panels` rows
-    /// of NV vectors, `c` writable over MR rows of NV vectors, all as `nn` and `weight_grad.rs` give them; with pairs,
-    /// `vectorize_pairs`.
     #[inline(always)]
-    fn run<S: Simd<E>>(self, s: S) {
-        // SAFETY: the ranges stated above.
+    unsafe fn run<S: Simd<E>>(self, s: S) {
+        // SAFETY: the caller's promise.
         unsafe {
             let mut sums = [[s.splat(E::ZERO); NV]; MR];
             for (i, row) in sums.iter_mut().enumerate() {
@@ -216,8 +217,11 @@ pub(crate) fn ahead_of<E: Element, S: Simd<E>>(i: usize, vectors: usize, b: *con
 }
 
 /// Runs the tile of `rows` by `vectors`, each shape in a function of its own.
+///
+/// # Safety
+/// The pointers are valid over the ranges that [`Tile`] states, for `rows` and `vectors`.
 #[inline(always)]
-pub(crate) fn tile<E: Element, S: Simd<E>, const A_COLUMNS: bool>(
+pub(crate) unsafe fn tile<E: Element, S: Simd<E>, const A_COLUMNS: bool>(
     s: S,
     rows: usize,
     vectors: usize,
@@ -240,10 +244,11 @@ pub(crate) fn tile<E: Element, S: Simd<E>, const A_COLUMNS: bool>(
         ($rows:literal by $vectors:literal) => {{
             let Tile { a, b, ldb, ahead, c, ldc, init } = t;
             if E::HAS_PAIRS && a.pairs {
-                // SAFETY: `Cpu::with_bfloat16` asked for such products.
+                // SAFETY: the caller's promise; `Cpu::with_bfloat16` asked for such products.
                 unsafe { s.vectorize_pairs(Tile::<E, $rows, $vectors, A_COLUMNS, true> { a, b, ldb, ahead, c, ldc, init }) }
             } else {
-                s.vectorize(Tile::<E, $rows, $vectors, A_COLUMNS, false> { a, b, ldb, ahead, c, ldc, init })
+                // SAFETY: the caller's promise.
+                unsafe { s.vectorize(Tile::<E, $rows, $vectors, A_COLUMNS, false> { a, b, ldb, ahead, c, ldc, init }) }
             }
         }};
     }

@@ -25,14 +25,13 @@ pub(crate) struct Gru;
 impl Equations for Gru {
     const GATES: usize = 3;
     const UNITS: usize = UNITS;
-    const HAS_CELL: bool = false;
     const INPUT: Columns = Columns { first: 0, width: 3 * UNITS };
-    const RECURRENT: Columns = Columns { first: UNITS, width: 3 * UNITS };
+    const RECURRENT: Option<Columns> = Some(Columns { first: UNITS, width: 3 * UNITS });
 
     fn layout(hidden_size: usize, cols: usize, recurrent: bool) -> Layout {
         // Where r, z and n stand.
         let slots: &[usize] = if recurrent { &[1, 2, 3] } else { &[1, 2, 0] };
-        Layout::Gates { slots, hidden_size, cols }
+        Layout::Gates { slots, units: UNITS, panels: 1, hidden_size, cols }
     }
 
     #[inline(always)]

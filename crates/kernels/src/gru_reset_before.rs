@@ -26,9 +26,8 @@ pub(crate) struct GruResetBefore;
 impl Equations for GruResetBefore {
     const GATES: usize = 3;
     const UNITS: usize = UNITS;
-    const HAS_CELL: bool = false;
     const INPUT: Columns = Columns { first: 0, width: 3 * UNITS };
-    const RECURRENT: Columns = Columns { first: UNITS, width: 2 * UNITS };
+    const RECURRENT: Option<Columns> = Some(Columns { first: UNITS, width: 2 * UNITS });
     const INNER: Option<Inner> = Some(Inner {
         operand: Columns { first: 3 * UNITS, width: UNITS },
         product: Columns { first: 0, width: UNITS },
@@ -36,7 +35,7 @@ impl Equations for GruResetBefore {
 
     fn layout(hidden_size: usize, cols: usize, _recurrent: bool) -> Layout {
         // Where r, z and n stand.
-        Layout::Gates { slots: &[1, 2, 0], hidden_size, cols }
+        Layout::Gates { slots: &[1, 2, 0], units: UNITS, panels: 1, hidden_size, cols }
     }
 
     #[inline(always)]

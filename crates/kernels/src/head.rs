@@ -9,7 +9,7 @@ use crate::error::check_len;
 use crate::gemm::{self, BLOCK_K, Columns, Left, Rows};
 use crate::layout::PANEL;
 use crate::linear::{self, Dims, Product};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{RawKernel, Simd};
 use crate::softmax;
 use crate::{Cpu, Element, Error, pad, pairs};
 
@@ -110,7 +110,10 @@ fn losses_for<E: Element>(
         let (periods, period) =
             if rows.len().is_multiple_of(batch) { (rows.len() / batch, batch) } else { (rows.len(), 1) };
         let part = cpu.part("head with its loss");
-        cpu.split_rows(periods, period, work(rows.len()), |rows| cpu.run(BlockRows { block: &block, rows }));
+        cpu.split_rows(periods, period, work(rows.len()), |rows| {
+            // SAFETY: the lengths are checked, and the parts of a split are disjoint.
+            unsafe { cpu.run_raw(BlockRows { block: &block, rows }) }
+        });
         drop(part);
         if let Some(grads) = &mut grads {
             let grad_y = &logits[..rows.len() * outputs];
@@ -156,24 +159,27 @@ struct Block<'a, E> {
 }
 
 /// One thread's rows of a block: the products run over so many rows at once that a weight's panel is read once for all of
-/// them, and their logits are at hand.
+/// them, and their logits are at hand. What the block points to is readable, and writable, at these rows.
 struct BlockRows<'a, E> {
     block: &'a Block<'a, E>,
     rows: Rows,
 }
 
-impl<E: Element> Kernel<E> for BlockRows<'_, E> {
+impl<E: Element> RawKernel<E> for BlockRows<'_, E> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, s: S) {
+    unsafe fn run<S: Simd<E>>(self, s: S) {
         let Block { d, x: a, weight, bias, targets, scale, transposed, logits, logit_pairs, losses, grad_x } =
             *self.block;
         let (inputs, outputs) = (pad(d.inputs), pad(d.outputs));
         for rows in self.rows.groups() {
-            Product { rows, a, b: weight, outputs, bias: Some(bias), accumulate: false, c: logits }.run(s);
+            // SAFETY: the caller's promise on these rows, here and below.
+            unsafe { Product { rows, a, b: weight, outputs, bias: Some(bias), accumulate: false, c: logits }.run(s) };
             let (to, losses) = (logits.get(), losses.get());
             for rows in rows.runs() {
-                softmax::Rows { vocab_size: d.outputs, rows, targets, scale, logits: to, losses }.run(s);
+                let rows = softmax::Rows { vocab_size: d.outputs, rows, targets, scale, logits: to, losses };
+                // SAFETY: as above.
+                unsafe { rows.run(s) };
             }
             if let Some(c) = grad_x {
                 // d_x += d_y W
@@ -181,7 +187,7 @@ impl<E: Element> Kernel<E> for BlockRows<'_, E> {
                 if let Some(pairs) = logit_pairs {
                     for rows in rows.runs() {
                         let (start, len) = (rows.start * outputs, rows.len() * outputs);
-                        // SAFETY: these rows of both are this part's alone.
+                        // SAFETY: as above.
                         unsafe {
                             let from = std::slice::from_raw_parts(to.add(start), len);
                             pairs::pair_row(from, std::slice::from_raw_parts_mut(pairs.get().add(start / 2), len / 2));
@@ -189,7 +195,9 @@ impl<E: Element> Kernel<E> for BlockRows<'_, E> {
                     }
                     a = Left { pairs: true, ..Left::rows(pairs.get().cast_const(), outputs / 2, outputs / 2) };
                 }
-                Product { rows, a, b: transposed, outputs: inputs, bias: None, accumulate: true, c }.run(s);
+                let product = Product { rows, a, b: transposed, outputs: inputs, bias: None, accumulate: true, c };
+                // SAFETY: as above.
+                unsafe { product.run(s) };
             }
         }
     }

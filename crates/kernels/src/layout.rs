@@ -7,7 +7,7 @@ use crate::error::product;
 
 /// Columns of a panel: the width of a full product tile of the widest backend.
 pub const PANEL: usize = 64;
-/// Hidden units of a panel of gates: 16 units times four gates.
+/// Hidden units of a block of up to four gates: 16 columns of a panel each.
 pub const UNITS: usize = 16;
 
 /// The packed form of a logical matrix of `rows` by `cols`. Padding is zero and stays zero.
@@ -20,11 +20,16 @@ pub enum Layout {
         /// K.
         cols: usize,
     },
-    /// A weight `[G*H, K]` of a gated cell as `[P][K][64]`: gate g of unit u is column `16 slots[g] + u % 16` of panel
-    /// u / 16, so that one vector holds the same gate of 16 neighbours. With K = 1, a bias.
+    /// A weight `[G*H, K]` of a gated cell as `[P][K][64]`, so that one vector holds the same gate of neighbouring units.
+    /// A block of `units` units takes `panels` panels, one after the other. Their columns are slots of `units` columns
+    /// each: gate g of unit u is column u % units of slot `slots[g]` of block u / units. With K = 1, a bias.
     Gates {
-        /// Where each of the G gates stands: different numbers below 4.
+        /// The slot of each of the G gates: different numbers below `64 * panels / units`.
         slots: &'static [usize],
+        /// Units of a block: 16, 32 or 64.
+        units: usize,
+        /// Panels of a block.
+        panels: usize,
         /// H.
         hidden_size: usize,
         /// K.
@@ -59,7 +64,7 @@ impl Layout {
     pub fn panels(&self) -> usize {
         match *self {
             Layout::Panels { rows, .. } => rows.div_ceil(PANEL),
-            Layout::Gates { hidden_size, .. } => hidden_size.div_ceil(UNITS),
+            Layout::Gates { units, panels, hidden_size, .. } => hidden_size.div_ceil(units).saturating_mul(panels),
             Layout::Table { rows, .. } => rows,
         }
     }
@@ -81,9 +86,11 @@ impl Layout {
     pub fn row(&self, row: usize) -> (usize, usize) {
         match *self {
             Layout::Panels { cols, .. } => (row / PANEL * cols * PANEL + row % PANEL, PANEL),
-            Layout::Gates { slots, hidden_size, cols } => {
+            Layout::Gates { slots, units, panels, hidden_size, cols } => {
                 let (slot, unit) = (slots[row / hidden_size], row % hidden_size);
-                (unit / UNITS * cols * PANEL + slot * UNITS + unit % UNITS, PANEL)
+                let column = slot * units + unit % units;
+                let panel = unit / units * panels + column / PANEL;
+                (panel * cols * PANEL + column % PANEL, PANEL)
             }
             Layout::Table { cols, .. } => (row * crate::pad(cols), 1),
         }
@@ -130,9 +137,11 @@ mod tests {
             if cfg!(miri) { (&[1, 17, 65], &[3]) } else { (&[1, 15, 16, 17, 63, 64, 65, 130], &[1, 3, 16, 33]) };
         for &n in rows {
             for &cols in cols {
-                let gates = |slots| Layout::Gates { slots, hidden_size: n, cols };
+                let gates = |slots, units, panels| Layout::Gates { slots, units, panels, hidden_size: n, cols };
                 let plain = [Layout::Panels { rows: n, cols }, Layout::Table { rows: n, cols }];
-                for layout in plain.into_iter().chain([gates(&[0, 1, 2, 3]), gates(&[1, 2, 0]), gates(&[1, 2, 3])]) {
+                let four = [gates(&[0, 1, 2, 3], UNITS, 1), gates(&[1, 2, 0], UNITS, 1), gates(&[1, 2, 3], UNITS, 1)];
+                let others = [gates(&[0, 1], 32, 1), gates(&[4, 1, 0, 5, 7], UNITS, 2), gates(&[0, 2, 1], 32, 2)];
+                for layout in plain.into_iter().chain(four).chain(others) {
                     let logical: Vec<u32> = (1..=(layout.rows() * cols) as u32).collect();
                     let mut packed = vec![0; layout.packed_len()];
                     layout.pack(&logical, &mut packed);
@@ -151,7 +160,7 @@ mod tests {
     fn a_packed_form_beyond_memory_has_the_length_of_no_slice() {
         let sizes = [(1 << 60, 16), (usize::MAX, 1), (1, usize::MAX), (1 << 60, 0), (0, 1 << 60)];
         for (n, cols) in sizes {
-            let gates = Layout::Gates { slots: &[0, 1, 2, 3], hidden_size: n, cols };
+            let gates = Layout::Gates { slots: &[0, 1, 2, 3], units: UNITS, panels: 1, hidden_size: n, cols };
             for layout in [Layout::Panels { rows: n, cols }, Layout::Table { rows: n, cols }, gates] {
                 let len = layout.packed_len();
                 assert!(len == usize::MAX || len == 0 && n.min(cols) == 0, "{layout:?} has {len}");
@@ -161,11 +170,22 @@ mod tests {
 
     #[test]
     fn gates_of_one_unit_stand_sixteen_apart() {
-        let layout = Layout::Gates { slots: &[0, 1, 2, 3], hidden_size: 20, cols: 3 };
+        let gates = |slots| Layout::Gates { slots, units: UNITS, panels: 1, hidden_size: 20, cols: 3 };
+        let layout = gates(&[0, 1, 2, 3]);
         // Gate f (1) of unit 17, input 2: panel 1, row 2, column 16 + 1.
         assert_eq!(layout.row(20 + 17), (3 * 64 + 16 + 1, 64));
         // The same of a cell whose second gate stands third.
-        let layout = Layout::Gates { slots: &[1, 2, 0], hidden_size: 20, cols: 3 };
+        let layout = gates(&[1, 2, 0]);
         assert_eq!(layout.row(20 + 17), (3 * 64 + 32 + 1, 64));
+    }
+
+    #[test]
+    fn gates_fill_the_panels_of_a_block_in_turn() {
+        // Five gates of 16 units: the last is the first slot of each block's second panel.
+        let layout = Layout::Gates { slots: &[0, 1, 2, 3, 4], units: 16, panels: 2, hidden_size: 20, cols: 3 };
+        assert_eq!((layout.panels(), layout.row(4 * 20 + 17)), (4, (3 * 3 * 64 + 1, 64)));
+        // Two gates of 32 units side by side.
+        let layout = Layout::Gates { slots: &[0, 1], units: 32, panels: 1, hidden_size: 40, cols: 3 };
+        assert_eq!((layout.panels(), layout.row(40 + 33)), (2, (3 * 64 + 32 + 1, 64)));
     }
 }

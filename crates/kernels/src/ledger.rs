@@ -1,25 +1,24 @@
 //! Holds the times of the parts of a step, for whoever asks where it goes. Refuses to be on by itself: without a ledger a
 //! part costs one comparison.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::Cpu;
+use crate::{Cpu, Lock};
 
 /// What every part took so far, on the thread that gave out the work: with its waiting for the others. Of two halves that work
 /// at the same time each counts for half.
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<Vec<(&'static str, Duration)>>);
+pub struct Ledger(Lock<Vec<(&'static str, Duration)>>);
 
 impl Ledger {
     /// The parts in the order in which they first came, and their times together; forgets them.
     pub fn take(&self) -> Vec<(&'static str, Duration)> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.0.lock())
     }
 
     /// Adds to a part.
     pub fn add(&self, part: &'static str, time: Duration) {
-        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = self.0.lock();
         match parts.iter_mut().find(|(name, _)| *name == part) {
             Some((_, sum)) => *sum += time,
             None => parts.push((part, time)),

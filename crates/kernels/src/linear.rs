@@ -5,7 +5,7 @@ use crate::doors::doors;
 use crate::error::check_len;
 use crate::gemm::{self, Columns, Init, Left, Right, Rows};
 use crate::layout::{Layout, PANEL};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, RawKernel, Simd};
 use crate::weight_grad::{self, OutputGrad, WeightGrad};
 use crate::{Cpu, Element, Error, pad, pairs};
 
@@ -98,7 +98,8 @@ fn rows_product<E: Element>(
     unsafe { product(cpu, [rows, 1], a, b, outputs, bias, accumulate, c) };
 }
 
-/// One thread's rows of a product with every panel of a packed weight.
+/// One thread's rows of a product with every panel of a packed weight, `[P][K][64]`: `a` is readable at `rows`, and `c`,
+/// `[R][outputs]`, writable there.
 pub(crate) struct Product<'a, E> {
     pub rows: Rows,
     pub a: Left<E>,
@@ -109,17 +110,17 @@ pub(crate) struct Product<'a, E> {
     pub c: Shared<E>,
 }
 
-impl<E: Element> Kernel<E> for Product<'_, E> {
+impl<E: Element> RawKernel<E> for Product<'_, E> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, s: S) {
+    unsafe fn run<S: Simd<E>>(self, s: S) {
         let init = match self.bias {
             Some(bias) => Init::Row(bias.as_ptr()),
             None if self.accumulate => Init::Keep,
             None => Init::Zero,
         };
         let (b, cols, c) = (self.b.as_ptr(), self.outputs, self.c.get());
-        // SAFETY: `product`'s caller checked the lengths; this part alone writes its rows.
+        // SAFETY: the caller's promise.
         unsafe { gemm::nn(s, self.rows, self.a, Right { b, cols, next: b, c, ldc: cols, init }) };
     }
 }
@@ -143,7 +144,8 @@ pub(crate) unsafe fn product<E: Element>(
     assert!(c.len() == rows * outputs && b.len() == outputs.div_ceil(PANEL) * k * PANEL);
     let c = Shared::new(c);
     cpu.split_rows(seq_len, batch, saturating_product(&[rows, k, outputs]), |rows| {
-        cpu.run(Product { rows, a, b, outputs, bias, accumulate, c })
+        // SAFETY: the caller's promise on `a`; the parts of a split are disjoint, and the lengths are checked above.
+        unsafe { cpu.run_raw(Product { rows, a, b, outputs, bias, accumulate, c }) }
     });
 }
 

@@ -21,10 +21,10 @@ pub(crate) struct Lstm;
 impl Equations for Lstm {
     const GATES: usize = 4;
     const UNITS: usize = UNITS;
-    const HAS_CELL: bool = true;
+    const STATES: &'static [&'static str] = &["c"];
 
     fn layout(hidden_size: usize, cols: usize, _recurrent: bool) -> Layout {
-        Layout::Gates { slots: &[0, 1, 2, 3], hidden_size, cols }
+        Layout::Gates { slots: &[0, 1, 2, 3], units: UNITS, panels: 1, hidden_size, cols }
     }
 
     #[inline(always)]

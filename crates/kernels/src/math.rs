@@ -1,5 +1,5 @@
-//! Holds exp, sigmoid and tanh on vectors, the same bits on every instruction set. Refuses the platform's libm,
-//! approximate reciprocals and flushed subnormals. Error bounds stand at each function and are tested below.
+//! exp, sigmoid, ln sigmoid and tanh on vectors, the same bits on every instruction set. Error bounds stand at each
+//! function and are tested below. Not here: the platform's libm, approximate reciprocals, flushed subnormals.
 
 use crate::doors::doors;
 use crate::simd::{Kernel, Simd};
@@ -11,23 +11,31 @@ use crate::{Cpu, Element};
 pub trait ExpConstants {
     // Below the first, exp is 0; above the second, infinity.
     const RANGE: (f64, f64);
+    // The exp of this, and of all below, is finite.
+    const EXP_FINITE: f64;
     // Adding and subtracting this rounds to an integer.
     const INTEGER: f64;
     // Degree of the Taylor polynomial of e^r: its remainder at |r| = ln 2 / 2 is below the rounding error.
     const DEGREE: usize;
+    // Degree of the polynomial of atanh(t) / t in t^2: its remainder at t = 1/3 is below the rounding error.
+    const ATANH_DEGREE: usize;
     // ln 2 rounded to this type; the rest of ln 2 follows from it.
     const LN_2: f64;
 }
 impl ExpConstants for f32 {
     const RANGE: (f64, f64) = (-104.0, 89.0);
+    const EXP_FINITE: f64 = 88.0;
     const INTEGER: f64 = 12582912.0;
     const DEGREE: usize = 7;
+    const ATANH_DEGREE: usize = 6;
     const LN_2: f64 = std::f32::consts::LN_2 as f64;
 }
 impl ExpConstants for f64 {
     const RANGE: (f64, f64) = (-746.0, 710.0);
+    const EXP_FINITE: f64 = 709.0;
     const INTEGER: f64 = 6755399441055744.0;
     const DEGREE: usize = 13;
+    const ATANH_DEGREE: usize = 15;
     const LN_2: f64 = std::f64::consts::LN_2;
 }
 
@@ -93,6 +101,25 @@ pub(crate) fn tanh<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
     s.copysign(s.div(less, s.add(less, s.splat(E::from_f64(2.0)))), x)
 }
 
+/// ln(1 / (1 + e^-x)), at most 3 units in the last place off where the result is normal.
+#[inline(always)]
+pub(crate) fn log_sigmoid<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
+    let zero = s.splat(E::ZERO);
+    // min(x, 0) - ln(1 + u), and ln(1 + u) = 2 atanh(t) with t = u / (2 + u) of 1/3 at most.
+    let u = exp(s, s.sub(zero, s.abs(x)));
+    let t = s.div(u, s.add(u, s.splat(E::from_f64(2.0))));
+    let square = s.mul(t, t);
+    // Horner over 1 / (2k + 1), then 2 atanh(t) = 2t + 2t t^2 p.
+    let mut p = s.splat(E::from_f64(1.0 / (2 * E::ATANH_DEGREE + 1) as f64));
+    let mut k = E::ATANH_DEGREE - 1;
+    while k >= 1 {
+        p = s.fma(p, square, s.splat(E::from_f64(1.0 / (2 * k + 1) as f64)));
+        k -= 1;
+    }
+    let double = s.add(t, t);
+    s.sub(s.min(zero, x), s.fma(s.mul(double, square), p, double))
+}
+
 /// A function of one number, for [`apply`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
@@ -102,6 +129,8 @@ pub enum Function {
     Sigmoid,
     /// Hyperbolic tangent.
     Tanh,
+    /// ln(1 / (1 + e^-x)).
+    LogSigmoid,
 }
 
 struct Apply<'a, E>(Function, &'a mut [E]);
@@ -120,6 +149,7 @@ impl<E: Element> Kernel<E> for Apply<'_, E> {
                     Function::Exp => exp(s, x),
                     Function::Sigmoid => sigmoid(s, x),
                     Function::Tanh => tanh(s, x),
+                    Function::LogSigmoid => log_sigmoid(s, x),
                 };
                 s.store(lanes.as_mut_ptr(), y);
             }
@@ -186,6 +216,9 @@ mod tests {
         within(worst::<f64>(Function::Sigmoid, sigmoid, f64_tiny), 1.8);
         within(worst::<f32>(Function::Tanh, libm::tanh, f32_tiny), 1.1);
         within(worst::<f64>(Function::Tanh, libm::tanh, f64_tiny), 2.0);
+        let log_sigmoid = |x: f64| x.min(0.0) - libm::log1p(libm::exp(-x.abs()));
+        within(worst::<f32>(Function::LogSigmoid, log_sigmoid, f32_tiny), 2.0);
+        within(worst::<f64>(Function::LogSigmoid, log_sigmoid, f64_tiny), 3.0);
     }
 
     #[test]
@@ -196,7 +229,7 @@ mod tests {
             apply(&cpu, function, &mut x);
             x.into_iter().map(|x| x.to_f64().to_bits()).collect()
         }
-        for function in [Function::Exp, Function::Sigmoid, Function::Tanh] {
+        for function in [Function::Exp, Function::Sigmoid, Function::Tanh, Function::LogSigmoid] {
             for backend in Backend::available() {
                 assert_eq!(bits::<f32>(backend, function), bits::<f32>(Backend::detect(), function), "{backend:?}");
                 assert_eq!(bits::<f64>(backend, function), bits::<f64>(Backend::detect(), function), "{backend:?}");
@@ -218,6 +251,9 @@ mod tests {
             let mut x = [inf, -inf, f32::NAN, 0.0];
             apply(&cpu, Function::Sigmoid, &mut x);
             assert!(x[0] == 1.0 && x[1] == 0.0 && x[2].is_nan() && x[3] == 0.5);
+            let mut x = [inf, -inf, f32::NAN, 0.0];
+            apply(&cpu, Function::LogSigmoid, &mut x);
+            assert!(x[0] == 0.0 && x[1] == -inf && x[2].is_nan() && x[3] == -std::f32::consts::LN_2);
         }
     }
 }

@@ -108,7 +108,7 @@ mod tests {
         let want: f64 = logical.chunks_exact(cols).map(chain).sum();
         let layouts = [
             Layout::Panels { rows, cols },
-            Layout::Gates { slots: &[1, 2, 3, 0], hidden_size, cols },
+            Layout::Gates { slots: &[1, 2, 3, 0], units: 16, panels: 1, hidden_size, cols },
             Layout::Table { rows, cols },
         ];
         let cpu = Cpu::with_backend(Backend::detect(), 1).unwrap();

@@ -4,9 +4,9 @@
 //! A left operand pairs neighbours of a row, a right operand neighbours of a column; an operand of odd length ends with a
 //! pair whose odd half is 0.
 
-use crate::buffer::Loan;
 use crate::cpu::{Shared, saturating_product};
 use crate::layout::PANEL;
+use crate::scratch::Scratch;
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element};
 
@@ -115,14 +115,14 @@ impl<E: Element> Kernel<E> for Panels<'_, E> {
 }
 
 /// The pairs of a left operand whose rows have an even number of elements: half as long.
-pub(crate) fn of_rows<'a, E: Element>(cpu: &'a Cpu, from: &[E]) -> Loan<'a, E> {
+pub(crate) fn of_rows<'a, E: Element>(cpu: &'a Cpu, from: &[E]) -> Scratch<'a, E> {
     let mut pairs = cpu.scratch(from.len() / 2);
     cpu.fill(&mut pairs, 16, 2, |start, to| cpu.run(Rows { from: &from[2 * start..][..2 * to.len()], to }));
     pairs
 }
 
 /// The pairs of a packed right operand, `[P][K][64]` to `[P][K/2][64]`.
-pub(crate) fn of_panels<'a, E: Element>(cpu: &'a Cpu, from: &[E], k: usize) -> Loan<'a, E> {
+pub(crate) fn of_panels<'a, E: Element>(cpu: &'a Cpu, from: &[E], k: usize) -> Scratch<'a, E> {
     let (len, pairs_len) = (k * PANEL, count(k) * PANEL);
     let panels = from.len().checked_div(len).unwrap_or(0);
     let mut pairs = cpu.scratch::<E>(panels * pairs_len);

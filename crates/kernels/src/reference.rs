@@ -1,7 +1,7 @@
-//! Holds the plain statement of every cell, forward beside backward: loops over PyTorch's own layout, one sum after
-//! another. It is the truth the fused layers are tested against. Refuses speed: nothing here is ever optimised.
+//! The plain statement of every cell, forward beside backward: loops over PyTorch's own layout, one sum after another. The
+//! fused layers are tested against it. Not here: anything that makes it faster.
 //!
-//! All memory is dense and row-major, without padding.
+//! All memory is dense and row-major, without padding. S is the number of states beside h.
 
 use crate::Element;
 use crate::error::product;
@@ -15,7 +15,7 @@ fn tanh<E: Element>(x: E) -> E {
     E::from_f64(libm::tanh(x.to_f64()))
 }
 
-/// Weights of a layer: `weight_ih` `[G*H, I]`, `weight_hh` `[G*H, H]`, biases `[G*H]`, gates in PyTorch's order. Its
+/// Weights of a layer: `weight_ih` `[G*H, I]`, `weight_hh` `[G*H, H]`, biases `[G*H]`, gates in the cell's order. Its
 /// gradients have the same type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer<E> {
@@ -29,11 +29,11 @@ pub struct Layer<E> {
     pub reverse: bool,
     /// `[G*H, I]`.
     pub weight_ih: Vec<E>,
-    /// `[G*H, H]`.
+    /// `[G*H, H]`; empty where there is no recurrent product.
     pub weight_hh: Vec<E>,
     /// `[G*H]`.
     pub bias_ih: Vec<E>,
-    /// `[G*H]`.
+    /// `[G*H]`; empty where there is no recurrent product.
     pub bias_hh: Vec<E>,
 }
 
@@ -44,7 +44,7 @@ pub struct Run<E> {
     pub y: Vec<E>,
     /// The last h, `[B, H]`.
     pub hidden: Vec<E>,
-    /// The last c, `[B, H]`; zero where the cell has none.
+    /// The last states beside h, `[S, B, H]`.
     pub cell: Vec<E>,
     /// For every step and row: what was computed, if anything was read.
     steps: Vec<Option<Step<E>>>,
@@ -63,7 +63,7 @@ pub struct Inputs<'a, E> {
     pub present: Option<&'a [bool]>,
     /// `[B, H]`.
     pub h0: &'a [E],
-    /// `[B, H]`.
+    /// The states beside h, `[S, B, H]`.
     pub c0: &'a [E],
 }
 
@@ -71,6 +71,7 @@ pub struct Inputs<'a, E> {
 #[derive(Clone, Debug, PartialEq)]
 struct Step<E> {
     h_before: Vec<E>,
+    /// The states beside h, `[S, H]`.
     c_before: Vec<E>,
     h: Vec<E>,
     c: Vec<E>,
@@ -90,7 +91,7 @@ pub struct Grads<E> {
     pub x: Vec<E>,
     /// By h0, `[B, H]`.
     pub h0: Vec<E>,
-    /// By c0, `[B, H]`; as it came where the cell has none.
+    /// By c0, `[S, B, H]`.
     pub c0: Vec<E>,
 }
 
@@ -98,8 +99,9 @@ impl<E: Element> Layer<E> {
     /// Weights of zero.
     pub fn zeros(cell: Cell, input_size: usize, hidden_size: usize, reverse: bool) -> Layer<E> {
         let zeros = |cols: usize| vec![E::ZERO; cell.gates() * hidden_size * cols];
-        let (weight_ih, weight_hh) = (zeros(input_size), zeros(hidden_size));
-        let (bias_ih, bias_hh) = (zeros(1), zeros(1));
+        let recurrent = |cols: usize| if cell.has_recurrent_product() { zeros(cols) } else { vec![] };
+        let (weight_ih, weight_hh) = (zeros(input_size), recurrent(hidden_size));
+        let (bias_ih, bias_hh) = (zeros(1), recurrent(1));
         Layer { cell, input_size, hidden_size, reverse, weight_ih, weight_hh, bias_ih, bias_hh }
     }
 
@@ -116,8 +118,21 @@ impl<E: Element> Layer<E> {
             present.is_none_or(|present| Some(present.len()) == product(&[seq_len, batch])),
             "present is not [T, B]"
         );
-        for (name, state) in [("h0", h0), ("c0", c0)] {
-            assert_eq!(Some(state.len()), product(&[batch, self.hidden_size]), "length of {name} [B, H]");
+        assert_eq!(Some(h0.len()), product(&[batch, self.hidden_size]), "length of h0 [B, H]");
+        let states = self.cell.states().len();
+        assert_eq!(Some(c0.len()), product(&[states, batch, self.hidden_size]), "length of c0 [S, B, H]");
+    }
+
+    /// The states beside h of one row, `[S, H]`, from those of a batch.
+    fn of_row(&self, states: &[E], batch: usize, row: usize) -> Vec<E> {
+        let at = |i: usize| &states[(i * batch + row) * self.hidden_size..][..self.hidden_size];
+        (0..self.cell.states().len()).flat_map(at).copied().collect()
+    }
+
+    /// Puts the states beside h of one row where they belong in those of a batch.
+    fn put_row(&self, states: &mut [E], batch: usize, row: usize, values: &[E]) {
+        for (i, values) in values.chunks_exact(self.hidden_size.max(1)).enumerate() {
+            states[(i * batch + row) * self.hidden_size..][..self.hidden_size].copy_from_slice(values);
         }
     }
 
@@ -135,12 +150,12 @@ impl<E: Element> Layer<E> {
                     self.step(
                         &x[row * i_size..][..i_size],
                         hidden[state.clone()].to_vec(),
-                        cell[state.clone()].to_vec(),
+                        self.of_row(&cell, batch, b),
                     )
                 });
                 if let Some(step) = &step {
                     hidden[state.clone()].copy_from_slice(&step.h);
-                    cell[state.clone()].copy_from_slice(&step.c);
+                    self.put_row(&mut cell, batch, b, &step.c);
                 }
                 run.y[row * h_size..][..h_size].copy_from_slice(&hidden[state]);
                 run.steps.push(step);
@@ -155,7 +170,7 @@ impl<E: Element> Layer<E> {
         let h_size = self.hidden_size;
         let mut step = Step {
             h: vec![E::ZERO; h_size],
-            c: vec![E::ZERO; h_size],
+            c: vec![E::ZERO; c_before.len()],
             from_x: affine(&self.weight_ih, &self.bias_ih, x),
             from_h: affine(&self.weight_hh, &self.bias_hh, &h_before),
             inner: h_before.clone(),
@@ -169,38 +184,51 @@ impl<E: Element> Layer<E> {
             step.from_h[n..].copy_from_slice(&from_inner);
         }
         for u in 0..h_size {
-            (step.h[u], step.c[u]) = self.unit(&step, u);
+            let (h, states) = self.unit(&step, u);
+            step.h[u] = h;
+            step.c.iter_mut().skip(u).step_by(h_size).zip(states).for_each(|(c, state)| *c = state);
         }
         step
     }
 
-    /// h and c of one unit after a step.
-    fn unit(&self, step: &Step<E>, u: usize) -> (E, E) {
+    /// h and the states beside it of one unit after a step.
+    fn unit(&self, step: &Step<E>, u: usize) -> (E, Vec<E>) {
         let from_x = |gate: usize| step.from_x[gate * self.hidden_size + u];
         let from_h = |gate: usize| step.from_h[gate * self.hidden_size + u];
+        let state = |i: usize| step.c_before[i * self.hidden_size + u];
         let a = |gate: usize| from_x(gate) + from_h(gate);
         match self.cell {
-            Cell::RnnTanh => (tanh(a(0)), step.c_before[u]),
-            Cell::RnnRelu => (if a(0) > E::ZERO { a(0) } else { E::ZERO }, step.c_before[u]),
+            Cell::RnnTanh => (tanh(a(0)), vec![]),
+            Cell::RnnRelu => (if a(0) > E::ZERO { a(0) } else { E::ZERO }, vec![]),
             Cell::Lstm => {
                 let (i, f, g, o) = (sigmoid(a(0)), sigmoid(a(1)), tanh(a(2)), sigmoid(a(3)));
-                let c = f * step.c_before[u] + i * g;
-                (o * tanh(c), c)
+                let c = f * state(0) + i * g;
+                (o * tanh(c), vec![c])
             }
             Cell::Gru => {
                 let (r, z) = (sigmoid(a(0)), sigmoid(a(1)));
                 let n = tanh(from_x(2) + r * from_h(2));
-                ((E::ONE - z) * n + z * step.h_before[u], step.c_before[u])
+                ((E::ONE - z) * n + z * step.h_before[u], vec![])
             }
             Cell::GruResetBefore => {
                 let (z, n) = (sigmoid(a(1)), tanh(a(2)));
-                ((E::ONE - z) * n + z * step.h_before[u], step.c_before[u])
+                ((E::ONE - z) * n + z * step.h_before[u], vec![])
             }
+            Cell::MinGru => {
+                let z = sigmoid(from_x(0));
+                ((E::ONE - z) * step.h_before[u] + z * min_gru_candidate(from_x(1)).0, vec![])
+            }
+            Cell::Slstm => {
+                let s = SlstmUnit::new([a(0), a(1), a(2), a(3)], [state(0), state(1), state(2)]);
+                (s.o * s.c / s.n, vec![s.c, s.n, s.m])
+            }
+            #[cfg(test)]
+            Cell::LstmOnTwoPanels => unreachable!("the layout of an LSTM is not stated here"),
         }
     }
 
-    /// Gradients of a loss whose gradients by every h (`grad_y` `[T, B, H]`) and by the last c (`grad_cell` `[B, H]`)
-    /// are given. Panics if a length is wrong.
+    /// Gradients of a loss whose gradients by every h (`grad_y` `[T, B, H]`) and by the last states beside it (`grad_cell`
+    /// `[S, B, H]`) are given. Panics if a length is wrong.
     pub fn backward(&self, inputs: &Inputs<'_, E>, run: &Run<E>, grad_y: &[E], grad_cell: &[E]) -> Grads<E> {
         self.check(inputs);
         let &Inputs { seq_len, batch, x, .. } = inputs;
@@ -219,26 +247,32 @@ impl<E: Element> Layer<E> {
                     d.h0[state + u] += grad_y[row * h_size + u];
                 }
                 if let Some(step) = &run.steps[place * batch + b] {
-                    self.step_backward(step, &x[row * i_size..][..i_size], row, state, &mut d);
+                    self.step_backward(step, &x[row * i_size..][..i_size], row, b, &mut d);
                 }
             }
         }
         d
     }
 
-    /// One row of one step: `d.h0` and `d.c0` at `state` come with the gradients by h and c after it and leave with those
-    /// before it.
-    fn step_backward(&self, step: &Step<E>, x: &[E], row: usize, state: usize, d: &mut Grads<E>) {
-        let (i_size, h_size) = (self.input_size, self.hidden_size);
+    /// One row of one step: `d.h0` and `d.c0` of row `b` of the batch come with the gradients by the states after it and
+    /// leave with those before it.
+    fn step_backward(&self, step: &Step<E>, x: &[E], row: usize, b: usize, d: &mut Grads<E>) {
+        let (i_size, h_size, batch) = (self.input_size, self.hidden_size, d.h0.len() / self.hidden_size.max(1));
+        let (state, mut d_c) = (b * h_size, self.of_row(&d.c0, batch, b));
         let (mut d_x, mut d_h) = (vec![E::ZERO; step.from_x.len()], vec![E::ZERO; step.from_h.len()]);
         for u in 0..h_size {
-            let by_unit = self.unit_backward(step, u, d.h0[state + u], d.c0[state + u]);
-            (d.h0[state + u], d.c0[state + u]) = (by_unit.h_before, by_unit.c_before);
+            let of_unit: Vec<E> = d_c.iter().skip(u).step_by(h_size).copied().collect();
+            let by_unit = self.unit_backward(step, u, d.h0[state + u], &of_unit);
+            d.h0[state + u] = by_unit.h_before;
+            d_c.iter_mut().skip(u).step_by(h_size).zip(by_unit.c_before).for_each(|(d_c, by_state)| *d_c = by_state);
             for gate in 0..self.cell.gates() {
                 d_x[gate * h_size + u] = by_unit.from_x[gate];
-                d_h[gate * h_size + u] = by_unit.from_h[gate];
+                if self.cell.has_recurrent_product() {
+                    d_h[gate * h_size + u] = by_unit.from_h[gate];
+                }
             }
         }
+        self.put_row(&mut d.c0, batch, b, &d_c);
         let by_inner = |n: usize| self.cell == Cell::GruResetBefore && n >= 2 * h_size;
         if self.cell == Cell::GruResetBefore {
             // inner = r h_before
@@ -256,6 +290,9 @@ impl<E: Element> Layer<E> {
                 d.weights.weight_ih[n * i_size + k] += d_x[n] * x;
                 d.x[row * i_size + k] += d_x[n] * self.weight_ih[n * i_size + k];
             }
+            d.weights.bias_ih[n] += d_x[n];
+        }
+        for n in 0..d_h.len() {
             for k in 0..h_size {
                 if by_inner(n) {
                     d.weights.weight_hh[n * h_size + k] += d_h[n] * step.inner[k];
@@ -264,32 +301,32 @@ impl<E: Element> Layer<E> {
                     d.h0[state + k] += d_h[n] * self.weight_hh[n * h_size + k];
                 }
             }
-            d.weights.bias_ih[n] += d_x[n];
             d.weights.bias_hh[n] += d_h[n];
         }
     }
 
-    /// From the gradients by h and c of one unit after a step to those by all it came from.
-    fn unit_backward(&self, step: &Step<E>, u: usize, d_h: E, d_c: E) -> UnitGrads<E> {
+    /// From the gradients by h and the states beside it of one unit after a step to those by all it came from.
+    fn unit_backward(&self, step: &Step<E>, u: usize, d_h: E, d_states: &[E]) -> UnitGrads<E> {
         let from_x = |gate: usize| step.from_x[gate * self.hidden_size + u];
         let from_h = |gate: usize| step.from_h[gate * self.hidden_size + u];
+        let state = |i: usize| step.c_before[i * self.hidden_size + u];
         let a = |gate: usize| from_x(gate) + from_h(gate);
         let both =
-            |by_a: [E; 4], h_before: E, c_before: E| UnitGrads { from_x: by_a, from_h: by_a, h_before, c_before };
+            |by_a: [E; 4], h_before: E, c_before: Vec<E>| UnitGrads { from_x: by_a, from_h: by_a, h_before, c_before };
         let (zero, one) = (E::ZERO, E::ONE);
         match self.cell {
-            Cell::RnnTanh => both([d_h * (one - step.h[u] * step.h[u]), zero, zero, zero], zero, d_c),
-            Cell::RnnRelu => both([if a(0) > zero { d_h } else { zero }, zero, zero, zero], zero, d_c),
+            Cell::RnnTanh => both([d_h * (one - step.h[u] * step.h[u]), zero, zero, zero], zero, vec![]),
+            Cell::RnnRelu => both([if a(0) > zero { d_h } else { zero }, zero, zero, zero], zero, vec![]),
             Cell::Lstm => {
                 let (i, f, g, o) = (sigmoid(a(0)), sigmoid(a(1)), tanh(a(2)), sigmoid(a(3)));
                 let tanh_c = tanh(step.c[u]);
                 // h = o tanh(c), c = f c_before + i g
-                let d_c = d_c + d_h * o * (one - tanh_c * tanh_c);
+                let d_c = d_states[0] + d_h * o * (one - tanh_c * tanh_c);
                 let d_i = d_c * g * i * (one - i);
-                let d_f = d_c * step.c_before[u] * f * (one - f);
+                let d_f = d_c * state(0) * f * (one - f);
                 let d_g = d_c * i * (one - g * g);
                 let d_o = d_h * tanh_c * o * (one - o);
-                both([d_i, d_f, d_g, d_o], zero, d_c * f)
+                both([d_i, d_f, d_g, d_o], zero, vec![d_c * f])
             }
             Cell::Gru => {
                 let (r, z) = (sigmoid(a(0)), sigmoid(a(1)));
@@ -299,15 +336,37 @@ impl<E: Element> Layer<E> {
                 let d_z = d_h * (step.h_before[u] - n) * z * (one - z);
                 let d_r = d_n * from_h(2) * r * (one - r);
                 let (from_x, from_h) = ([d_r, d_z, d_n, zero], [d_r, d_z, d_n * r, zero]);
-                UnitGrads { from_x, from_h, h_before: d_h * z, c_before: d_c }
+                UnitGrads { from_x, from_h, h_before: d_h * z, c_before: vec![] }
             }
             Cell::GruResetBefore => {
                 let (z, n) = (sigmoid(a(1)), tanh(a(2)));
                 // h = (1 - z) n + z h_before; r follows from the inner product's operand
                 let d_n = d_h * (one - z) * (one - n * n);
                 let d_z = d_h * (step.h_before[u] - n) * z * (one - z);
-                both([zero, d_z, d_n, zero], d_h * z, d_c)
+                both([zero, d_z, d_n, zero], d_h * z, vec![])
             }
+            Cell::MinGru => {
+                let (z, (n, slope)) = (sigmoid(from_x(0)), min_gru_candidate(from_x(1)));
+                // h = (1 - z) h_before + z n
+                let d_z = d_h * (n - step.h_before[u]) * z * (one - z);
+                both([d_z, d_h * z * slope, zero, zero], d_h * (one - z), vec![])
+            }
+            Cell::Slstm => {
+                let s = SlstmUnit::new([a(0), a(1), a(2), a(3)], [state(0), state(1), state(2)]);
+                // h = o c / n, c = f c_before + i z, n = f n_before + i
+                let d_c = d_states[0] + d_h * s.o / s.n;
+                let d_n = d_states[1] - d_h * s.o * s.c / (s.n * s.n);
+                // i = exp(a_i - m), f = exp(l + m_before - m)
+                let d_i = (d_c * s.z + d_n) * s.i;
+                let d_f = (d_c * state(0) + d_n * state(1)) * s.f;
+                let d_m = d_states[2] - d_i - d_f;
+                let (d_i, d_kept) = if s.keeps { (d_i, d_f + d_m) } else { (d_i + d_m, d_f) };
+                let d_z = d_c * s.i * (one - s.z * s.z);
+                let d_o = d_h * s.c / s.n * s.o * (one - s.o);
+                both([d_i, d_kept * sigmoid(-a(1)), d_z, d_o], zero, vec![d_c * s.f, d_n * s.f, d_kept])
+            }
+            #[cfg(test)]
+            Cell::LstmOnTwoPanels => unreachable!("the layout of an LSTM is not stated here"),
         }
     }
 }
@@ -318,7 +377,45 @@ struct UnitGrads<E> {
     from_h: [E; 4],
     /// What does not pass the recurrent weight.
     h_before: E,
-    c_before: E,
+    c_before: Vec<E>,
+}
+
+/// g(a) of the minimal GRU, and its derivative.
+fn min_gru_candidate<E: Element>(a: E) -> (E, E) {
+    if a >= E::ZERO {
+        return (a + E::from_f64(0.5), E::ONE);
+    }
+    let y = sigmoid(a);
+    (y, y * (E::ONE - y))
+}
+
+/// What a step of the sLSTM computes of one unit.
+struct SlstmUnit<E> {
+    z: E,
+    o: E,
+    /// Whether m is that of before, decayed.
+    keeps: bool,
+    i: E,
+    f: E,
+    c: E,
+    n: E,
+    m: E,
+}
+
+impl<E: Element> SlstmUnit<E> {
+    fn new([a_i, a_f, a_z, a_o]: [E; 4], [c, n, m]: [E; 3]) -> SlstmUnit<E> {
+        let exp = |x: E| E::from_f64(libm::exp(x.to_f64()));
+        // ln sigmoid
+        let least = if a_f < E::ZERO { a_f } else { E::ZERO };
+        let l = least - E::from_f64(libm::log1p(libm::exp(-a_f.to_f64().abs())));
+        let (z, o, kept) = (tanh(a_z), sigmoid(a_o), l + m);
+        let keeps = n > E::ZERO && kept > a_i;
+        let m = if keeps { kept } else { a_i };
+        // Finite, because it may be multiplied with 0.
+        let largest = E::from_f64(E::EXP_FINITE);
+        let (i, f) = (exp(a_i - m), exp(if kept - m < largest { kept - m } else { largest }));
+        SlstmUnit { z, o, keeps, i, f, c: f * c + i * z, n: f * n + i, m }
+    }
 }
 
 /// W v + b.

@@ -52,7 +52,6 @@ pub(crate) struct Rnn<F>(PhantomData<F>);
 impl<F: Nonlinearity> Equations for Rnn<F> {
     const GATES: usize = 1;
     const UNITS: usize = PANEL;
-    const HAS_CELL: bool = false;
 
     fn layout(hidden_size: usize, cols: usize, _recurrent: bool) -> Layout {
         Layout::Panels { rows: hidden_size, cols }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::cpu::{Shared, saturating_product};
 use crate::doors::doors;
 use crate::error::{check_len, check_rows};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, RawKernel, Simd};
 use crate::{Cpu, Element, Error, math, pad};
 
 /// A target that does not count: its row has no loss and no gradient.
@@ -61,7 +61,8 @@ fn cross_entropy_for<E: Element>(
     let (logits, losses) = (Shared::new(logits), Shared::new(losses));
     // An exponential costs about as much as 16 multiply-adds.
     cpu.split(rows, 1, saturating_product(&[rows, vocab_size, 16]), |rows| {
-        cpu.run(Rows { vocab_size, rows, targets, scale, logits: logits.get(), losses: losses.get() });
+        // SAFETY: the lengths are checked, and the parts of a split are disjoint.
+        unsafe { cpu.run_raw(Rows { vocab_size, rows, targets, scale, logits: logits.get(), losses: losses.get() }) };
     });
     Ok(())
 }
@@ -74,7 +75,7 @@ pub(crate) fn check_targets(targets: &[u32], vocab_size: usize) -> Result<(), Er
     }
 }
 
-/// One thread's rows; what is at the pointers is its alone.
+/// One thread's rows. `logits` is `[R, pad(V)]` and `losses` `[R]`, writable at `rows`.
 pub(crate) struct Rows<'a, E> {
     pub vocab_size: usize,
     pub rows: Range<usize>,
@@ -84,13 +85,13 @@ pub(crate) struct Rows<'a, E> {
     pub losses: *mut E,
 }
 
-impl<E: Element> Kernel<E> for Rows<'_, E> {
+impl<E: Element> RawKernel<E> for Rows<'_, E> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, s: S) {
+    unsafe fn run<S: Simd<E>>(self, s: S) {
         let width = pad(self.vocab_size);
         for r in self.rows {
-            // SAFETY: row r lies within the checked lengths and belongs to this part alone.
+            // SAFETY: the caller's promise on row r.
             let (row, loss) = unsafe {
                 (std::slice::from_raw_parts_mut(self.logits.add(r * width), width), &mut *self.losses.add(r))
             };

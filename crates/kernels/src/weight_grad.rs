@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, BLOCK_K, Columns, Init, Left, Tile, column_blocks, row_blocks, tile};
 use crate::layout::PANEL;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{RawKernel, Simd};
 use crate::{Cpu, Element, pairs};
 
 /// The gradient by the outputs, the right operand of every weight gradient that is made from it: panel p at
@@ -70,7 +70,10 @@ pub(crate) fn add<E: Element, const N: usize>(
             // SAFETY: as above.
             let room = unsafe { std::slice::from_raw_parts_mut(room.get().add(part * len), len) };
             let (weights, grads, near) = (&weights, &grads, near(part));
-            cpu.run(WeightGradPart { b, weights, grads, panels, columns: None, pairs, near, room, also });
+            // SAFETY: `check` saw the lengths, and the parts of a split are disjoint panels.
+            unsafe {
+                cpu.run_raw(WeightGradPart { b, weights, grads, panels, columns: None, pairs, near, room, also })
+            };
         });
         return;
     }
@@ -83,9 +86,21 @@ pub(crate) fn add<E: Element, const N: usize>(
             let room = unsafe { std::slice::from_raw_parts_mut(room.get().add(start), len) };
             let (weights, grads, columns) = (std::array::from_ref(w), std::array::from_ref(grad), Some(columns));
             let (panels, near) = (0..panels, near(part));
-            cpu.run(WeightGradPart { b, weights, grads, panels, columns, pairs, near, room, also: &|_, _| {} });
+            let part = WeightGradPart { b, weights, grads, panels, columns, pairs, near, room, also: &|_, _| {} };
+            // SAFETY: `check` saw the lengths, and the parts of a split are disjoint columns.
+            unsafe { cpu.run_raw(part) };
         });
     }
+    each_panel(cpu, b, panels, also);
+}
+
+/// Calls `also` once for every one of `panels` panels, with all rows: what [`add`] does beside its products.
+pub(crate) fn each_panel<E: Element>(
+    cpu: &Cpu,
+    b: &OutputGrad<'_, E>,
+    panels: usize,
+    also: &(dyn Fn(usize, Range<usize>) + Sync),
+) {
     cpu.split(panels, 1, saturating_product(&[b.rows, panels, PANEL]), |panels| {
         panels.for_each(|p| also(p, 0..b.rows))
     });
@@ -180,7 +195,7 @@ fn copy_rows<'r, 't, E: Element>(
     }
 }
 
-/// Some panels of packed weight gradients, and some of their rows.
+/// Some panels of packed weight gradients, and some of their rows: there, `grads` is writable.
 struct WeightGradPart<'a, E, const N: usize> {
     b: &'a OutputGrad<'a, E>,
     weights: &'a [WeightGrad<'a, E>; N],
@@ -199,10 +214,10 @@ struct WeightGradPart<'a, E, const N: usize> {
     room: &'a mut [E],
 }
 
-impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
+impl<E: Element, const N: usize> RawKernel<E> for WeightGradPart<'_, E, N> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, s: S) {
+    unsafe fn run<S: Simd<E>>(self, s: S) {
         let WeightGradPart { b, weights, grads, panels, columns, pairs, near, room, also } = self;
         let columns = |w: &WeightGrad<'_, E>| columns.clone().unwrap_or(0..w.k);
         for first_row in (0..b.rows).step_by(BLOCK_K) {
@@ -232,7 +247,7 @@ impl<E: Element, const N: usize> Kernel<E> for WeightGradPart<'_, E, N> {
                         let j = outputs.start + j;
                         for (i, (col, size)) in row_blocks(k.clone(), vectors).enumerate() {
                             let a = Left { ptr: left.ptr.wrapping_add(col - k.start), ..left };
-                            // SAFETY: `check` saw the lengths; this part alone writes these rows of these panels.
+                            // SAFETY: the caller's promise; `check` saw the lengths.
                             unsafe {
                                 let (b, c) = (right.add(j), grad.get().add((p * w.k + col) * PANEL + j));
                                 // The output of the next tile: each block of rows reads and writes all of a gradient, which no

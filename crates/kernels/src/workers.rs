@@ -8,13 +8,13 @@
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
-use crate::Error;
 use crate::crew::{Apart, PATIENCE, cores, spin};
+use crate::{Error, Lock};
 
 /// Does part `i` of a piece of work.
 type Work = dyn Fn(usize) + Sync;
@@ -24,7 +24,7 @@ pub(crate) struct Workers {
     board: Arc<Board>,
     threads: Vec<JoinHandle<()>>,
     /// Held by the caller whose work is under way, with the number of pieces of work so far.
-    turn: Mutex<usize>,
+    turn: Lock<usize>,
 }
 
 /// What caller and workers share.
@@ -41,7 +41,7 @@ struct Board {
     asleep: Vec<AtomicBool>,
     caller_sleeps: AtomicBool,
     /// What a part panicked with, to be gone on with by the caller.
-    panic: Mutex<Option<Box<dyn Any + Send>>>,
+    panic: Lock<Option<Box<dyn Any + Send>>>,
     /// Workers that have begun.
     begun: AtomicUsize,
     is_over: AtomicBool,
@@ -74,11 +74,11 @@ impl Workers {
             work: UnsafeCell::new(None),
             asleep: (0..count).map(|_| false.into()).collect(),
             caller_sleeps: false.into(),
-            panic: Mutex::new(None),
+            panic: Lock::new(None),
             begun: 0.into(),
             is_over: false.into(),
         });
-        let mut workers = Workers { board, threads: Vec::new(), turn: Mutex::new(0) };
+        let mut workers = Workers { board, threads: Vec::new(), turn: Lock::new(0) };
         for index in 0..count {
             let board = workers.board.clone();
             let thread = thread::Builder::new().name(format!("elman-{}", index + 1)).spawn(move || board.serve(index));
@@ -96,12 +96,7 @@ impl Workers {
     /// The caller does all of them, one after the other, where the threads are at somebody else's work: another
     /// caller's, or that of which this is a part.
     pub fn run(&self, parts: usize, work: &(dyn Fn(usize) + Sync)) {
-        let mut turn = match self.turn.try_lock() {
-            Ok(turn) => turn,
-            // The panic was the earlier caller's; its turn is closed.
-            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
-            Err(TryLockError::WouldBlock) => return (0..parts).for_each(work),
-        };
+        let Some(mut turn) = self.turn.try_lock() else { return (0..parts).for_each(work) };
         *turn += 1;
         let (board, turn) = (&*self.board, *turn);
         let others = &board.parts[..parts - 1];
@@ -130,7 +125,7 @@ impl Workers {
             }
         }
         drop(close);
-        if let Some(panic) = board.panic.lock().unwrap_or_else(|e| e.into_inner()).take() {
+        if let Some(panic) = board.panic.lock().take() {
             resume_unwind(panic);
         }
     }
@@ -192,19 +187,23 @@ impl Board {
             }
             for number in (index..self.parts.len()).chain(0..index) {
                 if take(&self.parts[number], seen) {
-                    self.do_part(number, seen);
+                    // SAFETY: taken just now.
+                    unsafe { self.do_part(number, seen) };
                 }
             }
         }
     }
 
-    /// Does a part that this thread has taken.
-    fn do_part(&self, number: usize, turn: usize) {
+    /// Does a part.
+    ///
+    /// # Safety
+    /// This thread has taken the part.
+    unsafe fn do_part(&self, number: usize, turn: usize) {
         // SAFETY: the part is taken and not done: nobody writes `work`, and what it points to is alive.
         let (work, caller) = unsafe { (*self.work.get()).as_ref().map(|(work, caller)| (&**work, caller.clone())) }
             .expect("a turn has work");
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(number + 1))) {
-            self.panic.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(panic);
+            self.panic.lock().get_or_insert(panic);
         }
         self.parts[number].0.store(done(turn), Ordering::SeqCst);
         if self.caller_sleeps.load(Ordering::SeqCst) {

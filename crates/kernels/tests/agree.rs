@@ -116,6 +116,12 @@ fn every_small_gru_matches_the_reference() {
 }
 
 #[test]
+fn every_small_min_gru_and_slstm_matches_the_reference() {
+    every_small_size(Cell::MinGru);
+    every_small_size(Cell::Slstm);
+}
+
+#[test]
 fn sizes_beyond_every_block_match_the_reference() {
     // More rows than a block of 192, more columns than a block of 256, more panels than one.
     for &cell in Cell::ALL {

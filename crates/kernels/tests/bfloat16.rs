@@ -144,7 +144,9 @@ fn everywhere(d: Dims, with_tokens: bool, present: Option<Vec<bool>>) {
     for cpu in &cpus[1..] {
         assert!(bits(&case.fused(cpu)) == bits(&first), "{cpu:?} changed the bits of {d:?}");
     }
-    if d.seq_len * d.batch * d.hidden_size > 20 {
+    // Without a recurrent product, a one-hot input leaves none to round, and so does an empty one.
+    let has_product = (!with_tokens && d.input_size > 0) || d.cell.has_recurrent_product();
+    if has_product && d.seq_len * d.batch * d.hidden_size > 20 {
         let full = splitting(Backend::detect(), 1);
         assert!(bits(&case.fused(&full)) != bits(&first), "{d:?} was computed in f32");
     }

@@ -152,19 +152,20 @@ fn alone<E: Element>(case: &Case<E>, b: usize) -> (Case<E>, Vec<usize>) {
         rows.iter().flat_map(|r| x[r * width..][..width].to_vec()).collect()
     };
     let (i, h) = (case.d.input_size, case.d.hidden_size);
+    let of_states: Vec<usize> = (0..case.d.cell.states().len()).map(|state| state * batch + b).collect();
     let d = Dims { seq_len: positions.len(), batch: 1, ..case.d };
     let before = Grads {
         weights: Layer::zeros(d.cell, i, h, d.reverse),
         x: rows(&case.before.x, i, &positions),
         h0: rows(&case.before.h0, h, &[b]),
-        c0: rows(&case.before.c0, h, &[b]),
+        c0: rows(&case.before.c0, h, &of_states),
     };
     let row = Case {
         d,
         x: rows(&case.x, i, &positions),
         present: None,
         h0: rows(&case.h0, h, &[b]),
-        c0: rows(&case.c0, h, &[b]),
+        c0: rows(&case.c0, h, &of_states),
         grad_y: rows(&case.grad_y, h, &positions),
         before,
         ..case.clone()
@@ -183,9 +184,11 @@ fn a_row_is_what_it_is_alone_and_gradients_are_sums_over_rows() {
         for b in 0..d.batch {
             let (row, positions) = alone(&case, b);
             for ((name, got), (_, all)) in row.fused(cpu).into_iter().zip(&together) {
+                let of_states: Vec<usize> = (0..d.cell.states().len()).map(|state| state * d.batch + b).collect();
                 let (width, rows) = match name {
                     "y" => (d.hidden_size, &positions[..]),
                     "d_x" => (d.input_size, &positions[..]),
+                    "cell" | "d_c0" => (d.hidden_size, &of_states[..]),
                     _ => (d.hidden_size, &[b][..]),
                 };
                 let sum = ["d_weight_ih", "d_weight_hh", "d_bias_ih", "d_bias_hh"].iter().position(|n| *n == name);

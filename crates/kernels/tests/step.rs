@@ -6,7 +6,7 @@ use elman_kernels::recurrent::step::{Network, Precision, Stepper, rounded_to_bfl
 use elman_kernels::recurrent::{self, Cell, Dims, Input, Inputs, Weights};
 use elman_kernels::{Backend, Buffer, Cpu, Element, gather, linear, pad};
 
-const CELLS: [Cell; 4] = [Cell::RnnTanh, Cell::RnnRelu, Cell::Lstm, Cell::Gru];
+const CELLS: [Cell; 6] = [Cell::RnnTanh, Cell::RnnRelu, Cell::Lstm, Cell::Gru, Cell::MinGru, Cell::Slstm];
 
 /// Numbers without pattern in [-1, 1): a hash of the index.
 fn noise<E: Element>(n: usize, tag: u64) -> Vec<E> {
@@ -43,11 +43,12 @@ impl<E: Element> Plain<E> {
         for &hidden_size in hidden {
             let d = Dims { cell, seq_len: 0, batch: 0, input_size, hidden_size, reverse: false };
             let rows = cell.gates() * hidden_size;
+            let recurrent_rows = if cell.has_recurrent_product() { rows } else { 0 };
             let weights = [
                 weight(rows * input_size, hidden_size),
-                weight(rows * hidden_size, hidden_size),
+                weight(recurrent_rows * hidden_size, hidden_size),
                 weight(rows, hidden_size),
-                weight(rows, hidden_size),
+                weight(recurrent_rows, hidden_size),
             ];
             layers.push((d, weights));
             input_size = hidden_size;
@@ -132,7 +133,8 @@ impl<E: Element> Packed<E> {
             )
             .unwrap();
             states.push(hidden[seq_len * d.state_len()..].to_vec());
-            states.push(if cell.is_empty() { vec![] } else { cell[seq_len * d.state_len()..].to_vec() });
+            let last = |state: &[E]| state[seq_len * d.state_len()..].to_vec();
+            states.push(cell.chunks_exact(d.hidden_len()).flat_map(last).collect());
             x = hidden[d.state_len()..].to_vec();
         }
         let d =

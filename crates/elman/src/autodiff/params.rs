@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn a_parameter_goes_in_and_out_by_name() {
         let mut declaration = Declaration::default();
-        let gates = |cols| Layout::Gates { slots: &[0, 1, 2, 3], hidden_size: 3, cols };
+        let gates = |cols| Layout::Gates { slots: &[0, 1, 2, 3], units: 16, panels: 1, hidden_size: 3, cols };
         let weight = declaration.matrix("rnn.weight_ih_l0", gates(2));
         let bias = declaration.vector("rnn.bias_ih_l0", gates(1));
         let mut params = declaration.zeros::<f64>().unwrap();

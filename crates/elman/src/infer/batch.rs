@@ -315,7 +315,11 @@ mod tests {
                 }
                 let v = vocab.len();
                 let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-                assert_eq!(bits(alone.session.outputs_mut()), bits(&together.session.outputs_mut()[at * v..][..v]), "row {at}");
+                assert_eq!(
+                    bits(alone.session.outputs_mut()),
+                    bits(&together.session.outputs_mut()[at * v..][..v]),
+                    "row {at}"
+                );
             }
             assert_ne!(texts[2], texts[4], "equal prompts, different streams");
         }

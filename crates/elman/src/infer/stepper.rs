@@ -2,11 +2,11 @@
 //! head. Not here: any other network, which runs on a tape.
 
 use elman_kernels::layout::Layout;
+use elman_kernels::recurrent::Dims;
 use elman_kernels::recurrent::step::{self, Precision, Stepper};
-use elman_kernels::recurrent::{Dims, Weights};
 use elman_kernels::{Cpu, Element};
 
-use crate::autodiff::nodes::{LayerIds, LinearIds};
+use crate::autodiff::nodes::{LayerIds, LinearIds, weights};
 use crate::autodiff::params::ParamId;
 use crate::error::Error;
 use crate::nn::layer::Piece;
@@ -69,15 +69,9 @@ pub(super) fn of<E: Element>(
     let mut input_size = table.as_ref().map_or(parts.vocab_size, |(width, _)| *width);
     let mut layers = Vec::new();
     for ids in parts.layers {
-        let hidden_size = params.layout(ids.weight_hh).cols();
-        let weights = Weights {
-            weight_ih: params.slice(ids.weight_ih),
-            weight_hh: params.slice(ids.weight_hh),
-            bias_ih: params.slice(ids.bias_ih),
-            bias_hh: params.slice(ids.bias_hh),
-        };
+        let hidden_size = params.layout(ids.weight_ih).rows() / ids.cell.gates();
         let (cell, reverse) = (ids.cell, ids.reverse);
-        layers.push((Dims { cell, seq_len: 0, batch: 0, input_size, hidden_size, reverse }, weights));
+        layers.push((Dims { cell, seq_len: 0, batch: 0, input_size, hidden_size, reverse }, weights(params, ids)));
         input_size = hidden_size;
     }
     let network = step::Network {
@@ -94,16 +88,10 @@ pub(super) fn of<E: Element>(
 pub(super) fn of_state<E: Element>(stepper: &Stepper<E>, state: &State<E>) -> Vec<step::State<E>> {
     let mut rows = vec![stepper.zero_state(); state.batch()];
     for (row, to) in rows.iter_mut().enumerate() {
-        let mut layers = 0;
+        let mut place = Place::default();
         for (name, values) in state.parts() {
             let width = values.len() / state.batch();
-            let values = &values[row * width..(row + 1) * width];
-            if name.starts_with('h') {
-                to.hidden_mut(layers).copy_from_slice(values);
-                layers += 1;
-            } else {
-                to.cell_mut(layers - 1).copy_from_slice(values);
-            }
+            place.next(name, width, to).copy_from_slice(&values[row * width..(row + 1) * width]);
         }
     }
     rows
@@ -112,16 +100,28 @@ pub(super) fn of_state<E: Element>(stepper: &Stepper<E>, state: &State<E>) -> Ve
 /// The other way round: `state` has the rows and parts.
 pub(super) fn to_state<E: Element>(rows: &[step::State<E>], state: &mut State<E>) {
     for (row, from) in rows.iter().enumerate() {
-        let mut layers = 0;
+        let (mut place, mut from) = (Place::default(), from.clone());
         for (name, values) in state.parts_mut() {
             let width = values.len() / rows.len();
-            let to = &mut values[row * width..(row + 1) * width];
-            if name.starts_with('h') {
-                to.copy_from_slice(from.hidden(layers));
-                layers += 1;
-            } else {
-                to.copy_from_slice(from.cell(layers - 1));
-            }
+            values[row * width..(row + 1) * width].copy_from_slice(place.next(name, width, &mut from));
         }
+    }
+}
+
+/// Where the parts of a state lie in that of single steps: h of a layer, then its other states one after another.
+#[derive(Default)]
+struct Place {
+    layers: usize,
+    beside: usize,
+}
+
+impl Place {
+    fn next<'a, E: Element>(&mut self, name: &str, width: usize, state: &'a mut step::State<E>) -> &'a mut [E] {
+        if name.starts_with('h') {
+            (self.layers, self.beside) = (self.layers + 1, 0);
+            return state.hidden_mut(self.layers - 1);
+        }
+        self.beside += 1;
+        &mut state.cell_mut(self.layers - 1)[(self.beside - 1) * width..self.beside * width]
     }
 }

@@ -77,9 +77,8 @@ impl<E: Element> Halves<E> {
             sum: Ok(0.0),
             first,
         };
-        let [cpu, other] = cpu.halves()?;
-        let middle = batch.div_ceil(2);
-        let pair = [half(&cpu, 0, middle), half(&other, middle, batch - middle)];
+        let (cpus, middle) = (cpu.shards(2)?, batch.div_ceil(2));
+        let pair = [half(&cpus[0], 0, middle), half(&cpus[1], middle, batch - middle)];
         Ok(Halves { pair, second_grads: params.zeros_like() })
     }
 

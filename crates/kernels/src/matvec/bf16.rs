@@ -51,10 +51,12 @@ impl Product<f32> for Bf16 {
     unsafe fn add(&self, backend: Backend, panels: Range<usize>, x: &[f32], _: &mut [f32], to: *mut f32) {
         assert!(x.len() == pad(self.shape.inputs) && panels.end <= self.panels());
         let words = bytemuck::cast_slice(&self.words[..]);
-        narrow::run(backend, Panels { shape: &self.shape, words, panels, x, to });
+        // SAFETY: the caller's promise; the lengths are checked above.
+        unsafe { narrow::run(backend, Panels { shape: &self.shape, words, panels, x, to }) };
     }
 }
 
+/// Some panels of the product: their columns of `to` are writable.
 struct Panels<'a> {
     shape: &'a Shape,
     words: &'a [u32],
@@ -65,7 +67,7 @@ struct Panels<'a> {
 
 impl NarrowKernel for Panels<'_> {
     #[inline(always)]
-    fn run<S: Narrow>(self, s: S) {
+    unsafe fn run<S: Narrow>(self, s: S) {
         let (shape, pairs) = (self.shape, self.shape.inputs.div_ceil(2));
         tiles(shape, self.panels, S::LANES, |panels, p, column, vectors| {
             macro_rules! run {
@@ -80,7 +82,9 @@ impl NarrowKernel for Panels<'_> {
                         )
                     };
                     let x = &self.x[..2 * pairs];
-                    s.narrow(Tile::<$np, $nv> { words, stride: shape.width_of(p), x, to })
+                    let tile = Tile::<$np, $nv> { words, stride: shape.width_of(p), x, to };
+                    // SAFETY: as above; the caller's promise on `to`.
+                    unsafe { s.narrow(tile) }
                 }};
             }
             shapes!(panels, vectors, run)
@@ -88,6 +92,7 @@ impl NarrowKernel for Panels<'_> {
     }
 }
 
+/// NV vectors of columns in each of NP panels: in `words`, a row of them for every two elements of x; in `to`, writable.
 struct Tile<'a, const NP: usize, const NV: usize> {
     words: [*const u32; NP],
     stride: usize,
@@ -97,8 +102,8 @@ struct Tile<'a, const NP: usize, const NV: usize> {
 
 impl<const NP: usize, const NV: usize> NarrowKernel for Tile<'_, NP, NV> {
     #[inline(always)]
-    fn run<S: Narrow>(mut self, s: S) {
-        // SAFETY: `Panels` gives pointers to NV vectors in each of NP panels, K/2 rows of them in `words`.
+    unsafe fn run<S: Narrow>(mut self, s: S) {
+        // SAFETY: the caller's promise.
         unsafe {
             let mut sums: [[S::V; NV]; NP] =
                 std::array::from_fn(|i| std::array::from_fn(|j| s.load(self.to[i].add(j * S::LANES))));

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Product, Shape, Source, shapes, tiles};
 use crate::layout::PANEL;
-use crate::simd::{Backend, Kernel, Simd};
+use crate::simd::{Backend, RawKernel, Simd};
 use crate::{Buffer, Element, pad};
 
 /// The weight as it is, `[P][K][width]`.
@@ -33,10 +33,12 @@ impl<E: Element> Product<E> for Full<E> {
 
     unsafe fn add(&self, backend: Backend, panels: Range<usize>, x: &[E], _: &mut [f32], to: *mut E) {
         assert!(x.len() == pad(self.shape.inputs) && panels.end <= self.panels());
-        E::run(backend, Panels { shape: &self.shape, weights: &self.weights, panels, x, to });
+        // SAFETY: the caller's promise; the lengths are checked above.
+        unsafe { E::run(backend, Panels { shape: &self.shape, weights: &self.weights, panels, x, to }) };
     }
 }
 
+/// Some panels of the product: their columns of `to` are writable.
 struct Panels<'a, E> {
     shape: &'a Shape,
     weights: &'a [E],
@@ -45,10 +47,10 @@ struct Panels<'a, E> {
     to: *mut E,
 }
 
-impl<E: Element> Kernel<E> for Panels<'_, E> {
+impl<E: Element> RawKernel<E> for Panels<'_, E> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, s: S) {
+    unsafe fn run<S: Simd<E>>(self, s: S) {
         let (shape, k) = (self.shape, self.shape.inputs);
         tiles(shape, self.panels, S::LANES, |panels, p, column, vectors| {
             macro_rules! run {
@@ -62,7 +64,9 @@ impl<E: Element> Kernel<E> for Panels<'_, E> {
                             std::array::from_fn(|i| to.add(i * PANEL)),
                         )
                     };
-                    s.vectorize(Tile::<E, $np, $nv> { weights, stride: shape.width_of(p), x: &self.x[..k], to })
+                    let tile = Tile::<E, $np, $nv> { weights, stride: shape.width_of(p), x: &self.x[..k], to };
+                    // SAFETY: as above; the caller's promise on `to`.
+                    unsafe { s.vectorize(tile) }
                 }};
             }
             shapes!(panels, vectors, run)
@@ -70,6 +74,7 @@ impl<E: Element> Kernel<E> for Panels<'_, E> {
     }
 }
 
+/// NV vectors of columns in each of NP panels: in `weights`, a row of them for every element of x; in `to`, writable.
 struct Tile<'a, E, const NP: usize, const NV: usize> {
     weights: [*const E; NP],
     stride: usize,
@@ -77,12 +82,12 @@ struct Tile<'a, E, const NP: usize, const NV: usize> {
     to: [*mut E; NP],
 }
 
-impl<E: Element, const NP: usize, const NV: usize> Kernel<E> for Tile<'_, E, NP, NV> {
+impl<E: Element, const NP: usize, const NV: usize> RawKernel<E> for Tile<'_, E, NP, NV> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, s: S) {
+    unsafe fn run<S: Simd<E>>(self, s: S) {
         let Tile { mut weights, stride, x, to } = self;
-        // SAFETY: `Panels` gives pointers to NV vectors in each of NP panels, K rows of them in `weights`.
+        // SAFETY: the caller's promise.
         unsafe {
             let mut sums: [[S::V; NV]; NP] =
                 std::array::from_fn(|i| std::array::from_fn(|j| s.load(to[i].add(j * S::LANES))));

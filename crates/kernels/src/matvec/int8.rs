@@ -59,10 +59,12 @@ impl Product<f32> for Int8 {
 
     unsafe fn add(&self, backend: Backend, panels: Range<usize>, x: &[f32], scratch: &mut [f32], to: *mut f32) {
         assert!(x.len() == pad(self.shape.inputs) && scratch.len() >= x.len() && panels.end <= self.panels());
-        Set::of(backend).run(Panels { m: self, panels, x, scratch: &mut scratch[..x.len()], to });
+        // SAFETY: the caller's promise; the lengths are checked above.
+        unsafe { Set::of(backend).run(Panels { m: self, panels, x, scratch: &mut scratch[..x.len()], to }) };
     }
 }
 
+/// Some panels of the product: their columns of `to` are writable.
 struct Panels<'a> {
     m: &'a Int8,
     panels: Range<usize>,
@@ -73,7 +75,7 @@ struct Panels<'a> {
 
 impl IntegerKernel for Panels<'_> {
     #[inline(always)]
-    fn run<S: Integers>(self, s: S) {
+    unsafe fn run<S: Integers>(self, s: S) {
         let (shape, quads) = (&self.m.shape, self.m.shape.inputs.div_ceil(QUAD));
         let words: &mut [[i32; 2]] = bytemuck::cast_slice_mut(self.scratch);
         let (scale, sum) = quantise(s, self.m.levels, self.x, words);
@@ -92,7 +94,10 @@ impl IntegerKernel for Panels<'_> {
                             std::array::from_fn(|i| to.add(i * PANEL)),
                         )
                     };
-                    s.compiled(Tile::<$np, $nv> { bytes, stride: QUAD * shape.width_of(p), x, sum, scale, scales, to })
+                    let stride = QUAD * shape.width_of(p);
+                    let tile = Tile::<$np, $nv> { bytes, stride, x, sum, scale, scales, to };
+                    // SAFETY: as above; the caller's promise on `to`.
+                    unsafe { s.compiled(tile) }
                 }};
             }
             shapes!(panels, vectors, run)
@@ -140,6 +145,7 @@ fn quantise<S: Integers>(s: S, levels: f32, x: &[f32], words: &mut [[i32; 2]]) -
     (largest / levels, sums.into_iter().fold(0, i32::wrapping_add))
 }
 
+/// NV vectors of columns in each of NP panels: in `bytes`, a row of them for every quad of x; in `scales`; in `to`, writable.
 struct Tile<'a, const NP: usize, const NV: usize> {
     bytes: [*const u8; NP],
     stride: usize,
@@ -152,9 +158,9 @@ struct Tile<'a, const NP: usize, const NV: usize> {
 
 impl<const NP: usize, const NV: usize> IntegerKernel for Tile<'_, NP, NV> {
     #[inline(always)]
-    fn run<S: Integers>(mut self, integers: S) {
+    unsafe fn run<S: Integers>(mut self, integers: S) {
         let (s, lanes) = (integers.floats(), S::Floats::LANES);
-        // SAFETY: `Panels` gives pointers to NV vectors in each of NP panels, K/4 rows of them in `bytes`.
+        // SAFETY: the caller's promise.
         unsafe {
             let mut sums = [[integers.sums(self.sum.wrapping_mul(-OFFSET)); NV]; NP];
             for &x in self.x {
@@ -232,7 +238,9 @@ mod tests {
                 for set in Set::available() {
                     let (mut scratch, mut got) = (vec![0.0; x.len()], vec![0.25; outputs]);
                     let panels = 0..m.panels();
-                    set.run(Panels { m: &m, panels, x: &x, scratch: &mut scratch, to: got.as_mut_ptr() });
+                    let kernel = Panels { m: &m, panels, x: &x, scratch: &mut scratch, to: got.as_mut_ptr() };
+                    // SAFETY: `got` has the columns of all panels.
+                    unsafe { set.run(kernel) };
                     assert!(got == want, "{inputs} {outputs} {kind} {set:?}");
                 }
             }

@@ -9,7 +9,7 @@ use super::{Dims, Equations, Inner, Present, Sequence, Step, gate_pairs, gate_ro
 use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, Init, Left, Right};
 use crate::layout::PANEL;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{RawKernel, Simd};
 use crate::{Cpu, Element, pad, pairs};
 
 /// All steps back, with lengths checked: `gates` becomes the gradient by the pre-activations. The rows of absent
@@ -27,27 +27,28 @@ pub(super) fn steps<E: Element, Q: Equations>(
         gemm::transpose(cpu, weight_hh, d.hidden_size, columns, inputs, &mut to);
         to
     };
-    let weight_hh_t = transposed(Q::RECURRENT);
+    let weight_hh_t = Q::RECURRENT.map_or_else(|| cpu.scratch(0), transposed);
     // Of a cell without an inner product, these are empty.
     let (inner_t, mut grad_operand) = match Q::INNER {
         None => (cpu.scratch(0), cpu.scratch(0)),
         Some(inner) => (transposed(inner.product), cpu.scratch(d.state_len())),
     };
     let _part = cpu.part("steps back");
-    let paired = cpu.has_bfloat16::<E>();
-    let weight_pairs = paired.then(|| pairs::of_panels(cpu, &weight_hh_t, d.panels() * Q::RECURRENT.width));
-    let mut gate_pairs = paired.then(|| cpu.scratch(d.panels() * d.batch * PANEL));
+    let paired = Q::RECURRENT.filter(|_| cpu.has_bfloat16::<E>());
+    let weight_pairs = paired.map(|columns| pairs::of_panels(cpu, &weight_hh_t, d.panels() * columns.width));
+    let mut gate_pairs = paired.map(|_| cpu.scratch(d.panels() * d.batch * PANEL));
     let gate_pairs = gate_pairs.as_deref_mut().map(Shared::new);
     let (hidden, cell) = (run.hidden, run.cell);
     let (gates, grad_operand) = (Shared::new(run.gates), Shared::new(&mut grad_operand));
     let (grad_hidden, grad_cell) = (Shared::new(run.grad_hidden), Shared::new(run.grad_cell));
     if present.is_mask() {
         let work = d.hidden_factors();
-        cpu.split(d.batch, 1, saturating_product(&work), |rows| carry_over(d, rows, present, grad_hidden));
+        // SAFETY: `backward` checked the length, and the parts of a split are disjoint rows.
+        cpu.split(d.batch, 1, saturating_product(&work), |rows| unsafe { carry_over(d, rows, present, grad_hidden) });
     }
     // One turn more than steps: a turn begins with the product of the step before.
     walk::<Q>(cpu, d, d.seq_len + 1, |share| {
-        cpu.run(BackwardPart {
+        let part = BackwardPart {
             d,
             share,
             present,
@@ -61,19 +62,24 @@ pub(super) fn steps<E: Element, Q: Equations>(
             grad_cell: grad_cell.get(),
             grad_operand: grad_operand.get(),
             equations: PhantomData::<Q>,
-        });
+        };
+        // SAFETY: `backward` checked the lengths, and the shares of a walk are disjoint.
+        unsafe { cpu.run_raw(part) };
     });
 }
 
 /// The h before a step that reads nothing is the h after it: what comes from above for the one is added to what comes
 /// for the other, so that the sum of a gradient starts from the whole, as it does where the step is not there. Adding
 /// to 0 would turn -0 into 0, and more padding change a bit.
-fn carry_over<E: Element>(d: &Dims, rows: Range<usize>, present: Present<'_>, grad_hidden: Shared<E>) {
+///
+/// # Safety
+/// `grad_hidden` is `[T+1, B, pad(H)]`, of which `rows` of the batch are this call's alone.
+unsafe fn carry_over<E: Element>(d: &Dims, rows: Range<usize>, present: Present<'_>, grad_hidden: Shared<E>) {
     let width = pad(d.hidden_size);
     for t in (0..d.seq_len).map(|step| d.time(step)) {
         let (before, after) = d.slots(t);
         for r in rows.clone().filter(|r| !present.at(t * d.batch + r)) {
-            // SAFETY: `backward` checked the length; these rows are this part's alone, and the slots differ.
+            // SAFETY: the caller's promise; the slots differ.
             let row = |slot: usize| unsafe {
                 std::slice::from_raw_parts_mut(grad_hidden.get().add((slot * d.batch + r) * width), width)
             };
@@ -84,7 +90,8 @@ fn carry_over<E: Element>(d: &Dims, rows: Range<usize>, present: Present<'_>, gr
     }
 }
 
-/// One thread's share of the steps back.
+/// One thread's share of the steps back. Its rows and units of every slot and panel of the gradients and of `gates` are
+/// writable; those of other units, which the product reads, are readable from the turn on after that which writes them.
 struct BackwardPart<'a, E, Q> {
     d: &'a Dims,
     share: Share,
@@ -104,14 +111,13 @@ struct BackwardPart<'a, E, Q> {
     equations: PhantomData<Q>,
 }
 
-impl<E: Element, Q: Equations> Kernel<E> for BackwardPart<'_, E, Q> {
+impl<E: Element, Q: Equations> RawKernel<E> for BackwardPart<'_, E, Q> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, s: S) {
+    unsafe fn run<S: Simd<E>>(self, s: S) {
         let seq_len = self.d.seq_len;
         for turn in self.share.turns.clone() {
-            // SAFETY: `backward` checked the lengths; this part alone touches its rows and units of every slot and panel of
-            // the gradients and of `gates`, but for those that the product reads; `hidden` and `cell` are only read.
+            // SAFETY: the caller's promise.
             unsafe {
                 if turn > 0 {
                     self.multiply(s, turn - 1);
@@ -125,27 +131,31 @@ impl<E: Element, Q: Equations> Kernel<E> for BackwardPart<'_, E, Q> {
 }
 
 impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
-    /// Row `r` and panel `p` of the step that reads input `t`.
+    /// Row `r` and a block of units of the step that reads input `t`.
     ///
     /// # Safety
     /// They are within the sizes.
     #[inline(always)]
-    unsafe fn step(&self, t: usize, p: usize, r: usize) -> Step<E> {
+    unsafe fn step(&self, t: usize, block: usize, r: usize) -> Step<E> {
         let (d, (before, after)) = (self.d, self.d.slots(t));
-        let at = |slot: usize| (slot * d.batch + r) * pad(d.hidden_size) + p * Q::UNITS;
+        let at = |slot: usize| (slot * d.batch + r) * pad(d.hidden_size) + block * Q::UNITS;
+        let has_many_states = Q::STATES.len() > 1;
         // SAFETY: the caller's promise.
         unsafe {
-            let cell = |slot: usize| self.cell.as_ptr().add(if Q::HAS_CELL { at(slot) } else { 0 });
+            let cell = |slot: usize| self.cell.as_ptr().add(if Q::STATES.is_empty() { 0 } else { at(slot) });
             Step {
-                units: d.units_of(p),
-                gates: self.gates.add((p * d.rows() + t * d.batch + r) * PANEL),
+                units: d.units_of(block),
+                gates: self.gates.add((block * Q::PANELS * d.rows() + t * d.batch + r) * PANEL),
+                panel_stride: d.rows() * PANEL,
                 hidden_before: self.hidden.as_ptr().add(at(before)),
                 hidden_after: self.hidden.as_ptr().add(at(after)).cast_mut(),
                 cell_before: cell(before),
                 cell_after: cell(after).cast_mut(),
+                cell_stride: if has_many_states { d.hidden_len() } else { 0 },
                 grad_before: self.grad_hidden.add(at(before)),
                 grad_after: self.grad_hidden.add(at(after)),
-                grad_cell: self.grad_cell.add(if Q::HAS_CELL { at(0) } else { 0 }),
+                grad_cell: self.grad_cell.add(if Q::STATES.is_empty() { 0 } else { at(0) }),
+                grad_cell_stride: if has_many_states { d.state_len() } else { 0 },
             }
         }
     }
@@ -172,9 +182,9 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
         let now = self.gates.wrapping_add(t * d.batch * PANEL);
         // SAFETY: the caller's promise.
         unsafe {
-            for p in self.share.panels.clone() {
+            for block in self.share.blocks.clone() {
                 for r in self.rows_that_read(t) {
-                    let step = self.step(t, p, r);
+                    let step = self.step(t, block, r);
                     // What the product adds to.
                     let lines = gemm::lines(step.grad_before.cast_const(), step.units);
                     lines.for_each(|line| s.fetch_to_write(line));
@@ -185,14 +195,15 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
                 // d_operand = d_a W
                 let (a, to) = (gate_rows(d, now, product), self.grad_operand);
                 self.product(s, t, a, self.inner_t, to, Init::Zero, |_| {});
-                for p in 0..d.panels() {
+                for block in 0..d.blocks() {
                     for r in self.rows_that_read(t) {
-                        Q::backward_inner(s, self.step(t, p, r), to.add(r * pad(d.hidden_size) + p * Q::UNITS));
+                        let to = to.add(r * pad(d.hidden_size) + block * Q::UNITS);
+                        Q::backward_inner(s, self.step(t, block, r), to);
                     }
                 }
             }
             if let Some(to) = self.pairs_of(turn) {
-                for p in self.share.panels.clone() {
+                for p in self.share.panels::<Q>() {
                     let (rows, panel) = (&self.share.rows, p * d.rows() * PANEL);
                     let from = now.add(panel + rows.start * PANEL);
                     let to = to.add((p * d.batch + rows.start) * PANEL / 2);
@@ -203,7 +214,7 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
         }
     }
 
-    /// The recurrent product of a turn: d_h before the step += d_a W_hh, of this part's units.
+    /// The recurrent product of a turn, if the cell has one: d_h before the step += d_a W_hh, of this part's units.
     ///
     /// # Safety
     /// As `differentiate`, which is done for all units.
@@ -211,16 +222,18 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
     unsafe fn multiply<S: Simd<E>>(&self, s: S, turn: usize) {
         let (d, t) = (self.d, self.time(turn));
         let (before, after) = d.slots(t);
-        let a = match self.pairs_of(turn) {
-            None => gate_rows(d, self.gates.wrapping_add(t * d.batch * PANEL), Q::RECURRENT),
-            Some(pairs) => gate_pairs(d, pairs, d.batch, Q::RECURRENT),
-        };
-        let beside = self.fetch_beside(s, t, self.time((turn + 1).min(d.seq_len - 1)), a.depth());
         let columns = self.share.columns::<Q>(d);
         // SAFETY: the caller's promise.
         unsafe {
-            let to = self.grad_hidden.add(before * d.state_len());
-            self.product(s, t, a, self.weight_hh_t, to, Init::Keep, beside);
+            if let Some(columns) = Q::RECURRENT {
+                let a = match self.pairs_of(turn) {
+                    None => gate_rows(d, self.gates.wrapping_add(t * d.batch * PANEL), columns),
+                    Some(pairs) => gate_pairs(d, pairs, d.batch, columns),
+                };
+                let beside = self.fetch_beside(s, t, self.time((turn + 1).min(d.seq_len - 1)), a.depth());
+                let to = self.grad_hidden.add(before * d.state_len());
+                self.product(s, t, a, self.weight_hh_t, to, Init::Keep, beside);
+            }
             // Nothing was read: what came for the h after is all there is for the h before.
             for r in self.share.rows.clone().filter(|r| !self.present.at(t * d.batch + r)) {
                 let row = |slot: usize| self.grad_hidden.add((slot * d.batch + r) * pad(d.hidden_size) + columns.start);
@@ -240,20 +253,20 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
     /// the measure in which the product is done.
     #[inline(always)]
     fn fetch_beside<S: Simd<E>>(&self, s: S, t: usize, t_next: usize, depth: usize) -> impl FnMut(usize) {
-        let panels = self.share.panels.clone();
+        let blocks = self.share.blocks.clone();
         let work = self.rows_that_read(t).count() * depth * self.share.columns::<Q>(self.d).len();
         // Multiply-adds to each place that is fetched.
-        let each = work.div_ceil((panels.len() * self.rows_that_read(t_next).count()).max(1)).max(1);
-        let mut steps = panels.flat_map(move |p| self.rows_that_read(t_next).map(move |r| (p, r)));
+        let each = work.div_ceil((blocks.len() * self.rows_that_read(t_next).count()).max(1)).max(1);
+        let mut steps = blocks.flat_map(move |block| self.rows_that_read(t_next).map(move |r| (block, r)));
         let (mut done, mut fetched) = (0, 0);
         move |tile| {
             done += tile;
             let count = done / each - fetched;
             fetched += count;
-            for (p, r) in steps.by_ref().take(count) {
+            for (block, r) in steps.by_ref().take(count) {
                 // SAFETY: within the sizes.
-                let step = unsafe { self.step(t_next, p, r) };
-                let state = if Q::HAS_CELL { step.cell_before } else { step.hidden_before };
+                let step = unsafe { self.step(t_next, block, r) };
+                let state = if Q::STATES.is_empty() { step.hidden_before } else { step.cell_before };
                 let lines = gemm::lines(step.gates.cast_const(), PANEL).chain(gemm::lines(state, step.units));
                 lines.for_each(|line| s.fetch(line));
             }

@@ -9,7 +9,7 @@ use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, Init, Left, Right, Rows};
 use crate::layout::PANEL;
 use crate::linear::left;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{RawKernel, Simd};
 use crate::{Cpu, Element, pad, pairs};
 
 /// All steps, with lengths checked and the biases summed.
@@ -26,7 +26,7 @@ pub(super) fn run<E: Element, Q: Equations>(
     cell: &mut [E],
 ) {
     let paired = cpu.has_bfloat16::<E>();
-    let mut state_pairs = paired.then(|| cpu.scratch(d.state_len()));
+    let mut state_pairs = (paired && Q::RECURRENT.is_some()).then(|| cpu.scratch(d.state_len()));
     if let Some(pairs) = &mut state_pairs {
         let from = &hidden[d.first_slot() * d.state_len()..][..d.state_len()];
         cpu.run(pairs::Rows { from, to: &mut pairs[..d.state_len() / 2] });
@@ -42,7 +42,9 @@ pub(super) fn run<E: Element, Q: Equations>(
         let work = saturating_product(&[d.rows(), Q::GATES, d.hidden_size, d.input_size]);
         cpu.split_rows(d.seq_len, d.batch, work, |rows| {
             let gates = gates.get();
-            cpu.run(InputProduct { d, columns: Q::INPUT, rows, present, a, weight_ih, bias, gates });
+            let product = InputProduct { d, columns: Q::INPUT, rows, present, a, weight_ih, bias, gates };
+            // SAFETY: `forward` checked the lengths, and the parts of a split are disjoint rows.
+            unsafe { cpu.run_raw(product) };
         });
     }
     let _part = cpu.part("steps forward");
@@ -64,10 +66,12 @@ pub(super) fn run<E: Element, Q: Equations>(
         cell: cell.get(),
         equations: PhantomData::<Q>,
     };
-    walk::<Q>(cpu, d, d.seq_len, |share| cpu.run(part(share)));
+    // SAFETY: `forward` checked the lengths, and the shares of a walk are disjoint.
+    walk::<Q>(cpu, d, d.seq_len, |share| unsafe { cpu.run_raw(part(share)) });
 }
 
-/// The input's share of the pre-activations, on top of the bias, for some rows of `[T*B]`, all panels.
+/// The input's share of the pre-activations, on top of the bias, for some rows of `[T*B]`, all panels: `a` is readable and
+/// `gates` writable there.
 struct InputProduct<'a, E> {
     d: &'a Dims,
     columns: Columns,
@@ -79,16 +83,16 @@ struct InputProduct<'a, E> {
     gates: *mut E,
 }
 
-impl<E: Element> Kernel<E> for InputProduct<'_, E> {
+impl<E: Element> RawKernel<E> for InputProduct<'_, E> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, s: S) {
+    unsafe fn run<S: Simd<E>>(self, s: S) {
         let Columns { first, width } = self.columns;
         for p in 0..self.d.panels() {
             let bias = &self.bias[p * PANEL..][..PANEL];
             let panel = self.weight_ih[p * self.a.depth() * PANEL..].as_ptr();
             let product = |rows: Rows| {
-                // SAFETY: `forward` checked the lengths; this part alone writes its rows of every panel.
+                // SAFETY: the caller's promise.
                 unsafe {
                     let gates = self.gates.add(p * self.d.rows() * PANEL);
                     let init = Init::Row(bias.as_ptr().add(first));
@@ -114,7 +118,8 @@ impl<E: Element> Kernel<E> for InputProduct<'_, E> {
     }
 }
 
-/// One thread's share of the steps.
+/// One thread's share of the steps. Its rows and units of `gates`, of the states after a step and of their pairs are
+/// writable; nobody else reads these states before the next turn. The states before a step are readable in all units.
 struct ForwardPart<'a, E, Q> {
     d: &'a Dims,
     share: Share,
@@ -133,56 +138,57 @@ struct ForwardPart<'a, E, Q> {
     equations: PhantomData<Q>,
 }
 
-impl<E: Element, Q: Equations> Kernel<E> for ForwardPart<'_, E, Q> {
+impl<E: Element, Q: Equations> RawKernel<E> for ForwardPart<'_, E, Q> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, s: S) {
+    unsafe fn run<S: Simd<E>>(self, s: S) {
         let d = self.d;
-        let Share { turns, rows: rows_here, panels } = self.share.clone();
-        let width = pad(d.hidden_size);
+        let Share { turns, rows: rows_here, blocks } = self.share.clone();
         for turn in turns {
             let (t, t_next) = (d.time(turn), d.time((turn + 1).min(d.seq_len - 1)));
             let ((before, after), first) = (d.slots(t), t * d.batch);
-            // Up and down by turns: the panels of one step's end are the next one's beginning, while they are near.
-            let panel_at = |i: usize| if turn.is_multiple_of(2) { panels.start + i } else { panels.end - 1 - i };
+            // Up and down by turns: the blocks of one step's end are the next one's beginning, while they are near.
+            let block_at = |i: usize| if turn.is_multiple_of(2) { blocks.start + i } else { blocks.end - 1 - i };
+            let panel_at = |i: usize| block_at(i / Q::PANELS) * Q::PANELS + i % Q::PANELS;
+            let last_panel = blocks.len() * Q::PANELS - 1;
             let rows_read = || rows_here.clone().filter(|r| self.present.at(first + r));
-            // SAFETY: `forward` checked the lengths. This part alone touches its rows and units of `gates`, and of the states
-            // and pairs after the step, which nobody else reads before the next turn; those before the step are only read.
+            // SAFETY: the caller's promise.
             unsafe {
                 let now = self.gates.add(first * PANEL);
-                let step = |p: usize, r: usize| self.step(t, p, r);
-                let previous = match self.pairs_of(turn) {
-                    None => Left::rows(self.hidden.add(before * d.state_len()).cast_const(), width, d.hidden_size),
-                    Some(states) => {
-                        Left { pairs: true, ..Left::rows(states.cast_const(), width / 2, pairs::count(d.hidden_size)) }
-                    }
-                };
-                for i in 0..panels.len() {
-                    let p = panel_at(i);
-                    let gates = now.add(p * d.rows() * PANEL);
-                    if let Some((tokens, weight_ih, bias)) = self.tokens {
-                        for r in rows_read() {
-                            let token = tokens[first + r] as usize;
-                            let row = &weight_ih[(p * d.input_size + token) * PANEL..][..PANEL];
-                            add_rows(s, &bias[p * PANEL..][..PANEL], row, gates.add(r * PANEL));
+                let step = |block: usize, r: usize| self.step(t, block, r);
+                let previous = self.previous(turn, before);
+                for i in 0..blocks.len() {
+                    for i in i * Q::PANELS..(i + 1) * Q::PANELS {
+                        let (p, p_next) = (panel_at(i), panel_at((i + 1).min(last_panel)));
+                        let gates = now.add(p * d.rows() * PANEL);
+                        if let Some((tokens, weight_ih, bias)) = self.tokens {
+                            for r in rows_read() {
+                                let token = tokens[first + r] as usize;
+                                let row = &weight_ih[(p * d.input_size + token) * PANEL..][..PANEL];
+                                add_rows(s, &bias[p * PANEL..][..PANEL], row, gates.add(r * PANEL));
+                            }
+                        }
+                        if let Some(Columns { first: column, width: cols }) = Q::RECURRENT {
+                            let panel = |p: usize| self.recurrent[p * previous.depth() * PANEL..].as_ptr().add(column);
+                            let (b, next) = (panel(p), panel(p_next));
+                            for rows in self.present.runs(first, rows_here.clone()) {
+                                let right = Right { b, cols, next, c: gates.add(column), ldc: PANEL, init: Init::Keep };
+                                gemm::nn(s, rows, previous, right);
+                            }
                         }
                     }
-                    let Columns { first: column, width: cols } = Q::RECURRENT;
-                    let panel = |p: usize| self.recurrent[p * previous.depth() * PANEL..].as_ptr().add(column);
-                    let (b, next) = (panel(p), panel(panel_at((i + 1).min(panels.len() - 1))));
-                    for rows in self.present.runs(first, rows_here.clone()) {
-                        let right = Right { b, cols, next, c: gates.add(column), ldc: PANEL, init: Init::Keep };
-                        gemm::nn(s, rows, previous, right);
-                    }
+                    let block = block_at(i);
                     for r in rows_read() {
-                        self.fetch(s, self.step(t_next, p, r));
-                        Q::activate(s, step(p, r));
+                        self.fetch(s, self.step(t_next, block, r));
+                        Q::activate(s, step(block, r));
                     }
                     for r in rows_here.clone() {
+                        let step = step(block, r);
                         if self.present.at(first + r) {
-                            Q::forward(s, step(p, r));
+                            Q::forward(s, step);
+                            step.zero_padding::<Q>(d, block);
                         } else {
-                            pass(step(p, r), Q::HAS_CELL);
+                            pass::<E, Q>(step);
                         }
                     }
                 }
@@ -205,27 +211,46 @@ impl<E: Element, Q: Equations> Kernel<E> for ForwardPart<'_, E, Q> {
 }
 
 impl<E: Element, Q: Equations> ForwardPart<'_, E, Q> {
-    /// Row `r` and panel `p` of the step that reads input `t`.
+    /// The states that the product of a turn reads, of which `before` is the slot.
+    ///
+    /// # Safety
+    /// The slot is within the sizes.
+    #[inline(always)]
+    unsafe fn previous(&self, turn: usize, before: usize) -> Left<E> {
+        let (d, width) = (self.d, pad(self.d.hidden_size));
+        match self.pairs_of(turn) {
+            // SAFETY: the caller's promise.
+            None => unsafe { Left::rows(self.hidden.add(before * d.state_len()).cast_const(), width, d.hidden_size) },
+            Some(states) => {
+                Left { pairs: true, ..Left::rows(states.cast_const(), width / 2, pairs::count(d.hidden_size)) }
+            }
+        }
+    }
+
+    /// Row `r` and a block of units of the step that reads input `t`.
     ///
     /// # Safety
     /// They are within the sizes.
     #[inline(always)]
-    unsafe fn step(&self, t: usize, p: usize, r: usize) -> Step<E> {
+    unsafe fn step(&self, t: usize, block: usize, r: usize) -> Step<E> {
         let (d, (before, after)) = (self.d, self.d.slots(t));
-        let at = |slot: usize| (slot * d.batch + r) * pad(d.hidden_size) + p * Q::UNITS;
+        let at = |slot: usize| (slot * d.batch + r) * pad(d.hidden_size) + block * Q::UNITS;
         // SAFETY: the caller's promise.
         unsafe {
-            let cell = |slot: usize| if Q::HAS_CELL { self.cell.add(at(slot)) } else { self.cell };
+            let cell = |slot: usize| if Q::STATES.is_empty() { self.cell } else { self.cell.add(at(slot)) };
             Step {
-                units: d.units_of(p),
-                gates: self.gates.add((p * d.rows() + t * d.batch + r) * PANEL),
+                units: d.units_of(block),
+                gates: self.gates.add((block * Q::PANELS * d.rows() + t * d.batch + r) * PANEL),
+                panel_stride: d.rows() * PANEL,
                 hidden_before: self.hidden.add(at(before)),
                 hidden_after: self.hidden.add(at(after)),
                 cell_before: cell(before),
                 cell_after: cell(after),
+                cell_stride: if Q::STATES.len() > 1 { d.hidden_len() } else { 0 },
                 grad_before: std::ptr::null_mut(),
                 grad_after: std::ptr::null(),
                 grad_cell: std::ptr::null_mut(),
+                grad_cell_stride: 0,
             }
         }
     }
@@ -234,11 +259,9 @@ impl<E: Element, Q: Equations> ForwardPart<'_, E, Q> {
     #[inline(always)]
     fn fetch<S: Simd<E>>(&self, s: S, step: Step<E>) {
         let fetch = |at, len| gemm::lines(at, len).for_each(|line: *const E| s.fetch_to_write(line));
-        fetch(step.gates, PANEL);
+        (0..Q::PANELS).for_each(|i| fetch(step.gates.wrapping_add(i * step.panel_stride), PANEL));
         fetch(step.hidden_after, step.units);
-        if Q::HAS_CELL {
-            fetch(step.cell_after, step.units);
-        }
+        (0..Q::STATES.len()).for_each(|i| fetch(step.cell_after.wrapping_add(i * step.cell_stride), step.units));
     }
 
     /// Where the pairs of the state before a turn stand, where the product reads such.
@@ -272,12 +295,12 @@ impl<E: Element, Q: Equations> ForwardPart<'_, E, Q> {
 /// # Safety
 /// The pointers of `step` are valid for their ranges and this call's alone.
 #[inline(always)]
-unsafe fn pass<E: Element>(step: Step<E>, has_cell: bool) {
+unsafe fn pass<E: Element, Q: Equations>(step: Step<E>) {
     // SAFETY: the caller's promise; the states before and after are different slots.
     unsafe {
         std::ptr::copy_nonoverlapping(step.hidden_before, step.hidden_after, step.units);
-        if has_cell {
-            std::ptr::copy_nonoverlapping(step.cell_before, step.cell_after, step.units);
+        for i in 0..Q::STATES.len() {
+            std::ptr::copy_nonoverlapping(step.state_before(i), step.state_after(i), step.units);
         }
     }
 }

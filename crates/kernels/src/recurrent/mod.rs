@@ -3,7 +3,7 @@
 //!
 //! Memory: weights are packed by [`Dims::weight_ih`] and [`Dims::weight_hh`]. `gates` is `[P][T*B][64]`: it holds the
 //! pre-activations, then what the cell keeps of a step, and backward turns it into the gradients by the
-//! pre-activations. `hidden` is `[T+1][B][pad(H)]`, and so is `cell` where the cell has one (else it is empty). In the
+//! pre-activations. `hidden` is `[T+1][B][pad(H)]`, and `cell` is `[S][T+1][B][pad(H)]` for the S states beside h. In the
 //! forward direction slot 0 is the initial state and slot t+1 the state after step t; in reverse, slot T is the initial
 //! state and slot t the state after reading input t. So no step is special.
 //!
@@ -17,6 +17,8 @@ mod forward;
 mod present;
 mod products;
 pub mod step;
+#[cfg(test)]
+mod two_panels;
 mod walk;
 
 use crate::cpu::saturating_product;
@@ -31,21 +33,21 @@ use present::Present;
 /// Makes the enum of cells, and `with_equations!(cell, Q => body)`, which runs the body with Q bound to the type of the
 /// cell's equations. `$dollar` is the sign itself.
 macro_rules! cells {
-    ($dollar:tt $($(#[$doc:meta])* $cell:ident $name:literal $equations:ty;)*) => {
+    ($dollar:tt $($(#[doc = $doc:literal])* $(#[cfg($when:meta)])? $cell:ident $name:literal $equations:ty;)*) => {
         /// The cells there are.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Cell {
-            $($(#[$doc])* $cell,)*
+            $($(#[doc = $doc])* $(#[cfg($when)])? $cell,)*
         }
 
         impl Cell {
             /// Every cell.
-            pub const ALL: &'static [Cell] = &[$(Cell::$cell),*];
+            pub const ALL: &'static [Cell] = &[$($(#[cfg($when)])? Cell::$cell),*];
 
             /// The name in reports.
             pub fn name(self) -> &'static str {
                 match self {
-                    $(Cell::$cell => $name,)*
+                    $($(#[cfg($when)])? Cell::$cell => $name,)*
                 }
             }
         }
@@ -53,7 +55,7 @@ macro_rules! cells {
         macro_rules! with_equations {
             ($dollar cell:expr, $dollar equations:ident => $dollar body:expr) => {
                 match $dollar cell {
-                    $(Cell::$cell => {
+                    $($(#[cfg($when)])? Cell::$cell => {
                         type $dollar equations = $equations;
                         $dollar body
                     })*
@@ -74,44 +76,63 @@ cells! { $
     RnnRelu "rnn-relu" crate::rnn::Rnn<crate::rnn::Relu>;
     /// Gated recurrent unit, gates r, z, n, reset before the product: Cho et al. 2014.
     GruResetBefore "gru-reset-before" crate::gru_reset_before::GruResetBefore;
+    /// Minimal gated recurrent unit, gates z, h: Feng et al. 2024. It has no recurrent product.
+    MinGru "min-gru" crate::min_gru::MinGru;
+    /// Long short-term memory with exponential gates i, f, z, o: Beck et al. 2024.
+    Slstm "slstm" crate::slstm::Slstm;
+    /// The LSTM with its gates on two panels: the test that panels of a block change no bit.
+    #[cfg(test)]
+    LstmOnTwoPanels "lstm-on-two-panels" crate::recurrent::two_panels::LstmOnTwoPanels;
 }
 
 use with_equations;
 
-/// One step of some units of one row, as pointers to where they lie. `units` is a multiple of 16. `gates` starts the
-/// panel's row of 64; the others start at the panel's first unit, before and after the step.
+/// One step of a block of units of one row, as pointers to where they lie. `units` is a multiple of 16. `gates` is the
+/// row of 64 in the block's first panel; the other pointers are to the block's first unit, before and after the step.
 #[derive(Clone, Copy)]
 pub(crate) struct Step<E> {
     pub units: usize,
     pub gates: *mut E,
+    /// From the row in one panel of the block to that in the next.
+    pub panel_stride: usize,
     pub hidden_before: *const E,
     pub hidden_after: *mut E,
+    /// The first state beside h; the next ones follow `cell_stride` apart.
     pub cell_before: *const E,
     pub cell_after: *mut E,
+    pub cell_stride: usize,
     /// Gradient by the h before the step, to add to (backward only).
     pub grad_before: *mut E,
     /// Gradient by the h after the step.
     pub grad_after: *const E,
-    /// Comes with the gradient by the c after the step, leaves with that by the c before.
+    /// Before: the gradient by the first state beside h after the step. Then: by that before the step. The gradients by
+    /// the next states follow `grad_cell_stride` apart.
     pub grad_cell: *mut E,
+    pub grad_cell_stride: usize,
 }
 
 /// The equations of a cell.
 pub(crate) trait Equations {
     /// Rows of a weight per unit.
     const GATES: usize;
-    /// Hidden units of a panel.
+    /// Hidden units of a block: 16, 32 or 64.
     const UNITS: usize;
-    /// Whether there is a state c beside h.
-    const HAS_CELL: bool;
-    /// Columns of a panel that the input's product fills, and those of the recurrent product.
-    const INPUT: Columns = Columns { first: 0, width: PANEL };
-    const RECURRENT: Columns = Columns { first: 0, width: PANEL };
+    /// Panels of a block, one after the other. They hold at most `64 * PANELS / UNITS` gates.
+    const PANELS: usize = 1;
+    /// Names of the states beside h.
+    const STATES: &'static [&'static str] = &[];
+    /// Whether a step from states of zero with pre-activations of zero leads to states of zero. If not, the padding of the
+    /// states is zeroed after every step.
+    const KEEPS_ZERO: bool = true;
+    /// Columns of every panel that the product with the input fills.
+    const INPUT: Columns = Columns::ALL;
+    /// Columns of every panel that the product with h fills; `None` where the cell has no such product.
+    const RECURRENT: Option<Columns> = Some(Columns::ALL);
 
-    /// A second recurrent product within the step, where the cell has one.
+    /// A second recurrent product within the step, beside RECURRENT; its cell has one panel a block.
     const INNER: Option<Inner> = None;
 
-    /// Layout of a weight with `cols` columns, of the input or the recurrence.
+    /// Layout of a weight with `cols` columns: of the input, or, where the cell has a recurrent product, of that.
     fn layout(hidden_size: usize, cols: usize, recurrent: bool) -> Layout;
 
     /// What of a step needs no other state than its gates, in place. A pass of its own over the rows: the chains of
@@ -191,9 +212,17 @@ pub struct Dims {
 }
 
 impl Cell {
-    /// Whether there is a state c beside h.
+    /// Names of the states beside h, in the order in which `cell` buffers hold them: `["c"]` for an LSTM.
+    pub fn states(self) -> &'static [&'static str] {
+        with_equations!(self, Q => Q::STATES)
+    }
+    /// Whether there is any state beside h.
     pub fn has_cell(self) -> bool {
-        with_equations!(self, Q => Q::HAS_CELL)
+        !self.states().is_empty()
+    }
+    /// Whether a step multiplies h with a weight. If not, `weight_hh` and `bias_hh` have length 0.
+    pub fn has_recurrent_product(self) -> bool {
+        with_equations!(self, Q => Q::RECURRENT.is_some())
     }
     /// Rows of a weight per hidden unit: PyTorch's G.
     pub fn gates(self) -> usize {
@@ -206,17 +235,23 @@ impl Dims {
     pub fn weight_ih(&self) -> Layout {
         with_equations!(self.cell, Q => Q::layout(self.hidden_size, self.input_size, false))
     }
-    /// Packed layout of `weight_hh` `[G*H, H]`.
+    /// Packed layout of `weight_hh` `[G*H, H]`; of no rows where there is no recurrent product.
     pub fn weight_hh(&self) -> Layout {
-        with_equations!(self.cell, Q => Q::layout(self.hidden_size, self.hidden_size, true))
+        self.recurrent_layout(self.hidden_size)
     }
     /// Packed layout of `bias_ih` `[G*H]`.
     pub fn bias_ih(&self) -> Layout {
         with_equations!(self.cell, Q => Q::layout(self.hidden_size, 1, false))
     }
-    /// Packed layout of `bias_hh` `[G*H]`.
+    /// Packed layout of `bias_hh` `[G*H]`; of no rows where there is no recurrent product.
     pub fn bias_hh(&self) -> Layout {
-        with_equations!(self.cell, Q => Q::layout(self.hidden_size, 1, true))
+        self.recurrent_layout(1)
+    }
+    fn recurrent_layout(&self, cols: usize) -> Layout {
+        if !self.cell.has_recurrent_product() {
+            return Layout::Panels { rows: 0, cols };
+        }
+        with_equations!(self.cell, Q => Q::layout(self.hidden_size, cols, true))
     }
     /// Length of `gates`; `usize::MAX`, which no slice has, where that is beyond it. So with the other lengths.
     pub fn gates_len(&self) -> usize {
@@ -226,13 +261,17 @@ impl Dims {
     pub fn hidden_len(&self) -> usize {
         length(&self.hidden_factors())
     }
-    /// Length of `cell`.
+    /// Length of `cell`: as many times that of `hidden` as there are states beside h.
     pub fn cell_len(&self) -> usize {
-        if self.cell.has_cell() { self.hidden_len() } else { 0 }
+        length(&self.cell_factors())
     }
-    /// Length of one slot: the state of a batch.
+    /// Length of one slot of `hidden`: the h of a batch.
     pub fn state_len(&self) -> usize {
         length(&self.state_factors())
+    }
+    /// Length of `grad_cell`: one slot of every state beside h.
+    pub fn cell_state_len(&self) -> usize {
+        length(&self.cell_state_factors())
     }
     fn gates_factors(&self) -> [usize; 4] {
         [self.panels(), self.seq_len, self.batch, PANEL]
@@ -240,8 +279,14 @@ impl Dims {
     fn hidden_factors(&self) -> [usize; 3] {
         [self.seq_len.saturating_add(1), self.batch, pad(self.hidden_size)]
     }
+    fn cell_factors(&self) -> [usize; 4] {
+        [self.cell.states().len(), self.seq_len.saturating_add(1), self.batch, pad(self.hidden_size)]
+    }
     fn state_factors(&self) -> [usize; 2] {
         [self.batch, pad(self.hidden_size)]
+    }
+    fn cell_state_factors(&self) -> [usize; 3] {
+        [self.cell.states().len(), self.batch, pad(self.hidden_size)]
     }
     fn x_factors(&self) -> [usize; 3] {
         [self.seq_len, self.batch, pad(self.input_size)]
@@ -258,8 +303,13 @@ impl Dims {
     pub fn output_slot(&self) -> usize {
         usize::from(!self.reverse)
     }
-    fn panels(&self) -> usize {
+    /// Blocks of units.
+    fn blocks(&self) -> usize {
         self.hidden_size.div_ceil(self.units())
+    }
+    /// Panels of all blocks.
+    fn panels(&self) -> usize {
+        self.blocks().saturating_mul(with_equations!(self.cell, Q => Q::PANELS))
     }
     fn units(&self) -> usize {
         with_equations!(self.cell, Q => Q::UNITS)
@@ -276,17 +326,83 @@ impl Dims {
     fn slots(&self, t: usize) -> (usize, usize) {
         (t + usize::from(self.reverse), t + self.output_slot())
     }
-    /// Multiply-adds of one product with the recurrent weight over all steps.
-    fn recurrent_work(&self) -> usize {
-        saturating_product(&[self.rows(), self.cell.gates(), self.hidden_size, self.hidden_size])
+    /// Multiply-adds of all steps, without the product with the input.
+    fn steps_work(&self) -> usize {
+        let of_a_gate = if self.cell.has_recurrent_product() { self.hidden_size } else { ACTIVATION_WORK };
+        saturating_product(&[self.rows(), self.cell.gates(), self.hidden_size, of_a_gate])
     }
     /// The same of one step.
     fn step_work(&self) -> usize {
-        self.recurrent_work() / self.seq_len.max(1)
+        self.steps_work() / self.seq_len.max(1)
     }
-    /// Units of panel `p`, rounded up to 16: the last panel may be narrow.
-    fn units_of(&self, p: usize) -> usize {
-        (pad(self.hidden_size) - p * self.units()).min(self.units())
+    /// Units of a block, rounded up to 16: the last block may be narrow.
+    fn units_of(&self, block: usize) -> usize {
+        (pad(self.hidden_size) - block * self.units()).min(self.units())
+    }
+}
+
+/// About what an activation costs, in multiply-adds.
+const ACTIVATION_WORK: usize = 16;
+
+impl<E: Element> Step<E> {
+    /// The row of 64 in panel `i` of the block.
+    ///
+    /// # Safety
+    /// The block has that panel.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no cell in use has more than four gates yet"))]
+    #[inline(always)]
+    pub unsafe fn panel(&self, i: usize) -> *mut E {
+        // SAFETY: the caller's promise.
+        unsafe { self.gates.add(i * self.panel_stride) }
+    }
+
+    /// State `i` beside h, before the step.
+    ///
+    /// # Safety
+    /// The cell has that state.
+    #[inline(always)]
+    pub unsafe fn state_before(&self, i: usize) -> *const E {
+        // SAFETY: the caller's promise.
+        unsafe { self.cell_before.add(i * self.cell_stride) }
+    }
+
+    /// State `i` beside h, after the step.
+    ///
+    /// # Safety
+    /// As `state_before`.
+    #[inline(always)]
+    pub unsafe fn state_after(&self, i: usize) -> *mut E {
+        // SAFETY: the caller's promise.
+        unsafe { self.cell_after.add(i * self.cell_stride) }
+    }
+
+    /// The gradient by state `i` beside h.
+    ///
+    /// # Safety
+    /// As `state_before`.
+    #[inline(always)]
+    pub unsafe fn grad_state(&self, i: usize) -> *mut E {
+        // SAFETY: the caller's promise.
+        unsafe { self.grad_cell.add(i * self.grad_cell_stride) }
+    }
+
+    /// Zeroes the padding of the states after the step of block `block`, where the equations do not.
+    ///
+    /// # Safety
+    /// The states after the step are writable over the block's units.
+    #[inline(always)]
+    unsafe fn zero_padding<Q: Equations>(&self, d: &Dims, block: usize) {
+        if Q::KEEPS_ZERO {
+            return;
+        }
+        let first = (d.hidden_size - block * Q::UNITS).min(self.units);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let zero =
+                |state: *mut E| std::slice::from_raw_parts_mut(state.add(first), self.units - first).fill(E::ZERO);
+            zero(self.hidden_after);
+            (0..Q::STATES.len()).for_each(|i| zero(self.state_after(i)));
+        }
     }
 }
 
@@ -305,6 +421,14 @@ pub struct Weights<'a, E> {
     pub bias_ih: &'a [E],
     /// `[G*H]`.
     pub bias_hh: &'a [E],
+}
+
+impl<E: Element> Weights<'_, E> {
+    /// Writes the sum of the biases, of which the recurrent one may be empty.
+    fn add_biases(&self, sums: &mut [E]) {
+        sums.copy_from_slice(self.bias_ih);
+        sums.iter_mut().zip(self.bias_hh).for_each(|(sum, &b)| *sum += b);
+    }
 }
 
 /// Packed gradients of one layer's weights; backward adds to them.
@@ -396,7 +520,7 @@ fn check<E: Element>(d: &Dims, w: &Weights<'_, E>, inputs: &Inputs<'_, E>, lens:
     check_len("bias_hh", w.bias_hh.len(), "P * 64", &d.bias_hh().factors())?;
     check_len("gates", lens[0], "P * T * B * 64", &d.gates_factors())?;
     check_len("hidden", lens[1], "(T+1) * B * pad(H)", &d.hidden_factors())?;
-    check_len("cell", lens[2], "(T+1) * B * pad(H), or 0", &[d.cell_len()])
+    check_len("cell", lens[2], "S * (T+1) * B * pad(H)", &d.cell_factors())
 }
 
 fn forward_for<E: Element>(
@@ -413,9 +537,7 @@ fn forward_for<E: Element>(
         return Ok(());
     }
     let mut bias = cpu.scratch(w.bias_ih.len());
-    for (sum, (&a, &b)) in bias.iter_mut().zip(w.bias_ih.iter().zip(w.bias_hh)) {
-        *sum = a + b;
-    }
+    w.add_biases(&mut bias);
     let (x, present) = (inputs.x, Present::new(inputs.present));
     with_equations!(d.cell, Q => forward::run::<E, Q>(cpu, d, w, x, present, &bias, gates, hidden, cell));
     Ok(())
@@ -432,7 +554,8 @@ pub struct Sequence<'a, E> {
     pub cell: &'a [E],
     /// `[T+1, B, pad(H)]`: comes with the gradient by every h from above (and anything for h0), leaves with the whole.
     pub grad_hidden: &'a mut [E],
-    /// `[B, pad(H)]`, or empty: comes with the gradient by the last c, leaves with that by c0.
+    /// `[S, B, pad(H)]`, S the number of states beside h: comes with the gradients by the last ones, leaves with those by
+    /// the initial ones.
     pub grad_cell: &'a mut [E],
 }
 
@@ -447,8 +570,7 @@ fn backward_for<E: Element>(
 ) -> Result<(), Error> {
     check(d, w, &inputs, [run.gates.len(), run.hidden.len(), run.cell.len()])?;
     check_len("hidden gradient", run.grad_hidden.len(), "(T+1) * B * pad(H)", &d.hidden_factors())?;
-    let cell_len = if d.cell.has_cell() { d.state_len() } else { 0 };
-    check_len("cell gradient", run.grad_cell.len(), "B * pad(H), or 0", &[cell_len])?;
+    check_len("cell gradient", run.grad_cell.len(), "S * B * pad(H)", &d.cell_state_factors())?;
     check_len("weight_ih gradient", grads.weight_ih.len(), "P * I * 64", &[w.weight_ih.len()])?;
     check_len("weight_hh gradient", grads.weight_hh.len(), "P * H * 64", &[w.weight_hh.len()])?;
     check_len("bias_ih gradient", grads.bias_ih.len(), "P * 64", &[w.bias_ih.len()])?;

@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use super::{Dims, Equations, Inner, Input, Present, WeightGrads, gate_pairs, gate_rows};
-use crate::buffer::Loan;
 use crate::cpu::Shared;
 use crate::gemm::{self, Columns};
 use crate::layout::PANEL;
+use crate::scratch::Scratch;
 use crate::simd::{Kernel, Simd};
 use crate::weight_grad::{self, OutputGrad, WeightGrad};
 use crate::{Cpu, Element, linear, pad, pairs};
@@ -43,7 +43,8 @@ pub(super) fn add<E: Element, Q: Equations>(
     let b = g.output_grad();
     // d_W_hh += d_a^T h before each step
     let before = &hidden[usize::from(d.reverse) * d.state_len()..];
-    let by_hidden = g.weight(Q::RECURRENT, before, positions, d.hidden_size, &mut *grads.weight_hh);
+    let by_hidden =
+        Q::RECURRENT.map(|columns| g.weight(columns, before, positions, d.hidden_size, &mut *grads.weight_hh));
     // d_b += sum of d_a, each bias in its columns
     let mut sums = cpu.scratch(d.panels() * PANEL);
     sums.fill(E::ZERO);
@@ -57,18 +58,25 @@ pub(super) fn add<E: Element, Q: Equations>(
         // d_W_ih += d_a^T x
         Input::Dense(x) => {
             let by_x = g.weight(Q::INPUT, x, positions, d.input_size, grads.weight_ih);
-            weight_grad::add(cpu, &b, [by_hidden, by_x], &add_to_sums);
+            match by_hidden {
+                Some(by_hidden) => weight_grad::add(cpu, &b, [by_hidden, by_x], &add_to_sums),
+                None => weight_grad::add(cpu, &b, [by_x], &add_to_sums),
+            }
         }
         // The same where x is one-hot: the gradient of a row goes to the weight row of its token, in rising row.
         Input::Tokens(tokens) => {
             let (len, grad) = (d.input_size * PANEL, Shared::new(grads.weight_ih));
-            weight_grad::add(cpu, &b, [by_hidden], &|p, rows| {
+            let add_to_rows = |p: usize, rows: Range<usize>| {
                 add_to_sums(p, rows.clone());
                 // SAFETY: panel p is one thread's, and within the gradient.
                 let grad = unsafe { std::slice::from_raw_parts_mut(grad.get().add(p * len), len) };
                 let token = |row: usize| tokens[positions.map_or(row, |positions| positions[row])] as usize;
                 cpu.run(Scatter { panel: g.rows_of(p, rows.clone()), rows, token, columns: Q::INPUT, grad });
-            });
+            };
+            match by_hidden {
+                Some(by_hidden) => weight_grad::add(cpu, &b, [by_hidden], &add_to_rows),
+                None => weight_grad::each_panel(cpu, &b, d.panels(), &add_to_rows),
+            }
         }
     }
     if let Some(Inner { operand, product }) = Q::INNER {
@@ -77,7 +85,7 @@ pub(super) fn add<E: Element, Q: Equations>(
         weight_grad::add(cpu, &b, [g.weight(product, &operand, None, d.hidden_size, grads.weight_hh)], &|_, _| {});
     }
     if g.rows > 0 {
-        let recurrent = [Some(Q::RECURRENT), Q::INNER.map(|inner| inner.product)];
+        let recurrent = [Q::RECURRENT, Q::INNER.map(|inner| inner.product)];
         add_to_bias(&sums, grads.bias_ih, &[Some(Q::INPUT)]);
         add_to_bias(&sums, grads.bias_hh, &recurrent);
     }
@@ -136,7 +144,7 @@ impl<'a, E: Element> GateGrads<'a, E> {
     }
 
     /// The pairs of the rows that count, `[P][rows][32]`.
-    fn pairs<'c>(&self, cpu: &'c Cpu) -> Loan<'c, E> {
+    fn pairs<'c>(&self, cpu: &'c Cpu) -> Scratch<'c, E> {
         let mut pairs = cpu.scratch(self.d.panels() * self.rows * PANEL / 2);
         let len = (self.rows * PANEL / 2).max(1);
         cpu.fill(&mut pairs, len, 2, |start, to| {
@@ -172,7 +180,7 @@ impl<'a, E: Element> GateGrads<'a, E> {
     }
 
     /// Some columns of every panel side by side, as rows `[rows, pad(H)]`.
-    fn columns<'c>(&self, cpu: &'c Cpu, columns: Columns) -> Loan<'c, E> {
+    fn columns<'c>(&self, cpu: &'c Cpu, columns: Columns) -> Scratch<'c, E> {
         let width = self.d.panels() * columns.width;
         let mut all = cpu.scratch(self.rows * width);
         cpu.fill(&mut all, width, 1, |start, rows| {

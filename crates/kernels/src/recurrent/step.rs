@@ -20,7 +20,7 @@ use crate::error::{check_len, check_tokens};
 use crate::gemm::Columns;
 use crate::layout::PANEL;
 use crate::matvec::{BoxedProduct, Full, Product, Source, scratch_len};
-use crate::simd::{Backend, Kernel, Simd};
+use crate::simd::{self, Backend, Kernel, RawKernel, Simd};
 use crate::{Buffer, Cpu, Element, Error, gemm, linear, pad};
 
 pub use crate::matvec::rounded_to_bfloat16;
@@ -69,7 +69,8 @@ struct Layer<E> {
     /// Of one row and one step.
     d: Dims,
     reads: Reads<E>,
-    recurrent: BoxedProduct<E>,
+    /// `None` where the cell has no such product.
+    recurrent: Option<BoxedProduct<E>>,
 }
 
 /// Whether a cell's step is one product with h: a [`Stepper`] has no second one within it.
@@ -92,10 +93,10 @@ pub struct Stepper<E> {
     scratch: Buffer<f32>,
 }
 
-/// h, and c where the cell has one, of every layer, for one row.
+/// h and the states beside it, of every layer, for one row.
 #[derive(Clone, Debug)]
 pub struct State<E> {
-    /// The h of all layers twice, before and after a step in turns, then the c of all layers; each `[pad(H)]`.
+    /// The h of all layers twice, before and after a step in turns, then the other states of all layers; each `[pad(H)]`.
     values: Buffer<E>,
     sizes: Arc<Sizes>,
     /// Which of the two h is the current one.
@@ -103,22 +104,44 @@ pub struct State<E> {
 }
 
 /// Where the parts of a state lie.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Sizes {
-    /// By layer: where its h begins among the first, its H, and whether it has a c.
-    layers: Vec<(usize, usize, bool)>,
-    /// Length of all h together.
-    total: usize,
+    layers: Vec<LayerSizes>,
+    /// Length of all h together, and of all other states.
+    hidden_len: usize,
+    cell_len: usize,
+}
+
+/// Where the parts of one layer's state lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct LayerSizes {
+    /// The cell, because states of one length may mean different things.
+    cell: Cell,
+    hidden_size: usize,
+    /// Where its h begins among those of all layers, and its other states among theirs.
+    hidden_start: usize,
+    cell_start: usize,
 }
 
 impl Sizes {
+    fn push(&mut self, d: &Dims) {
+        let (hidden_start, cell_start) = (self.hidden_len, self.cell_len);
+        self.layers.push(LayerSizes { cell: d.cell, hidden_size: d.hidden_size, hidden_start, cell_start });
+        self.hidden_len += pad(d.hidden_size);
+        self.cell_len += d.cell.states().len() * pad(d.hidden_size);
+    }
+    fn len(&self) -> usize {
+        2 * self.hidden_len + self.cell_len
+    }
     fn hidden(&self, slot: usize, l: usize) -> Range<usize> {
-        let (start, width, _) = self.layers[l];
-        slot * self.total + start..slot * self.total + start + pad(width)
+        let layer = &self.layers[l];
+        let start = slot * self.hidden_len + layer.hidden_start;
+        start..start + pad(layer.hidden_size)
     }
     fn cell(&self, l: usize) -> Range<usize> {
-        let Range { start, end } = self.hidden(2, l);
-        if self.layers[l].2 { start..end } else { start..start }
+        let layer = &self.layers[l];
+        let start = 2 * self.hidden_len + layer.cell_start;
+        start..start + layer.cell.states().len() * pad(layer.hidden_size)
     }
 }
 
@@ -131,11 +154,11 @@ impl<E: Element> State<E> {
     pub fn hidden_mut(&mut self, l: usize) -> &mut [E] {
         &mut self.values[self.sizes.hidden(self.current, l)]
     }
-    /// c of layer `l`, `[pad(H)]`; empty where the cell has none.
+    /// The states beside h of layer `l`, `[S, pad(H)]`; empty where the cell has none.
     pub fn cell(&self, l: usize) -> &[E] {
         &self.values[self.sizes.cell(l)]
     }
-    /// c of layer `l`, `[pad(H)]`; its padding is 0 and must stay so.
+    /// The states beside h of layer `l`, `[S, pad(H)]`; their padding is 0 and must stay so.
     pub fn cell_mut(&mut self, l: usize) -> &mut [E] {
         &mut self.values[self.sizes.cell(l)]
     }
@@ -167,7 +190,8 @@ impl<E: Element> Stepper<E> {
         let mut layers: Vec<Layer<E>> = Vec::new();
         for (l, (d, w)) in network.layers.iter().enumerate() {
             let d = Dims { seq_len: 1, batch: 1, reverse: false, ..*d };
-            let bias = sum(w.bias_ih, w.bias_hh);
+            let mut bias = Buffer::zeros(w.bias_ih.len());
+            w.add_biases(&mut bias);
             let (input, recurrent) = with_equations!(d.cell, Q => (Q::INPUT, Q::RECURRENT));
             let input = || product(&source(&d, w.weight_ih, d.input_size, input));
             let reads = match (l, network.embedding) {
@@ -175,7 +199,8 @@ impl<E: Element> Stepper<E> {
                 (0, Some((width, table))) => Reads::Embedded { width, table: copy(table), bias, product: input() },
                 _ => Reads::Below { bias, product: input() },
             };
-            layers.push(Layer { d, reads, recurrent: product(&source(&d, w.weight_hh, d.hidden_size, recurrent)) });
+            let recurrent = recurrent.map(|columns| product(&source(&d, w.weight_hh, d.hidden_size, columns)));
+            layers.push(Layer { d, reads, recurrent });
         }
         let hidden_size = layers.last().map_or(0, |layer| layer.d.hidden_size);
         let outputs = pad(vocab_size);
@@ -185,11 +210,8 @@ impl<E: Element> Stepper<E> {
         let bytes = layers.iter().map(Layer::bytes).sum::<usize>() + head.bytes();
         let crew = Crew::new(cpu.threads().min(cores()).min((bytes / BYTES_PER_THREAD).max(1)))?;
         let gates = layers.iter().map(|layer| layer.d.gates_len()).max().unwrap_or_default();
-        let mut sizes = Sizes { layers: Vec::new(), total: 0 };
-        for Layer { d, .. } in &layers {
-            sizes.layers.push((sizes.total, d.hidden_size, d.cell.has_cell()));
-            sizes.total += pad(d.hidden_size);
-        }
+        let mut sizes = Sizes::default();
+        layers.iter().for_each(|layer| sizes.push(&layer.d));
         let widest = layers.iter().map(|layer| layer.d.hidden_size.max(layer.reads.width())).max().unwrap_or_default();
         Ok(Stepper {
             backend: cpu.backend(),
@@ -235,7 +257,7 @@ impl<E: Element> Stepper<E> {
 
     /// A state of zeros.
     pub fn zero_state(&self) -> State<E> {
-        State { values: Buffer::zeros(3 * self.sizes.total), sizes: self.sizes.clone(), current: 0 }
+        State { values: Buffer::zeros(self.sizes.len()), sizes: self.sizes.clone(), current: 0 }
     }
 
     /// Reads a token: `state` is advanced, `logits` `[pad(V)]` overwritten, its padding 0. Allocates nothing.
@@ -281,8 +303,8 @@ fn advance_for<E: Element>(
         return Err(Error::Length {
             name: "state of another network",
             got: state.values.len(),
-            shape: "3 * sum of pad(H), and the same layers",
-            expected: 3 * stepper.sizes.total,
+            shape: "2 h and the other states of every layer, and the same cells",
+            expected: stepper.sizes.len(),
         });
     }
     let before = state.current;
@@ -304,9 +326,12 @@ fn advance_for<E: Element>(
         scratch_len: stepper.scratch.len() / stepper.crew.count(),
         scratch: Shared::new(&mut stepper.scratch),
     };
-    stepper.crew.run(&Apart(move |member: &Member<'_>| job.run(member)).0);
+    // SAFETY: the job's pointers are to the state's, the stepper's and the caller's memory, of the lengths that `sizes`
+    // states; every thread of the crew runs the job once.
+    stepper.crew.run(&Apart(move |member: &Member<'_>| unsafe { job.run(member) }).0);
     if !job.shares_head {
-        job.head(0..stepper.head.panels(), 0);
+        // SAFETY: as above; the other threads are done.
+        unsafe { job.head(0..stepper.head.panels(), 0) };
     }
     Ok(())
 }
@@ -347,12 +372,6 @@ fn copy<E: Element>(values: &[E]) -> Buffer<E> {
     copy
 }
 
-fn sum<E: Element>(a: &[E], b: &[E]) -> Buffer<E> {
-    let mut sums = copy(a);
-    sums.iter_mut().zip(b).for_each(|(sum, &b)| *sum += b);
-    sums
-}
-
 /// The columns of a layer's weight with `inputs` rows a panel.
 fn source<'a, E: Element>(d: &Dims, packed: &'a [E], inputs: usize, columns: Columns) -> Source<'a, E> {
     // Gated cells fill every panel; an RNN's last one may be narrow.
@@ -387,7 +406,7 @@ impl<E: Element> Layer<E> {
             Reads::Rows(_) => self.d.gates_len() * size_of::<E>(),
             Reads::Embedded { product, .. } | Reads::Below { product, .. } => product.bytes(),
         };
-        input + self.recurrent.bytes()
+        input + self.recurrent.as_ref().map_or(0, |product| product.bytes())
     }
 }
 
@@ -417,11 +436,15 @@ struct Job<'a, E> {
 
 impl<E: Element> Job<'_, E> {
     /// One thread's share of the step.
-    fn run(&self, member: &Member<'_>) {
+    ///
+    /// # Safety
+    /// The pointers are valid over what `sizes` and `layers` state; every thread of the crew runs this once at a time.
+    unsafe fn run(&self, member: &Member<'_>) {
         for (l, layer) in self.layers.iter().enumerate() {
-            let panels = member.share(layer.d.panels());
-            if !panels.is_empty() {
-                with_equations!(layer.d.cell, Q => self.layer::<Q>(l, layer, panels, member.index()));
+            let blocks = member.share(layer.d.blocks());
+            if !blocks.is_empty() {
+                // SAFETY: the caller's promise; the shares of the threads are disjoint.
+                with_equations!(layer.d.cell, Q => unsafe { self.layer::<Q>(l, layer, blocks, member.index()) });
             }
             // The end of the crew's work is a meeting, too.
             if l + 1 < self.layers.len() || self.shares_head {
@@ -429,7 +452,8 @@ impl<E: Element> Job<'_, E> {
             }
         }
         if self.shares_head {
-            self.head(member.share(self.head.panels()), member.index());
+            // SAFETY: as above.
+            unsafe { self.head(member.share(self.head.panels()), member.index()) };
         }
     }
 
@@ -445,7 +469,10 @@ impl<E: Element> Job<'_, E> {
     }
 
     /// Some panels of the logits, by `thread`.
-    fn head(&self, panels: Range<usize>, thread: usize) {
+    ///
+    /// # Safety
+    /// As `run`; nobody else works on these panels, and the last h is written.
+    unsafe fn head(&self, panels: Range<usize>, thread: usize) {
         if panels.is_empty() {
             return;
         }
@@ -455,15 +482,19 @@ impl<E: Element> Job<'_, E> {
         // scratch, are this thread's.
         unsafe {
             let h = self.hidden(1 - self.before, self.layers.len() - 1);
-            E::run(self.backend, Fetch { read: [h, &[]], written: null_mut()..null_mut() });
+            simd::run(self.backend, Fetch { read: [h, &[]], written: null_mut()..null_mut() });
             self.write(self.logits, columns, self.head_bias);
             self.head.add(self.backend, panels, h, self.scratch(thread, h.len()), self.logits.get());
         }
     }
 
-    /// Some panels of a layer.
-    fn layer<Q: Equations>(&self, l: usize, layer: &Layer<E>, panels: Range<usize>, thread: usize) {
+    /// Some blocks of a layer, by `thread`.
+    ///
+    /// # Safety
+    /// As `run`; nobody else works on these blocks, and what the layer reads is written.
+    unsafe fn layer<Q: Equations>(&self, l: usize, layer: &Layer<E>, blocks: Range<usize>, thread: usize) {
         let (d, gates) = (&layer.d, self.gates.get());
+        let panels = blocks.start * Q::PANELS..blocks.end * Q::PANELS;
         let columns = panels.start * PANEL..panels.end * PANEL;
         let at = |range: Range<usize>| self.state.get().wrapping_add(range.start);
         let (before, after) = (at(self.sizes.hidden(self.before, l)), at(self.sizes.hidden(1 - self.before, l)));
@@ -481,9 +512,9 @@ impl<E: Element> Job<'_, E> {
                 Reads::Below { .. } => self.hidden(1 - self.before, l - 1),
             };
             let h = self.hidden(self.before, l);
-            let unit = |p: usize| after.wrapping_add((p * Q::UNITS).min(pad(d.hidden_size)));
-            let written = unit(panels.start)..unit(panels.end);
-            E::run(self.backend, Fetch { read: [x, h], written });
+            let unit = |block: usize| after.wrapping_add((block * Q::UNITS).min(pad(d.hidden_size)));
+            let written = unit(blocks.start)..unit(blocks.end);
+            simd::run(self.backend, Fetch { read: [x, h], written });
             match &layer.reads {
                 Reads::Rows(rows) => self.write(self.gates, columns, &rows[self.token * d.gates_len()..]),
                 Reads::Embedded { bias, product, .. } | Reads::Below { bias, product } => {
@@ -491,9 +522,11 @@ impl<E: Element> Job<'_, E> {
                     add(&**product, x, Q::INPUT);
                 }
             }
-            add(&*layer.recurrent, h, Q::RECURRENT);
+            if let (Some(product), Some(columns)) = (&layer.recurrent, Q::RECURRENT) {
+                add(&**product, h, columns);
+            }
             let cell = at(self.sizes.cell(l));
-            E::run(self.backend, Activate::<E, Q> { d, panels, gates, before, after, cell, equations: PhantomData });
+            E::run(self.backend, Activate::<E, Q> { d, blocks, gates, before, after, cell, equations: PhantomData });
         }
     }
 
@@ -537,10 +570,11 @@ impl<E: Element> Kernel<E> for Fetch<'_, E> {
     }
 }
 
-/// The equations of some panels, in place.
+/// The equations of some blocks, in place: `gates` `[P][64]`, `after` `[pad(H)]` and `cell` `[S, pad(H)]` are writable there,
+/// and `before` `[pad(H)]` is readable.
 struct Activate<'a, E, Q> {
     d: &'a Dims,
-    panels: Range<usize>,
+    blocks: Range<usize>,
     gates: *mut E,
     before: *mut E,
     after: *mut E,
@@ -548,29 +582,33 @@ struct Activate<'a, E, Q> {
     equations: PhantomData<Q>,
 }
 
-impl<E: Element, Q: Equations> Kernel<E> for Activate<'_, E, Q> {
+impl<E: Element, Q: Equations> RawKernel<E> for Activate<'_, E, Q> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd<E>>(self, s: S) {
-        for p in self.panels {
-            // SAFETY: `Job::layer` owns these panels' gates and states after the step; a c is its own predecessor, and
-            // each unit's is read before it is written. Without a c, nothing touches the pointer.
+    unsafe fn run<S: Simd<E>>(self, s: S) {
+        for block in self.blocks {
+            // SAFETY: the caller's promise. A state beside h is its own predecessor, and each unit's is read before it is
+            // written; without one, nothing touches the pointer.
             unsafe {
-                let units = p * Q::UNITS;
-                let cell = if Q::HAS_CELL { self.cell.add(units) } else { self.cell };
+                let units = block * Q::UNITS;
+                let cell = if Q::STATES.is_empty() { self.cell } else { self.cell.add(units) };
                 let step = Step {
-                    units: self.d.units_of(p),
-                    gates: self.gates.add(p * PANEL),
+                    units: self.d.units_of(block),
+                    gates: self.gates.add(block * Q::PANELS * PANEL),
+                    panel_stride: PANEL,
                     hidden_before: self.before.add(units),
                     hidden_after: self.after.add(units),
                     cell_before: cell,
                     cell_after: cell,
+                    cell_stride: pad(self.d.hidden_size),
                     grad_before: null_mut(),
                     grad_after: std::ptr::null(),
                     grad_cell: null_mut(),
+                    grad_cell_stride: 0,
                 };
                 Q::activate(s, step);
                 Q::forward(s, step);
+                step.zero_padding::<Q>(self.d, block);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::x86::intrinsics;
-use super::{Kernel, Simd};
+use super::{RawKernel, Simd};
 
 /// Proof that this machine has AVX2 and FMA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +16,15 @@ impl Avx2 {
     }
 }
 
+/// # Safety
+/// That of the kernel's `run`.
 #[target_feature(enable = "avx2,fma")]
-fn enabled<E: crate::Element, K: Kernel<E>>(s: Avx2, kernel: K) -> K::Output
+unsafe fn enabled<E: crate::Element, K: RawKernel<E>>(s: Avx2, kernel: K) -> K::Output
 where
     Avx2: Simd<E>,
 {
-    kernel.run(s)
+    // SAFETY: the caller's promise.
+    unsafe { kernel.run(s) }
 }
 
 /// Bits of `2^n`: adding 1.5 * 2^23 leaves the integer n in the low bits of the sum; shifted up by 23, it is the

@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::x86::intrinsics;
-use super::{Kernel, Simd};
+use super::{RawKernel, Simd};
 
 /// Proof that this machine has AVX-512 F, DQ and BW.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,17 +18,23 @@ impl Avx512 {
     }
 }
 
+/// # Safety
+/// That of the kernel's `run`.
 #[target_feature(enable = "avx512f,avx512dq,fma")]
-fn enabled<E: crate::Element, K: Kernel<E>>(s: Avx512, kernel: K) -> K::Output
+unsafe fn enabled<E: crate::Element, K: RawKernel<E>>(s: Avx512, kernel: K) -> K::Output
 where
     Avx512: Simd<E>,
 {
-    kernel.run(s)
+    // SAFETY: the caller's promise.
+    unsafe { kernel.run(s) }
 }
 
+/// # Safety
+/// That of the kernel's `run`.
 #[target_feature(enable = "avx512f,avx512dq,avx512bf16,fma")]
-fn enabled_dot<K: Kernel<f32>>(s: Avx512, kernel: K) -> K::Output {
-    kernel.run(s)
+unsafe fn enabled_dot<K: RawKernel<f32>>(s: Avx512, kernel: K) -> K::Output {
+    // SAFETY: the caller's promise.
+    unsafe { kernel.run(s) }
 }
 
 /// Every lane of `a` and `b` is two bfloat16.

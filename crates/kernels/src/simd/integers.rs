@@ -30,7 +30,10 @@ pub(crate) trait Integers: Copy {
     /// The proof for f32.
     fn floats(self) -> Self::Floats;
     /// Runs a kernel in a function compiled for these instructions.
-    fn compiled<K: IntegerKernel>(self, kernel: K);
+    ///
+    /// # Safety
+    /// That of the kernel's `run`.
+    unsafe fn compiled<K: IntegerKernel>(self, kernel: K);
     /// Four integers of the vector in two words, as `add` takes them. Here: the 16 bits of the even ones, then of the odd
     /// ones.
     #[inline(always)]
@@ -49,10 +52,13 @@ pub(crate) trait Integers: Copy {
     fn to_floats(self, sums: Self::Sums) -> <Self::Floats as Simd<f32>>::V;
 }
 
-/// Work written once for every instruction set. See [`super::Kernel`].
+/// Work written once for every instruction set. See [`super::RawKernel`].
 pub(crate) trait IntegerKernel {
     /// Does the work with the operations of `s`.
-    fn run<S: Integers>(self, s: S);
+    ///
+    /// # Safety
+    /// As [`super::RawKernel::run`].
+    unsafe fn run<S: Integers>(self, s: S);
 }
 
 /// The instructions that a backend has for this.
@@ -93,17 +99,23 @@ impl Set {
     }
 
     /// Runs `kernel` with these instructions.
-    pub fn run(self, kernel: impl IntegerKernel) {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Set::Vnni(s) => s.compiled(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512(s) => s.compiled(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2(s) => s.compiled(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Set::PortableFma(s) => s.compiled(kernel),
-            Set::Portable(s) => s.compiled(kernel),
+    ///
+    /// # Safety
+    /// That of the kernel's `run`.
+    pub unsafe fn run(self, kernel: impl IntegerKernel) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                #[cfg(target_arch = "x86_64")]
+                Set::Vnni(s) => s.compiled(kernel),
+                #[cfg(target_arch = "x86_64")]
+                Set::Avx512(s) => s.compiled(kernel),
+                #[cfg(target_arch = "x86_64")]
+                Set::Avx2(s) => s.compiled(kernel),
+                #[cfg(target_arch = "x86_64")]
+                Set::PortableFma(s) => s.compiled(kernel),
+                Set::Portable(s) => s.compiled(kernel),
+            }
         }
     }
 }
@@ -119,7 +131,7 @@ macro_rules! portable {
                 self
             }
             #[inline(always)]
-            fn compiled<K: IntegerKernel>(self, $kernel: K) {
+            unsafe fn compiled<K: IntegerKernel>(self, $kernel: K) {
                 let $s = self;
                 $compiled
             }
@@ -146,10 +158,13 @@ macro_rules! portable {
         }
     };
 }
-portable!(Portable, |s, kernel| kernel.run(s));
+portable!(Portable, |s, kernel| {
+    // SAFETY: the caller's promise.
+    unsafe { kernel.run(s) }
+});
 #[cfg(target_arch = "x86_64")]
 portable!(PortableFma, |s, kernel| {
-    // SAFETY: `s` proves that the processor has FMA.
+    // SAFETY: `s` proves that the processor has FMA; the caller's promise.
     unsafe { x86::portable_fma(s, kernel) }
 });
 
@@ -159,21 +174,33 @@ mod x86 {
 
     use super::{Avx2, Avx512, IntegerKernel, Integers, PortableFma, QUAD};
 
+    /// # Safety
+    /// That of the kernel's `run`.
     #[target_feature(enable = "fma")]
-    pub(super) fn portable_fma<K: IntegerKernel>(s: PortableFma, kernel: K) {
-        kernel.run(s);
+    pub(super) unsafe fn portable_fma<K: IntegerKernel>(s: PortableFma, kernel: K) {
+        // SAFETY: the caller's promise.
+        unsafe { kernel.run(s) };
     }
+    /// # Safety
+    /// That of the kernel's `run`.
     #[target_feature(enable = "avx2,fma")]
-    fn avx2<K: IntegerKernel>(s: Avx2, kernel: K) {
-        kernel.run(s);
+    unsafe fn avx2<K: IntegerKernel>(s: Avx2, kernel: K) {
+        // SAFETY: the caller's promise.
+        unsafe { kernel.run(s) };
     }
+    /// # Safety
+    /// That of the kernel's `run`.
     #[target_feature(enable = "avx512f,avx512dq,avx512bw,fma")]
-    fn avx512<K: IntegerKernel>(s: Avx512, kernel: K) {
-        kernel.run(s);
+    unsafe fn avx512<K: IntegerKernel>(s: Avx512, kernel: K) {
+        // SAFETY: the caller's promise.
+        unsafe { kernel.run(s) };
     }
+    /// # Safety
+    /// That of the kernel's `run`.
     #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vnni,fma")]
-    fn vnni<K: IntegerKernel>(s: Vnni, kernel: K) {
-        kernel.run(s);
+    unsafe fn vnni<K: IntegerKernel>(s: Vnni, kernel: K) {
+        // SAFETY: the caller's promise.
+        unsafe { kernel.run(s) };
     }
 
     /// Proof that this machine has AVX512-VNNI beside AVX-512.
@@ -203,8 +230,8 @@ mod x86 {
                     self
                 }
                 #[inline(always)]
-                fn compiled<K: IntegerKernel>(self, kernel: K) {
-                    // SAFETY: `self` proves that the processor has these instructions.
+                unsafe fn compiled<K: IntegerKernel>(self, kernel: K) {
+                    // SAFETY: `self` proves that the processor has these instructions; the caller's promise.
                     unsafe { $compiled(self, kernel) }
                 }
                 #[inline(always)]
@@ -269,8 +296,8 @@ mod x86 {
             self.floats
         }
         #[inline(always)]
-        fn compiled<K: IntegerKernel>(self, kernel: K) {
-            // SAFETY: `self` proves that the processor has these instructions.
+        unsafe fn compiled<K: IntegerKernel>(self, kernel: K) {
+            // SAFETY: `self` proves that the processor has these instructions; the caller's promise.
             unsafe { vnni(self, kernel) }
         }
         /// The low bytes, then the high ones, where `x = low + 256 high` and both have a sign.

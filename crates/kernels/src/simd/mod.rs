@@ -27,14 +27,18 @@ pub trait Simd<E: Element>: Copy + Send + Sync {
     const TILE: usize;
 
     /// Runs a kernel in a function compiled for these instructions.
-    fn vectorize<K: Kernel<E>>(self, kernel: K) -> K::Output;
+    ///
+    /// # Safety
+    /// That of the kernel's `run`.
+    unsafe fn vectorize<K: RawKernel<E>>(self, kernel: K) -> K::Output;
     /// The same for a kernel that uses [`Simd::dot_pairs`].
     ///
     /// # Safety
-    /// The backend [has such products](Backend::multiplies_bfloat16).
+    /// As `vectorize`; the backend [has such products](Backend::multiplies_bfloat16).
     #[inline(always)]
-    unsafe fn vectorize_pairs<K: Kernel<E>>(self, kernel: K) -> K::Output {
-        self.vectorize(kernel)
+    unsafe fn vectorize_pairs<K: RawKernel<E>>(self, kernel: K) -> K::Output {
+        // SAFETY: the caller's promise.
+        unsafe { self.vectorize(kernel) }
     }
 
     /// # Safety
@@ -115,13 +119,42 @@ pub trait Simd<E: Element>: Copy + Send + Sync {
     }
 }
 
-/// Work written once for every instruction set. `run` and all it calls in a loop must be `#[inline(always)]`, so
-/// that it is compiled inside the function that enables the instructions.
+/// Work on slices, written once for every instruction set. `run` and all it calls in a loop must be `#[inline(always)]`,
+/// so that it is compiled inside the function that enables the instructions.
 pub trait Kernel<E: Element> {
     /// What the work returns.
     type Output;
     /// Does the work with the operations of `s`.
     fn run<S: Simd<E>>(self, s: S) -> Self::Output;
+}
+
+/// A [`Kernel`] on memory that it has pointers to.
+pub trait RawKernel<E: Element> {
+    /// What the work returns.
+    type Output;
+    /// Does the work with the operations of `s`.
+    ///
+    /// # Safety
+    /// The kernel's pointers are valid over the ranges that its type states, and what it writes is read and written by
+    /// nothing else meanwhile.
+    unsafe fn run<S: Simd<E>>(self, s: S) -> Self::Output;
+}
+
+/// A kernel on slices, which asks nothing of its caller, where one with pointers is expected.
+pub(crate) struct OnSlices<K>(pub K);
+
+impl<E: Element, K: Kernel<E>> RawKernel<E> for OnSlices<K> {
+    type Output = K::Output;
+    #[inline(always)]
+    unsafe fn run<S: Simd<E>>(self, s: S) -> K::Output {
+        self.0.run(s)
+    }
+}
+
+/// Runs a kernel on slices with the instructions of `backend`.
+pub(crate) fn run<E: Element, K: Kernel<E>>(backend: Backend, kernel: K) -> K::Output {
+    // SAFETY: a kernel on slices has no pointers.
+    unsafe { E::run(backend, OnSlices(kernel)) }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,15 +241,21 @@ impl Backend {
 macro_rules! run_for {
     ($name:ident, $float:ident) => {
         /// Runs `kernel` with the instructions of `backend`.
-        pub(crate) fn $name<K: Kernel<$float>>(backend: Backend, kernel: K) -> K::Output {
-            match backend.0 {
-                #[cfg(target_arch = "x86_64")]
-                Kind::Avx512(s) => Simd::<$float>::vectorize(s, kernel),
-                #[cfg(target_arch = "x86_64")]
-                Kind::Avx2(s) => Simd::<$float>::vectorize(s, kernel),
-                #[cfg(target_arch = "x86_64")]
-                Kind::PortableFma(s) => Simd::<$float>::vectorize(s, kernel),
-                Kind::Portable(s) => Simd::<$float>::vectorize(s, kernel),
+        ///
+        /// # Safety
+        /// That of the kernel's `run`.
+        pub(crate) unsafe fn $name<K: RawKernel<$float>>(backend: Backend, kernel: K) -> K::Output {
+            // SAFETY: the caller's promise.
+            unsafe {
+                match backend.0 {
+                    #[cfg(target_arch = "x86_64")]
+                    Kind::Avx512(s) => Simd::<$float>::vectorize(s, kernel),
+                    #[cfg(target_arch = "x86_64")]
+                    Kind::Avx2(s) => Simd::<$float>::vectorize(s, kernel),
+                    #[cfg(target_arch = "x86_64")]
+                    Kind::PortableFma(s) => Simd::<$float>::vectorize(s, kernel),
+                    Kind::Portable(s) => Simd::<$float>::vectorize(s, kernel),
+                }
             }
         }
     };

@@ -9,7 +9,10 @@ use super::{avx2::Avx2, avx512::Avx512, portable::PortableFma};
 /// A `Simd` of f32 that widens bfloat16. The proof that they are legal is the same value.
 pub(crate) trait Narrow: Simd<f32> {
     /// Runs a kernel in a function compiled for these instructions.
-    fn narrow<K: NarrowKernel>(self, kernel: K);
+    ///
+    /// # Safety
+    /// That of the kernel's `run`.
+    unsafe fn narrow<K: NarrowKernel>(self, kernel: K);
     /// The bfloat16 in the low and in the high half of each word, as f32.
     ///
     /// # Safety
@@ -17,22 +20,31 @@ pub(crate) trait Narrow: Simd<f32> {
     unsafe fn widen(self, from: *const u32) -> (Self::V, Self::V);
 }
 
-/// Work written once for every instruction set. See [`super::Kernel`].
+/// Work written once for every instruction set. See [`super::RawKernel`].
 pub(crate) trait NarrowKernel {
     /// Does the work with the operations of `s`.
-    fn run<S: Narrow>(self, s: S);
+    ///
+    /// # Safety
+    /// As [`super::RawKernel::run`].
+    unsafe fn run<S: Narrow>(self, s: S);
 }
 
 /// Runs `kernel` with the instructions of `backend`.
-pub(crate) fn run(backend: Backend, kernel: impl NarrowKernel) {
-    match backend.0 {
-        #[cfg(target_arch = "x86_64")]
-        Kind::Avx512(s) => s.narrow(kernel),
-        #[cfg(target_arch = "x86_64")]
-        Kind::Avx2(s) => s.narrow(kernel),
-        #[cfg(target_arch = "x86_64")]
-        Kind::PortableFma(s) => s.narrow(kernel),
-        Kind::Portable(s) => s.narrow(kernel),
+///
+/// # Safety
+/// That of the kernel's `run`.
+pub(crate) unsafe fn run(backend: Backend, kernel: impl NarrowKernel) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match backend.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(s) => s.narrow(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(s) => s.narrow(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Kind::PortableFma(s) => s.narrow(kernel),
+            Kind::Portable(s) => s.narrow(kernel),
+        }
     }
 }
 
@@ -40,7 +52,7 @@ macro_rules! portable {
     ($token:ident, |$s:ident, $kernel:ident| $narrow:expr) => {
         impl Narrow for $token {
             #[inline(always)]
-            fn narrow<K: NarrowKernel>(self, $kernel: K) {
+            unsafe fn narrow<K: NarrowKernel>(self, $kernel: K) {
                 let $s = self;
                 $narrow
             }
@@ -53,10 +65,13 @@ macro_rules! portable {
         }
     };
 }
-portable!(Portable, |s, kernel| kernel.run(s));
+portable!(Portable, |s, kernel| {
+    // SAFETY: the caller's promise.
+    unsafe { kernel.run(s) }
+});
 #[cfg(target_arch = "x86_64")]
 portable!(PortableFma, |s, kernel| {
-    // SAFETY: `s` proves that the processor has FMA.
+    // SAFETY: `s` proves that the processor has FMA; the caller's promise.
     unsafe { x86::portable_fma(s, kernel) }
 });
 
@@ -66,23 +81,32 @@ mod x86 {
 
     use super::{Avx2, Avx512, Narrow, NarrowKernel, PortableFma};
 
+    /// # Safety
+    /// That of the kernel's `run`.
     #[target_feature(enable = "fma")]
-    pub(super) fn portable_fma<K: NarrowKernel>(s: PortableFma, kernel: K) {
-        kernel.run(s);
+    pub(super) unsafe fn portable_fma<K: NarrowKernel>(s: PortableFma, kernel: K) {
+        // SAFETY: the caller's promise.
+        unsafe { kernel.run(s) };
     }
+    /// # Safety
+    /// That of the kernel's `run`.
     #[target_feature(enable = "avx2,fma")]
-    fn avx2<K: NarrowKernel>(s: Avx2, kernel: K) {
-        kernel.run(s);
+    unsafe fn avx2<K: NarrowKernel>(s: Avx2, kernel: K) {
+        // SAFETY: the caller's promise.
+        unsafe { kernel.run(s) };
     }
+    /// # Safety
+    /// That of the kernel's `run`.
     #[target_feature(enable = "avx512f,avx512dq,fma")]
-    fn avx512<K: NarrowKernel>(s: Avx512, kernel: K) {
-        kernel.run(s);
+    unsafe fn avx512<K: NarrowKernel>(s: Avx512, kernel: K) {
+        // SAFETY: the caller's promise.
+        unsafe { kernel.run(s) };
     }
 
     impl Narrow for Avx2 {
         #[inline(always)]
-        fn narrow<K: NarrowKernel>(self, kernel: K) {
-            // SAFETY: `self` proves that the processor has these instructions.
+        unsafe fn narrow<K: NarrowKernel>(self, kernel: K) {
+            // SAFETY: `self` proves that the processor has these instructions; the caller's promise.
             unsafe { avx2(self, kernel) }
         }
         #[inline(always)]
@@ -98,8 +122,8 @@ mod x86 {
 
     impl Narrow for Avx512 {
         #[inline(always)]
-        fn narrow<K: NarrowKernel>(self, kernel: K) {
-            // SAFETY: `self` proves that the processor has these instructions.
+        unsafe fn narrow<K: NarrowKernel>(self, kernel: K) {
+            // SAFETY: `self` proves that the processor has these instructions; the caller's promise.
             unsafe { avx512(self, kernel) }
         }
         #[inline(always)]

@@ -1,7 +1,7 @@
 //! Holds the portable operations: arrays and plain loops that the compiler vectorises with whatever the target
 //! has. On x86-64 the same source is also compiled with hardware FMA (`PortableFma`). Refuses intrinsics.
 
-use super::{Kernel, Simd};
+use super::{RawKernel, Simd};
 
 /// The portable source as this build compiles it. Legal everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +21,29 @@ impl PortableFma {
 }
 
 #[cfg(target_arch = "x86_64")]
+/// # Safety
+/// That of the kernel's `run`.
 #[target_feature(enable = "fma")]
-fn with_fma<E: crate::Element, K: Kernel<E>>(s: PortableFma, kernel: K) -> K::Output
+unsafe fn with_fma<E: crate::Element, K: RawKernel<E>>(s: PortableFma, kernel: K) -> K::Output
 where
     PortableFma: Simd<E>,
 {
-    kernel.run(s)
+    // SAFETY: the caller's promise.
+    unsafe { kernel.run(s) }
+}
+
+/// A function of its own for every kernel, as the other instruction sets have: a tile is then compiled once, not at every
+/// place that runs it.
+///
+/// # Safety
+/// That of the kernel's `run`.
+#[inline(never)]
+unsafe fn plain<E: crate::Element, K: RawKernel<E>>(s: Portable, kernel: K) -> K::Output
+where
+    Portable: Simd<E>,
+{
+    // SAFETY: the caller's promise.
+    unsafe { kernel.run(s) }
 }
 
 /// What `of` gives for every lane.
@@ -52,7 +69,7 @@ macro_rules! portable {
             const TILE: usize = 2;
 
             #[inline(always)]
-            fn vectorize<K: Kernel<$float>>(self, $kernel: K) -> K::Output {
+            unsafe fn vectorize<K: RawKernel<$float>>(self, $kernel: K) -> K::Output {
                 let $s = self;
                 $vectorize
             }
@@ -125,15 +142,21 @@ macro_rules! portable {
     };
 }
 
-portable!(Portable, f32, u32, 8, 23, 12582912.0, |s, kernel| kernel.run(s));
-portable!(Portable, f64, u64, 4, 52, 6755399441055744.0, |s, kernel| kernel.run(s));
+portable!(Portable, f32, u32, 8, 23, 12582912.0, |s, kernel| {
+    // SAFETY: the caller's promise.
+    unsafe { plain(s, kernel) }
+});
+portable!(Portable, f64, u64, 4, 52, 6755399441055744.0, |s, kernel| {
+    // SAFETY: the caller's promise.
+    unsafe { plain(s, kernel) }
+});
 #[cfg(target_arch = "x86_64")]
 portable!(PortableFma, f32, u32, 8, 23, 12582912.0, |s, kernel| {
-    // SAFETY: `s` proves that the processor has FMA.
+    // SAFETY: `s` proves that the processor has FMA; the caller's promise.
     unsafe { with_fma(s, kernel) }
 });
 #[cfg(target_arch = "x86_64")]
 portable!(PortableFma, f64, u64, 4, 52, 6755399441055744.0, |s, kernel| {
-    // SAFETY: `s` proves that the processor has FMA.
+    // SAFETY: `s` proves that the processor has FMA; the caller's promise.
     unsafe { with_fma(s, kernel) }
 });

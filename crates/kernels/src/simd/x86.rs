@@ -12,8 +12,8 @@ macro_rules! intrinsics {
             const TILE: usize = $tile;
 
             #[inline(always)]
-            fn vectorize<K: Kernel<$float>>(self, kernel: K) -> K::Output {
-                // SAFETY: `self` proves that the processor has these instructions.
+            unsafe fn vectorize<K: RawKernel<$float>>(self, kernel: K) -> K::Output {
+                // SAFETY: `self` proves that the processor has these instructions; the caller's promise.
                 unsafe { enabled(self, kernel) }
             }
             #[inline(always)]
@@ -116,8 +116,8 @@ macro_rules! intrinsics {
             )?
             $(
                 #[inline(always)]
-                unsafe fn vectorize_pairs<K: Kernel<$float>>(self, kernel: K) -> K::Output {
-                    // SAFETY: `self` proves its instructions, the caller that of the products.
+                unsafe fn vectorize_pairs<K: RawKernel<$float>>(self, kernel: K) -> K::Output {
+                    // SAFETY: `self` proves its instructions; the caller promises that of the products, and what the kernel asks.
                     unsafe { $enabled_dot(self, kernel) }
                 }
                 #[inline(always)]

@@ -7,7 +7,7 @@ use elman_kernels::recurrent::{self, Dims, Input, Inputs, Sequence, WeightGrads,
 use elman_kernels::reference::{self, Grads, Layer};
 use elman_kernels::{Buffer, Cpu, Element};
 
-use crate::rows::{assert_close, dense, noise, packed, padded, unpacked};
+use crate::rows::{assert_close, cell_states, dense, noise, packed, padded, unpacked};
 
 /// Everything a layer computes, dense, by name.
 pub type Results<E> = Vec<(&'static str, Vec<E>)>;
@@ -28,7 +28,7 @@ pub struct Case<E> {
     pub h0: Vec<E>,
     pub c0: Vec<E>,
     pub grad_y: Vec<E>,
-    /// What the gradients hold before, noise: backward adds to it. `c0` is the gradient by the last c.
+    /// What the gradients hold before, noise: backward adds to it. `c0` is the gradient by the last states beside h.
     pub before: Grads<E>,
 }
 
@@ -36,15 +36,16 @@ impl<E: Element> Case<E> {
     pub fn new(d: Dims, with_tokens: bool, present: Option<Vec<bool>>) -> Case<E> {
         let Dims { cell: kind, seq_len, batch, input_size, hidden_size, reverse } = d;
         let (gate_rows, rows, state) = (kind.gates() * hidden_size, seq_len * batch, batch * hidden_size);
+        let recurrent_rows = if kind.has_recurrent_product() { gate_rows } else { 0 };
         // Weights shrink with the width, so that the gates stay off saturation as in a real network.
         let scale = E::from_f64(1.0 / (hidden_size.max(1) as f64).sqrt());
         let layer = |tag: u64, scale: E| {
             let weight = |n, tag| noise::<E>(n, tag).into_iter().map(|x| x * scale).collect::<Vec<E>>();
             Layer {
                 weight_ih: weight(gate_rows * input_size, tag),
-                weight_hh: weight(gate_rows * hidden_size, tag + 1),
+                weight_hh: weight(recurrent_rows * hidden_size, tag + 1),
                 bias_ih: weight(gate_rows, tag + 2),
-                bias_hh: weight(gate_rows, tag + 3),
+                bias_hh: weight(recurrent_rows, tag + 3),
                 ..Layer::zeros(kind, input_size, hidden_size, reverse)
             }
         };
@@ -54,16 +55,13 @@ impl<E: Element> Case<E> {
             tokens.iter().flat_map(bit).collect()
         };
         let x = tokens.as_ref().map_or_else(|| noise(rows * input_size, 5), one_hot);
-        let mut before = Grads {
+        let before = Grads {
             weights: layer(11, E::ONE),
             x: noise(if with_tokens { 0 } else { x.len() }, 15),
             h0: noise(state, 16),
-            c0: noise(state, 9),
+            c0: noise(kind.states().len() * state, 9),
         };
-        if !kind.has_cell() {
-            before.c0.fill(E::ZERO);
-        }
-        let (h0, c0, grad_y) = (noise(state, 6), noise(state, 7), noise(rows * hidden_size, 8));
+        let (h0, c0, grad_y) = (noise(state, 6), cell_states(kind, state, 7), noise(rows * hidden_size, 8));
         let mut case = Case { d, cell: layer(1, scale), x, tokens, present, h0, c0, grad_y, before };
         case.spoil_absent();
         case
@@ -145,9 +143,9 @@ impl<E: Element> Case<E> {
         let (mut hidden, mut cell) = (anything(d.hidden_len()), anything(d.cell_len()));
         let slot = |slot: usize| slot * d.state_len()..(slot + 1) * d.state_len();
         hidden[slot(d.first_slot())].copy_from_slice(&padded(&self.h0, h));
-        let has_cell = d.cell.has_cell();
-        if has_cell {
-            cell[slot(d.first_slot())].copy_from_slice(&padded(&self.c0, h));
+        let (len, cell_states) = (d.hidden_len(), 0..d.cell.states().len());
+        for (i, state) in padded(&self.c0, h).chunks_exact(d.state_len().max(1)).enumerate() {
+            cell[i * len..][slot(d.first_slot())].copy_from_slice(state);
         }
         recurrent::forward(cpu, d, &w, inputs, &mut gates, &mut hidden, &mut cell).unwrap();
 
@@ -155,7 +153,7 @@ impl<E: Element> Case<E> {
         let mut grad_hidden = vec![E::ZERO; d.hidden_len()];
         grad_hidden[outputs.clone()].copy_from_slice(&padded(&self.grad_y, h));
         grad_hidden[slot(d.first_slot())].copy_from_slice(&padded(&self.before.h0, h));
-        let mut grad_cell = if has_cell { padded(&self.before.c0, h) } else { Vec::new() };
+        let mut grad_cell = padded(&self.before.c0, h);
         let mut grad_x = padded(&self.before.x, d.input_size);
         let mut grads = pack(&self.before.weights);
         let [weight_ih, weight_hh, bias_ih, bias_hh] = &mut grads;
@@ -178,7 +176,7 @@ impl<E: Element> Case<E> {
         };
         let h0 = dense(&grad_hidden[slot(d.first_slot())], h);
         let g = Grads { weights, x: dense(&grad_x, d.input_size), h0, c0: dense(&grad_cell, h) };
-        let last_cell = if has_cell { dense(&cell[slot(d.last_slot())], h) } else { Vec::new() };
+        let last_cell = cell_states.flat_map(|i| dense(&cell[i * len..][slot(d.last_slot())], h)).collect();
         self.results(dense(&hidden[outputs], h), dense(&hidden[slot(d.last_slot())], h), last_cell, g)
     }
 

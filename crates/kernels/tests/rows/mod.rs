@@ -4,6 +4,7 @@
 #![allow(dead_code)] // no test needs all of it
 
 use elman_kernels::layout::Layout;
+use elman_kernels::recurrent::Cell;
 use elman_kernels::{Backend, Buffer, Cpu, Element, pad};
 
 /// Numbers without pattern in [-1, 1): a hash of the index.
@@ -15,6 +16,17 @@ pub fn noise<E: Element>(n: usize, tag: u64) -> Vec<E> {
             E::from_f64(((z ^ (z >> 29)) >> 40) as f64 / (1u64 << 23) as f64 - 1.0)
         })
         .collect()
+}
+
+/// Initial values of the states beside h, `len` each: noise, but above 0 where the state is a sum of weights.
+pub fn cell_states<E: Element>(cell: Cell, len: usize, tag: u64) -> Vec<E> {
+    let mut all = Vec::new();
+    for (i, &name) in cell.states().iter().enumerate() {
+        let noise = noise::<E>(len, tag + 100 * i as u64).into_iter();
+        let positive = |x: E| E::from_f64(1.25 + 0.75 * x.to_f64());
+        all.extend(noise.map(|x| if name == "n" { positive(x) } else { x }));
+    }
+    all
 }
 
 /// Dense rows of `width` numbers to rows padded with zeros.

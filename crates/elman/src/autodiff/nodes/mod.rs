@@ -24,5 +24,6 @@ mod smoothing;
 
 pub use head::Targets;
 pub use linear::LinearIds;
+pub(crate) use recurrent::weights;
 pub use recurrent::{LayerIds, Sequence};
 pub use scan::ScanOptions;

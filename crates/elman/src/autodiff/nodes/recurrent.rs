@@ -17,12 +17,10 @@ pub struct LayerIds {
     pub reverse: bool,
     /// `[G*H, I]`.
     pub weight_ih: ParamId,
-    /// `[G*H, H]`.
-    pub weight_hh: ParamId,
     /// `[G*H]`.
     pub bias_ih: ParamId,
-    /// `[G*H]`.
-    pub bias_hh: ParamId,
+    /// `weight_hh` `[G*H, H]` and `bias_hh` `[G*H]`; None where the cell has no product with h.
+    pub recurrent: Option<[ParamId; 2]>,
 }
 
 /// What a layer reads: vectors, or tokens that stand for one-hot vectors.
@@ -73,17 +71,18 @@ pub(crate) struct Recurrent<E> {
     x: Saved,
     /// `[T*B]`: the positions that are read; all where it is `None`.
     present: Option<Vec<bool>>,
-    /// h, and c where the cell has one.
-    before: [Option<Var>; 2],
+    /// The states before the first step read, h first.
+    before: Vec<Var>,
     /// Slot of `hidden` `[T+1, B, H]`, of which y and the last h are rows.
     hidden: usize,
-    last_cell: Option<Var>,
+    /// Slot of the states beside h after the last step `[S, B, H]`.
+    last_cell: usize,
     gates: Buffer<E>,
     cell: Buffer<E>,
 }
 
 impl<E: Element> Tape<E> {
-    /// Runs a layer over `x` from the states `before` (h, and c where the cell has one), each `[B, H]`; T follows from the
+    /// Runs a layer over `x` from the states `before` (h, then those of [`Cell::states`]), each `[B, H]`; T follows from the
     /// rows of x. Returns h after each input, `[T*B, H]`, and pushes the states after the last step read to `after`. The last
     /// h shares its gradient with its row of the output.
     ///
@@ -100,13 +99,13 @@ impl<E: Element> Tape<E> {
         after: &mut Vec<Var>,
         present: Option<&[bool]>,
     ) -> Result<Var, Error> {
-        let states = 1 + usize::from(ids.cell.has_cell());
+        let states = 1 + ids.cell.states().len();
         let (Some(&h), true) = (before.first(), before.len() == states) else {
             let (got, expected) = (vec![before.len()], vec![states]);
             return Err(Error::Shape { name: "list of states".into(), got, expected });
         };
-        let (before, batch, hidden_size) = ([Some(h), before.get(1).copied()], h.rows(), h.cols());
-        for &state in before.iter().flatten() {
+        let (batch, hidden_size) = (h.rows(), h.cols());
+        for &state in before {
             self.memory.check(state)?;
             if [state.rows(), state.cols()] != [batch, hidden_size] {
                 return Err(shape_error("state of a recurrent layer", state, [batch, hidden_size]));
@@ -125,8 +124,11 @@ impl<E: Element> Tape<E> {
         let m = &mut self.memory;
         let (mut gates, mut hidden, mut cell) = (m.take(d.gates_len()), m.take(d.hidden_len()), m.take(d.cell_len()));
         hidden[slot(d.first_slot())].copy_from_slice(m.value(h));
-        if let Some(before) = before[1] {
-            cell[slot(d.first_slot())].copy_from_slice(m.value(before));
+        // `cell` is [S][T+1][B][pad(H)], `hidden` the same of h alone.
+        let of_state =
+            |i: usize, slot: std::ops::Range<usize>| i * d.hidden_len() + slot.start..i * d.hidden_len() + slot.end;
+        for (i, &before) in before[1..].iter().enumerate() {
+            cell[of_state(i, slot(d.first_slot()))].copy_from_slice(m.value(before));
         }
         let input = match x {
             Sequence::Dense(x) => Input::Dense(m.value(x)),
@@ -135,32 +137,35 @@ impl<E: Element> Tape<E> {
         let inputs = Inputs { x: input, present };
         recurrent::forward(&m.cpu, &d, &weights(params, ids), inputs, &mut gates, &mut hidden, &mut cell)?;
 
-        let last_cell = before[1].map(|_| {
-            let mut last = m.take(d.state_len());
-            last.copy_from_slice(&cell[slot(d.last_slot())]);
-            m.push_rows(last, batch, hidden_size)
-        });
-        let states = m.push(hidden, true);
-        let y = m.view(states, d.output_slot() * batch, d.seq_len * batch, hidden_size);
-        after.push(m.view(states, d.last_slot() * batch, batch, hidden_size));
-        after.extend(last_cell);
+        let mut last = m.take(d.cell_state_len());
+        for (i, last) in last.chunks_exact_mut(d.state_len().max(1)).enumerate() {
+            last.copy_from_slice(&cell[of_state(i, slot(d.last_slot()))]);
+        }
+        let last_cell = m.push(last, true);
+        let outputs = m.push(hidden, true);
+        let y = m.view(outputs, d.output_slot() * batch, d.seq_len * batch, hidden_size);
+        after.push(m.view(outputs, d.last_slot() * batch, batch, hidden_size));
+        after.extend((0..states - 1).map(|i| m.view(last_cell, i * batch, batch, hidden_size)));
         let x = match x {
             Sequence::Dense(x) => Saved::Dense(x),
             Sequence::Tokens { tokens, .. } => Saved::Tokens(m.lists.tokens.copy(tokens)),
         };
         let present = present.map(|present| m.lists.present.copy(present));
-        let node = Recurrent { ids, d, x, present, before, hidden: states, last_cell, gates, cell };
+        let before = m.lists.vars.copy(before);
+        let node = Recurrent { ids, d, x, present, before, hidden: outputs, last_cell, gates, cell };
         self.record(node);
         Ok(y)
     }
 }
 
-fn weights<E: Element>(params: &Params<E>, ids: LayerIds) -> Weights<'_, E> {
+/// The packed weights of a layer.
+pub(crate) fn weights<E: Element>(params: &Params<E>, ids: LayerIds) -> Weights<'_, E> {
+    let recurrent = |i: usize| ids.recurrent.map_or(&[][..], |both| params.slice(both[i]));
     Weights {
         weight_ih: params.slice(ids.weight_ih),
-        weight_hh: params.slice(ids.weight_hh),
+        weight_hh: recurrent(0),
         bias_ih: params.slice(ids.bias_ih),
-        bias_hh: params.slice(ids.bias_hh),
+        bias_hh: recurrent(1),
     }
 }
 
@@ -168,7 +173,7 @@ impl<E: Element> Node<E> for Recurrent<E> {
     fn backward(&mut self, m: &mut Memory<E>, params: &Params<E>, grads: &mut Params<E>) -> Result<(), Error> {
         let (ids, d) = (self.ids, &self.d);
         let mut grad_hidden = m.take_grad(self.hidden);
-        let mut grad_cell = self.last_cell.map(|c| m.take_grad(c.slot)).unwrap_or_default();
+        let mut grad_cell = m.take_grad(self.last_cell);
         let mut grad_x = match self.x {
             Saved::Dense(x) if m.wants_grad(x.slot) => Some((x, m.take_grad(x.slot))),
             _ => None,
@@ -178,8 +183,13 @@ impl<E: Element> Node<E> for Recurrent<E> {
             Saved::Tokens(tokens) => Input::Tokens(tokens),
         };
         let inputs = Inputs { x, present: self.present.as_deref() };
-        let [weight_ih, weight_hh, bias_ih, bias_hh] =
-            grads.slices_mut([ids.weight_ih, ids.weight_hh, ids.bias_ih, ids.bias_hh]);
+        let [weight_ih, weight_hh, bias_ih, bias_hh] = match ids.recurrent {
+            Some([weight_hh, bias_hh]) => grads.slices_mut([ids.weight_ih, weight_hh, ids.bias_ih, bias_hh]),
+            None => {
+                let [weight_ih, bias_ih] = grads.slices_mut([ids.weight_ih, ids.bias_ih]);
+                [weight_ih, &mut [], bias_ih, &mut []]
+            }
+        };
         let run = recurrent::Sequence {
             gates: &mut self.gates,
             hidden: m.buffer(self.hidden),
@@ -194,12 +204,9 @@ impl<E: Element> Node<E> for Recurrent<E> {
             m.put_grad(x.slot, grad);
         }
         let first = d.first_slot() * d.state_len();
-        let [before_hidden, before_cell] = self.before;
-        if let Some(before) = before_hidden {
-            m.add_grad(before, &grad_hidden[first..first + d.state_len()]);
-        }
-        if let Some(before) = before_cell {
-            m.add_grad(before, &grad_cell);
+        m.add_grad(self.before[0], &grad_hidden[first..first + d.state_len()]);
+        for (&before, grad) in self.before[1..].iter().zip(grad_cell.chunks_exact(d.state_len().max(1))) {
+            m.add_grad(before, grad);
         }
         m.recycle(grad_hidden);
         m.recycle(grad_cell);
@@ -207,6 +214,7 @@ impl<E: Element> Node<E> for Recurrent<E> {
     }
 
     fn recycle(&mut self, m: &mut Memory<E>) {
+        m.lists.vars.recycle(std::mem::take(&mut self.before));
         m.recycle(std::mem::take(&mut self.gates));
         m.recycle(std::mem::take(&mut self.cell));
         if let Saved::Tokens(tokens) = &mut self.x {

@@ -101,6 +101,10 @@ impl Cell {
     pub const RNN_RELU: Cell = Cell::Fused(FusedCell::RnnRelu);
     /// Gated recurrent unit, reset before the product: Cho et al. 2014.
     pub const GRU_RESET_BEFORE: Cell = Cell::Fused(FusedCell::GruResetBefore);
+    /// Minimal gated recurrent unit, without a product with h: Feng et al. 2024.
+    pub const MIN_GRU: Cell = Cell::Fused(FusedCell::MinGru);
+    /// LSTM with exponential gates: Beck et al. 2024.
+    pub const SLSTM: Cell = Cell::Fused(FusedCell::Slstm);
     /// LSTM with layer normalization.
     pub const LAYER_NORM_LSTM: Cell = Cell::Written(WrittenCell::LayerNormLstm);
 

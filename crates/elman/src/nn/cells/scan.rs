@@ -47,6 +47,41 @@ pub struct Scan<C> {
     pub reverse: bool,
 }
 
+impl<C> Scan<C> {
+    /// The cell's input where something is read, and zero elsewhere: x may be anything there.
+    fn masked_input<E: Element>(
+        &self,
+        tape: &mut Tape<E>,
+        params: &Params<E>,
+        x: Sequence<'_>,
+        mask: &[bool],
+    ) -> Result<Var, Error>
+    where
+        C: ScanCell<E>,
+    {
+        if mask.len() != x.rows() {
+            return Err(Error::Shape { name: "mask".into(), got: vec![mask.len()], expected: vec![x.rows()] });
+        }
+        let at: Vec<usize> = (0..mask.len()).filter(|&position| mask[position]).collect();
+        let read = match x {
+            Sequence::Dense(x) => Sequence::Dense(tape.select(x, &at)?),
+            Sequence::Tokens { tokens, vocab_size } => {
+                let tokens: Vec<u32> = at.iter().map(|&position| tokens[position]).collect();
+                let y = self.cell.input(tape, params, Sequence::Tokens { tokens: &tokens, vocab_size })?;
+                return scattered(tape, y, &at, mask.len());
+            }
+        };
+        let y = self.cell.input(tape, params, read)?;
+        scattered(tape, y, &at, mask.len())
+    }
+}
+
+/// The rows of y at the places `at` of `rows` rows, the others zero.
+fn scattered<E: Element>(tape: &mut Tape<E>, y: Var, at: &[usize], rows: usize) -> Result<Var, Error> {
+    let zero = tape.leaf(y.cols(), &vec![E::ZERO; rows * elman_kernels::pad(y.cols())], false);
+    tape.merge(zero, y, at)
+}
+
 impl<E: Element, C: ScanCell<E>> Layer<E> for Scan<C> {
     fn outputs(&self) -> usize {
         self.cell.outputs()
@@ -69,7 +104,10 @@ impl<E: Element, C: ScanCell<E>> Layer<E> for Scan<C> {
         after: &mut Vec<Var>,
         pass: &mut Pass<'_>,
     ) -> Result<Var, Error> {
-        let x = self.cell.input(tape, params, x)?;
+        let x = match pass.mask.filter(|mask| mask.contains(&false)) {
+            None => self.cell.input(tape, params, x)?,
+            Some(mask) => self.masked_input(tape, params, x, mask)?,
+        };
         if x.rows() == pass.batch && pass.mask.is_none() {
             return self.cell.step(tape, params, x, before, after);
         }
