@@ -134,6 +134,7 @@ impl Cpu {
     }
 
     /// Whether products of `E` take operands in bfloat16.
+    #[inline]
     pub(crate) fn has_bfloat16<E: Element>(&self) -> bool {
         E::HAS_PAIRS && self.bfloat16
     }
@@ -245,6 +246,7 @@ impl Cpu {
 }
 
 /// The product of some sizes, or the largest number there is: an amount of work that cannot wrap to a small one.
+#[inline]
 pub(crate) fn saturating_product(sizes: &[usize]) -> usize {
     sizes.iter().fold(1, |product, &size| product.saturating_mul(size))
 }
@@ -254,6 +256,7 @@ pub(crate) struct Shared<E>(*mut E);
 
 // Not derived: that would ask the elements for it.
 impl<E> Clone for Shared<E> {
+    #[inline]
     fn clone(&self) -> Self {
         *self
     }
@@ -272,6 +275,7 @@ impl<E> Shared<E> {
     }
 
     /// The pointer. A method, so that closures capture the whole `Shared` and not its field.
+    #[inline]
     pub(crate) fn get(self) -> *mut E {
         self.0
     }

@@ -73,6 +73,7 @@ pub enum Error {
 
 /// The product of the factors of a shape; `None` where that of those above 0 is beyond `usize`. So the product of any
 /// of the factors is sound where this one is, even where another factor is 0.
+#[inline]
 pub(crate) fn product(factors: &[usize]) -> Option<usize> {
     let above_0 = factors.iter().try_fold(1usize, |product, &factor| product.checked_mul(factor.max(1)))?;
     Some(if factors.contains(&0) { 0 } else { above_0 })

@@ -56,6 +56,7 @@ pub use lock::Lock;
 pub use simd::Backend;
 
 /// `n` rounded up to the row granularity of 16 elements; `usize::MAX`, which no slice has, where that is beyond it.
+#[inline]
 pub const fn pad(n: usize) -> usize {
     n.div_ceil(16).saturating_mul(16)
 }

@@ -11,6 +11,7 @@ use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element};
 
 /// Pairs of `k` numbers.
+#[inline]
 pub(crate) fn count(k: usize) -> usize {
     k.div_ceil(2)
 }

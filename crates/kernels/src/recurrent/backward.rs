@@ -194,7 +194,7 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
             if let Some(Inner { product, .. }) = Q::INNER {
                 // d_operand = d_a W
                 let (a, to) = (gate_rows(d, now, product), self.grad_operand);
-                self.product(s, t, a, self.inner_t, to, Init::Zero, |_| {});
+                self.product(s, t, a, self.inner_t, to, Init::Zero, &mut |_| {});
                 for block in 0..d.blocks() {
                     for r in self.rows_that_read(t) {
                         let to = to.add(r * pad(d.hidden_size) + block * Q::UNITS);
@@ -230,9 +230,9 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
                     None => gate_rows(d, self.gates.wrapping_add(t * d.batch * PANEL), columns),
                     Some(pairs) => gate_pairs(d, pairs, d.batch, columns),
                 };
-                let beside = self.fetch_beside(s, t, self.time((turn + 1).min(d.seq_len - 1)), a.depth());
+                let mut beside = self.fetch_beside(s, t, self.time((turn + 1).min(d.seq_len - 1)), a.depth());
                 let to = self.grad_hidden.add(before * d.state_len());
-                self.product(s, t, a, self.weight_hh_t, to, Init::Keep, beside);
+                self.product(s, t, a, self.weight_hh_t, to, Init::Keep, &mut beside);
             }
             // Nothing was read: what came for the h after is all there is for the h before.
             for r in self.share.rows.clone().filter(|r| !self.present.at(t * d.batch + r)) {
@@ -288,7 +288,7 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
         weight: &[E],
         to: *mut E,
         init: Init<E>,
-        mut beside: impl FnMut(usize),
+        beside: &mut dyn FnMut(usize),
     ) {
         let (width, columns) = (pad(self.d.hidden_size), self.share.columns::<Q>(self.d));
         for rows in self.present.runs(t * self.d.batch, self.share.rows.clone()) {
@@ -300,7 +300,7 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
                 let c = to.wrapping_add(columns.start);
                 let right = Right { b, cols: columns.len(), next: b, c, ldc: width, init };
                 // SAFETY: the caller's promise.
-                unsafe { gemm::nn_beside(s, rows.clone(), a, right, &mut beside) };
+                unsafe { gemm::nn_beside(s, rows.clone(), a, right, beside) };
             }
         }
     }

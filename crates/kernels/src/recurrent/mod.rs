@@ -182,12 +182,14 @@ pub(crate) struct Inner {
 }
 
 /// Some columns of the gate buffer from `gates` on as a left operand: the sum runs over panels, then over columns.
+#[inline]
 fn gate_rows<E>(d: &Dims, gates: *const E, columns: Columns) -> Left<E> {
     let (ptr, panel_stride) = (gates.wrapping_add(columns.first), d.rows() * PANEL);
     Left { ptr, row_stride: PANEL, width: columns.width, panels: d.panels(), panel_stride, pairs: false }
 }
 
 /// The same of the pairs of gates, `[P][rows][32]`.
+#[inline]
 fn gate_pairs<E>(d: &Dims, pairs: *const E, rows: usize, columns: Columns) -> Left<E> {
     let (ptr, row_stride) = (pairs.wrapping_add(columns.first / 2), PANEL / 2);
     let (width, panel_stride) = (columns.width / 2, rows * PANEL / 2);
@@ -213,6 +215,7 @@ pub struct Dims {
 
 impl Cell {
     /// Names of the states beside h, in the order in which `cell` buffers hold them: `["c"]` for an LSTM.
+    #[inline]
     pub fn states(self) -> &'static [&'static str] {
         with_equations!(self, Q => Q::STATES)
     }
@@ -221,6 +224,7 @@ impl Cell {
         !self.states().is_empty()
     }
     /// Whether a step multiplies h with a weight. If not, `weight_hh` and `bias_hh` have length 0.
+    #[inline]
     pub fn has_recurrent_product(self) -> bool {
         with_equations!(self, Q => Q::RECURRENT.is_some())
     }
@@ -254,10 +258,12 @@ impl Dims {
         with_equations!(self.cell, Q => Q::layout(self.hidden_size, cols, true))
     }
     /// Length of `gates`; `usize::MAX`, which no slice has, where that is beyond it. So with the other lengths.
+    #[inline]
     pub fn gates_len(&self) -> usize {
         length(&self.gates_factors())
     }
     /// Length of `hidden`.
+    #[inline]
     pub fn hidden_len(&self) -> usize {
         length(&self.hidden_factors())
     }
@@ -266,6 +272,7 @@ impl Dims {
         length(&self.cell_factors())
     }
     /// Length of one slot of `hidden`: the h of a batch.
+    #[inline]
     pub fn state_len(&self) -> usize {
         length(&self.state_factors())
     }
@@ -273,15 +280,18 @@ impl Dims {
     pub fn cell_state_len(&self) -> usize {
         length(&self.cell_state_factors())
     }
+    #[inline]
     fn gates_factors(&self) -> [usize; 4] {
         [self.panels(), self.seq_len, self.batch, PANEL]
     }
+    #[inline]
     fn hidden_factors(&self) -> [usize; 3] {
         [self.seq_len.saturating_add(1), self.batch, pad(self.hidden_size)]
     }
     fn cell_factors(&self) -> [usize; 4] {
         [self.cell.states().len(), self.seq_len.saturating_add(1), self.batch, pad(self.hidden_size)]
     }
+    #[inline]
     fn state_factors(&self) -> [usize; 2] {
         [self.batch, pad(self.hidden_size)]
     }
@@ -300,29 +310,36 @@ impl Dims {
         if self.reverse { 0 } else { self.seq_len }
     }
     /// The slot of the state after reading input 0; those after the other inputs follow it.
+    #[inline]
     pub fn output_slot(&self) -> usize {
         usize::from(!self.reverse)
     }
     /// Blocks of units.
+    #[inline]
     fn blocks(&self) -> usize {
         self.hidden_size.div_ceil(self.units())
     }
     /// Panels of all blocks.
+    #[inline]
     fn panels(&self) -> usize {
         self.blocks().saturating_mul(with_equations!(self.cell, Q => Q::PANELS))
     }
+    #[inline]
     fn units(&self) -> usize {
         with_equations!(self.cell, Q => Q::UNITS)
     }
     /// T*B, of checked sizes: their product is within that of `gates_factors`.
+    #[inline]
     fn rows(&self) -> usize {
         self.seq_len * self.batch
     }
     /// The input read at step `step`.
+    #[inline]
     fn time(&self, step: usize) -> usize {
         if self.reverse { self.seq_len - 1 - step } else { step }
     }
     /// Slots of the states before and after reading input `t`.
+    #[inline]
     fn slots(&self, t: usize) -> (usize, usize) {
         (t + usize::from(self.reverse), t + self.output_slot())
     }
@@ -336,6 +353,7 @@ impl Dims {
         self.steps_work() / self.seq_len.max(1)
     }
     /// Units of a block, rounded up to 16: the last block may be narrow.
+    #[inline]
     fn units_of(&self, block: usize) -> usize {
         (pad(self.hidden_size) - block * self.units()).min(self.units())
     }
@@ -406,6 +424,7 @@ impl<E: Element> Step<E> {
     }
 }
 
+#[inline]
 fn length(factors: &[usize]) -> usize {
     product(factors).unwrap_or(usize::MAX)
 }
