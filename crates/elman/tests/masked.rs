@@ -158,6 +158,6 @@ fn a_row_ends_where_its_last_present_step_leaves_it() {
             assert_eq!(&last[b * H..][..H], want, "row {b} of {ids:?}");
         }
         let refused = tape.recurrent(params, ids, Sequence::Dense(x), before, Some(&PRESENT[1..]));
-        assert_eq!(refused.unwrap_err().to_string(), "present has 19 elements, expected T * B = 20");
+        assert_eq!(refused.unwrap_err().to_string(), "mask has 19 elements, expected T * B = 20");
     }
 }

@@ -1,9 +1,7 @@
-//! Holds the one product of the project: a register tile over packed panels, the loop around it for values and their
-//! gradients (that for weight gradients is `weight_grad.rs`), and the transposed copy backward needs.
-//! Refuses activations, and sums in any order but rising k: every output is one chain of fused multiply-adds,
-//! so neither tile shape, nor block size, nor threads can change a bit.
-//!
-//! The doors to this room are `linear.rs` and the cells; they check lengths.
+//! The matrix product of the project: a register tile over packed panels, the loop around it for values and their gradients
+//! (weight gradients are in `weight_grad.rs`), and the transposed copy that backward needs. Every output is one chain of
+//! fused multiply-adds in rising k, so no tile shape, block size or number of threads changes a bit. Not here: activations,
+//! and checks of lengths, which `linear.rs` and `recurrent` do.
 
 use std::ops::Range;
 

@@ -114,7 +114,7 @@ impl<E: Element> Tape<E> {
             Sequence::Dense(x) => Input::Dense(m.value(x)),
             Sequence::Tokens { tokens, .. } => Input::Tokens(tokens),
         };
-        let inputs = Inputs { x: input, present };
+        let inputs = Inputs { x: input, mask: present };
         recurrent::forward(&m.cpu, &d, &weights(params, ids), inputs, &mut gates, &mut hidden, &mut cell)?;
 
         let last_cell = before.cell.map(|_| {
@@ -165,7 +165,7 @@ impl<E: Element> Recurrent<E> {
             Saved::Dense(x) => Input::Dense(m.value(*x)),
             Saved::Tokens(tokens) => Input::Tokens(tokens),
         };
-        let inputs = Inputs { x, present: self.present.as_deref() };
+        let inputs = Inputs { x, mask: self.present.as_deref() };
         let [weight_ih, weight_hh, bias_ih, bias_hh] =
             grads.slices_mut([ids.weight_ih, ids.weight_hh, ids.bias_ih, ids.bias_hh]);
         let run = recurrent::Sequence {

@@ -1,10 +1,10 @@
-//! Holds the products of 8-bit weights with 16-bit integers, four at a time, each instruction set's beside the portable
-//! statement. Refuses making numbers integers, and policy: those are `matvec`'s.
+//! The products of 8-bit weights with 16-bit integers, four at a time, for each instruction set. Not here: rounding to
+//! integers, which is in `matvec`.
 //!
-//! A weight is stored as `w + 128`, a byte without a sign: VNNI multiplies such with bytes that have one, and elsewhere
-//! they widen without an instruction for the sign. A sum then holds 128 times the sum of the vector too much, which its
-//! start takes away. Sums are modulo 2^32: one whose value is within an i32 is exact, however far it went astray on the
-//! way, so that all sets compute the same bits.
+//! A weight is stored as `w + 128`, an unsigned byte: VNNI multiplies unsigned with signed bytes, and elsewhere an unsigned
+//! byte widens without an instruction for the sign. A sum then is 128 times the sum of the vector too large, which its start
+//! value subtracts. Sums are modulo 2^32: one whose final value fits an i32 is exact even if it overflows in between, so all
+//! sets compute the same bits.
 
 use super::portable::{LANES_F32, Portable};
 use super::{Backend, Kind, Simd};

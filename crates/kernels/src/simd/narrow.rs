@@ -1,5 +1,5 @@
-//! Holds the operation on weights of bfloat16, beside its portable statement: the two of a word widened to f32, which is
-//! exact. Refuses rounding and policy: those are `matvec`'s.
+//! The operation on bfloat16 weights, for each instruction set: the two of a word are widened to f32, which is exact. Not
+//! here: rounding, which is in `matvec`.
 
 use super::portable::{LANES_F32, Portable};
 use super::{Backend, Kind, Simd};

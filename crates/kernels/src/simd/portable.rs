@@ -1,5 +1,5 @@
-//! Holds the portable operations: arrays and plain loops that the compiler vectorises with whatever the target
-//! has. On x86-64 the same source is also compiled with hardware FMA (`PortableFma`). Refuses intrinsics.
+//! The portable operations: arrays and plain loops that the compiler vectorises with whatever the target
+//! has. On x86-64 the same source is also compiled with hardware FMA (`PortableFma`). Not here: intrinsics.
 
 use super::{RawKernel, Simd};
 
