@@ -169,7 +169,7 @@ impl Row {
         (of(done), of(with_one_hot))
     }
 
-    /// The operations of [`Row::flops`] by the part of a step that does them, under the names of the kernels' ledger.
+    /// The operations of [`Row::flops`] by the part of a step that does them, under the names of the kernels' profiler.
     pub fn flops_by_part(&self) -> [(&'static str, f64); 6] {
         let Sizes { cell, num_layers, hidden_size, embed, vocab_size } = self.sizes;
         let of = |multiply_adds: usize| (2 * self.tokens() * multiply_adds) as f64;

@@ -15,7 +15,7 @@ struct Layer {
     x: Buffer<f32>,
     grad_x: Buffer<f32>,
     /// Rows of different lengths, where they have some.
-    present: Option<Vec<bool>>,
+    mask: Option<Vec<bool>>,
     gates: Buffer<f32>,
     states: [Buffer<f32>; 4],
     /// Gradients by every h and by the last c, that come from above.
@@ -44,7 +44,7 @@ impl Layer {
         let x = rows(seq_len * batch, hidden_size);
         // Lengths between half of T and T, in no order.
         let length = |b: usize| seq_len - (b * 37 % 61) * seq_len / 122;
-        let present = masked.then(|| (0..seq_len * batch).map(|i| i / batch < length(i % batch)).collect());
+        let mask = masked.then(|| (0..seq_len * batch).map(|i| i / batch < length(i % batch)).collect());
         let mut grad_hidden = rows((seq_len + 1) * batch, hidden_size);
         grad_hidden[..d.state_len()].fill(0.0);
         let grad_above = [grad_hidden, rows(d.cell_len().min(d.state_len()) / pad(hidden_size), hidden_size)];
@@ -59,7 +59,7 @@ impl Layer {
             grads: lens.map(Buffer::zeros),
             grad_x: Buffer::zeros(x.len()),
             x,
-            present,
+            mask,
             gates: Buffer::zeros(d.gates_len()),
             states: [d.hidden_len(), d.cell_len(), d.hidden_len(), d.cell_len().min(d.state_len())].map(Buffer::zeros),
             grad_above,
@@ -72,7 +72,7 @@ impl Layer {
         let [hidden, cell, grad_hidden, grad_cell] = &mut self.states;
         grad_hidden.copy_from_slice(&self.grad_above[0]);
         grad_cell.copy_from_slice(&self.grad_above[1]);
-        let inputs = Inputs { x: Input::Dense(&self.x), present: self.present.as_deref() };
+        let inputs = Inputs { x: Input::Dense(&self.x), mask: self.mask.as_deref() };
         let start = Instant::now();
         recurrent::forward(cpu, &self.d, &w, inputs, &mut self.gates, hidden, cell).unwrap();
         let forward = start.elapsed().as_secs_f64();

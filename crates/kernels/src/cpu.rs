@@ -1,20 +1,20 @@
-//! Holds `Cpu`: which instructions and how many threads to use, and the one way work is split over them.
-//! Refuses to let the split change a result: parts own whole outputs, never a share of one sum.
+//! `Cpu`: which instructions and how many threads to use, and how work is split over them. A split changes no result: each
+//! part computes whole outputs, never a share of one sum.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::crew::cores;
 use crate::gemm::Rows;
-use crate::ledger::Ledger;
+use crate::profiler::Profiler;
 use crate::scratch::{Scratch, ScratchPool};
 use crate::simd::{self, Kernel, RawKernel};
+use crate::team::cores;
 use crate::workers::Workers;
 use crate::{Backend, Element, Error};
 
-/// Multiply-adds below which a second thread costs more than it brings.
+/// Multiply-adds below which a second thread costs more than it saves.
 const WORK_PER_THREAD: usize = 1 << 18;
-/// Rows of a period that are worth a thread's while: fewer make tiles too short.
+/// Least rows of a period for each thread: with fewer, tiles are too short.
 const LEAST_ROWS: usize = 5;
 
 /// The processor as the kernels use it: an instruction set and a number of threads. Cheap to clone.
@@ -24,12 +24,12 @@ pub struct Cpu {
     threads: usize,
     work_per_thread: usize,
     bfloat16: bool,
-    ledger: Option<Arc<Ledger>>,
-    /// Processors that work at the same time as this one, itself among them.
+    profiler: Option<Arc<Profiler>>,
+    /// Processors that work at the same time, including this one.
     at_once: u32,
     /// `threads - 1` workers; the calling thread is the other one.
     workers: Option<Arc<Workers>>,
-    /// Memory that comes and goes within a step, kept for the next.
+    /// Memory that a call borrows, kept for the next call.
     scratch: Arc<ScratchPool>,
 }
 
@@ -58,7 +58,7 @@ impl Cpu {
             workers => Some(Arc::new(Workers::new(workers)?)),
         };
         let (work_per_thread, scratch) = (WORK_PER_THREAD, Arc::default());
-        Ok(Cpu { backend, threads, work_per_thread, bfloat16: false, ledger: None, at_once: 1, workers, scratch })
+        Ok(Cpu { backend, threads, work_per_thread, bfloat16: false, profiler: None, at_once: 1, workers, scratch })
     }
 
     /// The same processor with another least share of work for a thread, in multiply-adds. With 1 the smallest work is
@@ -68,10 +68,10 @@ impl Cpu {
     }
 
     /// The same processor whose products of f32 take their operands rounded to bfloat16; sums, states and weights stay f32.
-    /// Only the recurrent layers, [`crate::linear`] and [`crate::head`] know of it. The bits are those of AVX512-BF16: where
-    /// that is not to be had, they are computed number by number.
+    /// It affects the recurrent layers, [`crate::linear`] and [`crate::head`]. The bits are those of AVX512-BF16. Backends
+    /// without vector instructions for it compute the same bits number by number.
     ///
-    /// Errors: the instruction set is AVX-512 and lacks them.
+    /// Errors: the instruction set is AVX-512 without AVX512-BF16.
     pub fn with_bfloat16(self) -> Result<Cpu, Error> {
         if self.backend.multiplies_bfloat16() {
             Ok(Cpu { bfloat16: true, ..self })
@@ -80,14 +80,14 @@ impl Cpu {
         }
     }
 
-    /// The same processor, which keeps a ledger of what the parts of a step take.
-    pub fn with_ledger(self) -> Cpu {
-        Cpu { ledger: Some(Arc::default()), ..self }
+    /// The same processor with a profiler of the parts of a step.
+    pub fn with_profiler(self) -> Cpu {
+        Cpu { profiler: Some(Arc::default()), ..self }
     }
 
-    /// The ledger, where one is kept.
-    pub fn ledger(&self) -> Option<&Ledger> {
-        self.ledger.as_deref()
+    /// The profiler, if there is one.
+    pub fn profiler(&self) -> Option<&Profiler> {
+        self.profiler.as_deref()
     }
 
     /// How many processors share a time that is counted for each.
@@ -134,6 +134,7 @@ impl Cpu {
     }
 
     /// Whether products of `E` take operands in bfloat16.
+    #[inline]
     pub(crate) fn has_bfloat16<E: Element>(&self) -> bool {
         E::HAS_PAIRS && self.bfloat16
     }
@@ -223,8 +224,8 @@ impl Cpu {
         n.div_ceil(grain).div_ceil(self.threads) * grain * self.threads - n <= n / 16
     }
 
-    /// Splits the rows `[periods, period]` as [`Cpu::split`] does. Where the period is large enough, every part has the same
-    /// rows of each: what a thread did for its rows of a batch is then near it, whichever room it does the next in.
+    /// Splits the rows `[periods, period]` as [`Cpu::split`] does. If the period is large enough, every part has the same
+    /// rows of each period: a thread then works on the same rows of the batch in all kernels, and they are in its cache.
     pub(crate) fn split_rows(&self, periods: usize, period: usize, work: usize, part: impl Fn(Rows) + Sync) {
         if period / self.threads >= LEAST_ROWS && self.splits_evenly(period, 1) {
             self.split(period, 1, work, |rows| {
@@ -237,14 +238,15 @@ impl Cpu {
         }
     }
 
-    /// Memory of `len` elements with anything in it, until it is dropped. Allocates where none of that length is left from
-    /// before.
+    /// Borrows memory of `len` elements with any contents; dropping it returns it. Allocates if the pool has none that is long
+    /// enough.
     pub(crate) fn scratch<E: Element>(&self, len: usize) -> Scratch<'_, E> {
         self.scratch.take(len)
     }
 }
 
 /// The product of some sizes, or the largest number there is: an amount of work that cannot wrap to a small one.
+#[inline]
 pub(crate) fn saturating_product(sizes: &[usize]) -> usize {
     sizes.iter().fold(1, |product, &size| product.saturating_mul(size))
 }
@@ -254,6 +256,7 @@ pub(crate) struct Shared<E>(*mut E);
 
 // Not derived: that would ask the elements for it.
 impl<E> Clone for Shared<E> {
+    #[inline]
     fn clone(&self) -> Self {
         *self
     }
@@ -272,6 +275,7 @@ impl<E> Shared<E> {
     }
 
     /// The pointer. A method, so that closures capture the whole `Shared` and not its field.
+    #[inline]
     pub(crate) fn get(self) -> *mut E {
         self.0
     }

@@ -1,5 +1,5 @@
-//! Holds `Element`, the two number types of the kernels, and the constants their functions need.
-//! Refuses any type but f32 and f64.
+//! `Element`, the two number types of the kernels, and the constants their functions need.
+//! Not here: any type but f32 and f64.
 
 use crate::math::ExpConstants;
 use crate::matvec::{self, Maker};
@@ -25,17 +25,17 @@ pub trait Element:
     + std::ops::Neg<Output = Self>
     + std::ops::AddAssign
     + ExpConstants
-    + crate::descent::Doors<Self>
-    + crate::elementwise::Doors<Self>
-    + crate::gather::Doors<Self>
-    + crate::head::Doors<Self>
-    + crate::linear::Doors<Self>
-    + crate::mask::Doors<Self>
-    + crate::math::Doors<Self>
-    + crate::norm::Doors<Self>
-    + crate::recurrent::Doors<Self>
-    + crate::recurrent::step::Doors<Self>
-    + crate::softmax::Doors<Self>
+    + crate::descent::EntryPoints<Self>
+    + crate::elementwise::EntryPoints<Self>
+    + crate::gather::EntryPoints<Self>
+    + crate::head::EntryPoints<Self>
+    + crate::linear::EntryPoints<Self>
+    + crate::dropout::EntryPoints<Self>
+    + crate::math::EntryPoints<Self>
+    + crate::norm::EntryPoints<Self>
+    + crate::recurrent::EntryPoints<Self>
+    + crate::recurrent::step::EntryPoints<Self>
+    + crate::softmax::EntryPoints<Self>
     + 'static
 {
     /// 0.

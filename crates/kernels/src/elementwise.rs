@@ -1,11 +1,11 @@
-//! Holds the functions of one and two rows of numbers that a cell of one's own is written in, forward beside backward.
-//! Refuses products of matrices (`linear.rs`), and sums over rows in any order but the rising one.
+//! Functions of one and two rows of numbers, forward beside backward: a cell that is written outside this crate is made of
+//! them. Not here: matrix products (`linear.rs`). Sums over rows run in rising order.
 //!
 //! Rows are `pad(width)` long. The padding of every result is zero, whatever the function is at 0. Gradients are added
 //! to what is there.
 
 use crate::cpu::{Shared, saturating_product};
-use crate::doors::doors;
+use crate::entry_points::entry_points;
 use crate::error::{check_len, check_rows};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, Error, math, pad};
@@ -46,7 +46,7 @@ pub enum Binary {
     Mul,
 }
 
-doors! {
+entry_points! {
     /// y = f(x).
     ///
     /// Shapes: x, y `[rows, pad(width)]`, y overwritten, its padding zero. Errors: lengths that differ.

@@ -1,5 +1,5 @@
-//! Holds the error type of the kernels: a slice of another length than its shape says, or an instruction set
-//! this machine lacks; and the checks of every public door. Refuses lengths that wrap.
+//! The error type of the crate, and the checks of the public functions: lengths against shapes, tokens against tables,
+//! instruction sets against the machine.
 
 /// Why a kernel refused its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,12 +73,13 @@ pub enum Error {
 
 /// The product of the factors of a shape; `None` where that of those above 0 is beyond `usize`. So the product of any
 /// of the factors is sound where this one is, even where another factor is 0.
+#[inline]
 pub(crate) fn product(factors: &[usize]) -> Option<usize> {
     let above_0 = factors.iter().try_fold(1usize, |product, &factor| product.checked_mul(factor.max(1)))?;
     Some(if factors.contains(&0) { 0 } else { above_0 })
 }
 
-/// Refuses a slice whose length is not the product of its shape's factors.
+/// Errors: the length of a slice is not the product of its shape's factors.
 pub(crate) fn check_len(name: &'static str, got: usize, shape: &'static str, factors: &[usize]) -> Result<(), Error> {
     match product(factors) {
         Some(expected) if got == expected => Ok(()),
@@ -87,16 +88,16 @@ pub(crate) fn check_len(name: &'static str, got: usize, shape: &'static str, fac
     }
 }
 
-/// The length of a row, at least 1; refuses what is not whole rows, and any element where a row has none.
+/// The length of a row, at least 1. Errors: the slice is not whole rows, or has elements although a row has none.
 pub(crate) fn check_rows<E>(name: &'static str, x: &[E], width: usize) -> Result<usize, Error> {
     let step = crate::pad(width).max(1);
     check_len(name, x.len(), "rows * pad(width)", &[x.len() / step, crate::pad(width)])?;
     Ok(step)
 }
 
-/// Refuses tokens that do not index a table of `limit` rows; those that are not `present` may be anything.
-pub(crate) fn check_tokens(tokens: &[u32], present: Option<&[bool]>, limit: usize) -> Result<(), Error> {
-    let is_read = |position: usize| present.is_none_or(|present| present[position]);
+/// Errors: a token does not index a table of `limit` rows. Masked tokens may be anything.
+pub(crate) fn check_tokens(tokens: &[u32], mask: Option<&[bool]>, limit: usize) -> Result<(), Error> {
+    let is_read = |position: usize| mask.is_none_or(|mask| mask[position]);
     match (0..tokens.len()).find(|&position| tokens[position] as usize >= limit && is_read(position)) {
         None => Ok(()),
         Some(position) => Err(Error::Token { token: tokens[position], position, limit }),

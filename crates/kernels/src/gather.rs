@@ -1,11 +1,11 @@
-//! Holds the rows of a table picked by token (an embedding), forward and backward. Refuses vocabularies.
+//! The rows of a table picked by token (an embedding), forward and backward. Not here: vocabularies.
 
 use crate::cpu::{Shared, saturating_product};
-use crate::doors::doors;
+use crate::entry_points::entry_points;
 use crate::error::{check_len, check_tokens};
 use crate::{Cpu, Element, Error, pad};
 
-doors! {
+entry_points! {
     /// `y[r] = table[tokens[r]]`.
     ///
     /// Shapes: table `[V, pad(width)]`, tokens `[rows]` below V, y `[rows, pad(width)]`, overwritten.

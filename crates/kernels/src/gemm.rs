@@ -1,9 +1,7 @@
-//! Holds the one product of the project: a register tile over packed panels, the loop around it for values and their
-//! gradients (that for weight gradients is `weight_grad.rs`), and the transposed copy backward needs.
-//! Refuses activations, and sums in any order but rising k: every output is one chain of fused multiply-adds,
-//! so neither tile shape, nor block size, nor threads can change a bit.
-//!
-//! The doors to this room are `linear.rs` and the cells; they check lengths.
+//! The matrix product of the project: a register tile over packed panels, the loop around it for values and their gradients
+//! (weight gradients are in `weight_grad.rs`), and the transposed copy that backward needs. Every output is one chain of
+//! fused multiply-adds in rising k, so no tile shape, block size or number of threads changes a bit. Not here: activations,
+//! and checks of lengths, which `linear.rs` and `recurrent` do.
 
 use std::ops::Range;
 
@@ -47,6 +45,7 @@ pub(crate) struct Rows {
 }
 
 impl From<Range<usize>> for Rows {
+    #[inline]
     fn from(rows: Range<usize>) -> Rows {
         Rows { first: rows.start, len: rows.len(), count: 1, stride: rows.len() }
     }
@@ -104,11 +103,13 @@ pub(crate) struct Left<E> {
 
 impl<E> Left<E> {
     /// Row-major memory `[rows][row_stride]`, the first `k` columns of it.
+    #[inline]
     pub fn rows(ptr: *const E, row_stride: usize, k: usize) -> Left<E> {
         Left { ptr, row_stride, width: k, panels: 1, panel_stride: 0, pairs: false }
     }
 
     /// K: rows of the right operand's panels.
+    #[inline]
     pub fn depth(&self) -> usize {
         self.width * self.panels
     }
@@ -199,6 +200,7 @@ impl<E: Element, const MR: usize, const NV: usize, const A_COLUMNS: bool, const 
 }
 
 /// Elements of a cache line.
+#[inline]
 const fn line<E>() -> usize {
     64 / size_of::<E>()
 }
@@ -216,7 +218,8 @@ pub(crate) fn ahead_of<E: Element, S: Simd<E>>(i: usize, vectors: usize, b: *con
     if i * line::<E>() < vectors * S::LANES { next.wrapping_add(i * line::<E>()) } else { b }
 }
 
-/// Runs the tile of `rows` by `vectors`, each shape in a function of its own.
+/// Runs the tile of `rows` by `vectors`, each shape in a function of its own. Shapes wider than the backend's tile are not
+/// compiled.
 ///
 /// # Safety
 /// The pointers are valid over the ranges that [`Tile`] states, for `rows` and `vectors`.
@@ -233,11 +236,11 @@ pub(crate) unsafe fn tile<E: Element, S: Simd<E>, const A_COLUMNS: bool>(
                 $(
                     ($rows, 1) => shapes!($rows by 1),
                     ($rows, 2) => shapes!($rows by 2),
-                    ($rows, 3) => shapes!($rows by 3),
-                    ($rows, 4) => shapes!($rows by 4),
+                    ($rows, 3) if S::TILE > 2 => shapes!($rows by 3),
+                    ($rows, 4) if S::TILE > 2 => shapes!($rows by 4),
                 )*
                 $(($narrow, 1) => shapes!($narrow by 1),)*
-                $(($three_wide, 3) => shapes!($three_wide by 3),)*
+                $(($three_wide, 3) if S::TILE > 2 => shapes!($three_wide by 3),)*
                 _ => unreachable!("a tile of {rows} rows and {vectors} vectors"),
             }
         };
@@ -296,7 +299,7 @@ pub(crate) struct Right<E> {
 
 /// `C[r][j] = init + sum over k of A[r][k] B[k][j]`.
 ///
-/// A block of A, rows by k, is read from memory once and meets every panel while it is in the second-level cache; each
+/// A block of A, rows by k, is read from memory once and used for every panel while it is in the second-level cache; each
 /// output still sums in rising k. An output that no near cache holds is finished panel by panel instead: else each block of k
 /// would read and write all of it.
 ///
@@ -306,7 +309,7 @@ pub(crate) struct Right<E> {
 #[inline(always)]
 pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: Left<E>, right: Right<E>) {
     // SAFETY: the caller's promise.
-    unsafe { nn_beside(s, rows, a, right, |_| {}) }
+    unsafe { s.vectorize(Nn { rows: rows.into(), a, right, beside: |_| {} }) }
 }
 
 /// The same; before every tile it calls `beside` with that tile's rows times columns times depth (`Left::depth`, of pairs half),
@@ -320,15 +323,34 @@ pub(crate) unsafe fn nn_beside<E: Element, S: Simd<E>>(
     rows: impl Into<Rows>,
     a: Left<E>,
     right: Right<E>,
-    mut beside: impl FnMut(usize),
+    beside: &mut dyn FnMut(usize),
 ) {
-    let panels = right.cols.div_ceil(PANEL);
-    for group in rows.into().groups() {
-        let is_far = group.count * group.len * right.cols * size_of::<E>() > FAR;
-        let at_once = if is_far { 1 } else { panels.max(1) };
-        for first in (0..panels).step_by(at_once) {
-            // SAFETY: the caller's promise.
-            unsafe { nn_group(s, group, a, right, first..(first + at_once).min(panels), &mut beside) };
+    // SAFETY: the caller's promise.
+    unsafe { s.vectorize(Nn { rows: rows.into(), a, right, beside }) }
+}
+
+/// What [`nn`] does, in a function that is compiled once, not for every cell.
+struct Nn<E, F> {
+    rows: Rows,
+    a: Left<E>,
+    right: Right<E>,
+    beside: F,
+}
+
+impl<E: Element, F: FnMut(usize)> RawKernel<E> for Nn<E, F> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd<E>>(mut self, s: S) {
+        let Nn { a, right, .. } = self;
+        let panels = right.cols.div_ceil(PANEL);
+        for group in self.rows.groups() {
+            let is_far = group.count * group.len * right.cols * size_of::<E>() > FAR;
+            let at_once = if is_far { 1 } else { panels.max(1) };
+            for first in (0..panels).step_by(at_once) {
+                let panels = first..(first + at_once).min(panels);
+                // SAFETY: the caller's promise.
+                unsafe { nn_group(s, group, a, right, panels, &mut self.beside) };
+            }
         }
     }
 }

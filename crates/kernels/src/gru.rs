@@ -1,5 +1,5 @@
-//! Holds the equations of the GRU, forward beside backward. The loops around them are `recurrent`'s; the plain
-//! statement of the same equations is `reference.rs`. Refuses the older form that resets before the product.
+//! The equations of the GRU, forward beside backward. The loops around them are `recurrent`'s; the plain
+//! statement of the same equations is `reference.rs`. Not here: the older form that resets before the product.
 //!
 //! PyTorch's, gates in the order r, z, n:
 //!

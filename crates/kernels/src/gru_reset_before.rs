@@ -1,5 +1,5 @@
-//! Holds the equations of the GRU that resets h before the product, forward beside backward. The loops around them are
-//! `recurrent`'s; the plain statement of the same equations is `reference.rs`. Refuses PyTorch's form, which resets
+//! The equations of the GRU that resets h before the product, forward beside backward. The loops around them are
+//! `recurrent`'s; the plain statement of the same equations is `reference.rs`. Not here: PyTorch's form, which resets
 //! after the product and stands in `gru.rs`: the weights of one mean nothing to the other.
 //!
 //! Cho et al. 2014 (char-rnn's GRU), gates in the order r, z, n; z is the share of the old state that stays:

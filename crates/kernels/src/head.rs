@@ -1,10 +1,10 @@
-//! Holds the head of a language model with its loss: the affine map to the vocabulary, softmax and cross-entropy, forward
-//! and backward together over blocks of rows, so that of `T*B*V` logits no more stand in memory than 2^23, or 256 rows. The
-//! bits are those of [`linear::forward`], [`softmax::cross_entropy`] and [`linear::backward`], one after the other.
-//! Refuses other losses, and heads whose logits somebody wants to see.
+//! The output layer of a language model with its loss: the affine map to the vocabulary, softmax and cross-entropy, forward
+//! and backward together over blocks of rows, so that no more than 2^23 of the `T*B*V` logits, or 256 rows, are in memory
+//! at once. The bits are those of [`linear::forward`], [`softmax::cross_entropy`] and [`linear::backward`] in turn. Not
+//! here: other losses, and logits that a caller wants to see.
 
 use crate::cpu::{Shared, saturating_product};
-use crate::doors::doors;
+use crate::entry_points::entry_points;
 use crate::error::check_len;
 use crate::gemm::{self, BLOCK_K, Columns, Left, Rows};
 use crate::layout::PANEL;
@@ -16,7 +16,7 @@ use crate::{Cpu, Element, Error, pad, pairs};
 /// Logits of a block, about: 32 MB in f32. A large weight and its gradient are read and written once for each block.
 const LOGITS: usize = 1 << 23;
 
-/// Of `rows` rows, those whose logits stand in memory at the same time.
+/// How many of `rows` rows have their logits in memory at the same time.
 pub fn rows_at_once(rows: usize, vocab_size: usize) -> usize {
     // Whole blocks of the weight gradient's sums.
     rows.min((LOGITS / pad(vocab_size).max(1) / BLOCK_K).max(1) * BLOCK_K)
@@ -51,7 +51,7 @@ pub struct HeadGrads<'a, E> {
     pub bias: &'a mut [E],
 }
 
-doors! {
+entry_points! {
     /// The loss of every row in nats, 0 where its target is ignored, and the gradients where they are wanted.
     ///
     /// Shapes: `losses` `[rows]`, overwritten; `d` is of the affine map, whose outputs are V.
@@ -159,7 +159,7 @@ struct Block<'a, E> {
 }
 
 /// One thread's rows of a block: the products run over so many rows at once that a weight's panel is read once for all of
-/// them, and their logits are at hand. What the block points to is readable, and writable, at these rows.
+/// them, and their logits are still in the cache. What the block points to is readable, and writable, at these rows.
 struct BlockRows<'a, E> {
     block: &'a Block<'a, E>,
     rows: Rows,

@@ -1,7 +1,7 @@
-//! Holds where an element of a logical matrix `[N, K]` (PyTorch's row-major order) lies in packed memory, and the
-//! walks between the two. One layout serves every backend. Refuses arithmetic.
+//! Where the elements of a logical matrix `[N, K]` (PyTorch's row-major order) are in packed memory, and the copies between
+//! the two. One layout serves every backend. Not here: arithmetic.
 //!
-//! Weights stay packed from the first step to the last; files and people see the logical order.
+//! Weights stay packed from the first step to the last. Files hold the logical order.
 
 use crate::error::product;
 

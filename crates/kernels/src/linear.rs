@@ -1,7 +1,7 @@
-//! Holds the affine map y = x W^T + b on packed weights, forward and backward. Refuses activations and losses.
+//! The affine map y = x W^T + b on packed weights, forward and backward. Not here: activations and losses.
 
 use crate::cpu::{Shared, saturating_product};
-use crate::doors::doors;
+use crate::entry_points::entry_points;
 use crate::error::check_len;
 use crate::gemm::{self, Columns, Init, Left, Right, Rows};
 use crate::layout::{Layout, PANEL};
@@ -36,7 +36,7 @@ impl Dims {
     }
 }
 
-doors! {
+entry_points! {
     /// y = x W^T + b.
     ///
     /// Shapes: x `[rows, pad(K)]`, weight and bias packed, y `[rows, pad(N)]`, overwritten.
@@ -50,7 +50,7 @@ doors! {
         y: &mut [E],
     ) -> Result<(), Error> = forward_for;
 
-    /// Gradients of [`forward`]: each accumulates onto what it holds; `grad_x` may be absent.
+    /// Gradients of [`forward`]: each accumulates onto what it holds; `grad_x` is optional.
     ///
     /// Shapes: as forward. `grad_y` has zero padding, as forward leaves y's.
     /// Errors: a length that differs from its shape; then nothing is written.

@@ -17,18 +17,18 @@ pub fn count() -> usize {
 pub struct Lock<T>(Mutex<T>);
 
 impl<T> Lock<T> {
-    /// A lock that nobody holds.
+    /// A lock that no thread holds.
     pub const fn new(value: T) -> Lock<T> {
         Lock(Mutex::new(value))
     }
 
-    /// Waits until nobody holds it, and takes it.
+    /// Waits until no thread holds it, and takes it.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         COUNT.fetch_add(1, Ordering::Relaxed);
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes it if nobody holds it.
+    /// Takes it if no thread holds it.
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         COUNT.fetch_add(1, Ordering::Relaxed);
         match self.0.try_lock() {

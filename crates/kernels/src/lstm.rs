@@ -1,4 +1,4 @@
-//! Holds the equations of the LSTM, forward beside backward. The loops around them are `recurrent`'s; the plain
+//! The equations of the LSTM, forward beside backward. The loops around them are `recurrent`'s; the plain
 //! statement of the same equations is `reference.rs`.
 //!
 //! PyTorch's, gates in the order i, f, g, o:

@@ -1,7 +1,7 @@
 //! exp, sigmoid, ln sigmoid and tanh on vectors, the same bits on every instruction set. Error bounds stand at each
 //! function and are tested below. Not here: the platform's libm, approximate reciprocals, flushed subnormals.
 
-use crate::doors::doors;
+use crate::entry_points::entry_points;
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element};
 
@@ -158,7 +158,7 @@ impl<E: Element> Kernel<E> for Apply<'_, E> {
     }
 }
 
-doors! {
+entry_points! {
     /// Applies a function to every element in place.
     pub fn apply(cpu: &Cpu, function: Function, x: &mut [E]) -> () = apply_for;
 }

@@ -1,7 +1,7 @@
-//! Holds the squared norm of a packed matrix, summed in an order that no layout changes: each logical row is a chain
-//! over rising columns, the rows are added in their logical order, all in f64. Refuses clipping.
+//! The squared norm of a packed matrix, summed in an order that does not depend on the layout: each logical row is a chain
+//! over rising columns, the rows are added in their logical order, all in f64. Not here: clipping.
 
-use crate::doors::doors;
+use crate::entry_points::entry_points;
 use crate::layout::{Layout, PANEL};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element};
@@ -9,7 +9,7 @@ use crate::{Cpu, Element};
 /// Rows of a table whose chains run side by side: enough to hide the latency of an addition.
 const ROWS: usize = 8;
 
-doors! {
+entry_points! {
     /// Sum of the squares of the logical elements of `packed`. Panics if its length is not the layout's.
     pub fn squared(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 = squared_for;
 }

@@ -1,7 +1,7 @@
-//! Holds operands of two bfloat16 in a word of f32, as products by pairs read them: what a pair is, what their product is,
-//! and the copies that make them. The sums stay f32. Refuses f64, and single bfloat16: those are `matvec`'s.
+//! Operands that hold two bfloat16 in a word of f32: what a pair is, what the product of two pairs is, and the copies that
+//! make them. Sums stay f32. Not here: f64, and single bfloat16 weights, which are in `matvec`.
 //!
-//! A left operand pairs neighbours of a row, a right operand neighbours of a column; an operand of odd length ends with a
+//! A left operand pairs neighbours of a row, a right operand neighbours of a column. An operand of odd length ends with a
 //! pair whose odd half is 0.
 
 use crate::cpu::{Shared, saturating_product};
@@ -11,6 +11,7 @@ use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element};
 
 /// Pairs of `k` numbers.
+#[inline]
 pub(crate) fn count(k: usize) -> usize {
     k.div_ceil(2)
 }

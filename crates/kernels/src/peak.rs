@@ -1,5 +1,4 @@
-//! Holds what this processor can do at best, measured: multiply-adds on registers, and reading of memory. Refuses to be
-//! part of any result: it is what timings are compared with.
+//! The measured limits of this processor, to compare timings with: multiply-adds on registers, and reading of memory.
 
 use std::hint::black_box;
 use std::sync::Barrier;

@@ -60,7 +60,7 @@ pub struct Inputs<'a, E> {
     /// `[T, B, I]`.
     pub x: &'a [E],
     /// `[T, B]`: what is read of x, all where it is `None`. Elsewhere the state passes through unchanged.
-    pub present: Option<&'a [bool]>,
+    pub mask: Option<&'a [bool]>,
     /// `[B, H]`.
     pub h0: &'a [E],
     /// The states beside h, `[S, B, H]`.
@@ -110,14 +110,11 @@ impl<E: Element> Layer<E> {
         if self.reverse { (0..seq_len).rev().collect() } else { (0..seq_len).collect() }
     }
 
-    /// Refuses lengths that are not those of the shapes.
+    /// Panics if a length is not that of its shape.
     fn check(&self, inputs: &Inputs<'_, E>) {
-        let &Inputs { seq_len, batch, x, present, h0, c0 } = inputs;
+        let &Inputs { seq_len, batch, x, mask, h0, c0 } = inputs;
         assert_eq!(Some(x.len()), product(&[seq_len, batch, self.input_size]), "length of x [T, B, I]");
-        assert!(
-            present.is_none_or(|present| Some(present.len()) == product(&[seq_len, batch])),
-            "present is not [T, B]"
-        );
+        assert!(mask.is_none_or(|mask| Some(mask.len()) == product(&[seq_len, batch])), "mask is not [T, B]");
         assert_eq!(Some(h0.len()), product(&[batch, self.hidden_size]), "length of h0 [B, H]");
         let states = self.cell.states().len();
         assert_eq!(Some(c0.len()), product(&[states, batch, self.hidden_size]), "length of c0 [S, B, H]");
@@ -139,14 +136,14 @@ impl<E: Element> Layer<E> {
     /// Runs T steps from the initial state. Panics if a length is wrong.
     pub fn forward(&self, inputs: &Inputs<'_, E>) -> Run<E> {
         self.check(inputs);
-        let &Inputs { seq_len, batch, x, present, h0, c0 } = inputs;
+        let &Inputs { seq_len, batch, x, mask, h0, c0 } = inputs;
         let (i_size, h_size) = (self.input_size, self.hidden_size);
         let (mut hidden, mut cell) = (h0.to_vec(), c0.to_vec());
         let mut run = Run { y: vec![E::ZERO; seq_len * batch * h_size], hidden: vec![], cell: vec![], steps: vec![] };
         for t in self.times(seq_len) {
             for b in 0..batch {
                 let (row, state) = (t * batch + b, b * h_size..(b + 1) * h_size);
-                let step = present.is_none_or(|present| present[row]).then(|| {
+                let step = mask.is_none_or(|mask| mask[row]).then(|| {
                     self.step(
                         &x[row * i_size..][..i_size],
                         hidden[state.clone()].to_vec(),

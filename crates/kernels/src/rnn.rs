@@ -1,4 +1,4 @@
-//! Holds the equations of Elman's network, forward beside backward, with tanh or relu. The loops around them are
+//! The equations of Elman's network, forward beside backward, with tanh or relu. The loops around them are
 //! `recurrent`'s; the plain statement of the same equations is `reference.rs`.
 //!
 //! ```text

@@ -1,10 +1,10 @@
-//! Holds softmax and cross-entropy over rows of logits, forward and backward in one pass, and softmax alone.
-//! Refuses the product before it. The sum of a row runs in 16 lanes and a fixed tree, whatever the vector width.
+//! Softmax and cross-entropy over rows of logits, forward and backward in one pass, and softmax alone. The sum of a row runs
+//! in 16 lanes and a fixed tree, whatever the vector width. Not here: the product that makes the logits.
 
 use std::ops::Range;
 
 use crate::cpu::{Shared, saturating_product};
-use crate::doors::doors;
+use crate::entry_points::entry_points;
 use crate::error::{check_len, check_rows};
 use crate::simd::{Kernel, RawKernel, Simd};
 use crate::{Cpu, Element, Error, math, pad};
@@ -12,7 +12,7 @@ use crate::{Cpu, Element, Error, math, pad};
 /// A target that does not count: its row has no loss and no gradient.
 pub const IGNORED: u32 = u32::MAX;
 
-doors! {
+entry_points! {
     /// Turns logits into the gradient of the cross-entropy, and says the loss of each row.
     ///
     /// Shapes: `logits` `[rows, pad(V)]`, `targets` `[rows]` below V or [`IGNORED`], `losses` `[rows]` in nats, overwritten.
@@ -67,7 +67,7 @@ fn cross_entropy_for<E: Element>(
     Ok(())
 }
 
-/// Refuses a target that neither counts among the tokens nor is ignored.
+/// Errors: a target that is neither a token nor [`IGNORED`].
 pub(crate) fn check_targets(targets: &[u32], vocab_size: usize) -> Result<(), Error> {
     match targets.iter().position(|&t| t != IGNORED && t as usize >= vocab_size) {
         Some(position) => Err(Error::Token { token: targets[position], position, limit: vocab_size }),

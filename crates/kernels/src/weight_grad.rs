@@ -1,5 +1,4 @@
-//! Holds the products that make weight gradients, over the tile of `gemm.rs`: sums over rows, in rising row. Refuses to know
-//! what else is summed beside them (`also`).
+//! The products that make weight gradients, over the tile of `gemm.rs`: sums over rows, in rising row.
 
 use std::ops::Range;
 
@@ -38,9 +37,9 @@ pub(crate) struct WeightGrad<'a, E> {
 
 /// `dW[p][k][j] += sum over r of A[r][k] B[p][r][j]`, in rising r, for weights with equally many panels, one or more.
 ///
-/// Threads share the panels where that comes out even: each then reads only its own panels of B, the largest operand, and
-/// once for all weights. Else they share K. `also` is called for every panel and every block of its rows, in rising row and
-/// by one thread for a panel: for other sums over the same numbers, which are near then.
+/// Threads share the panels if that is even: each then reads only its own panels of B, the largest operand, once for all
+/// weights. Else they share K. `also` is called for every panel and every block of its rows, in rising row and
+/// by one thread for a panel: for other sums over the same numbers, while they are in the cache.
 pub(crate) fn add<E: Element, const N: usize>(
     cpu: &Cpu,
     b: &OutputGrad<'_, E>,
@@ -62,31 +61,31 @@ pub(crate) fn add<E: Element, const N: usize>(
     let near = |part: usize| unsafe { std::slice::from_raw_parts_mut(near.get().add(part * near_len), near_len) };
     let work = |w: &WeightGrad<'_, E>| saturating_product(&[b.rows, w.k, w.outputs]);
     if cpu.splits_evenly(weights[0].outputs, weights[0].columns.width) {
-        let len = weights.iter().map(|w| w.room(w.k, pairs)).sum();
-        let mut room = cpu.scratch::<E>(threads * len);
-        let room = Shared::new(&mut room);
+        let len = weights.iter().map(|w| w.scratch(w.k, pairs)).sum();
+        let mut scratch = cpu.scratch::<E>(threads * len);
+        let scratch = Shared::new(&mut scratch);
         let work = weights.iter().map(work).fold(0, usize::saturating_add);
         cpu.split_numbered(panels, 1, work, |part, panels| {
             // SAFETY: as above.
-            let room = unsafe { std::slice::from_raw_parts_mut(room.get().add(part * len), len) };
+            let scratch = unsafe { std::slice::from_raw_parts_mut(scratch.get().add(part * len), len) };
             let (weights, grads, near) = (&weights, &grads, near(part));
             // SAFETY: `check` saw the lengths, and the parts of a split are disjoint panels.
             unsafe {
-                cpu.run_raw(WeightGradPart { b, weights, grads, panels, columns: None, pairs, near, room, also })
+                cpu.run_raw(WeightGradPart { b, weights, grads, panels, columns: None, pairs, near, scratch, also })
             };
         });
         return;
     }
     for (w, grad) in weights.iter().zip(&grads) {
-        let mut room = cpu.scratch::<E>(w.room(w.k, pairs));
-        let room = Shared::new(&mut room);
+        let mut scratch = cpu.scratch::<E>(w.scratch(w.k, pairs));
+        let scratch = Shared::new(&mut scratch);
         cpu.split_numbered(w.k, 1, work(w), |part, columns| {
-            let (start, len) = (w.room(columns.start, pairs), w.room(columns.len(), pairs));
+            let (start, len) = (w.scratch(columns.start, pairs), w.scratch(columns.len(), pairs));
             // SAFETY: the parts of a split are disjoint and lie within `0..k`.
-            let room = unsafe { std::slice::from_raw_parts_mut(room.get().add(start), len) };
+            let scratch = unsafe { std::slice::from_raw_parts_mut(scratch.get().add(start), len) };
             let (weights, grads, columns) = (std::array::from_ref(w), std::array::from_ref(grad), Some(columns));
             let (panels, near) = (0..panels, near(part));
-            let part = WeightGradPart { b, weights, grads, panels, columns, pairs, near, room, also: &|_, _| {} };
+            let part = WeightGradPart { b, weights, grads, panels, columns, pairs, near, scratch, also: &|_, _| {} };
             // SAFETY: `check` saw the lengths, and the parts of a split are disjoint columns.
             unsafe { cpu.run_raw(part) };
         });
@@ -154,7 +153,7 @@ impl<E: Element> WeightGrad<'_, E> {
 
     /// What `left` needs for a block of `columns` columns.
     #[inline(always)]
-    fn room(&self, columns: usize, pairs: bool) -> usize {
+    fn scratch(&self, columns: usize, pairs: bool) -> usize {
         let rows = match self.positions {
             _ if pairs => pairs::count(BLOCK_K),
             Some(_) => BLOCK_K,
@@ -210,22 +209,22 @@ struct WeightGradPart<'a, E, const N: usize> {
     also: &'a (dyn Fn(usize, Range<usize>) + Sync),
     /// A block of a panel where such are copied, else empty; with anything in it.
     near: &'a mut [E],
-    /// As long as the weights' `room` together, with anything in it.
-    room: &'a mut [E],
+    /// As long as the weights' `scratch` together, with anything in it.
+    scratch: &'a mut [E],
 }
 
 impl<E: Element, const N: usize> RawKernel<E> for WeightGradPart<'_, E, N> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(self, s: S) {
-        let WeightGradPart { b, weights, grads, panels, columns, pairs, near, room, also } = self;
+        let WeightGradPart { b, weights, grads, panels, columns, pairs, near, scratch, also } = self;
         let columns = |w: &WeightGrad<'_, E>| columns.clone().unwrap_or(0..w.k);
         for first_row in (0..b.rows).step_by(BLOCK_K) {
             let rows = first_row..(first_row + BLOCK_K).min(b.rows);
-            let mut free = &mut *room;
+            let mut free = &mut *scratch;
             let lefts = std::array::from_fn::<_, N, _>(|i| {
-                let room = weights[i].room(columns(&weights[i]).len(), pairs);
-                let (to, rest) = std::mem::take(&mut free).split_at_mut(room);
+                let scratch = weights[i].scratch(columns(&weights[i]).len(), pairs);
+                let (to, rest) = std::mem::take(&mut free).split_at_mut(scratch);
                 free = rest;
                 weights[i].left(rows.clone(), columns(&weights[i]), pairs, to)
             });
@@ -251,7 +250,7 @@ impl<E: Element, const N: usize> RawKernel<E> for WeightGradPart<'_, E, N> {
                             unsafe {
                                 let (b, c) = (right.add(j), grad.get().add((p * w.k + col) * PANEL + j));
                                 // The output of the next tile: each block of rows reads and writes all of a gradient, which no
-                                // near cache holds.
+                                // cache of the core holds.
                                 for row in size..2 * size {
                                     let row = c.wrapping_add(row * PANEL);
                                     gemm::lines(row, vectors * S::LANES).for_each(|line| s.fetch_to_write(line));

@@ -1,9 +1,9 @@
-//! Holds the threads behind `Cpu::split`: they take the parts of one piece of work after another and sleep between.
-//! Refuses work whose parts meet each other: that is a crew's (`crew.rs`).
+//! The threads behind `Cpu::split`: they run the parts of one piece of work after another and sleep in between. Not here:
+//! parts that synchronise with each other; those are a thread team's (`team.rs`).
 //!
-//! Every part is taken once, by whoever comes first: thread i looks at part i, which it had the last time, then at the
-//! others. A thread that another program keeps from its core is therefore not waited for unless it has begun. Giving out
-//! work and taking it up allocate nothing.
+//! Every part is taken by the first thread that is free: thread i tries part i, which it had the last time, then the others.
+//! So the others do not wait for a thread that the system keeps from its core, unless it has begun a part. Giving out work
+//! and taking it allocate nothing.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -13,45 +13,45 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
-use crate::crew::{Apart, PATIENCE, cores, spin};
+use crate::team::{PATIENCE, Padded, cores, spin};
 use crate::{Error, Lock};
 
-/// Does part `i` of a piece of work.
+/// Runs part `i` of a piece of work.
 type Work = dyn Fn(usize) + Sync;
 
-/// Threads that do parts of work beside the caller's.
+/// Threads that run parts of work beside the caller.
 pub(crate) struct Workers {
-    board: Arc<Board>,
+    common: Arc<Common>,
     threads: Vec<JoinHandle<()>>,
-    /// Held by the caller whose work is under way, with the number of pieces of work so far.
+    /// Held by the caller whose work is running; the number of pieces of work so far.
     turn: Lock<usize>,
 }
 
 /// What caller and workers share.
-struct Board {
+struct Common {
     /// How long a thread spins for something: not at all where there are more threads than cores.
     patience: Duration,
     /// The number of the latest piece of work.
-    turn: Apart<AtomicUsize>,
-    /// By part but the caller's first: of which turn it is, and how far it has come.
-    parts: Vec<Apart<AtomicUsize>>,
-    /// Written by the caller before a turn's parts become free, read by whoever has taken one of them.
+    turn: Padded<AtomicUsize>,
+    /// For each part except the caller's first: its turn and its state in it.
+    parts: Vec<Padded<AtomicUsize>>,
+    /// Written by the caller before the parts of a turn become free, read by the threads that take them.
     work: UnsafeCell<Option<(*const Work, Thread)>>,
-    /// By worker, whether it sleeps; whether the caller does.
+    /// For each worker, whether it sleeps; whether the caller does.
     asleep: Vec<AtomicBool>,
     caller_sleeps: AtomicBool,
-    /// What a part panicked with, to be gone on with by the caller.
+    /// What a part panicked with; the caller resumes the panic.
     panic: Lock<Option<Box<dyn Any + Send>>>,
-    /// Workers that have begun.
+    /// Workers that have started.
     begun: AtomicUsize,
     is_over: AtomicBool,
 }
 
 // SAFETY: `work` is written while no part is taken (the caller of a turn waits until every taken part is done, and parts
-// of an earlier turn can no longer be taken), and read only between the taking of a part and its being done.
-unsafe impl Sync for Board {}
+// of an earlier turn cannot be taken any more), and read only by a thread that has taken a part which is not yet done.
+unsafe impl Sync for Common {}
 // SAFETY: the pointer in `work` is followed only while the caller of `run` is in it; what it points to is `Sync`.
-unsafe impl Send for Board {}
+unsafe impl Send for Common {}
 
 /// States of a part in a turn.
 const fn free(turn: usize) -> usize {
@@ -67,10 +67,10 @@ const fn done(turn: usize) -> usize {
 impl Workers {
     /// `count` threads. Errors: the system gives no more.
     pub fn new(count: usize) -> Result<Workers, Error> {
-        let board = Arc::new(Board {
+        let common = Arc::new(Common {
             patience: if count < cores() { PATIENCE } else { Duration::ZERO },
-            turn: Apart(0.into()),
-            parts: (0..count).map(|_| Apart(0.into())).collect(),
+            turn: Padded(0.into()),
+            parts: (0..count).map(|_| Padded(0.into())).collect(),
             work: UnsafeCell::new(None),
             asleep: (0..count).map(|_| false.into()).collect(),
             caller_sleeps: false.into(),
@@ -78,44 +78,44 @@ impl Workers {
             begun: 0.into(),
             is_over: false.into(),
         });
-        let mut workers = Workers { board, threads: Vec::new(), turn: Lock::new(0) };
+        let mut workers = Workers { common, threads: Vec::new(), turn: Lock::new(0) };
         for index in 0..count {
-            let board = workers.board.clone();
-            let thread = thread::Builder::new().name(format!("elman-{}", index + 1)).spawn(move || board.serve(index));
+            let common = workers.common.clone();
+            let thread = thread::Builder::new().name(format!("elman-{}", index + 1)).spawn(move || common.serve(index));
             let expected = |e: std::io::Error| Error::Threads { got: count + 1, expected: e.to_string() };
             workers.threads.push(thread.map_err(expected)?);
         }
-        // A thread allocates where it begins: not within somebody's work.
-        while workers.board.begun.load(Ordering::SeqCst) < count {
+        // A thread allocates when it starts. That must not happen within a piece of work.
+        while workers.common.begun.load(Ordering::SeqCst) < count {
             thread::yield_now();
         }
         Ok(workers)
     }
 
-    /// Runs `work` for every part of `0..parts`, one more than there are threads at most, and returns once all are done.
-    /// The caller does all of them, one after the other, where the threads are at somebody else's work: another
-    /// caller's, or that of which this is a part.
+    /// Runs `work` for every part of `0..parts` and returns when all are done; `parts` is at most one more than the number of
+    /// threads. If the threads are busy with the work of another caller, or with work of which this is a part, the caller
+    /// runs all parts itself.
     pub fn run(&self, parts: usize, work: &(dyn Fn(usize) + Sync)) {
         let Some(mut turn) = self.turn.try_lock() else { return (0..parts).for_each(work) };
         *turn += 1;
-        let (board, turn) = (&*self.board, *turn);
-        let others = &board.parts[..parts - 1];
-        // SAFETY: no part is taken, see `Board`. Only the lifetime changes: `Close` below waits for every taken part.
+        let (common, turn) = (&*self.common, *turn);
+        let others = &common.parts[..parts - 1];
+        // SAFETY: no part is taken, see `Common`. Only the lifetime changes: `Close` below waits for every taken part.
         unsafe {
             let work = std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const Work>(work);
-            *board.work.get() = Some((work, thread::current()));
+            *common.work.get() = Some((work, thread::current()));
         }
-        for Apart(part) in others {
+        for Padded(part) in others {
             part.store(free(turn), Ordering::Release);
         }
-        // Sequentially consistent, against the worker that looks at `turn` once more after saying that it sleeps.
-        board.turn.0.store(turn, Ordering::SeqCst);
-        for (thread, asleep) in self.threads.iter().zip(&board.asleep).take(others.len()) {
+        // Sequentially consistent, because a worker reads `turn` once more after it has stored that it sleeps.
+        common.turn.0.store(turn, Ordering::SeqCst);
+        for (thread, asleep) in self.threads.iter().zip(&common.asleep).take(others.len()) {
             if asleep.load(Ordering::SeqCst) {
                 thread.thread().unpark();
             }
         }
-        let close = Close { board, others, turn };
+        let close = Close { common, others, turn };
         work(0);
         for (i, part) in others.iter().enumerate() {
             if take(part, turn) {
@@ -125,20 +125,20 @@ impl Workers {
             }
         }
         drop(close);
-        if let Some(panic) = board.panic.lock().take() {
+        if let Some(panic) = common.panic.lock().take() {
             resume_unwind(panic);
         }
     }
 }
 
-/// Takes a part of a turn, if nobody has.
-fn take(Apart(part): &Apart<AtomicUsize>, turn: usize) -> bool {
+/// Takes a part of a turn, if it is free.
+fn take(Padded(part): &Padded<AtomicUsize>, turn: usize) -> bool {
     part.compare_exchange(free(turn), taken(turn), Ordering::SeqCst, Ordering::Relaxed).is_ok()
 }
 
-/// Says that a part that the caller took is done, also where it panics.
+/// Marks a part that the caller took as done, also if it panics.
 struct End<'a> {
-    part: &'a Apart<AtomicUsize>,
+    part: &'a Padded<AtomicUsize>,
     turn: usize,
 }
 
@@ -148,11 +148,10 @@ impl Drop for End<'_> {
     }
 }
 
-/// Ends a turn, also where the caller's own part panics: what nobody has taken is nobody's any more, what somebody has is
-/// waited for.
+/// Ends a turn, also if the caller's own part panics: closes the parts that are free, and waits for those that are taken.
 struct Close<'a> {
-    board: &'a Board,
-    others: &'a [Apart<AtomicUsize>],
+    common: &'a Common,
+    others: &'a [Padded<AtomicUsize>],
     turn: usize,
 }
 
@@ -164,19 +163,19 @@ impl Drop for Close<'_> {
             }
         }
         let all_done = || self.others.iter().all(|part| part.0.load(Ordering::SeqCst) == done(self.turn));
-        if spin(self.board.patience, all_done) {
+        if spin(self.common.patience, all_done) {
             return;
         }
-        self.board.caller_sleeps.store(true, Ordering::SeqCst);
+        self.common.caller_sleeps.store(true, Ordering::SeqCst);
         while !all_done() {
             thread::park();
         }
-        self.board.caller_sleeps.store(false, Ordering::SeqCst);
+        self.common.caller_sleeps.store(false, Ordering::SeqCst);
     }
 }
 
-impl Board {
-    /// A worker's life.
+impl Common {
+    /// What a worker runs until the end.
     fn serve(&self, index: usize) {
         let mut seen = 0;
         self.begun.fetch_add(1, Ordering::SeqCst);
@@ -194,12 +193,12 @@ impl Board {
         }
     }
 
-    /// Does a part.
+    /// Runs a part.
     ///
     /// # Safety
     /// This thread has taken the part.
     unsafe fn do_part(&self, number: usize, turn: usize) {
-        // SAFETY: the part is taken and not done: nobody writes `work`, and what it points to is alive.
+        // SAFETY: the part is taken and not done: no thread writes `work`, and what it points to is alive.
         let (work, caller) = unsafe { (*self.work.get()).as_ref().map(|(work, caller)| (&**work, caller.clone())) }
             .expect("a turn has work");
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(number + 1))) {
@@ -211,7 +210,7 @@ impl Board {
         }
     }
 
-    /// Spins until there is a turn after `seen`, then sleeps until there is; which.
+    /// Waits for a turn after `seen`: spins first, then sleeps. Returns the turn.
     fn wait_beyond(&self, seen: usize, asleep: &AtomicBool) -> usize {
         let turn = || self.turn.0.load(Ordering::SeqCst);
         if !spin(self.patience, || turn() != seen) {
@@ -227,8 +226,8 @@ impl Board {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.board.is_over.store(true, Ordering::SeqCst);
-        self.board.turn.0.fetch_add(1, Ordering::SeqCst);
+        self.common.is_over.store(true, Ordering::SeqCst);
+        self.common.turn.0.fetch_add(1, Ordering::SeqCst);
         for thread in self.threads.drain(..) {
             thread.thread().unpark();
             let _ = thread.join();

@@ -118,7 +118,7 @@ fn what_is_tiny_before_it_is_rounded_is_flushed() {
         let above = f32::dot(word(-a * sign, odd), word(b, odd), f32::MIN_POSITIVE * sign);
         assert_eq!(above, f32::MIN_POSITIVE * sign, "{odd} {sign}");
     }
-    // Through the doors, where this machine may have the instruction.
+    // Through the public functions, for which this machine may have the instruction.
     let d = linear::Dims { rows: 1, inputs: 2, outputs: 1 };
     for (x, w) in [([a, 0.0], [b, 0.0]), ([0.0, a], [0.0, b])] {
         for cpu in cpus() {
@@ -132,8 +132,8 @@ fn tolerance(d: &Dims) -> f64 {
     (d.seq_len + 2) as f64 / 256.0
 }
 
-fn everywhere(d: Dims, with_tokens: bool, present: Option<Vec<bool>>) {
-    let case = Case::<f32>::new(d, with_tokens, present);
+fn everywhere(d: Dims, with_tokens: bool, mask: Option<Vec<bool>>) {
+    let case = Case::<f32>::new(d, with_tokens, mask);
     let cpus = cpus();
     let first = case.fused(&cpus[0]);
     // A pre-activation near 0 may fall on the other side of relu's kink, with another gradient altogether.

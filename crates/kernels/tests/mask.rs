@@ -1,5 +1,5 @@
-//! What a mask promises, to the bit: absences change nothing, more of them change nothing, a row is what it is alone; and
-//! to rounding: the gradient of a batch is the sum of its rows'. Values stand against the reference in `agree.rs`.
+//! What a mask guarantees, to the bit: masked positions change nothing, more of them change nothing, a row is what it is
+//! alone; and to rounding: the gradient of a batch is the sum of its rows'. `agree.rs` compares values with the reference.
 
 mod case;
 mod rows;
@@ -37,7 +37,7 @@ fn lengths(d: &Dims) -> Vec<bool> {
     (0..d.seq_len * d.batch).map(|i| is_read(i / d.batch, i % d.batch)).collect()
 }
 
-/// The same problem with `front` and `back` absent steps around it.
+/// The same problem with `front` and `back` masked steps around it.
 fn with_padding<E: Element>(case: &Case<E>, front: usize, back: usize) -> Case<E> {
     let around = |x: &[E], width: usize, tag: u64| {
         let row = case.d.batch * width;
@@ -45,12 +45,12 @@ fn with_padding<E: Element>(case: &Case<E>, front: usize, back: usize) -> Case<E
     };
     let d = Dims { seq_len: front + case.d.seq_len + back, ..case.d };
     let no = |steps: usize| vec![false; steps * case.d.batch];
-    let present = [no(front), case.present.clone().unwrap(), no(back)].concat();
+    let mask = [no(front), case.mask.clone().unwrap(), no(back)].concat();
     let mut padded = Case {
         d,
         x: around(&case.x, d.input_size, 21),
         tokens: case.tokens.as_ref().map(|t| [vec![0; no(front).len()], t.clone(), vec![0; no(back).len()]].concat()),
-        present: Some(present),
+        mask: Some(mask),
         grad_y: around(&case.grad_y, d.hidden_size, 23),
         before: Grads { x: around(&case.before.x, d.input_size, 25), ..case.before.clone() },
         ..case.clone()
@@ -58,8 +58,8 @@ fn with_padding<E: Element>(case: &Case<E>, front: usize, back: usize) -> Case<E
     if padded.tokens.is_some() {
         padded.before.x.clear();
     }
-    padded.spoil_absent();
-    padded.silence_absent();
+    padded.spoil_masked();
+    padded.silence_masked();
     padded
 }
 
@@ -72,7 +72,7 @@ fn more_padding<E: Element>(cpu: &Cpu, d: Dims, with_tokens: bool, all_zero: boo
             gradient.fill(-E::ZERO);
         }
     }
-    case.silence_absent();
+    case.silence_masked();
     let want = bits(&case.fused(cpu));
     for (front, back) in [(1, 0), (0, 1), (3, 2)] {
         let padded = with_padding(&case, front, back);
@@ -87,13 +87,13 @@ fn more_padding<E: Element>(cpu: &Cpu, d: Dims, with_tokens: bool, all_zero: boo
                 }
                 _ => (&got[..], vec![]),
             };
-            assert!(inner == want, "{front} absent steps before and {back} after changed {name} of {d:?} {cpu:?}");
+            assert!(inner == want, "{front} masked steps before and {back} after changed {name} of {d:?} {cpu:?}");
             if *name == "d_x" {
                 let x = &padded.before.x;
                 let (first, last) = x.split_at(front * d.batch * width);
                 let before: Vec<E> = [first, &last[want.len()..]].concat();
                 let before: Vec<u64> = before.iter().map(|x| x.to_f64().to_bits()).collect();
-                assert!(around == before, "an absent x has a gradient");
+                assert!(around == before, "a masked x has a gradient");
             }
         }
     }
@@ -136,18 +136,18 @@ fn where_nothing_is_read_nothing_changes_not_even_a_zero_s_sign() {
 }
 
 #[test]
-fn a_mask_without_absences_is_none() {
+fn a_mask_that_reads_everything_is_none() {
     everywhere(|cpu, d| {
         let (mut masked, plain) = (Case::<f32>::new(d, false, None), Case::<f32>::new(d, false, None));
-        masked.present = Some(vec![true; d.seq_len * d.batch]);
+        masked.mask = Some(vec![true; d.seq_len * d.batch]);
         assert!(bits(&masked.fused(cpu)) == bits(&plain.fused(cpu)), "{d:?} {cpu:?}");
     });
 }
 
 /// Row `b` alone: the positions that are read, one after another, without a mask.
 fn alone<E: Element>(case: &Case<E>, b: usize) -> (Case<E>, Vec<usize>) {
-    let (batch, present) = (case.d.batch, case.present.as_ref().unwrap());
-    let positions: Vec<usize> = (b..present.len()).step_by(batch).filter(|&position| present[position]).collect();
+    let (batch, mask) = (case.d.batch, case.mask.as_ref().unwrap());
+    let positions: Vec<usize> = (b..mask.len()).step_by(batch).filter(|&position| mask[position]).collect();
     let rows = |x: &[E], width: usize, rows: &[usize]| -> Vec<E> {
         rows.iter().flat_map(|r| x[r * width..][..width].to_vec()).collect()
     };
@@ -163,7 +163,7 @@ fn alone<E: Element>(case: &Case<E>, b: usize) -> (Case<E>, Vec<usize>) {
     let row = Case {
         d,
         x: rows(&case.x, i, &positions),
-        present: None,
+        mask: None,
         h0: rows(&case.h0, h, &[b]),
         c0: rows(&case.c0, h, &of_states),
         grad_y: rows(&case.grad_y, h, &positions),
@@ -177,7 +177,7 @@ fn alone<E: Element>(case: &Case<E>, b: usize) -> (Case<E>, Vec<usize>) {
 fn a_row_is_what_it_is_alone_and_gradients_are_sums_over_rows() {
     everywhere(|cpu, d| {
         let mut case = Case::<f64>::new(d, false, Some(lengths(&d)));
-        case.silence_absent();
+        case.silence_masked();
         let together = case.fused(cpu);
         let weights = &case.before.weights;
         let mut sums = [&weights.weight_ih, &weights.weight_hh, &weights.bias_ih, &weights.bias_hh].map(Vec::clone);

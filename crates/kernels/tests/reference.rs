@@ -11,7 +11,7 @@ use rows::{cell_states, noise};
 struct Problem {
     seq_len: usize,
     batch: usize,
-    present: Option<Vec<bool>>,
+    mask: Option<Vec<bool>>,
     cell: Layer<f64>,
     x: Vec<f64>,
     h0: Vec<f64>,
@@ -36,13 +36,13 @@ impl Problem {
         let x = noise(seq_len * batch * input_size, 5);
         let (h0, c0) = (noise(state, 6), cell_states(kind, state, 7));
         let (d_y, d_cell) = (noise(seq_len * state, 8), noise(c0.len(), 9));
-        let present = masked.then(|| (0..seq_len * batch).map(|i| i % 3 != 1).collect());
-        Problem { seq_len, batch, present, cell, x, h0, c0, d_y, d_cell }
+        let mask = masked.then(|| (0..seq_len * batch).map(|i| i % 3 != 1).collect());
+        Problem { seq_len, batch, mask, cell, x, h0, c0, d_y, d_cell }
     }
 
     fn inputs(&self) -> Inputs<'_, f64> {
         let Problem { seq_len, batch, x, h0, c0, .. } = self;
-        Inputs { seq_len: *seq_len, batch: *batch, x, present: self.present.as_deref(), h0, c0 }
+        Inputs { seq_len: *seq_len, batch: *batch, x, mask: self.mask.as_deref(), h0, c0 }
     }
 
     /// A weighted sum of every h and of the last states beside it.
@@ -64,7 +64,7 @@ fn a_gru_that_resets_before_the_product_is_cho_s() {
     cell.bias_hh = vec![-0.5, 0.6, 0.25];
     let (x, h) = (0.8, -0.6);
     let run = |cell: &Layer<f64>| {
-        let inputs = Inputs { seq_len: 1, batch: 1, x: &[x], present: None, h0: &[h], c0: &[] };
+        let inputs = Inputs { seq_len: 1, batch: 1, x: &[x], mask: None, h0: &[h], c0: &[] };
         cell.forward(&inputs).hidden[0]
     };
     let (r, z) = (sigmoid(0.3 * x + 0.1 - 0.4 * h - 0.5), sigmoid(-0.7 * x + 0.2 + 0.9 * h + 0.6));
@@ -77,10 +77,10 @@ fn a_gru_that_resets_before_the_product_is_cho_s() {
 }
 
 #[test]
-fn a_row_of_absences_ends_where_it_began() {
+fn a_masked_row_ends_where_it_began() {
     let problem = Problem::new(Cell::Lstm, false, false, [3, 2, 1, 2]);
-    let present = [true, false, true, false, true, false];
-    let run = problem.cell.forward(&Inputs { present: Some(&present), ..problem.inputs() });
+    let mask = [true, false, true, false, true, false];
+    let run = problem.cell.forward(&Inputs { mask: Some(&mask), ..problem.inputs() });
     assert_eq!((&run.hidden[2..], &run.cell[2..]), (&problem.h0[2..], &problem.c0[2..]));
     assert_eq!(run.y[2..4], problem.h0[2..]);
     let alone = problem.cell.forward(&problem.inputs());

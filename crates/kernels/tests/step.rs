@@ -126,7 +126,7 @@ impl<E: Element> Packed<E> {
                 cpu,
                 &d,
                 &weights(w),
-                Inputs { x: input, present: None },
+                Inputs { x: input, mask: None },
                 &mut gates,
                 &mut hidden,
                 &mut cell,
@@ -224,7 +224,7 @@ fn a_step_has_the_bits_of_the_whole_sequence() {
     }
 }
 
-/// Left to itself, a crew goes over from working together to its caller alone and back: some steps are of either. There are
+/// Left to itself, a team goes over from working together to its caller alone and back: some steps are of either. There are
 /// too many of them for Miri.
 #[test]
 #[cfg(not(miri))]
@@ -232,15 +232,15 @@ fn bits_do_not_tell_who_took_a_step() {
     let packed = Plain::<f32>::new(Cell::Lstm, 70, 0, &[100, 100]).packed();
     let machine = |threads| Cpu::with_backend(Backend::detect(), threads).unwrap();
     let stepper = |threads| packed.with(|n| Stepper::new(&machine(threads), n)).unwrap();
-    let (mut one, mut crew) = (stepper(1), stepper(2));
+    let (mut one, mut team) = (stepper(1), stepper(2));
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    assert_eq!((one.threads(), crew.threads(), stepper(64).threads() <= cores), (1, 2.min(cores), true));
-    let mut states = [one.zero_state(), crew.zero_state()];
+    assert_eq!((one.threads(), team.threads(), stepper(64).threads() <= cores), (1, 2.min(cores), true));
+    let mut states = [one.zero_state(), team.zero_state()];
     let mut logits = [vec![0.0; pad(70)], vec![0.0; pad(70)]];
     for i in 0..20_000 {
         let token = i % 70 * (i % 70) % 70;
         one.step(token, &mut states[0], &mut logits[0]).unwrap();
-        crew.step(token, &mut states[1], &mut logits[1]).unwrap();
+        team.step(token, &mut states[1], &mut logits[1]).unwrap();
         assert!(logits[0] == logits[1], "step {i}");
     }
 }

@@ -1,11 +1,11 @@
-//! Holds the table of where a training step's time goes: the parts of the kernels' ledger, each beside what its products
+//! Holds the table of where a training step's time goes: the parts that the kernels' profiler times, each beside what its products
 //! would take at the peak. Refuses sampling, which is one part.
 
 use std::time::{Duration, Instant};
 
 use elman::Cpu;
 use elman_bench::{Row, Runner};
-use elman_kernels::Ledger;
+use elman_kernels::Profiler;
 use serde::Serialize;
 
 use super::{BURST, median, moment};
@@ -40,13 +40,13 @@ impl Part {
 
 /// Times the parts of a row that trains, the largest loss first; what is between them comes last.
 pub fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Vec<Part>> {
-    let cpu = cpu.clone().with_ledger();
-    let Some(ledger) = cpu.ledger() else { unreachable!("a processor with a ledger") };
+    let cpu = cpu.clone().with_profiler();
+    let Some(profiler) = cpu.profiler() else { unreachable!("a processor with a profiler") };
     let (mut runner, _) = Runner::new(row, &cpu)?;
     let (begin, mut peaks) = (Instant::now(), vec![moment(&cpu)]);
     let (mut steps, mut all) = (0, 0.0);
-    let timed = Ledger::default();
-    ledger.take();
+    let timed = Profiler::default();
+    profiler.take();
     while steps == 0 || begin.elapsed() < time {
         let burst = Instant::now();
         while burst.elapsed() < BURST {
@@ -54,11 +54,11 @@ pub fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Vec<Part>
             steps += 1;
         }
         all += burst.elapsed().as_secs_f64();
-        ledger.take().into_iter().for_each(|(name, time)| timed.add(name, time));
+        profiler.take().into_iter().for_each(|(name, time)| timed.add(name, time));
         peaks.push(moment(&cpu));
         // What the moment took out of the caches.
         runner.step()?;
-        ledger.take();
+        profiler.take();
     }
     let (peak, each) = (median(peaks), 1.0 / f64::from(steps));
     let flops = row.flops_by_part();

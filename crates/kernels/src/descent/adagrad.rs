@@ -1,4 +1,4 @@
-//! Holds Adagrad: v += g²; w -= lr g / (sqrt(v) + eps). Refuses a decay of its rate.
+//! Adagrad: v += g²; w -= lr g / (sqrt(v) + eps). Not here: a decay of its rate.
 
 use super::{Formula, Part, Step};
 use crate::Element;

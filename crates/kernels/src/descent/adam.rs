@@ -1,5 +1,5 @@
-//! Holds Adam: m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g²;
-//! w -= lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps). Refuses AMSGrad.
+//! Adam: m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g²;
+//! w -= lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps). Not here: AMSGrad.
 //! Source: Kingma and Ba 2015, algorithm 1; the bias corrections are applied as PyTorch does, to the rate and to the root.
 
 use super::{Formula, Part, Step};

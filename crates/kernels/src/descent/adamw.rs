@@ -1,4 +1,4 @@
-//! Holds AdamW: w -= lr weight_decay w, then Adam along the gradient alone. Refuses weight decay in the gradient.
+//! AdamW: w -= lr weight_decay w, then Adam along the gradient alone. Not here: weight decay in the gradient.
 //! Source: Loshchilov and Hutter 2019, algorithm 2.
 
 use super::adam::{Adam, change};

@@ -1,9 +1,9 @@
-//! Holds the step of every optimizer over flat memory, one pass each: value, gradient and moments are read and written
-//! once. The formulas stand in a file each; a further one is a file and a line in `optimizers!`. Refuses schedules and
-//! norms: it is told the rate and the clipping factor.
+//! The step of every optimizer over flat memory, in one pass: value, gradient and moments are read and written once. Each
+//! formula is in a file; another one is a file and a line in `optimizers!`. Not here: schedules and norms; the rate and the
+//! clipping factor are arguments.
 //!
-//! Every operation is exact lane by lane and no sum runs across lanes, so the compiler may vectorise the loops as it
-//! likes: neither vector width nor threads change a bit. Source of the formulas: PyTorch's `torch.optim`.
+//! Every operation is exact lane by lane and no sum runs across lanes, so neither vector width nor threads change a bit.
+//! Source of the formulas: PyTorch's `torch.optim`.
 
 mod adagrad;
 mod adam;
@@ -14,7 +14,7 @@ mod rmsprop;
 mod sgd;
 
 use crate::cpu::{Shared, saturating_product};
-use crate::doors::doors;
+use crate::entry_points::entry_points;
 use crate::error::check_len;
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, Error};
@@ -126,7 +126,7 @@ impl Step {
     }
 }
 
-doors! {
+entry_points! {
     /// Moves `values` by one step and updates the moments, as many as [`OptimizerKind::moments`] names, zero before the
     /// first step. All slices have one length. Errors: lengths or a number of moments that differ.
     pub fn descend(

@@ -1,4 +1,4 @@
-//! Holds gradient descent with a velocity: m = momentum m + g; w -= lr m. Refuses damping.
+//! Gradient descent with a velocity: m = momentum m + g; w -= lr m. Not here: damping.
 
 use super::{Formula, Part, Step};
 use crate::Element;

@@ -1,4 +1,4 @@
-//! Holds gradient descent with a velocity that looks ahead: m = momentum m + g; w -= lr (g + momentum m). Refuses damping.
+//! Gradient descent with a velocity that looks ahead: m = momentum m + g; w -= lr (g + momentum m). Not here: damping.
 
 use super::{Formula, Part, Step};
 use crate::Element;

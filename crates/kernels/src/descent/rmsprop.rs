@@ -1,4 +1,4 @@
-//! Holds RMSProp: v = alpha v + (1 - alpha) g²; w -= lr g / (sqrt(v) + eps). Refuses centring and momentum.
+//! RMSProp: v = alpha v + (1 - alpha) g²; w -= lr g / (sqrt(v) + eps). Not here: centring and momentum.
 
 use super::{Formula, Part, Step};
 use crate::Element;

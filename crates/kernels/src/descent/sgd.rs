@@ -1,4 +1,4 @@
-//! Holds plain gradient descent: w -= lr g. Refuses a memory.
+//! Plain gradient descent: w -= lr g. Not here: a memory.
 
 use super::{Formula, Part, Step};
 use crate::Element;

@@ -1,4 +1,4 @@
-//! Holds the product of a bfloat16 weight with a vector, and the rounding. Refuses bfloat16 vectors: those stay f32.
+//! The product of a bfloat16 weight with a vector, and the rounding. Not here: bfloat16 vectors: those stay f32.
 
 use std::ops::Range;
 

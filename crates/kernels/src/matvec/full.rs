@@ -1,4 +1,4 @@
-//! Holds the product of a full weight with a vector. Refuses narrower ones.
+//! The product of a full weight with a vector. Not here: narrower ones.
 
 use std::ops::Range;
 

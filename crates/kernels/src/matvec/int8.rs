@@ -1,4 +1,4 @@
-//! Holds the product of a weight of 8-bit integers with a vector made integers. Refuses sums that could overflow.
+//! The product of a weight of 8-bit integers with a vector made integers. Not here: sums that could overflow.
 
 use std::ops::Range;
 

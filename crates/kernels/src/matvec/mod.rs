@@ -1,12 +1,12 @@
-//! Holds the product of a weight with one vector, in three forms of the weight: full, bfloat16, and 8-bit integers. All
-//! weights of a step come by once, so it runs at the speed of memory: a panel's columns lie together, in order, and
-//! nothing that is padding is read but the last panel's. Refuses batches (`gemm`) and activations (`step.rs`).
+//! The product of a weight with one vector, for full, bfloat16 and 8-bit integer weights. It reads every weight once a step,
+//! so it runs at the speed of memory: the columns of a panel lie together, in order, without padding but the last panel's.
+//! Not here: batches (`gemm`) and activations (`recurrent/step.rs`).
 //!
-//! Full and bfloat16: every output is one chain of fused multiply-adds in rising k, as in `gemm`, so that full weights
-//! give the bits of a whole sequence's forward, and bfloat16 ones those of full weights rounded to bfloat16.
+//! Full and bfloat16: every output is one chain of fused multiply-adds in rising k, as in `gemm`. So full weights give the
+//! bits of a whole sequence's forward, and bfloat16 weights those of full weights rounded to bfloat16.
 //!
-//! Integers: weight n, k is `scale[n] q[n][k]` with q of -127 to 127. The vector becomes `scale_x x[k]`, the integers x
-//! as large as the sum allows, 32,639 at most. The sum of the `q x` is exact, so its order is free.
+//! Integers: weight n, k is `scale[n] q[n][k]` with q of -127 to 127. The vector becomes `scale_x x[k]` with integers x as
+//! large as the sum allows, 32,639 at most. The sum of the `q x` is exact, so its order is free.
 
 mod bf16;
 mod full;
@@ -45,7 +45,7 @@ pub type BoxedProduct<E> = Box<dyn Product<E>>;
 /// What makes one.
 pub type Maker<E> = fn(&Source<'_, E>) -> BoxedProduct<E>;
 
-/// What makes a weight of f32 a narrow one; None where it is to stay full.
+/// The function that makes a narrow weight of an f32 one; `None` for full precision.
 pub(crate) fn narrow(precision: Precision) -> Option<Maker<f32>> {
     match precision {
         Precision::Full => None,

@@ -1,24 +1,24 @@
-//! Holds the walk of a recurrent layer from the last step to the first. Its mirror is `forward.rs`; the products after
-//! it are in `products.rs`. Refuses equations.
+//! The time steps of a recurrent layer back, from the last to the first. `forward.rs` mirrors it; the products after it are
+//! in `products.rs`. Not here: equations.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::walk::{Share, walk};
-use super::{Dims, Equations, Inner, Present, Sequence, Step, gate_pairs, gate_rows};
+use super::{Dims, Equations, Inner, Mask, Sequence, Step, gate_pairs, gate_rows};
 use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, Init, Left, Right};
 use crate::layout::PANEL;
 use crate::simd::{RawKernel, Simd};
 use crate::{Cpu, Element, pad, pairs};
 
-/// All steps back, with lengths checked: `gates` becomes the gradient by the pre-activations. The rows of absent
-/// positions are left with anything in them.
+/// All steps back, with lengths checked: `gates` becomes the gradient by the pre-activations. The rows of masked
+/// positions then hold any contents.
 pub(super) fn steps<E: Element, Q: Equations>(
     cpu: &Cpu,
     d: &Dims,
     weight_hh: &[E],
-    present: Present<'_>,
+    mask: Mask<'_>,
     run: &mut Sequence<'_, E>,
 ) {
     let transposed = |columns: Columns| {
@@ -41,17 +41,17 @@ pub(super) fn steps<E: Element, Q: Equations>(
     let (hidden, cell) = (run.hidden, run.cell);
     let (gates, grad_operand) = (Shared::new(run.gates), Shared::new(&mut grad_operand));
     let (grad_hidden, grad_cell) = (Shared::new(run.grad_hidden), Shared::new(run.grad_cell));
-    if present.is_mask() {
+    if mask.is_mask() {
         let work = d.hidden_factors();
         // SAFETY: `backward` checked the length, and the parts of a split are disjoint rows.
-        cpu.split(d.batch, 1, saturating_product(&work), |rows| unsafe { carry_over(d, rows, present, grad_hidden) });
+        cpu.split(d.batch, 1, saturating_product(&work), |rows| unsafe { carry_over(d, rows, mask, grad_hidden) });
     }
     // One turn more than steps: a turn begins with the product of the step before.
     walk::<Q>(cpu, d, d.seq_len + 1, |share| {
         let part = BackwardPart {
             d,
             share,
-            present,
+            mask,
             weight_hh_t: weight_pairs.as_deref().unwrap_or(&weight_hh_t),
             gate_pairs: gate_pairs.map(Shared::get),
             inner_t: &inner_t,
@@ -68,17 +68,17 @@ pub(super) fn steps<E: Element, Q: Equations>(
     });
 }
 
-/// The h before a step that reads nothing is the h after it: what comes from above for the one is added to what comes
-/// for the other, so that the sum of a gradient starts from the whole, as it does where the step is not there. Adding
-/// to 0 would turn -0 into 0, and more padding change a bit.
+/// The h before a masked step is the h after it. So the gradients from above by the two are added first, and the sum of a
+/// gradient starts from the same number as without the step. Where one is 0 the other is copied: adding would turn -0 into 0,
+/// and more padding would change a bit.
 ///
 /// # Safety
 /// `grad_hidden` is `[T+1, B, pad(H)]`, of which `rows` of the batch are this call's alone.
-unsafe fn carry_over<E: Element>(d: &Dims, rows: Range<usize>, present: Present<'_>, grad_hidden: Shared<E>) {
+unsafe fn carry_over<E: Element>(d: &Dims, rows: Range<usize>, mask: Mask<'_>, grad_hidden: Shared<E>) {
     let width = pad(d.hidden_size);
     for t in (0..d.seq_len).map(|step| d.time(step)) {
         let (before, after) = d.slots(t);
-        for r in rows.clone().filter(|r| !present.at(t * d.batch + r)) {
+        for r in rows.clone().filter(|r| !mask.at(t * d.batch + r)) {
             // SAFETY: the caller's promise; the slots differ.
             let row = |slot: usize| unsafe {
                 std::slice::from_raw_parts_mut(grad_hidden.get().add((slot * d.batch + r) * width), width)
@@ -95,7 +95,7 @@ unsafe fn carry_over<E: Element>(d: &Dims, rows: Range<usize>, present: Present<
 struct BackwardPart<'a, E, Q> {
     d: &'a Dims,
     share: Share,
-    present: Present<'a>,
+    mask: Mask<'a>,
     /// Of pairs where there are `gate_pairs`, `[2][P][B][32]` for those of two steps' `gates`, by turns.
     weight_hh_t: &'a [E],
     gate_pairs: Option<*mut E>,
@@ -169,7 +169,7 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
     /// This part's rows that read input `t`.
     #[inline(always)]
     fn rows_that_read(&self, t: usize) -> impl Iterator<Item = usize> {
-        self.share.rows.clone().filter(move |r| self.present.at(t * self.d.batch + r))
+        self.share.rows.clone().filter(move |r| self.mask.at(t * self.d.batch + r))
     }
 
     /// The equations of a turn: its gates become the gradient by the pre-activations.
@@ -185,7 +185,7 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
             for block in self.share.blocks.clone() {
                 for r in self.rows_that_read(t) {
                     let step = self.step(t, block, r);
-                    // What the product adds to.
+                    // The product adds to it.
                     let lines = gemm::lines(step.grad_before.cast_const(), step.units);
                     lines.for_each(|line| s.fetch_to_write(line));
                     Q::backward(s, step);
@@ -194,7 +194,7 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
             if let Some(Inner { product, .. }) = Q::INNER {
                 // d_operand = d_a W
                 let (a, to) = (gate_rows(d, now, product), self.grad_operand);
-                self.product(s, t, a, self.inner_t, to, Init::Zero, |_| {});
+                self.product(s, t, a, self.inner_t, to, Init::Zero, &mut |_| {});
                 for block in 0..d.blocks() {
                     for r in self.rows_that_read(t) {
                         let to = to.add(r * pad(d.hidden_size) + block * Q::UNITS);
@@ -230,32 +230,32 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
                     None => gate_rows(d, self.gates.wrapping_add(t * d.batch * PANEL), columns),
                     Some(pairs) => gate_pairs(d, pairs, d.batch, columns),
                 };
-                let beside = self.fetch_beside(s, t, self.time((turn + 1).min(d.seq_len - 1)), a.depth());
+                let mut beside = self.fetch_beside(s, t, self.time((turn + 1).min(d.seq_len - 1)), a.depth());
                 let to = self.grad_hidden.add(before * d.state_len());
-                self.product(s, t, a, self.weight_hh_t, to, Init::Keep, beside);
+                self.product(s, t, a, self.weight_hh_t, to, Init::Keep, &mut beside);
             }
-            // Nothing was read: what came for the h after is all there is for the h before.
-            for r in self.share.rows.clone().filter(|r| !self.present.at(t * d.batch + r)) {
+            // Masked: the gradient by the h after is that by the h before.
+            for r in self.share.rows.clone().filter(|r| !self.mask.at(t * d.batch + r)) {
                 let row = |slot: usize| self.grad_hidden.add((slot * d.batch + r) * pad(d.hidden_size) + columns.start);
                 std::ptr::copy_nonoverlapping(row(after).cast_const(), row(before), columns.len());
             }
         }
     }
 
-    /// Where the pairs of a turn's gates stand, where the product reads such.
+    /// The pairs of a turn's gates, if the product reads pairs.
     #[inline(always)]
     fn pairs_of(&self, turn: usize) -> Option<*mut E> {
         let len = self.d.panels() * self.d.batch * PANEL / 2;
         self.gate_pairs.map(|pairs| pairs.wrapping_add(turn % 2 * len))
     }
 
-    /// What the product of step `t`, over `depth`, calls before its tiles: fetches what this part reads at step `t_next`, in
-    /// the measure in which the product is done.
+    /// What the product of step `t`, over `depth`, calls before its tiles: prefetches what this part reads at step `t_next`, in
+    /// proportion to the progress of the product.
     #[inline(always)]
     fn fetch_beside<S: Simd<E>>(&self, s: S, t: usize, t_next: usize, depth: usize) -> impl FnMut(usize) {
         let blocks = self.share.blocks.clone();
         let work = self.rows_that_read(t).count() * depth * self.share.columns::<Q>(self.d).len();
-        // Multiply-adds to each place that is fetched.
+        // Multiply-adds for each place that is prefetched.
         let each = work.div_ceil((blocks.len() * self.rows_that_read(t_next).count()).max(1)).max(1);
         let mut steps = blocks.flat_map(move |block| self.rows_that_read(t_next).map(move |r| (block, r)));
         let (mut done, mut fetched) = (0, 0);
@@ -288,11 +288,11 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
         weight: &[E],
         to: *mut E,
         init: Init<E>,
-        mut beside: impl FnMut(usize),
+        beside: &mut dyn FnMut(usize),
     ) {
         let (width, columns) = (pad(self.d.hidden_size), self.share.columns::<Q>(self.d));
-        for rows in self.present.runs(t * self.d.batch, self.share.rows.clone()) {
-            // The rest of the panel in which they begin, then whole ones.
+        for rows in self.mask.runs(t * self.d.batch, self.share.rows.clone()) {
+            // First the rest of the panel in which the columns begin, then whole panels.
             let whole = columns.start.next_multiple_of(PANEL).min(columns.end);
             for columns in [columns.start..whole, whole..columns.end] {
                 let (panel, column) = (columns.start / PANEL, columns.start % PANEL);
@@ -300,7 +300,7 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
                 let c = to.wrapping_add(columns.start);
                 let right = Right { b, cols: columns.len(), next: b, c, ldc: width, init };
                 // SAFETY: the caller's promise.
-                unsafe { gemm::nn_beside(s, rows.clone(), a, right, &mut beside) };
+                unsafe { gemm::nn_beside(s, rows.clone(), a, right, beside) };
             }
         }
     }

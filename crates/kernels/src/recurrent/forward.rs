@@ -1,10 +1,10 @@
-//! Holds the walk of a recurrent layer from the first step to the last. Its mirror is `backward.rs`. Refuses equations.
+//! The time steps of a recurrent layer, from the first to the last. `backward.rs` mirrors it. Not here: equations.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::walk::{Share, walk};
-use super::{Dims, Equations, Inner, Input, Present, Step, Weights, gate_rows};
+use super::{Dims, Equations, Inner, Input, Mask, Step, Weights, gate_rows};
 use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, Init, Left, Right, Rows};
 use crate::layout::PANEL;
@@ -19,7 +19,7 @@ pub(super) fn run<E: Element, Q: Equations>(
     d: &Dims,
     w: &Weights<'_, E>,
     x: Input<'_, E>,
-    present: Present<'_>,
+    mask: Mask<'_>,
     bias: &[E],
     gates: &mut [E],
     hidden: &mut [E],
@@ -42,7 +42,7 @@ pub(super) fn run<E: Element, Q: Equations>(
         let work = saturating_product(&[d.rows(), Q::GATES, d.hidden_size, d.input_size]);
         cpu.split_rows(d.seq_len, d.batch, work, |rows| {
             let gates = gates.get();
-            let product = InputProduct { d, columns: Q::INPUT, rows, present, a, weight_ih, bias, gates };
+            let product = InputProduct { d, columns: Q::INPUT, rows, mask, a, weight_ih, bias, gates };
             // SAFETY: `forward` checked the lengths, and the parts of a split are disjoint rows.
             unsafe { cpu.run_raw(product) };
         });
@@ -56,7 +56,7 @@ pub(super) fn run<E: Element, Q: Equations>(
     let part = |share| ForwardPart {
         d,
         share,
-        present,
+        mask,
         tokens,
         recurrent: weight_pairs.as_deref().unwrap_or(w.weight_hh),
         state_pairs: state_pairs.map(Shared::get),
@@ -76,7 +76,7 @@ struct InputProduct<'a, E> {
     d: &'a Dims,
     columns: Columns,
     rows: Rows,
-    present: Present<'a>,
+    mask: Mask<'a>,
     a: Left<E>,
     weight_ih: &'a [E],
     bias: &'a [E],
@@ -109,8 +109,8 @@ impl<E: Element> RawKernel<E> for InputProduct<'_, E> {
                     }
                 }
             };
-            if self.present.is_mask() {
-                self.rows.runs().flat_map(|run| self.present.runs(0, run)).for_each(|run| product(run.into()));
+            if self.mask.is_mask() {
+                self.rows.runs().flat_map(|run| self.mask.runs(0, run)).for_each(|run| product(run.into()));
             } else {
                 product(self.rows);
             }
@@ -119,11 +119,11 @@ impl<E: Element> RawKernel<E> for InputProduct<'_, E> {
 }
 
 /// One thread's share of the steps. Its rows and units of `gates`, of the states after a step and of their pairs are
-/// writable; nobody else reads these states before the next turn. The states before a step are readable in all units.
+/// writable; no other thread reads these states before the next turn. The states before a step are readable in all units.
 struct ForwardPart<'a, E, Q> {
     d: &'a Dims,
     share: Share,
-    present: Present<'a>,
+    mask: Mask<'a>,
     /// Tokens, `weight_ih` and the bias, where `gates` does not yet hold the input's share.
     tokens: Option<(&'a [u32], &'a [E], &'a [E])>,
     /// The weight of the recurrent product, or its pairs of bfloat16; with these, `[2, B, pad(H)/2]` for those of the states
@@ -147,11 +147,11 @@ impl<E: Element, Q: Equations> RawKernel<E> for ForwardPart<'_, E, Q> {
         for turn in turns {
             let (t, t_next) = (d.time(turn), d.time((turn + 1).min(d.seq_len - 1)));
             let ((before, after), first) = (d.slots(t), t * d.batch);
-            // Up and down by turns: the blocks of one step's end are the next one's beginning, while they are near.
+            // Rising and falling order alternate: a step begins with the blocks that the step before has left in the cache.
             let block_at = |i: usize| if turn.is_multiple_of(2) { blocks.start + i } else { blocks.end - 1 - i };
             let panel_at = |i: usize| block_at(i / Q::PANELS) * Q::PANELS + i % Q::PANELS;
             let last_panel = blocks.len() * Q::PANELS - 1;
-            let rows_read = || rows_here.clone().filter(|r| self.present.at(first + r));
+            let rows_read = || rows_here.clone().filter(|r| self.mask.at(first + r));
             // SAFETY: the caller's promise.
             unsafe {
                 let now = self.gates.add(first * PANEL);
@@ -171,7 +171,7 @@ impl<E: Element, Q: Equations> RawKernel<E> for ForwardPart<'_, E, Q> {
                         if let Some(Columns { first: column, width: cols }) = Q::RECURRENT {
                             let panel = |p: usize| self.recurrent[p * previous.depth() * PANEL..].as_ptr().add(column);
                             let (b, next) = (panel(p), panel(p_next));
-                            for rows in self.present.runs(first, rows_here.clone()) {
+                            for rows in self.mask.runs(first, rows_here.clone()) {
                                 let right = Right { b, cols, next, c: gates.add(column), ldc: PANEL, init: Init::Keep };
                                 gemm::nn(s, rows, previous, right);
                             }
@@ -184,11 +184,11 @@ impl<E: Element, Q: Equations> RawKernel<E> for ForwardPart<'_, E, Q> {
                     }
                     for r in rows_here.clone() {
                         let step = step(block, r);
-                        if self.present.at(first + r) {
+                        if self.mask.at(first + r) {
                             Q::forward(s, step);
                             step.zero_padding::<Q>(d, block);
                         } else {
-                            pass::<E, Q>(step);
+                            copy_state::<E, Q>(step);
                         }
                     }
                 }
@@ -196,7 +196,7 @@ impl<E: Element, Q: Equations> RawKernel<E> for ForwardPart<'_, E, Q> {
                     for p in 0..d.panels() {
                         let panel = self.inner[p * d.hidden_size * PANEL..].as_ptr().add(product.first);
                         let to = now.add(p * d.rows() * PANEL + product.first);
-                        for rows in self.present.runs(first, rows_here.clone()) {
+                        for rows in self.mask.runs(first, rows_here.clone()) {
                             inner_product(s, d, rows, now, operand, panel, product.width, to);
                         }
                         for r in rows_read() {
@@ -255,7 +255,7 @@ impl<E: Element, Q: Equations> ForwardPart<'_, E, Q> {
         }
     }
 
-    /// Fetches what a step writes.
+    /// Prefetches what a step writes.
     #[inline(always)]
     fn fetch<S: Simd<E>>(&self, s: S, step: Step<E>) {
         let fetch = |at, len| gemm::lines(at, len).for_each(|line: *const E| s.fetch_to_write(line));
@@ -264,13 +264,13 @@ impl<E: Element, Q: Equations> ForwardPart<'_, E, Q> {
         (0..Q::STATES.len()).for_each(|i| fetch(step.cell_after.wrapping_add(i * step.cell_stride), step.units));
     }
 
-    /// Where the pairs of the state before a turn stand, where the product reads such.
+    /// The pairs of the state before a turn, if the product reads pairs.
     #[inline(always)]
     fn pairs_of(&self, turn: usize) -> Option<*mut E> {
         self.state_pairs.map(|pairs| pairs.wrapping_add(turn % 2 * self.d.state_len() / 2))
     }
 
-    /// Rounds this part's rows and units of the state in a slot to the pairs of a turn, where the product reads such.
+    /// Rounds this part's rows and units of the state in a slot to the pairs of a turn, if the product reads pairs.
     ///
     /// # Safety
     /// The pointers are valid and the rows and units this part's alone.
@@ -290,12 +290,12 @@ impl<E: Element, Q: Equations> ForwardPart<'_, E, Q> {
     }
 }
 
-/// The state of some units after a step that reads nothing: that before it.
+/// Copies the state of some units over a masked step.
 ///
 /// # Safety
 /// The pointers of `step` are valid for their ranges and this call's alone.
 #[inline(always)]
-unsafe fn pass<E: Element, Q: Equations>(step: Step<E>) {
+unsafe fn copy_state<E: Element, Q: Equations>(step: Step<E>) {
     // SAFETY: the caller's promise; the states before and after are different slots.
     unsafe {
         std::ptr::copy_nonoverlapping(step.hidden_before, step.hidden_after, step.units);

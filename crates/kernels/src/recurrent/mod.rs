@@ -1,5 +1,5 @@
-//! Holds what every recurrent layer shares: the products, the walk over time and back, the weight gradients. One call
-//! runs all steps of a layer in one direction. Refuses equations: each cell's stand in a file of its own.
+//! What all recurrent layers share: the products, the loops over time, the weight gradients. One call runs all steps of a
+//! layer in one direction. Not here: equations; each cell's are in a file of its own.
 //!
 //! Memory: weights are packed by [`Dims::weight_ih`] and [`Dims::weight_hh`]. `gates` is `[P][T*B][64]`: it holds the
 //! pre-activations, then what the cell keeps of a step, and backward turns it into the gradients by the
@@ -14,7 +14,7 @@
 
 mod backward;
 mod forward;
-mod present;
+mod mask;
 mod products;
 pub mod step;
 #[cfg(test)]
@@ -22,13 +22,13 @@ mod two_panels;
 mod walk;
 
 use crate::cpu::saturating_product;
-use crate::doors::doors;
+use crate::entry_points::entry_points;
 use crate::error::{check_len, check_tokens, product};
 use crate::gemm::{Columns, Left};
 use crate::layout::{Layout, PANEL};
 use crate::simd::Simd;
 use crate::{Cpu, Element, Error, pad};
-use present::Present;
+use mask::Mask;
 
 /// Makes the enum of cells, and `with_equations!(cell, Q => body)`, which runs the body with Q bound to the type of the
 /// cell's equations. `$dollar` is the sign itself.
@@ -182,12 +182,14 @@ pub(crate) struct Inner {
 }
 
 /// Some columns of the gate buffer from `gates` on as a left operand: the sum runs over panels, then over columns.
+#[inline]
 fn gate_rows<E>(d: &Dims, gates: *const E, columns: Columns) -> Left<E> {
     let (ptr, panel_stride) = (gates.wrapping_add(columns.first), d.rows() * PANEL);
     Left { ptr, row_stride: PANEL, width: columns.width, panels: d.panels(), panel_stride, pairs: false }
 }
 
 /// The same of the pairs of gates, `[P][rows][32]`.
+#[inline]
 fn gate_pairs<E>(d: &Dims, pairs: *const E, rows: usize, columns: Columns) -> Left<E> {
     let (ptr, row_stride) = (pairs.wrapping_add(columns.first / 2), PANEL / 2);
     let (width, panel_stride) = (columns.width / 2, rows * PANEL / 2);
@@ -213,6 +215,7 @@ pub struct Dims {
 
 impl Cell {
     /// Names of the states beside h, in the order in which `cell` buffers hold them: `["c"]` for an LSTM.
+    #[inline]
     pub fn states(self) -> &'static [&'static str] {
         with_equations!(self, Q => Q::STATES)
     }
@@ -221,6 +224,7 @@ impl Cell {
         !self.states().is_empty()
     }
     /// Whether a step multiplies h with a weight. If not, `weight_hh` and `bias_hh` have length 0.
+    #[inline]
     pub fn has_recurrent_product(self) -> bool {
         with_equations!(self, Q => Q::RECURRENT.is_some())
     }
@@ -254,10 +258,12 @@ impl Dims {
         with_equations!(self.cell, Q => Q::layout(self.hidden_size, cols, true))
     }
     /// Length of `gates`; `usize::MAX`, which no slice has, where that is beyond it. So with the other lengths.
+    #[inline]
     pub fn gates_len(&self) -> usize {
         length(&self.gates_factors())
     }
     /// Length of `hidden`.
+    #[inline]
     pub fn hidden_len(&self) -> usize {
         length(&self.hidden_factors())
     }
@@ -266,6 +272,7 @@ impl Dims {
         length(&self.cell_factors())
     }
     /// Length of one slot of `hidden`: the h of a batch.
+    #[inline]
     pub fn state_len(&self) -> usize {
         length(&self.state_factors())
     }
@@ -273,15 +280,18 @@ impl Dims {
     pub fn cell_state_len(&self) -> usize {
         length(&self.cell_state_factors())
     }
+    #[inline]
     fn gates_factors(&self) -> [usize; 4] {
         [self.panels(), self.seq_len, self.batch, PANEL]
     }
+    #[inline]
     fn hidden_factors(&self) -> [usize; 3] {
         [self.seq_len.saturating_add(1), self.batch, pad(self.hidden_size)]
     }
     fn cell_factors(&self) -> [usize; 4] {
         [self.cell.states().len(), self.seq_len.saturating_add(1), self.batch, pad(self.hidden_size)]
     }
+    #[inline]
     fn state_factors(&self) -> [usize; 2] {
         [self.batch, pad(self.hidden_size)]
     }
@@ -300,29 +310,36 @@ impl Dims {
         if self.reverse { 0 } else { self.seq_len }
     }
     /// The slot of the state after reading input 0; those after the other inputs follow it.
+    #[inline]
     pub fn output_slot(&self) -> usize {
         usize::from(!self.reverse)
     }
     /// Blocks of units.
+    #[inline]
     fn blocks(&self) -> usize {
         self.hidden_size.div_ceil(self.units())
     }
     /// Panels of all blocks.
+    #[inline]
     fn panels(&self) -> usize {
         self.blocks().saturating_mul(with_equations!(self.cell, Q => Q::PANELS))
     }
+    #[inline]
     fn units(&self) -> usize {
         with_equations!(self.cell, Q => Q::UNITS)
     }
     /// T*B, of checked sizes: their product is within that of `gates_factors`.
+    #[inline]
     fn rows(&self) -> usize {
         self.seq_len * self.batch
     }
     /// The input read at step `step`.
+    #[inline]
     fn time(&self, step: usize) -> usize {
         if self.reverse { self.seq_len - 1 - step } else { step }
     }
     /// Slots of the states before and after reading input `t`.
+    #[inline]
     fn slots(&self, t: usize) -> (usize, usize) {
         (t + usize::from(self.reverse), t + self.output_slot())
     }
@@ -336,6 +353,7 @@ impl Dims {
         self.steps_work() / self.seq_len.max(1)
     }
     /// Units of a block, rounded up to 16: the last block may be narrow.
+    #[inline]
     fn units_of(&self, block: usize) -> usize {
         (pad(self.hidden_size) - block * self.units()).min(self.units())
     }
@@ -406,6 +424,7 @@ impl<E: Element> Step<E> {
     }
 }
 
+#[inline]
 fn length(factors: &[usize]) -> usize {
     product(factors).unwrap_or(usize::MAX)
 }
@@ -458,19 +477,19 @@ pub enum Input<'a, E> {
 pub struct Inputs<'a, E> {
     /// At every position.
     pub x: Input<'a, E>,
-    /// `[T*B]`: the positions that are read, all where it is `None`. At another, x may be anything: the state passes
-    /// through unchanged, and so does its gradient; x and the weights get none from there.
-    pub present: Option<&'a [bool]>,
+    /// `[T*B]`, true where a position is read; `None`: all are. At a masked position x may be anything. The state passes
+    /// unchanged, and so does its gradient; x and the weights get no gradient from there.
+    pub mask: Option<&'a [bool]>,
 }
 
 impl<'a, E> Inputs<'a, E> {
     /// Every position is read.
     pub fn all(x: Input<'a, E>) -> Inputs<'a, E> {
-        Inputs { x, present: None }
+        Inputs { x, mask: None }
     }
 }
 
-doors! {
+entry_points! {
     /// Runs the layer over all steps from the initial state in slot [`Dims::first_slot`] of `hidden` and `cell`.
     ///
     /// Saved: `gates` (overwritten) and the other slots of `hidden` and `cell`; backward needs all three.
@@ -486,9 +505,9 @@ doors! {
         cell: &mut [E],
     ) -> Result<(), Error> = forward_for;
 
-    /// Gradients of [`forward`], from the last step read to the first. `grad_x` and `grads` are added to; `grad_x` may be
-    /// absent, and for tokens there is none. The sums of a weight's gradient run over the positions that are read, in the
-    /// order of `[T, B]`: positions that are not take no part, so more of them change no bit.
+    /// Gradients of [`forward`], from the last step read to the first. `grad_x` and `grads` are added to; `grad_x` is
+    /// optional, and `None` for tokens. The sums of a weight's gradient run over the positions that are read, in the
+    /// order of `[T, B]`: masked positions take no part, so more of them change no bit.
     ///
     /// Allocates: scratch memory, which the `Cpu` keeps for the next call; with a mask, the positions that are read.
     /// Errors: a length that differs from its shape; a token out of range that is read. Then nothing is written.
@@ -504,14 +523,14 @@ doors! {
 }
 
 fn check<E: Element>(d: &Dims, w: &Weights<'_, E>, inputs: &Inputs<'_, E>, lens: [usize; 3]) -> Result<(), Error> {
-    if let Some(present) = inputs.present {
-        check_len("present", present.len(), "T * B", &[d.seq_len, d.batch])?;
+    if let Some(mask) = inputs.mask {
+        check_len("mask", mask.len(), "T * B", &[d.seq_len, d.batch])?;
     }
     match inputs.x {
         Input::Dense(x) => check_len("input", x.len(), "T * B * pad(I)", &d.x_factors())?,
         Input::Tokens(tokens) => {
             check_len("input tokens", tokens.len(), "T * B", &[d.seq_len, d.batch])?;
-            check_tokens(tokens, inputs.present, d.input_size)?;
+            check_tokens(tokens, inputs.mask, d.input_size)?;
         }
     }
     check_len("weight_ih", w.weight_ih.len(), "P * I * 64", &d.weight_ih().factors())?;
@@ -538,24 +557,24 @@ fn forward_for<E: Element>(
     }
     let mut bias = cpu.scratch(w.bias_ih.len());
     w.add_biases(&mut bias);
-    let (x, present) = (inputs.x, Present::new(inputs.present));
-    with_equations!(d.cell, Q => forward::run::<E, Q>(cpu, d, w, x, present, &bias, gates, hidden, cell));
+    let (x, mask) = (inputs.x, Mask::new(inputs.mask));
+    with_equations!(d.cell, Q => forward::run::<E, Q>(cpu, d, w, x, mask, &bias, gates, hidden, cell));
     Ok(())
 }
 
 /// What backward reads and turns into gradients of the states.
 #[derive(Debug)]
 pub struct Sequence<'a, E> {
-    /// As forward left it; leaves with what is of no use.
+    /// As forward left it. Overwritten with intermediate results.
     pub gates: &'a mut [E],
     /// As forward left it.
     pub hidden: &'a [E],
     /// As forward left it.
     pub cell: &'a [E],
-    /// `[T+1, B, pad(H)]`: comes with the gradient by every h from above (and anything for h0), leaves with the whole.
+    /// `[T+1, B, pad(H)]`: before, the gradient from above by every h (and any values for h0); after, the whole gradients.
     pub grad_hidden: &'a mut [E],
-    /// `[S, B, pad(H)]`, S the number of states beside h: comes with the gradients by the last ones, leaves with those by
-    /// the initial ones.
+    /// `[S, B, pad(H)]`, S the number of states beside h: before, the gradients by the last ones; after, those
+    /// by the initial ones.
     pub grad_cell: &'a mut [E],
 }
 
@@ -584,11 +603,11 @@ fn backward_for<E: Element>(
     if d.state_len() == 0 {
         return Ok(());
     }
-    let (x, present) = (inputs.x, Present::new(inputs.present));
+    let (x, mask) = (inputs.x, Mask::new(inputs.mask));
     with_equations!(d.cell, Q => {
-        backward::steps::<E, Q>(cpu, d, w.weight_hh, present, &mut run);
+        backward::steps::<E, Q>(cpu, d, w.weight_hh, mask, &mut run);
         // From here on `gates` is the gradient by the pre-activations.
-        products::add::<E, Q>(cpu, d, w.weight_ih, x, present, run.gates, run.hidden, grad_x, grads);
+        products::add::<E, Q>(cpu, d, w.weight_ih, x, mask, run.gates, run.hidden, grad_x, grads);
     });
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! Holds the products of a recurrent layer's backward that need no order in time: the gradients by input, weights and
-//! biases. Refuses positions that are absent: their rows are taken out first, so that no sum sees them.
+//! The products of a recurrent layer's backward that need no order in time: gradients by input, weights and biases. Rows of
+//! masked positions are removed first, so that no sum includes them.
 
 use std::ops::Range;
 
-use super::{Dims, Equations, Inner, Input, Present, WeightGrads, gate_pairs, gate_rows};
+use super::{Dims, Equations, Inner, Input, Mask, WeightGrads, gate_pairs, gate_rows};
 use crate::cpu::Shared;
 use crate::gemm::{self, Columns};
 use crate::layout::PANEL;
@@ -12,7 +12,7 @@ use crate::simd::{Kernel, Simd};
 use crate::weight_grad::{self, OutputGrad, WeightGrad};
 use crate::{Cpu, Element, linear, pad, pairs};
 
-/// The gradient by the pre-activations, without the rows of absent positions.
+/// The gradient by the pre-activations, without the rows of masked positions.
 struct GateGrads<'a, E> {
     d: &'a Dims,
     /// `[P][T*B][64]`, of which the first `rows` rows of each panel count.
@@ -22,20 +22,20 @@ struct GateGrads<'a, E> {
     positions: Option<Vec<usize>>,
 }
 
-/// What follows from the gradient by the pre-activations, which `gates` holds.
+/// Adds the gradients that follow from that by the pre-activations, which `gates` holds.
 #[allow(clippy::too_many_arguments)]
 pub(super) fn add<E: Element, Q: Equations>(
     cpu: &Cpu,
     d: &Dims,
     weight_ih: &[E],
     x: Input<'_, E>,
-    present: Present<'_>,
+    mask: Mask<'_>,
     gates: &mut [E],
     hidden: &[E],
     grad_x: Option<&mut [E]>,
     grads: WeightGrads<'_, E>,
 ) {
-    let g = GateGrads::new(cpu, d, present, gates);
+    let g = GateGrads::new(cpu, d, mask, gates);
     if let (Input::Dense(_), Some(grad_x)) = (x, grad_x) {
         g.add_to_input(cpu, weight_ih, Q::INPUT, grad_x);
     }
@@ -93,8 +93,8 @@ pub(super) fn add<E: Element, Q: Equations>(
 
 impl<'a, E: Element> GateGrads<'a, E> {
     /// Moves the rows that are read to the front of their panels.
-    fn new(cpu: &Cpu, d: &'a Dims, present: Present<'_>, gates: &'a mut [E]) -> GateGrads<'a, E> {
-        let positions = present.positions();
+    fn new(cpu: &Cpu, d: &'a Dims, mask: Mask<'_>, gates: &'a mut [E]) -> GateGrads<'a, E> {
+        let positions = mask.positions();
         if let Some(positions) = &positions {
             let len = d.rows() * PANEL;
             cpu.fill(gates, len, 1, |_, panels| {

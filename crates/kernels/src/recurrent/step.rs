@@ -1,11 +1,11 @@
-//! Holds one step of a whole network for one row: tokens in, logits out, as sampling one text needs it. The weights are
-//! laid out anew for products with one vector, full or narrow. Refuses batches and gradients: those are the layers'.
+//! One step of a whole network for one row: token in, logits out, as sampling one text needs it. The weights are laid out
+//! again for products with one vector, in full precision or narrow. Not here: batches and gradients.
 //!
-//! With full weights a step gives the bits of [`super::forward`] over a sequence and of [`crate::linear::forward`] after
-//! it: the sums run in the same order. What stands in between (bias plus the row of a one-hot token) is added once, when
-//! the weights are laid out; it stays full whatever the weights are.
+//! With full weights a step gives the bits of [`super::forward`] over a sequence followed by [`crate::linear::forward`]: the
+//! sums run in the same order. The sum of the bias and a one-hot token's row is computed once, when the weights are laid
+//! out, and stays in full precision.
 //!
-//! Threads share the panels of each layer and meet after it; a head of few columns is the caller's, once they are done.
+//! Threads share the blocks of each layer and synchronise after it. A head of few columns is computed by the caller alone.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -14,29 +14,29 @@ use std::sync::Arc;
 
 use super::{Cell, Dims, Equations, Step, Weights, with_equations};
 use crate::cpu::Shared;
-use crate::crew::{Apart, Crew, Member, cores};
-use crate::doors::doors;
+use crate::entry_points::entry_points;
 use crate::error::{check_len, check_tokens};
 use crate::gemm::Columns;
 use crate::layout::PANEL;
 use crate::matvec::{BoxedProduct, Full, Product, Source, scratch_len};
 use crate::simd::{self, Backend, Kernel, RawKernel, Simd};
+use crate::team::{Padded, Team, TeamThread, cores};
 use crate::{Buffer, Cpu, Element, Error, gemm, linear, pad};
 
 pub use crate::matvec::rounded_to_bfloat16;
 
-/// Bytes of weights below which another thread costs more than it brings: `cargo bench -p elman-kernels --bench step`
+/// Bytes of weights below which another thread costs more than it saves: `cargo bench -p elman-kernels --bench step`
 /// measures it.
 const BYTES_PER_THREAD: usize = 1 << 16;
 
-/// What the weights become.
+/// The number type of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
-    /// What they are.
+    /// That of the network.
     Full,
     /// bfloat16, rounded to nearest.
     Bf16,
-    /// 8-bit integers with a scale for each output; the vectors they meet become integers of up to 16 bits.
+    /// 8-bit integers with a scale for each output; the vectors that they multiply become integers of up to 16 bits.
     Int8,
 }
 
@@ -73,7 +73,7 @@ struct Layer<E> {
     recurrent: Option<BoxedProduct<E>>,
 }
 
-/// Whether a cell's step is one product with h: a [`Stepper`] has no second one within it.
+/// Whether a [`Stepper`] supports the cell: it has no second product with the state within a step.
 pub fn is_built_for(cell: Cell) -> bool {
     with_equations!(cell, Q => Q::INNER.is_none())
 }
@@ -86,7 +86,7 @@ pub struct Stepper<E> {
     sizes: Arc<Sizes>,
     head: BoxedProduct<E>,
     head_bias: Buffer<E>,
-    crew: Crew,
+    team: Team,
     /// `[P][64]` of the largest layer.
     gates: Buffer<E>,
     /// Integers of a vector, by thread.
@@ -208,7 +208,7 @@ impl<E: Element> Stepper<E> {
             Source { packed: network.head_weight, inputs: hidden_size, columns: Columns::ALL, outputs, joined: true };
         let head = product(&head);
         let bytes = layers.iter().map(Layer::bytes).sum::<usize>() + head.bytes();
-        let crew = Crew::new(cpu.threads().min(cores()).min((bytes / BYTES_PER_THREAD).max(1)))?;
+        let team = Team::new(cpu.threads().min(cores()).min((bytes / BYTES_PER_THREAD).max(1)))?;
         let gates = layers.iter().map(|layer| layer.d.gates_len()).max().unwrap_or_default();
         let mut sizes = Sizes::default();
         layers.iter().for_each(|layer| sizes.push(&layer.d));
@@ -221,8 +221,8 @@ impl<E: Element> Stepper<E> {
             head,
             head_bias: copy(network.head_bias),
             gates: Buffer::zeros(gates),
-            scratch: Buffer::zeros(crew.count() * scratch_len(widest)),
-            crew,
+            scratch: Buffer::zeros(team.count() * scratch_len(widest)),
+            team,
         })
     }
 
@@ -233,7 +233,7 @@ impl<E: Element> Stepper<E> {
 
     /// Threads that a step runs on.
     pub fn threads(&self) -> usize {
-        self.crew.count()
+        self.team.count()
     }
 
     /// The same on exactly `threads` threads at every step, to measure or to test. Errors: none, or more than the system gives.
@@ -241,8 +241,8 @@ impl<E: Element> Stepper<E> {
         if threads == 0 {
             return Err(Error::Threads { got: 0, expected: "at least 1".into() });
         }
-        let scratch = Buffer::zeros(threads * (self.scratch.len() / self.crew.count()));
-        Ok(Stepper { crew: Crew::new(threads)?.together(), scratch, ..self })
+        let scratch = Buffer::zeros(threads * (self.scratch.len() / self.team.count()));
+        Ok(Stepper { team: Team::new(threads)?.together(), scratch, ..self })
     }
 
     /// V.
@@ -268,7 +268,7 @@ impl<E: Element> Stepper<E> {
     }
 }
 
-doors! {
+entry_points! {
     pub(crate) fn lay_out(
         cpu: &Cpu,
         network: &Network<'_, E>,
@@ -315,7 +315,7 @@ fn advance_for<E: Element>(
         token: token as usize,
         layers: &stepper.layers,
         head: &*stepper.head,
-        shares_head: shares(&*stepper.head, outputs, stepper.crew.count()),
+        shares_head: shares(&*stepper.head, outputs, stepper.team.count()),
         head_bias: &stepper.head_bias,
         outputs,
         sizes: &stepper.sizes,
@@ -323,12 +323,12 @@ fn advance_for<E: Element>(
         state: Shared::new(&mut state.values),
         gates: Shared::new(&mut stepper.gates),
         logits: Shared::new(logits),
-        scratch_len: stepper.scratch.len() / stepper.crew.count(),
+        scratch_len: stepper.scratch.len() / stepper.team.count(),
         scratch: Shared::new(&mut stepper.scratch),
     };
     // SAFETY: the job's pointers are to the state's, the stepper's and the caller's memory, of the lengths that `sizes`
-    // states; every thread of the crew runs the job once.
-    stepper.crew.run(&Apart(move |member: &Member<'_>| unsafe { job.run(member) }).0);
+    // states; every thread of the team runs the job once.
+    stepper.team.run(&Padded(move |this: &TeamThread<'_>| unsafe { job.run(this) }).0);
     if !job.shares_head {
         // SAFETY: as above; the other threads are done.
         unsafe { job.head(0..stepper.head.panels(), 0) };
@@ -360,7 +360,8 @@ impl<E: Element> Network<'_, E> {
     }
 }
 
-/// Whether what others than the busiest of `threads` would do of the head is worth their meeting.
+/// Whether sharing the head among threads saves more than their synchronisation costs: by what the threads other than the
+/// busiest would do.
 fn shares<E>(head: &dyn Product<E>, outputs: usize, threads: usize) -> bool {
     let busiest = head.panels().div_ceil(threads) * PANEL + outputs % PANEL;
     head.bytes() / outputs.max(1) * outputs.saturating_sub(busiest) >= BYTES_PER_THREAD
@@ -394,7 +395,7 @@ fn rows<E: Element>(d: &Dims, weight_ih: &[E], bias: &[E]) -> Buffer<E> {
 }
 
 impl<E: Element> Reads<E> {
-    /// Width of the vector that the product meets.
+    /// Width of the vector that the product multiplies.
     fn width(&self) -> usize {
         if let Reads::Embedded { width, .. } = self { *width } else { 0 }
     }
@@ -410,15 +411,14 @@ impl<E: Element> Layer<E> {
     }
 }
 
-/// A step, as every thread of the crew sees it. Its copy, and the weights and sizes it leads to, are written by none
-/// meanwhile.
+/// A step, as every thread of the team reads it. Nothing writes it, its weights and its sizes meanwhile.
 #[derive(Clone, Copy)]
 struct Job<'a, E> {
     backend: Backend,
     token: usize,
     layers: &'a [Layer<E>],
     head: &'a dyn Product<E>,
-    /// Whether all threads work on the head, or the caller alone once they are done.
+    /// Whether all threads compute the head; if not, the caller does when they are done.
     shares_head: bool,
     head_bias: &'a [E],
     /// pad(V).
@@ -438,29 +438,29 @@ impl<E: Element> Job<'_, E> {
     /// One thread's share of the step.
     ///
     /// # Safety
-    /// The pointers are valid over what `sizes` and `layers` state; every thread of the crew runs this once at a time.
-    unsafe fn run(&self, member: &Member<'_>) {
+    /// The pointers are valid over what `sizes` and `layers` state; every thread of the team runs this once at a time.
+    unsafe fn run(&self, this: &TeamThread<'_>) {
         for (l, layer) in self.layers.iter().enumerate() {
-            let blocks = member.share(layer.d.blocks());
+            let blocks = this.share(layer.d.blocks());
             if !blocks.is_empty() {
                 // SAFETY: the caller's promise; the shares of the threads are disjoint.
-                with_equations!(layer.d.cell, Q => unsafe { self.layer::<Q>(l, layer, blocks, member.index()) });
+                with_equations!(layer.d.cell, Q => unsafe { self.layer::<Q>(l, layer, blocks, this.index()) });
             }
-            // The end of the crew's work is a meeting, too.
+            // The end of the team's work is a barrier, too.
             if l + 1 < self.layers.len() || self.shares_head {
-                member.meet();
+                this.barrier();
             }
         }
         if self.shares_head {
             // SAFETY: as above.
-            unsafe { self.head(member.share(self.head.panels()), member.index()) };
+            unsafe { self.head(this.share(self.head.panels()), this.index()) };
         }
     }
 
     /// What a product of `thread` may write to.
     ///
     /// # Safety
-    /// There are more threads than `thread`, and what was lent to it before is no longer used.
+    /// There are more threads than `thread`, and no earlier result for it is still in use.
     #[allow(clippy::mut_from_ref)]
     unsafe fn scratch(&self, thread: usize, len: usize) -> &mut [f32] {
         assert!(len <= self.scratch_len);
@@ -471,14 +471,14 @@ impl<E: Element> Job<'_, E> {
     /// Some panels of the logits, by `thread`.
     ///
     /// # Safety
-    /// As `run`; nobody else works on these panels, and the last h is written.
+    /// As `run`; no other thread works on these panels, and the last h is written.
     unsafe fn head(&self, panels: Range<usize>, thread: usize) {
         if panels.is_empty() {
             return;
         }
         let end = if panels.end == self.head.panels() { self.outputs } else { panels.end * PANEL };
         let columns = panels.start * PANEL..end;
-        // SAFETY: the last h was written before the last meeting and is only read now; these panels of the logits, and the
+        // SAFETY: the last h was written before the last barrier and is only read now; these panels of the logits, and the
         // scratch, are this thread's.
         unsafe {
             let h = self.hidden(1 - self.before, self.layers.len() - 1);
@@ -491,14 +491,14 @@ impl<E: Element> Job<'_, E> {
     /// Some blocks of a layer, by `thread`.
     ///
     /// # Safety
-    /// As `run`; nobody else works on these blocks, and what the layer reads is written.
+    /// As `run`; no other thread works on these blocks, and what the layer reads is written.
     unsafe fn layer<Q: Equations>(&self, l: usize, layer: &Layer<E>, blocks: Range<usize>, thread: usize) {
         let (d, gates) = (&layer.d, self.gates.get());
         let panels = blocks.start * Q::PANELS..blocks.end * Q::PANELS;
         let columns = panels.start * PANEL..panels.end * PANEL;
         let at = |range: Range<usize>| self.state.get().wrapping_add(range.start);
         let (before, after) = (at(self.sizes.hidden(self.before, l)), at(self.sizes.hidden(1 - self.before, l)));
-        // SAFETY: the gates and states of `panels` are written by this thread alone until the next meeting; the h before
+        // SAFETY: the gates and states of `panels` are written by this thread alone until the next barrier; the h before
         // the step, and that of the layer below after it, are written by none. A scratch is its thread's, for one product at
         // a time.
         unsafe {
@@ -551,8 +551,7 @@ impl<E: Element> Job<'_, E> {
     }
 }
 
-/// Fetches what another thread has written or read, all lines at once, before it is read or written: cores may be far
-/// apart.
+/// Prefetches all lines that another thread has written or read: moving them one by one between cores takes long.
 struct Fetch<'a, E> {
     read: [&'a [E]; 2],
     written: Range<*mut E>,
@@ -616,6 +615,6 @@ impl<E: Element, Q: Equations> RawKernel<E> for Activate<'_, E, Q> {
 
 impl<E> std::fmt::Debug for Stepper<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stepper").field("layers", &self.layers.len()).field("crew", &self.crew).finish_non_exhaustive()
+        f.debug_struct("Stepper").field("layers", &self.layers.len()).field("team", &self.team).finish_non_exhaustive()
     }
 }

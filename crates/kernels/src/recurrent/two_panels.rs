@@ -79,9 +79,9 @@ fn run(cpu: &Cpu, d: &Dims, tokens: Option<&[u32]>) -> Vec<Vec<u32>> {
     let ([weight_ih, weight_hh, bias_ih, bias_hh], mut grads) = (&packed(1), packed(2));
     let w = Weights { weight_ih, weight_hh, bias_ih, bias_hh };
     let x = rows(d.seq_len * d.batch, d.input_size, 3);
-    let present: Vec<bool> = (0..d.seq_len * d.batch).map(|i| i % 5 != 3).collect();
+    let mask: Vec<bool> = (0..d.seq_len * d.batch).map(|i| i % 5 != 3).collect();
     let input = tokens.map_or(Input::Dense(&x), Input::Tokens);
-    let inputs = Inputs { x: input, present: Some(&present) };
+    let inputs = Inputs { x: input, mask: Some(&mask) };
     let mut gates = vec![f32::NAN; d.gates_len()];
     let states = (d.seq_len + 1) * d.batch;
     let (mut hidden, mut cell) = (rows(states, d.hidden_size, 4), rows(states, d.hidden_size, 5));

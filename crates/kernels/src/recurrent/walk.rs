@@ -1,19 +1,17 @@
-//! Holds how threads share the steps of a recurrent layer: each some rows of the batch, over all steps, or, where these are
-//! few, all rows of some units, step by step. Refuses to know which way the steps lead: a walk counts its turns.
+//! How threads share the steps of a recurrent layer: each has some rows of the batch over all steps, or, where there are few
+//! rows, all rows of some units, one step after the other. Not here: the direction of time; a walk counts its turns.
 //!
-//! Either way the sum of a number is one chain in one order, and what a turn adds to it one thread adds: both give the same
-//! bits.
+//! Both give the same bits: the sum of a number is one chain in one order, and one thread adds what one turn adds to it.
 
 use std::ops::Range;
 
 use super::{Dims, Equations};
 use crate::{Cpu, pad};
 
-/// Rows with which a thread makes good use of a weight it has read, or of a tile: with fewer, reading takes as long as the
-/// products.
+/// Rows for each thread with which products take longer than reading the weights, and fill a tile.
 const ROWS: usize = 16;
-/// How many times as much work a thread must have where threads meet after each step.
-const MEETING: usize = 2;
+/// How many times as much work a thread must have where threads synchronise after each step.
+const BARRIER: usize = 2;
 
 /// What one thread does: these turns of these rows and of the units of these blocks. Where it has not all of the
 /// blocks and a product reads the units of all, it has one turn.
@@ -38,13 +36,13 @@ impl Share {
     }
 }
 
-/// Calls `part` for shares that together are all of `turns` turns; none of a turn begins before the turn before is done
-/// in what it reads.
+/// Calls `part` for shares that together are all of `turns` turns. No turn begins before what it reads of the turn before is
+/// done.
 pub(super) fn walk<Q: Equations>(cpu: &Cpu, d: &Dims, turns: usize, part: impl Fn(Share) + Sync) {
-    // Of a turn, less what its meeting costs.
-    let work = d.step_work() / MEETING;
+    // Of a turn, reduced for its barrier.
+    let work = d.step_work() / BARRIER;
     if shares_units::<Q>(cpu, d, work) {
-        // Threads meet where a product reads the units of all.
+        // Threads synchronise after each turn if a product reads the units of all.
         let at_once = if Q::RECURRENT.is_some() { 1 } else { turns };
         for first in (0..turns).step_by(at_once) {
             let turns = first..first + at_once;
@@ -55,8 +53,8 @@ pub(super) fn walk<Q: Equations>(cpu: &Cpu, d: &Dims, turns: usize, part: impl F
     }
 }
 
-/// Whether each thread would have few rows, has enough of a turn's `work`, and by units the busiest has at most a sixteenth
-/// more than by rows. An inner product reads what other units leave within a step, for which nobody waits.
+/// Whether threads share the units: each would have few rows, has enough of a turn's `work`, and the busiest has at most a
+/// sixteenth more than by rows. A cell with an inner product cannot: it reads other units within a step.
 fn shares_units<Q: Equations>(cpu: &Cpu, d: &Dims, work: usize) -> bool {
     let parts = cpu.parts(d.blocks(), work);
     // In blocks of a row.

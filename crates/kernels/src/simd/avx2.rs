@@ -1,4 +1,4 @@
-//! Holds the AVX2 and FMA operations: one intrinsic each. Refuses loops and policy.
+//! The AVX2 and FMA operations: one intrinsic each. Not here: loops and policy.
 
 use std::arch::x86_64::*;
 

@@ -1,5 +1,5 @@
-//! Holds the AVX-512 F, DQ and BW operations: one intrinsic each, and the transpose of 16 by 16 in registers.
-//! Refuses loops over memory, and policy.
+//! The AVX-512 F, DQ and BW operations: one intrinsic each, and the transpose of 16 by 16 in registers.
+//! Not here: loops over memory, and policy.
 
 use std::arch::x86_64::*;
 

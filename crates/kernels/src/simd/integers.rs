@@ -1,12 +1,12 @@
-//! Holds the products of 8-bit weights with 16-bit integers, four at a time, each instruction set's beside the portable
-//! statement. Refuses making numbers integers, and policy: those are `matvec`'s.
+//! The products of 8-bit weights with 16-bit integers, four at a time, for each instruction set. Not here: rounding to
+//! integers, which is in `matvec`.
 //!
-//! A weight is stored as `w + 128`, a byte without a sign: VNNI multiplies such with bytes that have one, and elsewhere
-//! they widen without an instruction for the sign. A sum then holds 128 times the sum of the vector too much, which its
-//! start takes away. Sums are modulo 2^32: one whose value is within an i32 is exact, however far it went astray on the
-//! way, so that all sets compute the same bits.
+//! A weight is stored as `w + 128`, an unsigned byte: VNNI multiplies unsigned with signed bytes, and elsewhere an unsigned
+//! byte widens without an instruction for the sign. A sum then is 128 times the sum of the vector too large, which its start
+//! value subtracts. Sums are modulo 2^32: one whose final value fits an i32 is exact even if it overflows in between, so all
+//! sets compute the same bits.
 
-use super::portable::Portable;
+use super::portable::{LANES_F32, Portable};
 use super::{Backend, Kind, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512, portable::PortableFma};
@@ -121,10 +121,10 @@ impl Set {
 }
 
 macro_rules! portable {
-    ($token:ident, |$s:ident, $kernel:ident| $compiled:expr) => {
+    ($token:ident, $lanes:expr, |$s:ident, $kernel:ident| $compiled:expr) => {
         impl Integers for $token {
             type Floats = $token;
-            type Sums = [i32; 8];
+            type Sums = [i32; $lanes];
 
             #[inline(always)]
             fn floats(self) -> $token {
@@ -136,13 +136,13 @@ macro_rules! portable {
                 $compiled
             }
             #[inline(always)]
-            fn sums(self, start: i32) -> [i32; 8] {
-                [start; 8]
+            fn sums(self, start: i32) -> [i32; $lanes] {
+                [start; $lanes]
             }
             #[inline(always)]
-            unsafe fn add(self, sums: [i32; 8], from: *const u8, [even, odd]: [i32; 2]) -> [i32; 8] {
+            unsafe fn add(self, sums: [i32; $lanes], from: *const u8, [even, odd]: [i32; 2]) -> [i32; $lanes] {
                 // SAFETY: the caller's promise.
-                let w = unsafe { from.cast::<[[u8; QUAD]; 8]>().read() };
+                let w = unsafe { from.cast::<[[u8; QUAD]; $lanes]>().read() };
                 std::array::from_fn(|i| {
                     let [w0, w1, w2, w3] = w[i].map(i32::from);
                     // Two products of 8 by 16 bits fit an i32; the sums may wrap.
@@ -152,18 +152,18 @@ macro_rules! portable {
                 })
             }
             #[inline(always)]
-            fn to_floats(self, sums: [i32; 8]) -> [f32; 8] {
+            fn to_floats(self, sums: [i32; $lanes]) -> [f32; $lanes] {
                 sums.map(|x| x as f32)
             }
         }
     };
 }
-portable!(Portable, |s, kernel| {
+portable!(Portable, LANES_F32, |s, kernel| {
     // SAFETY: the caller's promise.
     unsafe { kernel.run(s) }
 });
 #[cfg(target_arch = "x86_64")]
-portable!(PortableFma, |s, kernel| {
+portable!(PortableFma, 8, |s, kernel| {
     // SAFETY: `s` proves that the processor has FMA; the caller's promise.
     unsafe { x86::portable_fma(s, kernel) }
 });

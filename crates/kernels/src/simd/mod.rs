@@ -1,9 +1,8 @@
-//! Holds the vector operations the kernels are written in, once, over the trait `Simd`; one thin file per
-//! instruction set implements it. Refuses equations: those stand in the file of their cell.
+//! The trait `Simd`: the vector operations that the kernels are written in. One file per instruction set implements it. Not
+//! here: equations; those are in the file of their cell.
 //!
-//! A value of a `Simd` type is the proof that its instructions are legal here: only [`Backend::detect`] and its
-//! siblings make one, after asking the processor. Every operation is exact to IEEE 754 lane by lane, so all
-//! backends compute the same bits.
+//! A value of a `Simd` type proves that its instructions are legal here: only [`Backend::detect`] and its siblings make one,
+//! after asking the processor. Every operation is exact to IEEE 754 lane by lane, so all backends compute the same bits.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -1,7 +1,7 @@
-//! Holds the operation on weights of bfloat16, beside its portable statement: the two of a word widened to f32, which is
-//! exact. Refuses rounding and policy: those are `matvec`'s.
+//! The operation on bfloat16 weights, for each instruction set: the two of a word are widened to f32, which is exact. Not
+//! here: rounding, which is in `matvec`.
 
-use super::portable::Portable;
+use super::portable::{LANES_F32, Portable};
 use super::{Backend, Kind, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512, portable::PortableFma};
@@ -49,7 +49,7 @@ pub(crate) unsafe fn run(backend: Backend, kernel: impl NarrowKernel) {
 }
 
 macro_rules! portable {
-    ($token:ident, |$s:ident, $kernel:ident| $narrow:expr) => {
+    ($token:ident, $lanes:expr, |$s:ident, $kernel:ident| $narrow:expr) => {
         impl Narrow for $token {
             #[inline(always)]
             unsafe fn narrow<K: NarrowKernel>(self, $kernel: K) {
@@ -59,18 +59,18 @@ macro_rules! portable {
             #[inline(always)]
             unsafe fn widen(self, from: *const u32) -> (Self::V, Self::V) {
                 // SAFETY: the caller's promise; an array needs no more than its element's alignment.
-                let words = unsafe { from.cast::<[u32; 8]>().read() };
+                let words = unsafe { from.cast::<[u32; $lanes]>().read() };
                 (words.map(|w| f32::from_bits(w << 16)), words.map(|w| f32::from_bits(w & 0xffff_0000)))
             }
         }
     };
 }
-portable!(Portable, |s, kernel| {
+portable!(Portable, LANES_F32, |s, kernel| {
     // SAFETY: the caller's promise.
     unsafe { kernel.run(s) }
 });
 #[cfg(target_arch = "x86_64")]
-portable!(PortableFma, |s, kernel| {
+portable!(PortableFma, 8, |s, kernel| {
     // SAFETY: `s` proves that the processor has FMA; the caller's promise.
     unsafe { x86::portable_fma(s, kernel) }
 });

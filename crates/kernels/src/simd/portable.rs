@@ -1,7 +1,14 @@
-//! Holds the portable operations: arrays and plain loops that the compiler vectorises with whatever the target
-//! has. On x86-64 the same source is also compiled with hardware FMA (`PortableFma`). Refuses intrinsics.
+//! The portable operations: arrays and plain loops that the compiler vectorises with whatever the target
+//! has. On x86-64 the same source is also compiled with hardware FMA (`PortableFma`). Not here: intrinsics.
 
 use super::{RawKernel, Simd};
+
+/// Whether this build has no instruction for a fused multiply-add. Each is then a call of many instructions, and vectors
+/// are short to keep the code small.
+const IS_SLOW: bool = cfg!(all(target_arch = "x86_64", not(target_feature = "fma")));
+/// Elements of a vector of f32, and of f64, in the source as this build compiles it.
+pub(super) const LANES_F32: usize = if IS_SLOW { 2 } else { 8 };
+const LANES_F64: usize = if IS_SLOW { 2 } else { 4 };
 
 /// The portable source as this build compiles it. Legal everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +44,6 @@ where
 ///
 /// # Safety
 /// That of the kernel's `run`.
-#[inline(never)]
 unsafe fn plain<E: crate::Element, K: RawKernel<E>>(s: Portable, kernel: K) -> K::Output
 where
     Portable: Simd<E>,
@@ -62,7 +68,7 @@ fn lanes<T: Copy + Default, const N: usize>(of: impl Fn(usize) -> T) -> [T; N] {
 }
 
 macro_rules! portable {
-    ($token:ident, $float:ident, $bits:ident, $lanes:literal, $shift:literal, $magic:literal, |$s:ident, $kernel:ident| $vectorize:expr) => {
+    ($token:ident, $float:ident, $bits:ident, $lanes:expr, $shift:literal, $magic:literal, |$s:ident, $kernel:ident| $vectorize:expr) => {
         impl Simd<$float> for $token {
             type V = [$float; $lanes];
             const LANES: usize = $lanes;
@@ -142,11 +148,11 @@ macro_rules! portable {
     };
 }
 
-portable!(Portable, f32, u32, 8, 23, 12582912.0, |s, kernel| {
+portable!(Portable, f32, u32, LANES_F32, 23, 12582912.0, |s, kernel| {
     // SAFETY: the caller's promise.
     unsafe { plain(s, kernel) }
 });
-portable!(Portable, f64, u64, 4, 52, 6755399441055744.0, |s, kernel| {
+portable!(Portable, f64, u64, LANES_F64, 52, 6755399441055744.0, |s, kernel| {
     // SAFETY: the caller's promise.
     unsafe { plain(s, kernel) }
 });

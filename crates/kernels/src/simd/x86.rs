@@ -1,5 +1,5 @@
-//! Holds what the x86-64 instruction sets share: how a list of intrinsics becomes an implementation of `Simd`.
-//! Refuses the lists themselves: they stand in the file of their instruction set.
+//! The macro that turns a list of x86-64 intrinsics into an implementation of `Simd`. Not here: the lists; they are in the
+//! file of their instruction set.
 
 /// Implements `Simd` for a token and a number type, one intrinsic an operation. The file that calls this has the
 /// function `enabled`, compiled for the token's instructions.

@@ -1,5 +1,5 @@
-//! Holds one problem of a recurrent layer, with everything it depends on, and what the reference and the fused layer
-//! make of it. Refuses tests.
+//! One problem of a recurrent layer with all its inputs, and what the reference and the fused layer compute from it. Not
+//! here: tests.
 
 #![allow(dead_code)] // no test needs all of it
 
@@ -17,14 +17,14 @@ pub fn bits<E: Element>(results: &Results<E>) -> Vec<(&'static str, Vec<u64>)> {
     results.iter().map(|(name, x)| (*name, x.iter().map(|x| x.to_f64().to_bits()).collect())).collect()
 }
 
-/// A problem. Where a position is absent, x is NaN, and a token is out of range.
+/// A problem. Where a position is masked, x is NaN, and a token is out of range.
 #[derive(Clone)]
 pub struct Case<E> {
     pub d: Dims,
     pub cell: Layer<E>,
     pub x: Vec<E>,
     pub tokens: Option<Vec<u32>>,
-    pub present: Option<Vec<bool>>,
+    pub mask: Option<Vec<bool>>,
     pub h0: Vec<E>,
     pub c0: Vec<E>,
     pub grad_y: Vec<E>,
@@ -33,7 +33,7 @@ pub struct Case<E> {
 }
 
 impl<E: Element> Case<E> {
-    pub fn new(d: Dims, with_tokens: bool, present: Option<Vec<bool>>) -> Case<E> {
+    pub fn new(d: Dims, with_tokens: bool, mask: Option<Vec<bool>>) -> Case<E> {
         let Dims { cell: kind, seq_len, batch, input_size, hidden_size, reverse } = d;
         let (gate_rows, rows, state) = (kind.gates() * hidden_size, seq_len * batch, batch * hidden_size);
         let recurrent_rows = if kind.has_recurrent_product() { gate_rows } else { 0 };
@@ -62,15 +62,15 @@ impl<E: Element> Case<E> {
             c0: noise(kind.states().len() * state, 9),
         };
         let (h0, c0, grad_y) = (noise(state, 6), cell_states(kind, state, 7), noise(rows * hidden_size, 8));
-        let mut case = Case { d, cell: layer(1, scale), x, tokens, present, h0, c0, grad_y, before };
-        case.spoil_absent();
+        let mut case = Case { d, cell: layer(1, scale), x, tokens, mask, h0, c0, grad_y, before };
+        case.spoil_masked();
         case
     }
 
-    /// Puts what must not be read where nothing is to be read.
-    pub fn spoil_absent(&mut self) {
-        let Some(present) = &self.present else { return };
-        for position in (0..present.len()).filter(|&position| !present[position]) {
+    /// Puts invalid values at masked positions: reading one changes a result or fails.
+    pub fn spoil_masked(&mut self) {
+        let Some(mask) = &self.mask else { return };
+        for position in (0..mask.len()).filter(|&position| !mask[position]) {
             self.x[position * self.d.input_size..][..self.d.input_size].fill(E::from_f64(f64::NAN));
             if let Some(tokens) = &mut self.tokens {
                 tokens[position] = u32::MAX;
@@ -78,10 +78,10 @@ impl<E: Element> Case<E> {
         }
     }
 
-    /// The gradients by h from above at positions that are absent become 0.
-    pub fn silence_absent(&mut self) {
-        let Some(present) = &self.present else { return };
-        for position in (0..present.len()).filter(|&position| !present[position]) {
+    /// The gradients by h from above at masked positions become 0.
+    pub fn silence_masked(&mut self) {
+        let Some(mask) = &self.mask else { return };
+        for position in (0..mask.len()).filter(|&position| !mask[position]) {
             self.grad_y[position * self.d.hidden_size..][..self.d.hidden_size].fill(E::ZERO);
         }
     }
@@ -103,8 +103,8 @@ impl<E: Element> Case<E> {
 
     pub fn reference(&self) -> Results<E> {
         let Dims { seq_len, batch, .. } = self.d;
-        let (x, present) = (&self.x, self.present.as_deref());
-        let inputs = reference::Inputs { seq_len, batch, x, present, h0: &self.h0, c0: &self.c0 };
+        let (x, mask) = (&self.x, self.mask.as_deref());
+        let inputs = reference::Inputs { seq_len, batch, x, mask, h0: &self.h0, c0: &self.c0 };
         let run = self.cell.forward(&inputs);
         let mut g = self.cell.backward(&inputs, &run, &self.grad_y, &self.before.c0);
         let add = |to: &mut Vec<E>, more: &[E]| to.iter_mut().zip(more).for_each(|(to, &more)| *to += more);
@@ -132,7 +132,7 @@ impl<E: Element> Case<E> {
         let w = Weights { weight_ih, weight_hh, bias_ih, bias_hh };
         let rows = padded(&self.x, d.input_size);
         let x = self.tokens.as_ref().map_or(Input::Dense(&rows), |tokens| Input::Tokens(tokens));
-        let inputs = Inputs { x, present: self.present.as_deref() };
+        let inputs = Inputs { x, mask: self.mask.as_deref() };
         // Buffers hold anything before.
         let anything = |n| {
             let mut buffer = Buffer::zeros(n);
@@ -192,7 +192,7 @@ impl<E: Element> Case<E> {
         let got = self.fused(cpu);
         assert_eq!(got.len(), want.len());
         for ((name, got), (_, want)) in got.iter().zip(want) {
-            let mask = self.present.as_ref().map_or("", |_| " masked");
+            let mask = self.mask.as_ref().map_or("", |_| " masked");
             let what = format!("{} {:?} {:?}{mask} {name}", E::NAME, cpu.backend(), self.d);
             assert_close(&what, got, want, self.tolerance());
         }

@@ -1,5 +1,5 @@
-//! Holds what the tests of this crate share: numbers without pattern, and the ways between dense, padded and packed
-//! memory. Refuses tests.
+//! What the tests of this crate share: pseudo-random numbers, and the copies between dense, padded and packed memory. Not
+//! here: tests.
 
 #![allow(dead_code)] // no test needs all of it
 
@@ -66,7 +66,7 @@ pub fn splitting(backend: Backend, threads: usize) -> Cpu {
     Cpu::with_backend(backend, threads).unwrap().with_work_per_thread(1)
 }
 
-/// Refuses numbers that are off by more than `tolerance` of the largest wanted, or of 1.
+/// Panics if a number is off by more than `tolerance` times the largest wanted one, or times 1.
 pub fn assert_close<E: Element>(what: &str, got: &[E], want: &[E], tolerance: f64) {
     assert_eq!(got.len(), want.len(), "{what}");
     let largest = want.iter().fold(1.0f64, |m, x| m.max(x.to_f64().abs()));

@@ -1,7 +1,7 @@
 //! Holds the dropout node. Its mask comes from the generator it is handed, in the order of rows and padded columns,
 //! so that it depends on nothing else. Refuses to know layers and their order.
 
-use elman_kernels::{Cpu, Element, mask, pad};
+use elman_kernels::{Cpu, Element, dropout, pad};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
@@ -12,7 +12,7 @@ use crate::error::Error;
 
 #[derive(Debug)]
 pub(crate) struct Dropout {
-    dropout: mask::Dropout,
+    dropout: dropout::Dropout,
     draws: Vec<u16>,
     x: Var,
     y: Var,
@@ -41,7 +41,7 @@ impl<E: Element> Tape<E> {
         if p == 0.0 || x.len() == 0 {
             return Ok(x);
         }
-        let dropout = mask::Dropout::new(p);
+        let dropout = dropout::Dropout::new(p);
         let drawn = rows * pad(x.cols());
         let mut draws = self.memory.lists.draws.take();
         draws.resize(x.len(), 0);

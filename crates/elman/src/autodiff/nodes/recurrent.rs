@@ -134,7 +134,7 @@ impl<E: Element> Tape<E> {
             Sequence::Dense(x) => Input::Dense(m.value(x)),
             Sequence::Tokens { tokens, .. } => Input::Tokens(tokens),
         };
-        let inputs = Inputs { x: input, present };
+        let inputs = Inputs { x: input, mask: present };
         recurrent::forward(&m.cpu, &d, &weights(params, ids), inputs, &mut gates, &mut hidden, &mut cell)?;
 
         let mut last = m.take(d.cell_state_len());
@@ -182,7 +182,7 @@ impl<E: Element> Node<E> for Recurrent<E> {
             Saved::Dense(x) => Input::Dense(m.value(*x)),
             Saved::Tokens(tokens) => Input::Tokens(tokens),
         };
-        let inputs = Inputs { x, present: self.present.as_deref() };
+        let inputs = Inputs { x, mask: self.present.as_deref() };
         let [weight_ih, weight_hh, bias_ih, bias_hh] = match ids.recurrent {
             Some([weight_hh, bias_hh]) => grads.slices_mut([ids.weight_ih, weight_hh, ids.bias_ih, bias_hh]),
             None => {

@@ -1,5 +1,5 @@
-//! Holds the mask of a sequence: which positions of `[T, B]` are read. Where one is absent the state passes through
-//! unchanged, and so does its gradient. Refuses products: what it skips is the walks' to skip.
+//! The mask of a sequence: which positions of `[T, B]` are read. At a masked position the state passes unchanged, and so does
+//! its gradient.
 
 use std::ops::Range;
 
@@ -7,12 +7,12 @@ use crate::gemm::TILE_ROWS;
 
 /// Which positions are read; all where there is no mask.
 #[derive(Clone, Copy)]
-pub(super) struct Present<'a>(Option<&'a [bool]>);
+pub(super) struct Mask<'a>(Option<&'a [bool]>);
 
-impl<'a> Present<'a> {
-    /// A mask under which nothing is absent is none.
-    pub fn new(mask: Option<&'a [bool]>) -> Present<'a> {
-        Present(mask.filter(|mask| mask.contains(&false)))
+impl<'a> Mask<'a> {
+    /// A mask that reads every position is no mask.
+    pub fn new(mask: Option<&'a [bool]>) -> Mask<'a> {
+        Mask(mask.filter(|mask| mask.contains(&false)))
     }
 
     /// Whether the position `t * B + b` is read.
@@ -21,7 +21,7 @@ impl<'a> Present<'a> {
         self.0.is_none_or(|mask| mask[position])
     }
 
-    /// Whether anything is absent.
+    /// Whether any position is masked.
     #[inline(always)]
     pub fn is_mask(self) -> bool {
         self.0.is_some()
@@ -33,15 +33,15 @@ impl<'a> Present<'a> {
         Some((0..mask.len()).filter(|&position| mask[position]).collect())
     }
 
-    /// Runs of `rows`, counted from the position `first` on, that together hold every row that is read. A run goes on
-    /// over a gap of no more rows than a tile has: a product over such a row is wasted, but cheaper than a short tile.
+    /// Runs of `rows`, counted from the position `first` on, that together hold every row that is read. A run
+    /// includes gaps of no more rows than a tile has: a product over a masked row is wasted, but cheaper than a short tile.
     #[inline(always)]
     pub fn runs(self, first: usize, rows: Range<usize>) -> Runs<'a> {
         Runs { mask: self.0, first, rows }
     }
 }
 
-/// See [`Present::runs`].
+/// See [`Mask::runs`].
 pub(super) struct Runs<'a> {
     mask: Option<&'a [bool]>,
     first: usize,
@@ -77,15 +77,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_hold_what_is_read_and_bridge_no_more_than_a_tile() {
+    fn runs_hold_what_is_read_and_gaps_of_a_tile_at_most() {
         for seed in 0..if cfg!(miri) { 8 } else { 400_u64 } {
             // Long and short gaps, at both ends too.
             let bit = |i: u64| (seed * 977 + i / (1 + seed % 9)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 62 > seed % 4;
             let mask: Vec<bool> = (0..60).map(bit).collect();
-            let runs: Vec<_> = Present::new(Some(&mask)).runs(5, 2..50).collect();
+            let runs: Vec<_> = Mask::new(Some(&mask)).runs(5, 2..50).collect();
             let mut row = 2;
             for run in &runs {
-                assert!(mask[5 + run.start] && mask[5 + run.end - 1] || !Present::new(Some(&mask)).is_mask());
+                assert!(mask[5 + run.start] && mask[5 + run.end - 1] || !Mask::new(Some(&mask)).is_mask());
                 assert!((row..run.start).all(|row| !mask[5 + row]), "{mask:?}: {runs:?}");
                 let gaps = (run.start..run.end).collect::<Vec<_>>();
                 let longest = gaps.split(|&row| mask[5 + row]).map(|gap| gap.len()).max();
@@ -94,10 +94,10 @@ mod tests {
             }
             assert!((row..50).all(|row| !mask[5 + row]), "{mask:?}: {runs:?}");
         }
-        let mut all = Present::new(None).runs(5, 2..50);
+        let mut all = Mask::new(None).runs(5, 2..50);
         assert_eq!((all.next(), all.next()), (Some(2..50), None));
-        assert_eq!(Present::new(None).runs(5, 2..2).count(), 0);
-        assert!(!Present::new(Some(&[true; 4])).is_mask() && Present::new(Some(&[true, false])).is_mask());
-        assert_eq!(Present::new(Some(&[true, false, true])).positions(), Some(vec![0, 2]));
+        assert_eq!(Mask::new(None).runs(5, 2..2).count(), 0);
+        assert!(!Mask::new(Some(&[true; 4])).is_mask() && Mask::new(Some(&[true, false])).is_mask());
+        assert_eq!(Mask::new(Some(&[true, false, true])).positions(), Some(vec![0, 2]));
     }
 }

@@ -1,17 +1,16 @@
-//! Holds the times of the parts of a step, for whoever asks where it goes. Refuses to be on by itself: without a ledger a
-//! part costs one comparison.
+//! `Profiler`: the time that each part of a training step takes. It is off by default; a part then costs one comparison.
 
 use std::time::{Duration, Instant};
 
 use crate::{Cpu, Lock};
 
-/// What every part took so far, on the thread that gave out the work: with its waiting for the others. Of two halves that work
-/// at the same time each counts for half.
+/// The time of every part so far, on the thread that gave out the work, including its waiting for the other threads. Shards
+/// that work at the same time count with their share.
 #[derive(Debug, Default)]
-pub struct Ledger(Lock<Vec<(&'static str, Duration)>>);
+pub struct Profiler(Lock<Vec<(&'static str, Duration)>>);
 
-impl Ledger {
-    /// The parts in the order in which they first came, and their times together; forgets them.
+impl Profiler {
+    /// The parts in the order in which they first began, with the sums of their times. Clears them.
     pub fn take(&self) -> Vec<(&'static str, Duration)> {
         std::mem::take(&mut *self.0.lock())
     }
@@ -29,7 +28,7 @@ impl Ledger {
 /// A part that lasts until this is dropped.
 #[derive(Debug)]
 pub struct Part<'a> {
-    ledger: &'a Ledger,
+    profiler: &'a Profiler,
     name: &'static str,
     start: Instant,
     at_once: u32,
@@ -37,14 +36,14 @@ pub struct Part<'a> {
 
 impl Drop for Part<'_> {
     fn drop(&mut self) {
-        self.ledger.add(self.name, self.start.elapsed() / self.at_once);
+        self.profiler.add(self.name, self.start.elapsed() / self.at_once);
     }
 }
 
 impl Cpu {
-    /// Begins a part of a step, where somebody keeps a ledger. Parts do not nest.
+    /// Begins a part of a step, if this processor has a profiler. Parts do not nest.
     pub fn part(&self, name: &'static str) -> Option<Part<'_>> {
-        self.ledger().map(|ledger| Part { ledger, name, start: Instant::now(), at_once: self.at_once() })
+        self.profiler().map(|profiler| Part { profiler, name, start: Instant::now(), at_once: self.at_once() })
     }
 }
 
@@ -54,18 +53,18 @@ mod tests {
     use crate::Backend;
 
     #[test]
-    fn parts_add_up_by_name_and_are_kept_only_where_asked() {
+    fn parts_add_up_by_name_and_only_with_a_profiler() {
         let cpu = Cpu::with_backend(Backend::detect(), 1).unwrap();
-        assert!(cpu.part("a").is_none() && cpu.ledger().is_none());
-        let cpu = cpu.with_ledger();
+        assert!(cpu.part("a").is_none() && cpu.profiler().is_none());
+        let cpu = cpu.with_profiler();
         for (name, ms) in [("a", 2), ("b", 1), ("a", 3)] {
             let part = cpu.part(name);
             std::thread::sleep(Duration::from_millis(ms));
             drop(part);
         }
-        let parts = cpu.ledger().unwrap().take();
+        let parts = cpu.profiler().unwrap().take();
         assert_eq!(parts.iter().map(|part| part.0).collect::<Vec<_>>(), ["a", "b"]);
         assert!(parts[0].1 >= Duration::from_millis(5) && parts[1].1 >= Duration::from_millis(1));
-        assert!(cpu.ledger().unwrap().take().is_empty());
+        assert!(cpu.profiler().unwrap().take().is_empty());
     }
 }

@@ -1,12 +1,12 @@
-//! What every public door refuses: sizes whose product wraps, with empty slices that a wrapped length would fit, and
-//! lengths that are off by one. A refused call writes nothing.
+//! What the public functions refuse: sizes whose product wraps, with empty slices that a wrapped length would fit, and
+//! lengths that are off by one. A call that fails writes nothing.
 
 mod rows;
 
 use elman_kernels::descent::{OptimizerKind, Step};
+use elman_kernels::dropout::Dropout;
 use elman_kernels::elementwise::{self, Binary, Unary};
 use elman_kernels::layout::Layout;
-use elman_kernels::mask::Dropout;
 use elman_kernels::recurrent::{self, Cell, Dims, Input, Inputs, Sequence, WeightGrads, Weights};
 use elman_kernels::{Backend, Cpu, Error, descent, gather, linear, norm, softmax};
 use rows::noise;
@@ -15,7 +15,7 @@ fn cpu() -> Cpu {
     Cpu::with_backend(Backend::detect(), 2).unwrap()
 }
 
-/// Sizes of which some product is 2^64 or more, next to 0 in what a door multiplies.
+/// Sizes with a product of 2^64 or more, beside a 0 in what a function multiplies.
 const HUGE: [usize; 5] = [1 << 60, 1 << 63, (1 << 58) + 1, usize::MAX, usize::MAX - 15];
 
 fn recurrent_forward(d: &Dims, input: Input<'_, f32>) -> Result<(), Error> {

@@ -1,7 +1,7 @@
-//! Holds dropout as a product with a mask of random 16-bit numbers. Refuses to draw them: they are handed in.
+//! Dropout: a product with a mask of random 16-bit numbers, which are arguments. Not here: drawing them.
 
 use crate::cpu::Shared;
-use crate::doors::doors;
+use crate::entry_points::entry_points;
 use crate::error::check_len;
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, Element, Error};
@@ -36,7 +36,7 @@ impl Dropout {
     }
 }
 
-doors! {
+entry_points! {
     pub(crate) fn apply(
         cpu: &Cpu,
         dropout: &Dropout,
