@@ -86,6 +86,7 @@ fn every_kind_of_path_to_an_item_is_an_import() {
         "struct S(crate::c::Thing);",
         "struct S; impl crate::c::Does for S { fn act(&self) {} }",
         "impl crate::c::Thing { fn g() {} }",
+        "impl S { fn g() { crate::c::make(); } }",
         "type T = crate::c::Thing;",
         "trait T: crate::c::Does {}",
         "fn f() { <u8 as crate::c::Does>::act(&1); }",
@@ -151,6 +152,8 @@ fn what_is_no_import_makes_no_edge() {
         "pub use crate::c::Thing; fn f<Thing>(_: Thing) {}",
         "pub use crate::c::make; fn f() { x.make; S { make: 1 }; x.make(); }",
         "pub use crate::c::Does; fn f(x: u8) { x.other(); }",
+        "pub use crate::c::make; fn f() { m!(|make: u8| make + 1); }",
+        "pub use crate::c::Kind; fn Kind() {} fn f() { Kind(); }",
         "fn make() {} fn f() { make(); self::make(); crate::a::make(); }",
         // Other crates.
         "use std::c::Thing; fn f() { ::c::make(); serde::c::make(); }",
@@ -236,13 +239,20 @@ fn modules_that_a_macro_declares_are_imported_where_it_names_them() {
     let table = "macro_rules! table { ($($file:ident)*) => { $(mod $file;)* pub enum Made {} \
                  fn rate() { $($file::rate();)* } } }\ntable! { one two }\npub struct Place;";
     let files = [
-        ("lib.rs", "mod a; mod b;"),
+        ("lib.rs", "mod a; mod b; mod c;"),
+        ("c.rs", "use crate::a::*; fn f(_: Made) {}"),
         ("a/mod.rs", table),
         ("a/one.rs", "use super::Place; pub fn rate() {}"),
         ("a/two.rs", "pub fn rate() {}"),
         ("b.rs", "use crate::a::Made;"),
     ];
-    let want = ["a/mod.rs -> a/one.rs", "a/mod.rs -> a/two.rs", "a/one.rs -> a/mod.rs", "b.rs -> a/mod.rs"];
+    let want = [
+        "a/mod.rs -> a/one.rs",
+        "a/mod.rs -> a/two.rs",
+        "a/one.rs -> a/mod.rs",
+        "b.rs -> a/mod.rs",
+        "c.rs -> a/mod.rs",
+    ];
     assert_eq!(edges(&files), want);
 }
 

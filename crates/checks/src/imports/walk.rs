@@ -210,7 +210,9 @@ impl Walk<'_> {
 
     fn arguments(&mut self, tokens: &TokenStream) {
         if let Ok(list) = Punctuated::<Expr, Token![,]>::parse_terminated.parse2(tokens.clone()) {
-            list.iter().for_each(|expression| self.visit_expr(expression));
+            let mut bound = Bound::default();
+            list.iter().for_each(|expression| bound.visit_expr(expression));
+            self.within(bound.0, |this| list.iter().for_each(|expression| this.visit_expr(expression)));
         } else if let Ok(statements) = syn::Block::parse_within.parse2(tokens.clone()) {
             self.statements(&statements);
         } else {
