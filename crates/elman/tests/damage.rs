@@ -15,56 +15,40 @@ fn small_run(dir: &tempfile::TempDir) -> RunDir {
     run
 }
 
-/// Whether the bytes load; then they must be the same model. What is refused must be refused in words.
-fn loads(bytes: Vec<u8>, want: &ModelFile, what: &str) -> bool {
-    match ModelFile::from_bytes(bytes, "damaged") {
-        Ok(got) => {
-            assert!(got.config == want.config && got.vocab == want.vocab && got.results == want.results, "{what}");
-            assert!(got.model.params().values() == want.model.params().values(), "{what}");
-            true
-        }
-        Err(error) => {
-            assert!(error.to_string().ends_with("(damaged)"), "{what}: {error}");
-            false
-        }
-    }
+/// Bytes that are no model file: refused in words that name the file.
+fn assert_refused(bytes: Vec<u8>, what: &str) {
+    let refusal = ModelFile::from_bytes(bytes, "damaged").map(|_| ()).expect_err(what).to_string();
+    assert!(refusal.ends_with("(damaged)"), "{what}: {refusal}");
 }
 
 #[test]
 fn every_bit_and_every_length_of_a_model_file_counts() {
     let dir = quick_dir();
     let bytes = fs::read(small_run(&dir).model()).unwrap();
-    let want = ModelFile::from_bytes(bytes.clone(), "whole").unwrap();
-    let (mut refused, mut equal) = (0, 0);
+    ModelFile::from_bytes(bytes.clone(), "whole").unwrap();
     for at in 0..bytes.len() {
         for bit in 0..8 {
             let mut turned = bytes.clone();
             turned[at] ^= 1 << bit;
-            match loads(turned, &want, &format!("bit {bit} of byte {at}")) {
-                true => equal += 1,
-                false => refused += 1,
-            }
+            assert_refused(turned, &format!("bit {bit} of byte {at}"));
         }
     }
     for length in 0..bytes.len() {
-        assert!(!loads(bytes[..length].to_vec(), &want, &format!("cut to {length}")), "cut to {length}");
+        assert_refused(bytes[..length].to_vec(), &format!("cut to {length}"));
     }
-    println!("{} bytes: {refused} flips refused, {equal} equal; every cut refused", bytes.len());
-    assert_eq!(refused + equal, 8 * bytes.len());
 }
 
 #[test]
 fn a_state_is_not_believed_when_it_is_damaged() {
     let dir = quick_dir();
     let run = small_run(&dir);
-    let (bytes, want) = (fs::read(run.state()).unwrap(), origin_of(&run).unwrap());
+    let bytes = fs::read(run.state()).unwrap();
+    origin_of(&run).unwrap();
     for at in (0..8 * bytes.len()).step_by(5) {
         let mut turned = bytes.clone();
         turned[at / 8] ^= 1 << (at % 8);
         fs::write(run.state(), turned).unwrap();
-        if let Ok(got) = origin_of(&run) {
-            assert_eq!(got, want, "bit {at}");
-        }
+        assert!(origin_of(&run).is_err(), "bit {at}");
     }
     for length in (0..bytes.len()).step_by(7) {
         fs::write(run.state(), &bytes[..length]).unwrap();

@@ -32,10 +32,16 @@ fn a_sum_is_the_mean_at_as_many_times_the_rate() {
     let mean = trained(Config { lr: 0.16, ..plain() });
     let sum = trained(Config { lr: 0.01, loss: LossKind::Sum, ..plain() });
     assert!(mean == sum, "losses stay means, steps are the same");
-    // A sum's gradient is clipped as the sum's.
-    let clipped = |clip, loss| trained(Config { clip, loss, ..plain() });
-    assert!(clipped(0.01, LossKind::Sum) == clipped(0.01, LossKind::Sum));
-    assert!(clipped(0.01, LossKind::Sum).1 != clipped(0.01 / 16.0, LossKind::Mean).1);
+    // A sum's gradient is clipped as it is, 16 times the mean's: at 16 times the limit and a 16th of the rate the steps are the
+    // same, and at the same limit they are not.
+    let clipped = |lr, loss, clip| trained(Config { lr, loss, clip, ..plain() });
+    let (of_mean, of_sum) = (clipped(0.16, LossKind::Mean, 0.01), clipped(0.01, LossKind::Sum, 0.16));
+    assert!(of_mean == of_sum, "the same limit of the mean's gradient");
+    assert!(of_mean.1 != mean.1, "the limit is reached");
+    assert!(
+        of_sum.1 != clipped(0.01, LossKind::Sum, 0.01).1,
+        "a limit of the sum's gradient is no limit of the mean's"
+    );
 }
 
 #[test]

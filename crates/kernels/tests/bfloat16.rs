@@ -1,8 +1,9 @@
-//! Products with operands of bfloat16: the affine map against sums of rounded numbers, the layers against the reference,
+//! Products with operands of bfloat16: the affine map against sums of rounded numbers, the layers against plain loops with rounded operands,
 //! and every backend and number of threads, the processor's own instruction among them, bit for bit. Miri, which has the
 //! portable source alone, gets the small sizes.
 
 mod case;
+mod rounded;
 mod rows;
 
 use case::{Case, bits};
@@ -10,6 +11,7 @@ use elman_kernels::head::{self, Head, HeadGrads};
 use elman_kernels::recurrent::step::rounded_to_bfloat16;
 use elman_kernels::recurrent::{Cell, Dims};
 use elman_kernels::{Backend, Cpu, Element, linear};
+use rounded::Rounded;
 use rows::{assert_close, dense, noise, packed, padded, splitting, unpacked};
 
 /// Every backend that multiplies such pairs, with 1, 2 or 3 threads in turn.
@@ -127,19 +129,33 @@ fn what_is_tiny_before_it_is_rounded_is_flushed() {
     }
 }
 
-/// A state passes T products, its gradient as many, and every operand is off by 2^-9 at most.
-fn tolerance(d: &Dims) -> f64 {
-    (d.seq_len + 2) as f64 / 256.0
+/// How many numbers were compared, and how many of them with a wide bound: a rounding that may fall on either side.
+#[derive(Debug, Default)]
+struct Numbers {
+    all: usize,
+    wide: usize,
 }
 
-fn everywhere(d: Dims, with_tokens: bool, mask: Option<Vec<bool>>) {
-    let case = Case::<f32>::new(d, with_tokens, mask);
+/// The layer against the one with rounded operands, number by number, within what f32 sums and roundings that may fall on
+/// either side leave (see `rounded`).
+fn everywhere(numbers: &mut Numbers, d: Dims, with_tokens: bool, present: Option<Vec<bool>>) {
+    let case = Case::<f32>::new(d, with_tokens, present);
     let cpus = cpus();
     let first = case.fused(&cpus[0]);
-    // A pre-activation near 0 may fall on the other side of relu's kink, with another gradient altogether.
-    let smooth = |name: &str| d.cell != Cell::RnnRelu || !name.starts_with("d_");
-    for ((name, got), (_, want)) in first.iter().zip(&case.reference()).filter(|((name, _), _)| smooth(name)) {
-        assert_close(&format!("{d:?} {name}"), got, want, tolerance(&d));
+    let want = Rounded::results(&case, &first[0].1);
+    assert_eq!(first.len(), want.len());
+    for ((name, got), (of, want)) in first.iter().zip(&want) {
+        assert_eq!((*name, got.len()), (*of, want.len()));
+        // Each of the T + 2 products that a number passes rounds operands to 8 bits.
+        let largest = want.iter().fold(1.0f64, |largest, x| largest.max(x.value.abs()));
+        let widest = (d.seq_len + 2) as f64 / 256.0 * largest;
+        for (i, (&got, want)) in got.iter().zip(want).enumerate() {
+            assert!(want.error <= widest, "{d:?} {name}[{i}]: {want:?} says too little");
+            let error = (f64::from(got) - want.value).abs();
+            assert!(error <= want.error, "{d:?} {name}[{i}] is {got}, off by {error:e}: {want:?}");
+            numbers.all += 1;
+            numbers.wide += usize::from(want.error > 1e-4 * want.value.abs().max(1.0));
+        }
     }
     for cpu in &cpus[1..] {
         assert!(bits(&case.fused(cpu)) == bits(&first), "{cpu:?} changed the bits of {d:?}");
@@ -153,8 +169,11 @@ fn everywhere(d: Dims, with_tokens: bool, mask: Option<Vec<bool>>) {
 }
 
 #[test]
-fn every_cell_agrees_with_the_reference_and_all_backends_with_each_other() {
-    for &cell in Cell::ALL {
+fn every_cell_multiplies_rounded_operands_and_all_backends_agree() {
+    let mut numbers = Numbers::default();
+    let is_stated = |cell: &&Cell| !matches!(cell, Cell::MinGru | Cell::Slstm);
+    eprintln!("not tested: min-gru and slstm against rounded operands; their bits are held together by `agree`");
+    for &cell in Cell::ALL.iter().filter(is_stated) {
         for [seq_len, batch, input_size, hidden_size] in [
             [1, 1, 1, 1],
             [2, 3, 5, 7],
@@ -173,10 +192,10 @@ fn every_cell_agrees_with_the_reference_and_all_backends_with_each_other() {
             for reverse in [false, true] {
                 let d = Dims { cell, seq_len, batch, input_size, hidden_size, reverse };
                 let some: Vec<bool> = noise::<f64>(seq_len * batch, 9).into_iter().map(|x| x > -0.3).collect();
-                everywhere(d, false, None);
+                everywhere(&mut numbers, d, false, None);
                 if input_size > 0 {
-                    everywhere(d, false, Some(Vec::clone(&some)));
-                    everywhere(d, true, Some(some));
+                    everywhere(&mut numbers, d, false, Some(Vec::clone(&some)));
+                    everywhere(&mut numbers, d, true, Some(some));
                 }
             }
         }
@@ -184,9 +203,21 @@ fn every_cell_agrees_with_the_reference_and_all_backends_with_each_other() {
             continue;
         }
         // More rows than a block of 192, more columns than a block of 256 pairs.
-        everywhere(Dims { cell, seq_len: 2, batch: 200, input_size: 3, hidden_size: 9, reverse: false }, false, None);
-        everywhere(Dims { cell, seq_len: 2, batch: 3, input_size: 530, hidden_size: 20, reverse: false }, false, None);
+        everywhere(
+            &mut numbers,
+            Dims { cell, seq_len: 2, batch: 200, input_size: 3, hidden_size: 9, reverse: false },
+            false,
+            None,
+        );
+        everywhere(
+            &mut numbers,
+            Dims { cell, seq_len: 2, batch: 3, input_size: 530, hidden_size: 20, reverse: false },
+            false,
+            None,
+        );
     }
+    println!("{numbers:?}");
+    assert!(numbers.all > 1000 && 4 * numbers.wide < numbers.all, "{numbers:?}: too few bounds are narrow");
 }
 
 #[test]
