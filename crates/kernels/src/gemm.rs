@@ -56,9 +56,11 @@ impl Rows {
     #[inline(always)]
     pub fn groups(self) -> impl Iterator<Item = Rows> {
         let Rows { first, len, count, stride } = self;
-        // Runs of a group, and groups of a run.
-        let (runs, pieces) = ((BLOCK_ROWS / len.max(1)).max(1), len.div_ceil(BLOCK_ROWS));
-        (0..count).step_by(runs).flat_map(move |run| {
+        // Runs of a group, and groups of a run. A small product has one run, and no time for a division.
+        let runs = if count <= 1 { 1 } else { (BLOCK_ROWS / len.max(1)).max(1) };
+        let (chunks, pieces) = (if count <= 1 { count } else { count.div_ceil(runs) }, len.div_ceil(BLOCK_ROWS));
+        (0..chunks).flat_map(move |chunk| {
+            let run = chunk * runs;
             (0..pieces).map(move |piece| {
                 let done = piece * BLOCK_ROWS;
                 let len = BLOCK_ROWS.min(len - done);
@@ -261,13 +263,14 @@ pub(crate) unsafe fn tile<E: Element, S: Simd<E>, const A_COLUMNS: bool>(
 /// `range` in blocks (first row, size) for tiles of so many vectors, as even as can be: 64 rows are nine of 6 and two of 5.
 #[inline(always)]
 pub(crate) fn row_blocks(range: Range<usize>, vectors: usize) -> impl Iterator<Item = (usize, usize)> {
-    let most = match vectors {
-        1 => NARROW_TILE_ROWS,
-        3 => THREE_WIDE_TILE_ROWS,
-        _ => TILE_ROWS,
+    let len = range.len();
+    // Divisors are constants, and a single block needs no division: a small product has no time for one.
+    let blocks = match vectors {
+        1 => len.div_ceil(NARROW_TILE_ROWS),
+        3 => len.div_ceil(THREE_WIDE_TILE_ROWS),
+        _ => len.div_ceil(TILE_ROWS),
     };
-    let blocks = range.len().div_ceil(most);
-    let (least, larger) = (range.len() / blocks.max(1), range.len() % blocks.max(1));
+    let (least, larger) = if blocks <= 1 { (len, 0) } else { (len / blocks, len % blocks) };
     (0..blocks).map(move |i| (range.start + i * least + i.min(larger), least + usize::from(i < larger)))
 }
 
@@ -345,11 +348,12 @@ impl<E: Element, F: FnMut(usize)> RawKernel<E> for Nn<E, F> {
         let panels = right.cols.div_ceil(PANEL);
         for group in self.rows.groups() {
             let is_far = group.count * group.len * right.cols * size_of::<E>() > FAR;
-            let at_once = if is_far { 1 } else { panels.max(1) };
-            for first in (0..panels).step_by(at_once) {
-                let panels = first..(first + at_once).min(panels);
+            let at_once = if is_far { 1 } else { panels };
+            let mut first = 0;
+            while first < panels {
                 // SAFETY: the caller's promise.
-                unsafe { nn_group(s, group, a, right, panels, &mut self.beside) };
+                unsafe { nn_group(s, group, a, right, first..first + at_once, &mut self.beside) };
+                first += at_once;
             }
         }
     }

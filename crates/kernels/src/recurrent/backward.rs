@@ -294,7 +294,8 @@ impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
         for rows in self.mask.runs(t * self.d.batch, self.share.rows.clone()) {
             // First the rest of the panel in which the columns begin, then whole panels.
             let whole = columns.start.next_multiple_of(PANEL).min(columns.end);
-            for columns in [columns.start..whole, whole..columns.end] {
+            let ranges = [columns.start..whole, whole..columns.end];
+            for columns in ranges.into_iter().filter(|columns| !columns.is_empty()) {
                 let (panel, column) = (columns.start / PANEL, columns.start % PANEL);
                 let b = weight.as_ptr().wrapping_add(panel * a.depth() * PANEL + column);
                 let c = to.wrapping_add(columns.start);
