@@ -59,6 +59,14 @@ fuzz N="1000000" SEED="1":
 libfuzzer TARGET SECONDS="600":
     cargo +nightly fuzz run {{TARGET}} fuzz/corpus/{{TARGET}} crates/fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}}
 
+# Which file imports which, and every import cycle.
+imports *CRATES:
+    cargo run --release -p elman-checks -- imports {{CRATES}}
+
+# Words that the style guide replaces, and what to write instead.
+words *FLAGS:
+    cargo run --release -p elman-checks -- words {{FLAGS}}
+
 # Licences and sources of what we build upon: needs cargo-deny.
 deny:
     cargo deny check licenses bans sources

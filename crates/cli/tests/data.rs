@@ -1,6 +1,9 @@
 //! Holds what `elman data` must do, offline: copies, a local server that breaks off, wrong hashes, files in the way.
 //! Data-dependent: it needs one of the texts, since nothing else has the right hash.
 
+#[path = "../../../.ci/not_run.rs"]
+mod not_run;
+
 use std::fs;
 #[cfg(feature = "download")]
 use std::io::{BufRead, BufReader, Write};
@@ -11,13 +14,14 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use assert_cmd::Command;
+use not_run::not_run;
 
 /// The text to move around, if it is here.
 fn text() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/the_cask_of_amontillado_gutenberg.txt");
     let found = path.is_file().then_some(path);
     if found.is_none() {
-        eprintln!("not run: no data");
+        not_run("copies by `elman data get`: the text amontillado is not here");
     }
     found
 }

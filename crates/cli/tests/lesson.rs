@@ -1,8 +1,11 @@
 //! Holds what `elman lesson` must do: its list, a lesson that needs no text, one whose text is absent; and that every recipe
 //! trains on any text.
 
+#[path = "../../../.ci/not_run.rs"]
+mod not_run;
 mod place;
 
+use not_run::not_run;
 use place::{Place, json, stderr, stdout};
 
 #[test]
@@ -77,7 +80,7 @@ fn quick_lessons_pass() {
     if std::path::Path::new(data).join("timemachine_d2l.txt").is_file() {
         lessons.push("d2l-words");
     } else {
-        eprintln!("not run: no data");
+        not_run("the lesson d2l-words: timemachine_d2l.txt is not here");
     }
     for lesson in lessons {
         let table = stdout(&place.done(&["lesson", lesson, "--data", data]));

@@ -2,6 +2,8 @@
 //! and without a mask; and every backend and thread count against each other, bit for bit. The same for the affine map.
 
 mod case;
+#[path = "../../../.ci/not_run.rs"]
+mod not_run;
 mod rows;
 
 use std::ops::Range;
@@ -137,14 +139,18 @@ fn sizes_beyond_every_block_match_the_reference() {
     }
 }
 
-/// libtest shows what a test prints only where it fails, but not what a test writes past its capture.
+/// What the machine lacks is told; what `ELMAN_CI_REQUIRES` names, in the processor's words, must be there.
 #[test]
-fn missing_instructions_are_said() {
-    use std::io::Write;
-    for name in ["avx512", "avx2", "portable"] {
+fn missing_instructions_are_told() {
+    let required = std::env::var("ELMAN_CI_REQUIRES").unwrap_or_default();
+    for (name, flags) in [("avx512", &["avx512f"][..]), ("avx2", &["avx2", "fma"]), ("portable", &[])] {
         match Backend::named(name) {
             Ok(backend) => assert_eq!(backend.name(), name),
-            Err(_) => writeln!(std::io::stderr(), "not tested: {name}, this machine lacks it").unwrap(),
+            Err(error) => {
+                let is_required = required.split_whitespace().any(|word| flags.contains(&word));
+                assert!(!is_required, "{error}, and ELMAN_CI_REQUIRES is {required}");
+                not_run::not_run(&format!("the backend {name}: this machine lacks it"));
+            }
         }
     }
     assert!(Backend::named("portable").is_ok());
