@@ -94,14 +94,17 @@ fn the_first_loss_is_ln_v() {
     let cpu = Cpu::new(None).unwrap();
     let sizes = [(128, 1, 0), (256, 2, 0), (256, 2, 64), (512, 1, 0)];
     for (cell, (hidden_size, num_layers, embed)) in cells().into_iter().flat_map(|c| sizes.map(|s| (c.clone(), s))) {
-        let config = Config { hidden_size, num_layers, embed, ..cell };
+        let config = Config { hidden_size, num_layers, embed, ..cell.clone() };
         let (vocab, batch) = (65, 16);
         let model = LanguageModel::<f32>::new(&config, vocab).unwrap();
         let text: Vec<u32> = (0..33 * batch).map(|i| (i * i % 97 * 31 % vocab) as u32).collect();
         let (inputs, targets) = (&text[..32 * batch], &text[batch..]);
         let sum = model.loss_sum(&mut Tape::new(&cpu), inputs, targets, &mut model.initial_state(batch)).unwrap();
         let (loss, expected) = (sum / targets.len() as f64, (vocab as f64).ln());
-        assert!((loss / expected - 1.0).abs() < 0.02, "first loss {loss}, ln V = {expected}");
+        // A minGRU's h starts near 1/2 instead of 0: with weights within 1/sqrt(H) a logit then has the variance h^2/3 = 1/12,
+        // which raises the loss by as much at most, a fiftieth of ln V.
+        let allowed = if cell.cell == Cell::MIN_GRU { 0.04 } else { 0.02 };
+        assert!((loss / expected - 1.0).abs() < allowed, "{:?}: first loss {loss}, ln V = {expected}", cell.cell);
     }
 }
 

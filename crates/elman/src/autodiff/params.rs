@@ -262,6 +262,11 @@ impl<E: Element> Params<E> {
         Params { entries: self.entries.clone(), values: Arc::new(Buffer::zeros(self.values.len())) }
     }
 
+    /// The same places without any memory, to be swapped with one that has it.
+    pub(crate) fn without_memory(&self) -> Params<E> {
+        Params { entries: self.entries.clone(), values: Arc::new(Buffer::zeros(0)) }
+    }
+
     /// The flat packed memory. Padding is zero and must stay so.
     pub fn values(&self) -> &[E] {
         &self.values
@@ -274,7 +279,7 @@ impl<E: Element> Params<E> {
 
     /// Adds another's numbers, each to the one in its place.
     pub(crate) fn add(&mut self, cpu: &Cpu, more: &Params<E>) {
-        let _part = cpu.part("sum of halves");
+        let _part = cpu.part("sum of shards");
         let more = &more.values[..];
         cpu.fill(&mut Arc::make_mut(&mut self.values)[..], 1024, 8, |start, part| {
             part.iter_mut().zip(&more[start..]).for_each(|(sum, &more)| *sum += more);

@@ -1,6 +1,6 @@
-//! Holds a step on a large batch as two halves of its rows: each goes forward and back on a tape of its own, at the same time
-//! where the threads can be shared out, and the gradients are added at the end: two threads exchange nothing within a step.
-//! Refuses to ask for the number of threads: sizes decide, because two sums and one differ in their last bits.
+//! A step on a large batch as S shards of its rows: each goes forward and back on a tape of its own, some at the same time
+//! where the threads can be shared out, and the gradients are summed in one balanced tree at one point, `reduce`.
+//! Not here: the number of threads. Sizes decide S, because sums of other shards differ in their last bits.
 
 use elman_kernels::{Cpu, Element};
 use rand_chacha::ChaCha8Rng;
@@ -10,115 +10,170 @@ use crate::autodiff::tape::Tape;
 use crate::error::Error;
 use crate::nn::state::State;
 
-/// Rows of a batch that are worth two halves: of fewer, a product's tiles would be too short.
+/// Rows of a batch that are worth two shards: of fewer, a product's tiles would be too short.
 const LEAST_BATCH: usize = 16;
-/// Positions of a step: for fewer, gradients that are zeroed and added up cost more than the halves bring.
+/// Positions of a step: for fewer, gradients that are zeroed and summed cost more than the shards bring.
 const LEAST_POSITIONS: usize = 1024;
 /// Positions times parameters: a step of fewer is over before another thread has begun.
 const LEAST_WORK: usize = 1 << 22;
-/// Words of the generator between the halves' draws: more than a half draws.
+/// Words of the generator between the draws of two shards: more than a shard draws.
 const DRAWS_APART: u128 = 1 << 48;
 
-/// Whether a step on `[T, B]` tokens is done in halves.
-pub(crate) fn is_worth_it(positions: usize, batch: usize, parameters: usize) -> bool {
+/// S for a step on `[T, B]` tokens: 1 or 2.
+pub(crate) fn count(positions: usize, batch: usize, parameters: usize) -> usize {
     let work = positions.saturating_mul(parameters);
-    batch >= LEAST_BATCH && positions >= LEAST_POSITIONS && work >= LEAST_WORK && positions.is_multiple_of(batch)
+    let is_large = batch >= LEAST_BATCH && positions >= LEAST_POSITIONS && work >= LEAST_WORK;
+    if is_large && positions.is_multiple_of(batch) { 2 } else { 1 }
 }
 
-/// The halves of an earlier step, to be used again.
+/// The shards of a batch, kept from one step to the next.
 #[derive(Debug)]
-pub struct Shards<E>(pub(crate) Option<Box<Halves<E>>>);
+pub struct Shards<E> {
+    /// S where it is given, whatever the sizes.
+    forced: Option<usize>,
+    pub(crate) shards: Vec<Shard<E>>,
+}
 
 impl<E> Default for Shards<E> {
+    /// As many as the sizes of a step ask for.
     fn default() -> Shards<E> {
-        Shards(None)
+        Shards { forced: None, shards: Vec::new() }
     }
 }
 
-/// What the halves work with, kept from one step to the next.
+/// One shard of a batch.
 #[derive(Debug)]
-pub(crate) struct Halves<E> {
-    pub pair: [Half<E>; 2],
-    /// The gradients of the second half; those of the first go where the step's go.
-    pub second_grads: Params<E>,
-}
-
-/// One half of a batch.
-#[derive(Debug)]
-pub(crate) struct Half<E> {
+pub(crate) struct Shard<E> {
     pub tape: Tape<E>,
-    /// `[T * B/2]` each.
+    /// `[T * rows]` each.
     pub inputs: Vec<u32>,
     pub targets: Vec<u32>,
     pub state: State<E>,
     pub dropout: Option<ChaCha8Rng>,
+    /// Its gradients; of the first shard, without memory but while a step is done.
+    pub grads: Params<E>,
     /// The sum of its losses.
     pub sum: Result<f64, Error>,
     /// Its first row in the batch.
     first: usize,
 }
 
-impl<E: Element> Halves<E> {
-    /// For a model of `params`; `zero_state` makes a state of some rows.
-    ///
-    /// Errors: the system gives no more threads.
-    pub fn new(
-        cpu: &Cpu,
-        params: &Params<E>,
-        batch: usize,
-        zero_state: impl Fn(usize) -> State<E>,
-    ) -> Result<Halves<E>, Error> {
-        let half = |cpu: &Cpu, first, rows| Half {
-            tape: Tape::new(cpu),
-            inputs: Vec::new(),
-            targets: Vec::new(),
-            state: zero_state(rows),
-            dropout: None,
-            sum: Ok(0.0),
-            first,
-        };
-        let (cpus, middle) = (cpu.shards(2)?, batch.div_ceil(2));
-        let pair = [half(&cpus[0], 0, middle), half(&cpus[1], middle, batch - middle)];
-        Ok(Halves { pair, second_grads: params.zeros_like() })
+impl<E: Element> Shards<E> {
+    /// Exactly `count` shards in every step of at least as many rows. Errors: not a power of two.
+    pub fn of(count: usize) -> Result<Shards<E>, Error> {
+        if !count.is_power_of_two() {
+            let expected = "a power of two".to_string();
+            return Err(Error::Setting { name: "shards", got: count.to_string(), expected });
+        }
+        Ok(Shards { forced: Some(count), shards: Vec::new() })
     }
 
-    /// Whether these are for such a model and batch.
-    pub fn fit(&self, params: &Params<E>, batch: usize) -> bool {
-        self.second_grads.is_like(params) && self.pair.iter().map(|half| half.state.batch()).sum::<usize>() == batch
+    /// Makes ready for a step; whether it is done in several shards. Those of the step before are used again if they are
+    /// for the same model and batch.
+    ///
+    /// Errors: the system gives no more threads.
+    pub(crate) fn prepare(
+        &mut self,
+        cpu: &Cpu,
+        params: &Params<E>,
+        [positions, batch]: [usize; 2],
+        zero_state: impl Fn(usize) -> State<E>,
+    ) -> Result<bool, Error> {
+        let fits_rows = batch > 0 && positions.is_multiple_of(batch);
+        let count = match self.forced {
+            Some(count) if fits_rows => count.min(1 << batch.ilog2()),
+            Some(_) => 1,
+            None => count(positions, batch, params.values().len()),
+        };
+        if count == 1 {
+            return Ok(false);
+        }
+        let rows = |shard: &Shard<E>| shard.state.batch();
+        let is_ready = self.shards.len() == count
+            && self.shards[1].grads.is_like(params)
+            && self.shards.iter().map(rows).sum::<usize>() == batch;
+        if !is_ready {
+            self.shards.clear();
+            let mut first = 0;
+            for (i, cpu) in cpu.shards(count)?.iter().enumerate() {
+                // The first shards have a row more where they do not come out even.
+                let rows = batch / count + usize::from(i < batch % count);
+                self.shards.push(Shard {
+                    tape: Tape::new(cpu),
+                    inputs: Vec::new(),
+                    targets: Vec::new(),
+                    state: zero_state(rows),
+                    dropout: None,
+                    grads: if i == 0 { params.without_memory() } else { params.zeros_like() },
+                    sum: Ok(0.0),
+                    first,
+                });
+                first += rows;
+            }
+        }
+        Ok(true)
     }
 
     /// Whether a state has the parts of the model's.
-    pub fn take_state(&self, state: &State<E>) -> bool {
-        self.pair[0].state.is_like(state)
+    pub(crate) fn take_state(&self, state: &State<E>) -> bool {
+        self.shards.first().is_some_and(|shard| shard.state.is_like(state))
     }
 
-    /// Hands each half its rows of the tokens `[T, B]` and of the state, and its place in the generator's stream.
-    pub fn give_out(&mut self, inputs: &[u32], targets: &[u32], state: &State<E>, dropout: Option<&ChaCha8Rng>) {
-        for (half, place) in self.pair.iter_mut().zip([0, DRAWS_APART]) {
-            let (first, rows) = (half.first, half.state.batch());
-            for (to, from) in [(&mut half.inputs, inputs), (&mut half.targets, targets)] {
+    /// Hands each shard its rows of the tokens `[T, B]` and of the state, and its place in the generator's stream.
+    pub(crate) fn give_out(&mut self, [inputs, targets]: [&[u32]; 2], state: &State<E>, dropout: Option<&ChaCha8Rng>) {
+        let mut place = 0;
+        for shard in &mut self.shards {
+            let (first, rows) = (shard.first, shard.state.batch());
+            for (to, from) in [(&mut shard.inputs, inputs), (&mut shard.targets, targets)] {
                 to.clear();
                 from.chunks_exact(state.batch()).for_each(|step| to.extend_from_slice(&step[first..first + rows]));
             }
-            half.state.copy_rows(state, first);
-            half.dropout = dropout.cloned();
-            if let Some(rng) = &mut half.dropout {
+            shard.state.copy_rows(state, first);
+            shard.dropout = dropout.cloned();
+            if let Some(rng) = &mut shard.dropout {
                 rng.set_word_pos(rng.get_word_pos() + place);
             }
+            place += DRAWS_APART;
         }
     }
 
-    /// Adds up: the second half's gradients to `grads`, its loss to the first's, and both states in their rows of `state`.
-    /// Returns the sum of the losses.
+    /// Does `work` for every shard, the first with the step's gradients, and reduces. Returns the sum of the losses; `state`
+    /// has the rows of all shards.
     ///
-    /// Errors: that of a half; `state` is then as it was.
-    pub fn add_up(&mut self, cpu: &Cpu, state: &mut State<E>, grads: &mut Params<E>) -> Result<f64, Error> {
-        let [first, second] = self.pair.each_mut().map(|half| std::mem::replace(&mut half.sum, Ok(0.0)));
-        let sum = first? + second?;
-        self.pair.iter().for_each(|half| state.put_rows(half.first, &half.state));
-        grads.add(cpu, &self.second_grads);
+    /// Errors: that of a shard; `state` is then as it was.
+    pub(crate) fn run(
+        &mut self,
+        cpu: &Cpu,
+        state: &mut State<E>,
+        grads: &mut Params<E>,
+        work: impl Fn(&mut Shard<E>) + Sync,
+    ) -> Result<f64, Error> {
+        std::mem::swap(&mut self.shards[0].grads, grads);
+        cpu.together(&mut self.shards, work);
+        let sum = reduce(cpu, &mut self.shards);
+        std::mem::swap(&mut self.shards[0].grads, grads);
+        let sum = sum?;
+        self.shards.iter().for_each(|shard| state.put_rows(shard.first, &shard.state));
         Ok(sum)
     }
+}
+
+/// Sums losses and gradients in a balanced tree: 1 to 0, 3 to 2, ..., then 2 to 0, and so on. The first shard has the sums.
+fn reduce<E: Element>(cpu: &Cpu, shards: &mut [Shard<E>]) -> Result<f64, Error> {
+    let mut step = 1;
+    while step < shards.len() {
+        for pair in shards.chunks_mut(2 * step) {
+            let Some((left, [right, ..])) = pair.split_at_mut_checked(step) else { continue };
+            let right_sum = std::mem::replace(&mut right.sum, Ok(0.0));
+            let left_sum = std::mem::replace(&mut left[0].sum, Ok(0.0));
+            left[0].sum = left_sum.and_then(|left| Ok(left + right_sum?));
+            if left[0].sum.is_ok() {
+                left[0].grads.add(cpu, &right.grads);
+            }
+        }
+        step *= 2;
+    }
+    std::mem::replace(&mut shards[0].sum, Ok(0.0))
 }
 
 #[cfg(test)]
@@ -167,12 +222,12 @@ mod tests {
         let (mut state, mut grads) = (model.initial_state(batch), model.params().zeros_like());
         let dropout = dropout.then(|| generator(3, Purpose::Dropout, 1));
         let loss = model.loss_and_grads(tape, shards, &inputs, &targets, &mut state, dropout, &mut grads).unwrap();
-        assert!(shards.0.is_some(), "large enough for halves");
+        assert!(shards.shards.len() > 1, "large enough for shards");
         (loss, grads, state)
     }
 
     #[test]
-    fn halves_are_the_whole_but_for_the_rounding_of_sums() {
+    fn two_shards_are_the_whole_but_for_the_rounding_of_sums() {
         let cpu = Cpu::new(Some(2)).unwrap();
         let (inputs, targets) = tokens(BATCH);
         for config in configs() {
@@ -204,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_change_no_bit_of_halves_and_a_tape_that_served_another_model_serves_this() {
+    fn threads_change_no_bit_of_shards_and_a_tape_that_served_another_model_serves_this() {
         for config in configs() {
             let model: LanguageModel<f64> = LanguageModel::new(&config, VOCAB).unwrap();
             // Of the same sizes, of others, and the same of another batch.
@@ -254,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_draw_masks_of_their_own() {
+    fn shards_draw_masks_of_their_own() {
         let config = &configs()[0];
         let model: LanguageModel<f64> = LanguageModel::new(config, VOCAB).unwrap();
         // Eight rows twice.
@@ -264,7 +319,7 @@ mod tests {
             let (mut tape, mut shards) = (Tape::new(&Cpu::new(Some(1)).unwrap()), Shards::default());
             let dropout = dropout.then(|| generator(3, Purpose::Dropout, 1));
             model.loss_and_grads(&mut tape, &mut shards, &rows, &rows, &mut state, dropout, &mut grads).unwrap();
-            assert!(shards.0.is_some());
+            assert_eq!(shards.shards.len(), 2);
             let (_, [_, width], values) = state.tensors().into_iter().find(|tensor| tensor.0 == "h_l1").unwrap();
             values.chunks_exact(width).map(bits).collect::<Vec<_>>()
         };
@@ -272,9 +327,53 @@ mod tests {
         assert!((0..8).all(|row| plain[row] == plain[row + 8] && dropped[row] != dropped[row + 8]));
     }
 
+    /// Loss, gradients and state of a step of few rows in exactly `count` shards.
+    fn forced(model: &LanguageModel<f64>, cpu: &Cpu, count: usize) -> (f64, Params<f64>, State<f64>) {
+        const ROWS: usize = 11;
+        let tokens: Vec<u32> = (0..ROWS * 7).map(|i| ((i * i + i / 3) % VOCAB) as u32).collect();
+        let (mut shards, mut grads) = (Shards::of(count).unwrap(), model.params().zeros_like());
+        let (mut tape, mut state) = (Tape::new(cpu), model.initial_state(ROWS));
+        let loss =
+            model.loss_and_grads(&mut tape, &mut shards, &tokens, &tokens, &mut state, None, &mut grads).unwrap();
+        assert_eq!(shards.shards.len(), if count == 1 { 0 } else { count });
+        (loss, grads, state)
+    }
+
+    #[test]
+    fn any_number_of_shards_has_one_result_on_any_threads_and_the_whole_within_rounding() {
+        for config in configs() {
+            let model: LanguageModel<f64> = LanguageModel::new(&config, VOCAB).unwrap();
+            let (want_loss, want, want_state) = forced(&model, &Cpu::new(Some(1)).unwrap(), 1);
+            for count in [1, 2, 4, 8] {
+                let mut first: Option<(u64, Vec<u64>)> = None;
+                for threads in [1, 2, 5] {
+                    let cpu = Cpu::with_backend(Backend::detect(), threads).unwrap().with_work_per_thread(1);
+                    let (loss, grads, state) = forced(&model, &cpu, count);
+                    let got = (loss.to_bits(), bits(grads.values()));
+                    assert!(*first.get_or_insert_with(|| got.clone()) == got, "{count} shards, {threads} threads");
+                    // A sum of 77 terms in another order: each rounding is at most half of 2^-52 of the sum of the sizes.
+                    assert!((loss / want_loss - 1.0).abs() < 77.0 * f64::EPSILON, "{count} shards: {loss} {want_loss}");
+                    for ((name, _, got), (_, _, want)) in state.tensors().iter().zip(want_state.tensors()) {
+                        assert!(bits(got) == bits(&want), "{name}");
+                    }
+                    for name in model.params().names() {
+                        let (got, want) = (grads.get(name).unwrap(), want.get(name).unwrap());
+                        let largest = want.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+                        let apart = got.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                        assert!(
+                            largest > 0.0 && apart < 1e-13 * largest,
+                            "{count} shards, {name}: {apart} of {largest}"
+                        );
+                    }
+                }
+            }
+        }
+        assert!(Shards::<f32>::of(3).unwrap_err().to_string().contains("power of two"));
+    }
+
     #[test]
     fn sizes_decide() {
-        assert!(is_worth_it(1024, 16, 4096) && is_worth_it(usize::MAX - 15, 16, usize::MAX));
-        assert!(!is_worth_it(1023, 33, 1 << 20) && !is_worth_it(2000, 8, 1 << 20) && !is_worth_it(1024, 16, 4095));
+        assert!(count(1024, 16, 4096) == 2 && count(usize::MAX - 15, 16, usize::MAX) == 2);
+        assert!(count(1023, 33, 1 << 20) == 1 && count(2000, 8, 1 << 20) == 1 && count(1024, 16, 4095) == 1);
     }
 }

@@ -8,7 +8,7 @@ use elman_kernels::{head, pad};
 use crate::config::{Config, Dtype};
 use crate::error::Error;
 use crate::nn::layer::Sizes;
-use crate::nn::shards::is_worth_it;
+use crate::nn::shards;
 
 /// Rows that an evaluation hands to the model at once.
 const EVALUATION_ROWS: usize = 1024;
@@ -21,13 +21,14 @@ const EVALUATION_ROWS: usize = 1024;
 pub(crate) fn training_bytes(config: &Config, sizes: &Sizes, validation: usize) -> usize {
     let moments = config.optimizer.moments().len();
     let rows = config.seq_len.saturating_mul(config.batch);
-    let halves = usize::from(is_worth_it(rows, config.batch, sizes.packed));
-    let held = sizes.packed.saturating_mul(2 + halves + moments);
+    // Gradients of shards beyond the first.
+    let more = shards::count(rows, config.batch, sizes.packed) - 1;
+    let held = sizes.packed.saturating_mul(2 + more + moments);
     // The file, and a tensor on its way into it: as numbers, as bytes.
     let saved = sizes.logical.saturating_mul(1 + moments).saturating_add(sizes.largest.saturating_mul(2));
     let logits = |rows: usize| head::rows_at_once(rows, sizes.outputs).saturating_mul(pad(sizes.outputs));
-    // Each half has room for logits of its own.
-    let of_step = match halves {
+    // Each shard has room for logits of its own.
+    let of_step = match more {
         0 => logits(rows),
         _ => logits(config.seq_len.saturating_mul(config.batch.div_ceil(2))).saturating_mul(2),
     };
@@ -41,18 +42,18 @@ pub(crate) fn training_bytes(config: &Config, sizes: &Sizes, validation: usize) 
     // Pieces of one length, and a last one of another.
     let (predictions, whole) = (validation.saturating_sub(1), EVALUATION_ROWS);
     let evaluated = if predictions > whole { whole + predictions % whole } else { predictions };
-    // A validation's logits stand where those of a step did, if there is room and the step was not done in halves.
-    let more_logits = if halves > 0 || logits(evaluated) > logits(rows) { logits(evaluated) } else { 0 };
+    // A validation's logits stand where those of a step did, if there is room and the step was not done in shards.
+    let more_logits = if more > 0 || logits(evaluated) > logits(rows) { logits(evaluated) } else { 0 };
     let evaluation = sizes.layers.output.saturating_add(sizes.layers.working).saturating_add(pad(sizes.embed));
     let evaluation = evaluated.saturating_mul(evaluation).saturating_add(more_logits);
     let kept = held.saturating_add(step).saturating_add(evaluation);
     // A step's weights stand across for its way back, and this memory is kept, as the draws are.
-    let kept = kept.saturating_add(draws).saturating_add(sizes.largest.saturating_mul(2 + 2 * halves));
+    let kept = kept.saturating_add(draws).saturating_add(sizes.largest.saturating_mul(2 + 2 * more));
     // Pairs of bfloat16, half as many as numbers: of the weight and of the one across, of the rows on both sides of it.
     let of_rows = sizes.layers.working.saturating_add(sizes.layers.widest) / 2;
     let paired = rows.saturating_mul(of_rows).saturating_add(of_step / 2);
     let kept = match config.dtype {
-        Dtype::Bf16 => kept.saturating_add(paired).saturating_add(sizes.largest.saturating_mul(1 + halves)),
+        Dtype::Bf16 => kept.saturating_add(paired).saturating_add(sizes.largest.saturating_mul(1 + more)),
         Dtype::F32 | Dtype::F64 => kept,
     };
     kept.saturating_add(saved).saturating_mul(config.dtype.bytes())
@@ -133,7 +134,7 @@ mod tests {
             training_bytes(config, &layers.sizes(&declaration), validation)
         };
         let base = bytes(&Config::default(), 65, 8000);
-        // Two layers of 256 over 64 x 64: 18 MB of parameters, moments and two halves' gradients, 12 of a save, 76 of a step, 15 of
+        // Two layers of 256 over 64 x 64: 18 MB of parameters, moments and two shards' gradients, 12 of a save, 76 of a step, 15 of
         // a validation.
         assert!((115_000_000..130_000_000).contains(&base), "{base}");
         assert!(bytes(&Config::default(), 65, 0) < base - 10_000_000);

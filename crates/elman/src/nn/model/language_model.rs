@@ -19,7 +19,7 @@ use crate::nn::embedding::Embedding;
 use crate::nn::layer::{Layer, Pass, Sizes};
 use crate::nn::linear::Linear;
 use crate::nn::network::{Input, Network};
-use crate::nn::shards::{Half, Halves, Shards, is_worth_it};
+use crate::nn::shards::{Shard, Shards};
 use crate::nn::stack::{Recurrent, Stack};
 use crate::nn::state::State;
 
@@ -195,8 +195,8 @@ impl<E: Element> LanguageModel<E> {
     }
 
     /// One step of truncated BPTT: the mean loss in nats. `grads` is overwritten; `state` is advanced and detached. A large
-    /// batch is done in two halves of its rows, each with masks of its own, whose gradients are added at the end; sizes decide, not
-    /// threads.
+    /// batch is done in two shards of its rows, each with masks of its own, whose gradients are summed at the end; sizes decide,
+    /// not threads.
     ///
     /// Shapes: `inputs` and `targets` `[T*B]`, time-major (row t*B + b), B that of `state`.
     /// A target of [`elman_kernels::softmax::IGNORED`] does not count.
@@ -213,36 +213,20 @@ impl<E: Element> LanguageModel<E> {
         grads: &mut Params<E>,
     ) -> Result<f64, Error> {
         let (batch, counted) = (state.batch(), Targets::counted(targets));
-        let worth_it = is_worth_it(targets.len(), batch, self.params.values().len());
-        let halves = match worth_it && inputs.len() == targets.len() {
-            true => Some(self.halves(tape, shards, batch)?),
-            false => None,
-        };
-        let Some(mut halves) = halves.filter(|halves| halves.take_state(state)) else {
+        let sizes = [if inputs.len() == targets.len() { targets.len() } else { 0 }, batch];
+        let zero_state = |rows| self.layers.rnn.as_layer().zero_state(rows);
+        if !shards.prepare(&tape.memory.cpu, &self.params, sizes, zero_state)? || !shards.take_state(state) {
             let targets = Targets { tokens: targets, batch, counted };
             let sum = self.forward_and_back(tape, inputs, targets, state, dropout.as_mut(), grads)?;
             return Ok(sum / counted as f64);
-        };
-        halves.give_out(inputs, targets, state, dropout.as_ref());
-        let Halves { pair: [first, second], second_grads } = &mut *halves;
-        tape.memory.cpu.together(&mut [(first, &mut *grads), (second, second_grads)], |(half, grads)| {
-            let Half { tape, inputs, targets, state, dropout, sum, .. } = half;
+        }
+        shards.give_out([inputs, targets], state, dropout.as_ref());
+        let sum = shards.run(&tape.memory.cpu, state, grads, |shard| {
+            let Shard { tape, inputs, targets, state, dropout, grads, sum, .. } = shard;
             let targets = Targets { tokens: targets, batch: state.batch(), counted };
             *sum = self.forward_and_back(tape, inputs, targets, state, dropout.as_mut(), grads);
-        });
-        let sum = halves.add_up(&tape.memory.cpu, state, grads);
-        shards.0 = Some(halves);
-        Ok(sum? / counted as f64)
-    }
-
-    /// The halves of an earlier step, or new ones where they were for something else.
-    fn halves(&self, tape: &Tape<E>, shards: &mut Shards<E>, batch: usize) -> Result<Box<Halves<E>>, Error> {
-        match shards.0.take().filter(|halves| halves.fit(&self.params, batch)) {
-            Some(halves) => Ok(halves),
-            None => Ok(Box::new(Halves::new(&tape.memory.cpu, &self.params, batch, |rows| {
-                self.layers.rnn.as_layer().zero_state(rows)
-            })?)),
-        }
+        })?;
+        Ok(sum / counted as f64)
     }
 
     /// The sum of the losses of all these rows, at once.
