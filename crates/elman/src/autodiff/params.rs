@@ -78,7 +78,7 @@ pub struct Params<E> {
 }
 
 /// Declares the parameters of a model before their memory is made.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Declaration {
     entries: Vec<Entry>,
 }

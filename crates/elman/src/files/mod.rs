@@ -6,3 +6,4 @@ pub mod model_file;
 pub mod run_dir;
 pub mod state_file;
 mod tensor_file;
+pub mod weights;

@@ -117,6 +117,18 @@ fn first_bad(dtype: Dtype, bytes: &[u8]) -> Option<f64> {
     if dtype == Dtype::F64 { first::<f64>(bytes) } else { first::<f32>(bytes) }
 }
 
+/// The value of an IEEE 754 half-precision number.
+fn of_f16(bits: u16) -> f64 {
+    let (sign, exponent, fraction) = (bits >> 15, i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    let magnitude = match exponent {
+        0 => libm::ldexp(fraction, -24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => libm::ldexp(1024.0 + fraction, exponent - 25),
+    };
+    if sign == 1 { -magnitude } else { magnitude }
+}
+
 /// Little-endian bytes as numbers, where they lie if that can be.
 fn numbers<E: Element>(bytes: &[u8]) -> Cow<'_, [E]> {
     match in_order::<E>(bytes) {
@@ -323,6 +335,51 @@ impl<'a> Tensors<'a> {
             });
         }
         Ok(())
+    }
+
+    /// Whether the metadata has this key.
+    pub(crate) fn has_key(&self, key: &str) -> bool {
+        self.metadata.contains_key(key)
+    }
+
+    /// As [`Tensors::check`], for numbers of any type that `E` holds exactly.
+    pub(crate) fn check_wide<E: Element>(&self, name: &str, formula: &str, shape: &[usize]) -> Result<(), Error> {
+        let refuse = |problem: String| Error::file(self.path, problem);
+        let Ok(tensor) = self.tensors.tensor(name) else {
+            return Err(refuse(format!("{name} is missing")));
+        };
+        let wide = dtype::<E>() == Dtype::F64;
+        match tensor.dtype() {
+            Dtype::F16 | Dtype::BF16 | Dtype::F32 => {}
+            Dtype::F64 if wide => {}
+            other => {
+                let expected = if wide { "F16, BF16, F32 or F64" } else { "F16, BF16 or F32" };
+                return Err(refuse(format!("{name} has dtype {other}, expected {expected}")));
+            }
+        }
+        if tensor.shape() != shape {
+            let (name, formula, path) = (name.to_string(), formula.to_string(), self.path.to_path_buf());
+            let (got, expected) = (tensor.shape().to_vec(), shape.to_vec());
+            return Err(Error::FileShape { name, got, formula, expected, path });
+        }
+        Ok(())
+    }
+
+    /// The values of a tensor that [`Tensors::check_wide`] let in. Errors: a number that is not finite.
+    pub(crate) fn wide_values<E: Element>(&self, name: &str) -> Result<Vec<E>, Error> {
+        let tensor = self.tensors.tensor(name).map_err(|error| Error::file(self.path, error.to_string()))?;
+        let data = tensor.data();
+        let halves = || data.chunks_exact(2).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
+        let values: Vec<f64> = match tensor.dtype() {
+            Dtype::F16 => halves().map(of_f16).collect(),
+            Dtype::BF16 => halves().map(|bits| f64::from(f32::from_bits(u32::from(bits) << 16))).collect(),
+            Dtype::F32 => numbers::<f32>(data).iter().map(|&x| f64::from(x)).collect(),
+            _ => numbers::<f64>(data).to_vec(),
+        };
+        match values.iter().find(|x| !x.is_finite()) {
+            None => Ok(values.into_iter().map(E::from_f64).collect()),
+            Some(x) => Err(Error::file(self.path, format!("{name} holds {x}, expected finite numbers"))),
+        }
     }
 
     /// The shape of a tensor, if it is there.

@@ -18,7 +18,9 @@ pub struct Linear {
 impl Linear {
     /// Declares `{name}.weight` `[outputs, inputs]` and `{name}.bias` `[outputs]`.
     pub fn declare(declaration: &mut Declaration, name: &str, inputs: usize, outputs: usize) -> Linear {
-        Linear { ids: LinearIds::declare(declaration, name, inputs, outputs), outputs }
+        let ids = LinearIds::declare(declaration, name, inputs, outputs);
+        [ids.weight, ids.bias].into_iter().for_each(|id| declaration.of_units(id, inputs));
+        Linear { ids, outputs }
     }
 
     /// A map with parameters that were declared before.

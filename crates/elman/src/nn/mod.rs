@@ -16,6 +16,6 @@ pub mod state;
 
 pub use cells::Cell;
 pub use layer::{Layer, Pass};
-pub use network::{Input, Network};
+pub use network::{Input, Network, fresh};
 pub use stack::{Recurrent, Stack};
 pub use state::State;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use elman_kernels::Element;
 
-use crate::autodiff::params::Params;
+use crate::autodiff::params::{Declaration, Params, Start};
+use crate::error::Error;
 use crate::nn::layer::Layer;
+use crate::rng::{Purpose, generator, uniform};
 
 /// What a step of a sequence is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,25 @@ impl Input {
             Input::Vectors(_) => "vectors",
         }
     }
+}
+
+/// The parameters of a declaration, drawn as PyTorch draws its layers: uniform within 1/sqrt(H) of the layer's units, or of a
+/// map's inputs; constants as they are declared.
+///
+/// Errors: no memory; two parameters of one name.
+pub fn fresh<E: Element>(declaration: Declaration, seed: u64) -> Result<Params<E>, Error> {
+    let (mut params, mut rng): (Params<E>, _) = (declaration.zeros()?, generator(seed, Purpose::Init, 0));
+    for fresh in params.fresh() {
+        let len = fresh.shape.iter().product();
+        let columns = fresh.shape.get(1).copied().unwrap_or(len);
+        let bound = 1.0 / libm::sqrt(fresh.units.unwrap_or(columns).max(1) as f64);
+        let values: Vec<E> = match fresh.start {
+            Start::Constant(value) => vec![E::from_f64(value); len],
+            _ => (0..len).map(|_| E::from_f64((2.0 * uniform(&mut rng) - 1.0) * bound)).collect(),
+        };
+        params.set(&fresh.name, &values)?;
+    }
+    Ok(params)
 }
 
 /// Layers with their parameters. A copy shares the parameters' memory until either side changes it.
