@@ -133,7 +133,11 @@ fn tolerance(d: &Dims) -> f64 {
 }
 
 fn everywhere(d: Dims, with_tokens: bool, mask: Option<Vec<bool>>) {
-    let case = Case::<f32>::new(d, with_tokens, mask);
+    let mut case = Case::<f32>::new(d, with_tokens, mask);
+    if d.cell == Cell::Slstm {
+        // A loss by c, n and m has a kink where the maximum takes its other operand, which rounding may decide. One by h has none.
+        case.before.c0.fill(0.0);
+    }
     let cpus = cpus();
     let first = case.fused(&cpus[0]);
     // A pre-activation near 0 may fall on the other side of relu's kink, with another gradient altogether.
