@@ -56,7 +56,8 @@ impl Problem {
         let lens = names.iter().map(|name| params.get(name).unwrap().len());
         let lens = lens.chain([T * ROWS * I]).chain(layer.states().iter().map(|part| ROWS * part.width));
         let mut values: Vec<_> = lens.zip(1..).map(|(n, tag)| noise(n, tag)).collect();
-        for (name, values) in names.iter().zip(&mut values).filter(|_| cell == Cell::RNN_RELU) {
+        for (name, values) in names.iter().zip(&mut values).filter(|_| cell == Cell::RNN_RELU || cell == Cell::MIN_GRU)
+        {
             // Small weights under large biases keep every sum away from the kink.
             match name.starts_with("weight") {
                 true => values.iter_mut().for_each(|w| *w *= 0.1),
@@ -64,6 +65,12 @@ impl Problem {
                     values.iter_mut().for_each(|b| *b = 2.0 * b.signum() + 0.1 * *b)
                 }
                 false => {}
+            }
+        }
+        // The normaliser of an sLSTM is a sum of positive numbers.
+        for (part, values) in layer.states().iter().zip(&mut values[names.len() + 1..]) {
+            if part.name.starts_with('n') {
+                values.iter_mut().for_each(|n| *n = 1.5 + 0.5 * *n);
             }
         }
         let name = format!("{} reverse {reverse} tokens {with_tokens}", cell.name());

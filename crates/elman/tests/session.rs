@@ -2,7 +2,7 @@
 //! in a step on one thread; refusals that move no row.
 
 use std::alloc::System;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::Declaration;
@@ -16,6 +16,13 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// One test at a time: allocations and locks are those of the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 const T: usize = 23;
 const I: usize = 5;
@@ -123,12 +130,14 @@ fn steps_have_the_bits_of_the_sequence<E: Element>() {
 
 #[test]
 fn steps_have_the_bits_of_the_sequence_whatever_the_other_rows_do() {
+    let _alone = alone();
     steps_have_the_bits_of_the_sequence::<f32>();
     steps_have_the_bits_of_the_sequence::<f64>();
 }
 
 #[test]
 fn a_step_on_one_thread_allocates_nothing_and_takes_no_lock() {
+    let _alone = alone();
     const STEPS: usize = 100_000;
     let cpu = Cpu::new(Some(1)).unwrap();
     for (cell, input, rows) in [
@@ -166,6 +175,7 @@ fn a_step_on_one_thread_allocates_nothing_and_takes_no_lock() {
 
 #[test]
 fn what_does_not_fit_is_refused_and_moves_no_row() {
+    let _alone = alone();
     let cpu = Cpu::new(Some(1)).unwrap();
     let numbers_in = network::<f32>(Cell::GRU, Input::Vectors(2), 0);
     let mut session = Session::new(numbers_in.clone(), 2, Precision::Full, &cpu).unwrap();

@@ -282,23 +282,23 @@ impl<E: Element> Layer<E> {
                 d.h0[state + u] += d_inner * r;
             }
         }
-        for n in 0..d_x.len() {
+        for (n, &d_a) in d_x.iter().enumerate() {
             for (k, &x) in x.iter().enumerate() {
-                d.weights.weight_ih[n * i_size + k] += d_x[n] * x;
-                d.x[row * i_size + k] += d_x[n] * self.weight_ih[n * i_size + k];
+                d.weights.weight_ih[n * i_size + k] += d_a * x;
+                d.x[row * i_size + k] += d_a * self.weight_ih[n * i_size + k];
             }
-            d.weights.bias_ih[n] += d_x[n];
+            d.weights.bias_ih[n] += d_a;
         }
-        for n in 0..d_h.len() {
+        for (n, &d_a) in d_h.iter().enumerate() {
             for k in 0..h_size {
                 if by_inner(n) {
-                    d.weights.weight_hh[n * h_size + k] += d_h[n] * step.inner[k];
+                    d.weights.weight_hh[n * h_size + k] += d_a * step.inner[k];
                 } else {
-                    d.weights.weight_hh[n * h_size + k] += d_h[n] * step.h_before[k];
-                    d.h0[state + k] += d_h[n] * self.weight_hh[n * h_size + k];
+                    d.weights.weight_hh[n * h_size + k] += d_a * step.h_before[k];
+                    d.h0[state + k] += d_a * self.weight_hh[n * h_size + k];
                 }
             }
-            d.weights.bias_hh[n] += d_h[n];
+            d.weights.bias_hh[n] += d_a;
         }
     }
 

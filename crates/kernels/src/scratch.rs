@@ -21,6 +21,8 @@ const BUSY: usize = usize::MAX;
 #[derive(Default)]
 pub(crate) struct ScratchPool {
     states: [AtomicUsize; SLOTS],
+    /// Slots that were ever filled: a search looks at no others.
+    in_use: AtomicUsize,
     memory: [Slot; SLOTS],
     /// What found no slot, and how many pieces that are.
     rest: Lock<Vec<Vec<Line>>>,
@@ -52,9 +54,19 @@ impl ScratchPool {
     /// Empties the slot with the smallest memory of at least `needed` lines.
     fn find(&self, needed: usize) -> Option<Vec<Line>> {
         loop {
-            let fits = |&(_, len): &(usize, usize)| len >= needed && len != BUSY;
-            let lens = self.states.iter().map(|state| state.load(Ordering::Relaxed)).enumerate();
-            let (slot, len) = lens.filter(fits).min_by_key(|&(_, len)| len)?;
+            let (mut slot, mut len) = (SLOTS, BUSY);
+            for (i, state) in self.states[..self.in_use.load(Ordering::Relaxed)].iter().enumerate() {
+                let len_here = state.load(Ordering::Relaxed);
+                if len_here >= needed && len_here < len {
+                    (slot, len) = (i, len_here);
+                    if len == needed {
+                        break;
+                    }
+                }
+            }
+            if slot == SLOTS {
+                return None;
+            }
             if self.claim(slot, len) {
                 // SAFETY: this thread has claimed the slot, until it stores its state.
                 let memory = std::mem::take(unsafe { &mut *self.memory[slot].0.get() });
@@ -90,6 +102,7 @@ impl ScratchPool {
             // SAFETY: this thread has claimed the slot, until it stores its state.
             unsafe { *self.memory[slot].0.get() = memory };
             self.states[slot].store(len, Ordering::Release);
+            self.in_use.fetch_max(slot + 1, Ordering::Relaxed);
             return;
         }
         let mut rest = self.rest.lock();
@@ -155,7 +168,8 @@ mod tests {
         // Whatever is taken first, the longest first finds all again.
         let all: Vec<_> = (0..2 * SLOTS).rev().map(|i| pool.take::<f32>(16 * (1 + i))).collect();
         let mut again: Vec<usize> = all.iter().map(place).collect();
-        (places.sort_unstable(), again.sort_unstable());
+        places.sort_unstable();
+        again.sort_unstable();
         assert_eq!(again, places);
     }
 

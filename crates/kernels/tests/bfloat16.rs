@@ -136,25 +136,41 @@ struct Numbers {
     wide: usize,
 }
 
+/// Each of the T + 2 products that a number passes rounds operands to 8 bits.
+fn tolerance(d: &Dims) -> f64 {
+    (d.seq_len + 2) as f64 / 256.0
+}
+
 /// The layer against the one with rounded operands, number by number, within what f32 sums and roundings that may fall on
-/// either side leave (see `rounded`).
-fn everywhere(numbers: &mut Numbers, d: Dims, with_tokens: bool, present: Option<Vec<bool>>) {
-    let case = Case::<f32>::new(d, with_tokens, present);
+/// either side leave (see `rounded`); cells that are not stated there against the plain layer in f64.
+fn everywhere(numbers: &mut Numbers, d: Dims, with_tokens: bool, mask: Option<Vec<bool>>) {
+    let mut case = Case::<f32>::new(d, with_tokens, mask);
+    if d.cell == Cell::Slstm {
+        // A loss by c, n and m has a kink where the maximum takes its other operand, which rounding may decide. One by h has none.
+        case.before.c0.fill(0.0);
+    }
     let cpus = cpus();
     let first = case.fused(&cpus[0]);
-    let want = Rounded::results(&case, &first[0].1);
-    assert_eq!(first.len(), want.len());
-    for ((name, got), (of, want)) in first.iter().zip(&want) {
-        assert_eq!((*name, got.len()), (*of, want.len()));
-        // Each of the T + 2 products that a number passes rounds operands to 8 bits.
-        let largest = want.iter().fold(1.0f64, |largest, x| largest.max(x.value.abs()));
-        let widest = (d.seq_len + 2) as f64 / 256.0 * largest;
-        for (i, (&got, want)) in got.iter().zip(want).enumerate() {
-            assert!(want.error <= widest, "{d:?} {name}[{i}]: {want:?} says too little");
-            let error = (f64::from(got) - want.value).abs();
-            assert!(error <= want.error, "{d:?} {name}[{i}] is {got}, off by {error:e}: {want:?}");
-            numbers.all += 1;
-            numbers.wide += usize::from(want.error > 1e-4 * want.value.abs().max(1.0));
+    if matches!(d.cell, Cell::MinGru | Cell::Slstm) {
+        // minGRU's candidate has a kink at 0, like relu: another side of it is another gradient altogether.
+        let smooth = |name: &str| d.cell != Cell::MinGru || !name.starts_with("d_");
+        for ((name, got), (_, want)) in first.iter().zip(&case.reference()).filter(|((name, _), _)| smooth(name)) {
+            assert_close(&format!("{d:?} {name}"), got, want, tolerance(&d));
+        }
+    } else {
+        let want = Rounded::results(&case, &first[0].1);
+        assert_eq!(first.len(), want.len());
+        for ((name, got), (of, want)) in first.iter().zip(&want) {
+            assert_eq!((*name, got.len()), (*of, want.len()));
+            let largest = want.iter().fold(1.0f64, |largest, x| largest.max(x.value.abs()));
+            let widest = tolerance(&d) * largest;
+            for (i, (&got, want)) in got.iter().zip(want).enumerate() {
+                assert!(want.error <= widest, "{d:?} {name}[{i}]: {want:?} says too little");
+                let error = (f64::from(got) - want.value).abs();
+                assert!(error <= want.error, "{d:?} {name}[{i}] is {got}, off by {error:e}: {want:?}");
+                numbers.all += 1;
+                numbers.wide += usize::from(want.error > 1e-4 * want.value.abs().max(1.0));
+            }
         }
     }
     for cpu in &cpus[1..] {
@@ -171,9 +187,7 @@ fn everywhere(numbers: &mut Numbers, d: Dims, with_tokens: bool, present: Option
 #[test]
 fn every_cell_multiplies_rounded_operands_and_all_backends_agree() {
     let mut numbers = Numbers::default();
-    let is_stated = |cell: &&Cell| !matches!(cell, Cell::MinGru | Cell::Slstm);
-    eprintln!("not tested: min-gru and slstm against rounded operands; their bits are held together by `agree`");
-    for &cell in Cell::ALL.iter().filter(is_stated) {
+    for &cell in Cell::ALL {
         for [seq_len, batch, input_size, hidden_size] in [
             [1, 1, 1, 1],
             [2, 3, 5, 7],

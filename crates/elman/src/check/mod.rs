@@ -197,8 +197,8 @@ fn draws(tag: u64, n: usize) -> Vec<f64> {
 }
 
 /// Where a tensor is checked. Numbers in [-1, 1) keep gates off saturation and gradients off zero, whatever T; wide
-/// weights are scaled down, so that no network is chaotic and its derivatives of fifth order stay small. A relu has no
-/// derivative at its kink, where differences mean nothing: small weights under biases near 2 or -2, in turn, keep every
+/// weights are scaled down, so that no network is chaotic and its derivatives of fifth order stay small. A relu, and the candidate
+/// of a minGRU, have no derivative at their kink, where differences mean nothing: small weights under biases near 2 or -2, in turn, keep every
 /// sum away from it.
 fn start(cell: Cell, name: &str, tag: usize, shape: &[usize]) -> Vec<f64> {
     let mut draws = draws(tag as u64, shape.iter().product());
@@ -211,10 +211,16 @@ fn start(cell: Cell, name: &str, tag: usize, shape: &[usize]) -> Vec<f64> {
     }
     let kind = name.rsplit('.').next().unwrap_or(name);
     match (cell, kind) {
-        (Cell::RNN_RELU, kind) if kind.starts_with("bias_ih") => {
+        // The normaliser of an sLSTM is a sum of positive numbers.
+        (Cell::SLSTM, kind) if kind.starts_with("n_") || kind.starts_with("initial_n") => {
+            draws.iter().map(|x| 1.5 + 0.5 * x).collect()
+        }
+        (Cell::RNN_RELU | Cell::MIN_GRU, kind) if kind.starts_with("bias_ih") => {
             draws.iter().enumerate().map(|(i, x)| if i % 2 == 0 { 2.0 } else { -2.0 } + 0.1 * x).collect()
         }
-        (Cell::RNN_RELU, kind) if kind.contains("_l") && !kind.starts_with("h_") && !kind.starts_with("initial_") => {
+        (Cell::RNN_RELU | Cell::MIN_GRU, kind)
+            if kind.contains("_l") && !kind.starts_with("h_") && !kind.starts_with("initial_") =>
+        {
             draws.iter().map(|x| 0.1 * x).collect()
         }
         _ => draws,

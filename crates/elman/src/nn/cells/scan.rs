@@ -104,6 +104,12 @@ impl<E: Element, C: ScanCell<E>> Layer<E> for Scan<C> {
         after: &mut Vec<Var>,
         pass: &mut Pass<'_>,
     ) -> Result<Var, Error> {
+        if pass.mask.is_some_and(|mask| !mask.contains(&true)) {
+            // Nothing is read.
+            after.extend_from_slice(before);
+            let (rows, width) = (x.rows(), self.cell.outputs());
+            return Ok(tape.leaf(width, &vec![E::ZERO; rows * elman_kernels::pad(width)], false));
+        }
         let x = match pass.mask.filter(|mask| mask.contains(&false)) {
             None => self.cell.input(tape, params, x)?,
             Some(mask) => self.masked_input(tape, params, x, mask)?,
