@@ -1,8 +1,7 @@
-//! What a session promises: the bits of the sequence for every cell, with rows that come and go; no allocation and no lock
-//! in a step on one thread; refusals that move no row.
+//! What a session promises: the bits of the sequence for every cell, with rows that come and go; refusals that
+//! move no row. `session_memory.rs` counts allocations and locks.
 
-use std::alloc::System;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::Declaration;
@@ -12,17 +11,6 @@ use elman::nn::embedding::Embedding;
 use elman::nn::linear::Linear;
 use elman::nn::{Cell, Input, Layer, Network, Pass, Recurrent, Stack, fresh};
 use elman::{Cpu, Element};
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-
-#[global_allocator]
-static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
-/// One test at a time: allocations and locks are those of the whole process.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 const T: usize = 23;
 const I: usize = 5;
@@ -130,52 +118,12 @@ fn steps_have_the_bits_of_the_sequence<E: Element>() {
 
 #[test]
 fn steps_have_the_bits_of_the_sequence_whatever_the_other_rows_do() {
-    let _alone = alone();
     steps_have_the_bits_of_the_sequence::<f32>();
     steps_have_the_bits_of_the_sequence::<f64>();
 }
 
 #[test]
-fn a_step_on_one_thread_allocates_nothing_and_takes_no_lock() {
-    let _alone = alone();
-    const STEPS: usize = 100_000;
-    let cpu = Cpu::new(Some(1)).unwrap();
-    for (cell, input, rows) in [
-        (Cell::LSTM, Input::Vectors(2), 1),
-        (Cell::LSTM, Input::Tokens(9), 1),
-        (Cell::GRU, Input::Tokens(9), 3),
-        (Cell::SLSTM, Input::Vectors(2), 2),
-        (Cell::MIN_GRU, Input::Vectors(2), 1),
-        (Cell::LAYER_NORM_LSTM, Input::Vectors(2), 1),
-    ] {
-        let mut session = Session::new(network::<f32>(cell, input, 0), rows, Precision::Full, &cpu).unwrap();
-        let (tokens, mut x) = (vec![4; rows], vec![0.25; rows * 2]);
-        let mut step = |x: &mut Vec<f32>| match input {
-            Input::Tokens(_) => session.step_tokens(&tokens).unwrap()[0],
-            Input::Vectors(_) => {
-                let y = session.step(x).unwrap()[0];
-                x[0] = y;
-                y
-            }
-        };
-        for _ in 0..10 {
-            step(&mut x);
-        }
-        let steps = if cell == Cell::LAYER_NORM_LSTM { STEPS / 10 } else { STEPS };
-        let stats = COUNTED.stats();
-        let (allocations, locks) = (stats.allocations + stats.reallocations, elman_kernels::lock::count());
-        let sum: f32 = (0..steps).map(|_| step(&mut x)).sum();
-        let stats = COUNTED.stats();
-        let allocated = stats.allocations + stats.reallocations - allocations;
-        let locked = elman_kernels::lock::count() - locks;
-        assert!(sum.is_finite());
-        assert_eq!((allocated, locked), (0, 0), "{} {input:?}, {rows} rows, {steps} steps", cell.name());
-    }
-}
-
-#[test]
 fn what_does_not_fit_is_refused_and_moves_no_row() {
-    let _alone = alone();
     let cpu = Cpu::new(Some(1)).unwrap();
     let numbers_in = network::<f32>(Cell::GRU, Input::Vectors(2), 0);
     let mut session = Session::new(numbers_in.clone(), 2, Precision::Full, &cpu).unwrap();
