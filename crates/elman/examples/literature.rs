@@ -63,9 +63,9 @@ fn additions(count: usize, rng: &mut ChaCha8Rng) -> (Padded<f32>, Vec<f64>) {
         let numbers: Vec<f64> = (0..STEPS).map(|_| 2.0 * uniform(rng) - 1.0).collect();
         answers.push(0.5 + (numbers[first] + numbers[second]) / 4.0);
         let mark = |t: usize| if t == first || t == second { 1.0 } else { 0.0 };
-        rows.push((0..STEPS).flat_map(|t| [numbers[t] as f32, mark(t)]).collect());
+        rows.push((0..STEPS).flat_map(|t| [numbers[t], mark(t)]).collect());
     }
-    let batch = Padded::new(&Sequences::Vectors { width: 2, rows }, &(0..count).collect::<Vec<_>>(), 0);
+    let batch = Padded::new(&Sequences::Vectors { width: 2, rows }, &(0..count).collect::<Vec<_>>(), 0).unwrap();
     (batch, answers)
 }
 
@@ -142,7 +142,7 @@ fn grammar(cpu: &Cpu, seed: u64, most: u64) -> Result<Option<u64>, Error> {
     let draw = |count: usize, mut rng: ChaCha8Rng| {
         let strings: Vec<(Vec<u32>, Vec<Vec<u32>>)> = (0..count).map(|_| reber(&mut rng)).collect();
         let inputs = strings.iter().map(|(text, _)| text[..text.len() - 1].to_vec()).collect();
-        let batch: Padded<f32> = Padded::new(&Sequences::Tokens(inputs), &(0..count).collect::<Vec<_>>(), 0);
+        let batch: Padded<f32> = Padded::new(&Sequences::Tokens(inputs), &(0..count).collect::<Vec<_>>(), 0).unwrap();
         (strings, batch)
     };
     for step in 1..=most {
@@ -191,7 +191,7 @@ fn parity(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<f64, Error> {
                 .collect::<Vec<u32>>()
         };
         let labels: Vec<Vec<u32>> = bits.iter().map(odd).collect();
-        let batch: Padded<f32> = Padded::new(&Sequences::Tokens(bits), &(0..count).collect::<Vec<_>>(), 0);
+        let batch: Padded<f32> = Padded::new(&Sequences::Tokens(bits), &(0..count).collect::<Vec<_>>(), 0).unwrap();
         (batch, labels)
     };
     for step in 1..=most {

@@ -21,7 +21,7 @@ fn sequences() -> Sequences {
 }
 
 fn vectors() -> Sequences {
-    let number = |at: usize, t: usize, i: usize| ((at * 31 + t * 17 + i * 7) % 23) as f32 / 11.0 - 1.0;
+    let number = |at: usize, t: usize, i: usize| ((at * 31 + t * 17 + i * 7) % 23) as f64 / 11.0 - 1.0;
     let row = |(at, length): (usize, usize)| (0..length).flat_map(|t| (0..3).map(move |i| number(at, t, i))).collect();
     Sequences::Vectors { width: 3, rows: [3, 0, 6, 1, 6, 2].into_iter().enumerate().map(row).collect() }
 }
@@ -41,7 +41,7 @@ fn classified<E: Element>(
     places: &[usize],
     padding: usize,
 ) -> Ran<E> {
-    let batch = Padded::new(sequences, places, padding);
+    let batch = Padded::new(sequences, places, padding).unwrap();
     tape.start(false);
     let logits = model.forward(tape, &batch, None).unwrap()[0];
     let logits = tape.dense_value(logits).chunks_exact(CLASSES).map(<[E]>::to_vec).collect();
@@ -59,7 +59,7 @@ fn tagged<E: Element>(
     places: &[usize],
     padding: usize,
 ) -> Ran<E> {
-    let batch = Padded::new(sequences, places, padding);
+    let batch = Padded::new(sequences, places, padding).unwrap();
     tape.start(false);
     let all = model.forward(tape, &batch, None).unwrap();
     let all = tape.dense_value(all);

@@ -376,12 +376,12 @@ fn a_writer_is_learned_resumed_and_read_back() {
 }
 
 /// Six sequences of vectors, the last steps of `spoilt` ones others.
-fn vectors(from: usize, spoilt: f32) -> Padded<f32> {
-    let number = |at: usize, t: usize, i: usize| ((at * 31 + t * 17 + i * 7) % 23) as f32 / 11.0 - 1.0;
+fn vectors(from: usize, spoilt: f64) -> Padded<f32> {
+    let number = |at: usize, t: usize, i: usize| ((at * 31 + t * 17 + i * 7) % 23) as f64 / 11.0 - 1.0;
     let row = |at: usize| {
         (0..8).flat_map(|t| (0..3).map(move |i| number(at, t, i) + if t >= from { spoilt } else { 0.0 })).collect()
     };
-    Padded::new(&Sequences::Vectors { width: 3, rows: (0..6).map(row).collect() }, &[0, 1, 2, 3, 4, 5], 0)
+    Padded::new(&Sequences::Vectors { width: 3, rows: (0..6).map(row).collect() }, &[0, 1, 2, 3, 4, 5], 0).unwrap()
 }
 
 #[test]

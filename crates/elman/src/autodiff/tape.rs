@@ -214,7 +214,16 @@ impl<E: Element> Tape<E> {
 
     /// Walks the tape backwards from a loss of one element: adds the gradient by every parameter to `grads` and
     /// leaves the gradients by the leaves on the tape.
+    ///
+    /// Errors: a loss of more than one element; a value of another tape or an earlier pass; gradients of other parameters.
     pub fn backward(&mut self, loss: Var, params: &Params<E>, grads: &mut Params<E>) -> Result<(), Error> {
+        self.memory.check(loss)?;
+        if [loss.rows(), loss.cols()] != [1, 1] {
+            return Err(shape_error("loss", loss, [1, 1]));
+        }
+        if !grads.is_like(params) {
+            return Err(Error::Value { problem: "is a gradient of parameters that were declared elsewhere" });
+        }
         let mut one = self.memory.take(loss.len());
         one.fill(E::ZERO);
         one[0] = E::ONE;

@@ -14,6 +14,7 @@ use crate::{
     data::{
         Vocab,
         table::encoding::{Encoding, Features},
+        text::tokenizer::{self, Tokenizer},
     },
     error::Error,
     files::disk::Disk,
@@ -59,18 +60,6 @@ struct Meta {
     /// What a task other than a language model needs beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     task: Option<Value>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Tokenizer {
-    kind: TokenizerKind,
-    /// The `tokenizer.json` of parts of words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    bpe: Option<String>,
-    /// Absent for bytes and parts of words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    vocab: Option<Vec<String>>,
 }
 
 /// A language model with all that sampling, evaluation and sharing need.
@@ -229,7 +218,7 @@ impl<E: Element> ModelFile<E> {
 
     /// Writes the file, whole or not at all. Errors: it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        let meta = tokenizer(&self.config, &self.vocab);
+        let meta = tokenizer::meta(&self.config, &self.vocab);
         save_model(&Disk::default(), path.as_ref(), &self.config, &self.results, meta, self.model.params())
     }
 
@@ -259,13 +248,6 @@ impl<E: Element> ModelFile<E> {
             .flat_map(|&start| (0..samples).map(move |i| (start, generator(seed, Purpose::Sample, i as u64))));
         Batch::with_precision(&self.model, &self.vocab, rows, settings, precision, cpu)
     }
-}
-
-/// The metadata of a language model's tokens.
-pub(crate) fn tokenizer(config: &Config, vocab: &Vocab) -> Map<String, Value> {
-    let tokenizer = Tokenizer { bpe: vocab.bpe_json(), kind: config.tokenizer, vocab: vocab.list() };
-    let tokenizer = serde_json::to_value(tokenizer).expect("strings make JSON");
-    Map::from_iter([("tokenizer".to_string(), tokenizer)])
 }
 
 /// [`ModelFile::save`] for parts that belong to a trainer; `meta` are the task's entries of the metadata.
@@ -458,7 +440,7 @@ mod tests {
         assert!(!String::from_utf8_lossy(&fs::read(&path).unwrap()).contains("vocab\\\""));
         assert_eq!(ModelFile::<f32>::load(&path).unwrap().vocab, Vocab::bytes());
         let short = LanguageModel::<f32>::new(&config, 255).unwrap();
-        let meta = tokenizer(&config, &Vocab::bytes());
+        let meta = tokenizer::meta(&config, &Vocab::bytes());
         save_model(&Disk::default(), &path, &config, &results, meta, short.params()).unwrap();
         let error = ModelFile::<f32>::load(&path).map(|_| ()).unwrap_err().to_string();
         assert!(error.starts_with("decoder.bias has 255 values, expected 256 for bytes"), "{error}");

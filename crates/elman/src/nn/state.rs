@@ -61,7 +61,7 @@ impl<E: Element> State<E> {
         self.initial = true;
         for (part, row) in self.parts.iter_mut().zip(rows) {
             match row {
-                Some(row) => part.values.chunks_exact_mut(row.len()).for_each(|to| to.copy_from_slice(row)),
+                Some(row) => part.values.chunks_exact_mut(row.len().max(1)).for_each(|to| to.copy_from_slice(row)),
                 None => part.values.fill(E::ZERO),
             }
         }
@@ -147,7 +147,7 @@ impl<E: Element> State<E> {
     /// Every part by name, row-major: `h_l0` `[B, H]`, `c_l0`, `h_l0_reverse`, ... Allocates.
     pub fn tensors(&self) -> Vec<(String, [usize; 2], Vec<E>)> {
         let tensor = |part: &Part<E>| {
-            let rows = part.values.chunks_exact(pad(part.width));
+            let rows = part.values.chunks_exact(pad(part.width).max(1));
             let values = rows.flat_map(|row| &row[..part.width]).copied().collect();
             (part.name.clone(), [self.batch, part.width], values)
         };
@@ -166,7 +166,7 @@ impl<E: Element> State<E> {
             return Err(Error::Shape { name, got, expected: vec![self.batch, width] });
         }
         self.initial = false;
-        for (row, values) in part.values.chunks_exact_mut(pad(width)).zip(values.chunks_exact(width)) {
+        for (row, values) in part.values.chunks_exact_mut(pad(width).max(1)).zip(values.chunks_exact(width.max(1))) {
             row[..width].copy_from_slice(values);
         }
         Ok(())

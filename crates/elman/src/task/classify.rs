@@ -74,6 +74,8 @@ impl<E: Element> Classify<E> {
     pub fn new(config: &Config, data: Labelled, validation: Option<Labelled>) -> Result<Classify<E>, Error> {
         let settings = config.classify()?.clone();
         let name = data.mark.name.clone();
+        data.check()?;
+        validation.iter().try_for_each(Labelled::check)?;
         if data.classes.len() < 2 {
             let problem = format!("every example is {}, expected at least 2 classes", data.classes.join(""));
             return Err(Error::Data { name, problem });
@@ -280,7 +282,7 @@ impl<E: Element> Trained<E> {
     ) -> Result<Option<Vec<Vec<f64>>>, Error> {
         let mut all = vec![Vec::new(); sequences.count()];
         let read = read_by_length(&sequences.lengths(), READ_AT_ONCE, goes_on, |places| {
-            let rows = self.model.probabilities(tape, &Padded::new(sequences, places, 0))?;
+            let rows = self.model.probabilities(tape, &Padded::new(sequences, places, 0)?)?;
             for (&at, row) in places.iter().zip(rows.chunks_exact(self.classes.len())) {
                 all[at] = match (&self.ngrams, sequences) {
                     (Some(ngrams), Sequences::Tokens(tokens)) => ngrams.with(row, &tokens[at]),
@@ -325,7 +327,7 @@ impl<E: Element> Task for Classify<E> {
 
     fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
         let places = self.buckets.places(step - 1);
-        let mut batch = Padded::new(&self.train.sequences, places, 0);
+        let mut batch = Padded::new(&self.train.sequences, places, 0)?;
         if self.token_dropout > 0.0 {
             batch.hide(self.token_dropout, &mut generator(config.seed, Purpose::Hidden, step));
         }

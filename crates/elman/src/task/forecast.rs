@@ -172,12 +172,18 @@ impl<E: Element> ForecastTask<E> {
     }
 
     /// The windows that end at some places, and what is to be said at each of their steps; NaN beyond `end`.
-    fn batch(&self, places: &[(usize, usize)], end: impl Fn(usize) -> usize, last_only: bool) -> (Padded<E>, Vec<f64>) {
+    fn batch(
+        &self,
+        places: &[(usize, usize)],
+        end: impl Fn(usize) -> usize,
+        last_only: bool,
+    ) -> Result<(Padded<E>, Vec<f64>), Error> {
         let TrainedForecast { settings, timeline, .. } = &self.trained;
         let (first, count) = (timeline.first(settings), self.set.columns.len());
         let at_once = settings.steps_at_once();
-        let rows: Vec<Vec<f32>> = places.iter().map(|&(at, t)| self.trained.window(&self.prepared[at], t)).collect();
-        let batch = Padded::new(&Sequences::Vectors { width: timeline.width(settings), rows }, &range(places.len()), 0);
+        let rows: Vec<Vec<f64>> = places.iter().map(|&(at, t)| self.trained.window(&self.prepared[at], t)).collect();
+        let batch =
+            Padded::new(&Sequences::Vectors { width: timeline.width(settings), rows }, &range(places.len()), 0)?;
         let mut targets = vec![f64::NAN; batch.steps * batch.rows * at_once * count];
         for (b, &(at, last)) in places.iter().enumerate() {
             let (length, end) = (batch.lengths[b], end(at));
@@ -193,7 +199,7 @@ impl<E: Element> ForecastTask<E> {
                 }
             }
         }
-        (batch, targets)
+        Ok((batch, targets))
     }
 }
 
@@ -228,7 +234,7 @@ impl<E: Element> TrainedForecast<E> {
     }
 
     /// The inputs that are read before a forecast at t: at most `context`, of the window model the last alone.
-    fn window(&self, series: &Prepared, t: usize) -> Vec<f32> {
+    fn window(&self, series: &Prepared, t: usize) -> Vec<f64> {
         let first = self.timeline.first(&self.settings);
         let context = if self.settings.memory == Memory::Window { 1 } else { self.context };
         let mut row = Vec::new();
@@ -321,9 +327,9 @@ impl<E: Element> TrainedForecast<E> {
 
     fn direct(&self, tape: &mut Tape<E>, origins: &[(&Prepared, usize)]) -> Result<Vec<Vec<Vec<Point>>>, Error> {
         let Forecast { horizon, level, output, .. } = self.settings;
-        let rows: Vec<Vec<f32>> = origins.iter().map(|&(series, t)| self.window(series, t)).collect();
+        let rows: Vec<Vec<f64>> = origins.iter().map(|&(series, t)| self.window(series, t)).collect();
         let width = self.timeline.width(&self.settings);
-        let batch: Padded<E> = Padded::new(&Sequences::Vectors { width, rows }, &range(origins.len()), 0);
+        let batch: Padded<E> = Padded::new(&Sequences::Vectors { width, rows }, &range(origins.len()), 0)?;
         tape.start(false);
         let raw = self.model.forward(tape, &batch, &mut None, None)?;
         let (raw, columns) = (tape.dense_value(raw), self.timeline.columns.len());
@@ -362,8 +368,8 @@ impl<E: Element> TrainedForecast<E> {
                     row
                 }
             };
-            let rows: Vec<Vec<f32>> = ways.iter().map(row).collect();
-            let batch: Padded<E> = Padded::new(&Sequences::Vectors { width, rows }, &range(paths), 0);
+            let rows: Vec<Vec<f64>> = ways.iter().map(row).collect();
+            let batch: Padded<E> = Padded::new(&Sequences::Vectors { width, rows }, &range(paths), 0)?;
             tape.start(false);
             let raw = self.model.forward(tape, &batch, &mut state, None)?;
             let raw = tape.dense_value(raw);
@@ -425,7 +431,7 @@ impl<E: Element> Task for ForecastTask<E> {
 
     fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
         let places: Vec<(usize, usize)> = self.buckets.places(step - 1).iter().map(|&at| self.windows[at]).collect();
-        let (batch, targets) = self.batch(&places, |at| self.cuts[at], false);
+        let (batch, targets) = self.batch(&places, |at| self.cuts[at], false)?;
         let dropout = Some(generator(config.seed, Purpose::Dropout, step));
         let (mean, predictions) = self.trained.model.loss_and_grads(tape, &batch, &targets, dropout, grads)?;
         Ok(Loss { mean, predictions, rows: batch.rows })
@@ -438,7 +444,7 @@ impl<E: Element> Task for ForecastTask<E> {
             if !goes_on() {
                 return Ok(None);
             }
-            let (batch, targets) = self.batch(places, |at| self.prepared[at].len(), true);
+            let (batch, targets) = self.batch(places, |at| self.prepared[at].len(), true)?;
             tape.start(false);
             let raw = self.trained.model.forward(tape, &batch, &mut None, None)?;
             let (_, part, counted) = tape.likelihood(self.trained.settings.output, raw, &targets)?;

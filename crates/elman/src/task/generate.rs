@@ -60,6 +60,40 @@ pub enum GivenOf {
 }
 
 impl Written {
+    /// Errors: conditions that are not as many as texts; a label beyond the classes; a row of another width than the columns; a
+    /// number that is not finite.
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |problem: String| Err(Error::Data { name: self.mark.name.clone(), problem });
+        let count = match &self.given {
+            GivenOf::Classes { labels, .. } => labels.len(),
+            GivenOf::Vectors { rows, .. } => rows.len(),
+        };
+        if count != self.texts.len() {
+            return refuse(format!(
+                "{count} conditions are given, expected one for each of {} texts",
+                self.texts.len()
+            ));
+        }
+        match &self.given {
+            GivenOf::Classes { names, labels } => match labels.iter().find(|&&label| label as usize >= names.len()) {
+                None => Ok(()),
+                Some(label) => refuse(format!("a label is {label}, expected a class below {}", names.len())),
+            },
+            GivenOf::Vectors { columns, rows } => {
+                for (at, row) in rows.iter().enumerate() {
+                    if row.len() != columns.len() {
+                        return refuse(format!("row {at} has {} numbers, expected {}", row.len(), columns.len()));
+                    }
+                    if let Some(column) = row.iter().position(|x| !x.is_finite()) {
+                        let (x, name) = (row[column], &columns[column]);
+                        return refuse(format!("row {at}, column {name}: {x} is given, expected a finite number"));
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// Labelled texts. Errors: sequences of numbers.
     pub fn of(labelled: Labelled) -> Result<Written, Error> {
         let Labelled { items, labels, classes: names, mark } = labelled;
@@ -122,7 +156,7 @@ impl<E: Element> Examples<E> {
             places.iter().map(|&at| [&[end], &self.sequences[at][..self.sequences[at].len() - 1]].concat()).collect(),
         );
         let all: Vec<usize> = (0..places.len()).collect();
-        let padded: Padded<E> = Padded::new(&inputs, &all, 0);
+        let padded: Padded<E> = Padded::new(&inputs, &all, 0).expect("tokens at places that were counted");
         let target = |t: usize, at: usize| self.sequences[at].get(t).copied().unwrap_or(IGNORED);
         let targets = (0..padded.steps).flat_map(|t| places.iter().map(move |&at| target(t, at))).collect();
         let given = match &self.given {
@@ -141,6 +175,7 @@ impl<E: Element> Generate<E> {
     /// Errors: an impossible configuration, or one of another task; no characters.
     pub fn new(config: &Config, data: Written) -> Result<Generate<E>, Error> {
         config.generate()?;
+        data.check()?;
         let Written { texts, given, mark } = data;
         let labels = match &given {
             GivenOf::Classes { labels, .. } => labels.clone(),

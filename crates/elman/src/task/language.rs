@@ -182,7 +182,7 @@ impl<E: Element> Task for Language<E> {
     }
 
     fn meta(&self, config: &Config) -> Map<String, Value> {
-        model_file::tokenizer(config, &self.vocab)
+        crate::data::text::tokenizer::meta(config, &self.vocab)
     }
 
     fn state_vocab(&self) -> Option<Vec<String>> {

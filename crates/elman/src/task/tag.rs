@@ -73,6 +73,8 @@ impl<E: Element> Tag<E> {
     /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible configuration.
     pub fn new(config: &Config, data: Tagged, validation: Option<Tagged>) -> Result<Tag<E>, Error> {
         let name = data.mark.name.clone();
+        data.check()?;
+        validation.iter().try_for_each(Tagged::check)?;
         if data.classes.len() < 2 {
             let problem = format!("every step is {}, expected at least 2 classes", data.classes.join(""));
             return Err(Error::Data { name, problem });
@@ -200,7 +202,7 @@ impl<E: Element> TrainedTagger<E> {
     ) -> Result<Option<Vec<Vec<f64>>>, Error> {
         let mut all = vec![Vec::new(); sequences.count()];
         let read = read_by_length(&sequences.lengths(), READ_AT_ONCE, goes_on, |places| {
-            let rows = self.model.probabilities(tape, &Padded::new(sequences, places, 0))?;
+            let rows = self.model.probabilities(tape, &Padded::new(sequences, places, 0)?)?;
             places.iter().zip(rows).for_each(|(&at, row)| all[at] = row);
             Ok(())
         })?;
@@ -269,7 +271,7 @@ impl<E: Element> Task for Tag<E> {
 
     fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
         let places = self.buckets.places(step - 1);
-        let batch = Padded::new(&self.train.sequences, places, 0);
+        let batch = Padded::new(&self.train.sequences, places, 0)?;
         let labels: Vec<&[u32]> = places.iter().map(|&at| self.train.labels[at].as_slice()).collect();
         let dropout = Some(generator(config.seed, Purpose::Dropout, step));
         let targets = targets(&batch, &labels);

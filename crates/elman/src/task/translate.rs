@@ -231,7 +231,7 @@ impl<E: Element> Trained<E> {
         places: &[usize],
         search: Search,
     ) -> Result<(Vec<Found>, Option<Looks<E>>), Error> {
-        let batch = Padded::new(sequences, places, 0);
+        let batch = Padded::new(sequences, places, 0)?;
         let mut decoder = Decoder::new(&self.model, tape, &batch, self.vocabs.to.reserved())?;
         decoder.looks = (search.beam == 1 && places.len() == 1 && self.model.attends()).then(Vec::new);
         let found = search.run(&mut decoder, self.vocabs.bos, self.vocabs.eos)?;

@@ -139,17 +139,17 @@ impl Timeline {
     }
 
     /// The input at t, into `row`: for t up to the number of rows, so that what comes next can be forecast.
-    pub fn input(&self, settings: &Forecast, series: &Prepared, t: usize, row: &mut Vec<f32>) {
+    pub fn input(&self, settings: &Forecast, series: &Prepared, t: usize, row: &mut Vec<f64>) {
         for lag in 1..=settings.lags() {
             for d in 0..self.columns.len() {
-                row.push(self.scaler.scale(d, series.known(settings, d, t - lag)) as f32);
+                row.push(self.scaler.scale(d, series.known(settings, d, t - lag)));
             }
         }
-        row.extend(series.covariates.iter().map(|x| x.get(t).copied().unwrap_or(0.0) as f32));
+        row.extend(series.covariates.iter().map(|x| x.get(t).copied().unwrap_or(0.0)));
         if settings.calendar {
             for turn in time::turns(self.scale, series.time_of(t, self.step)).into_iter().flatten() {
                 let angle = 2.0 * std::f64::consts::PI * turn;
-                row.extend([libm::sin(angle) as f32, libm::cos(angle) as f32]);
+                row.extend([libm::sin(angle), libm::cos(angle)]);
             }
         }
     }

@@ -8,9 +8,9 @@ use crate::config::Config;
 use crate::data::table::labelled::Items;
 use crate::data::table::scale::Scaler;
 use crate::data::table::sequences::Sequences;
+use crate::data::text::tokenizer;
 use crate::data::text::vocab::Vocab;
 use crate::error::Error;
-use crate::files::model_file;
 use crate::nn::model::Input;
 
 /// How sequences become numbers.
@@ -52,7 +52,7 @@ impl Encoding {
     pub(crate) fn meta(&self, config: &Config, mut task: Value) -> Map<String, Value> {
         let mut meta = Map::new();
         match self {
-            Encoding::Tokens(vocab) => meta.extend(model_file::tokenizer(config, vocab)),
+            Encoding::Tokens(vocab) => meta.extend(tokenizer::meta(config, vocab)),
             Encoding::Vectors { columns, scaler } => {
                 task["features"] = json!(Features { columns: columns.clone(), scaler: scaler.clone() });
             }
@@ -84,7 +84,7 @@ impl Encoding {
                 let width = columns.len();
                 let scaled = |sequence: &Vec<f64>| {
                     let numbers = sequence.iter().enumerate();
-                    numbers.map(|(at, &x)| scaler.scale(at % width, x) as f32).collect()
+                    numbers.map(|(at, &x)| scaler.scale(at % width, x)).collect()
                 };
                 Ok(Sequences::Vectors { width, rows: sequences.iter().map(scaled).collect() })
             }

@@ -41,6 +41,37 @@ impl Items {
         self.len() == 0
     }
 
+    /// Errors, in the name of the data: groups that are not as many as sequences; rows of numbers that are not whole, or a
+    /// sequence without any; a number that is not finite, by sequence, row and column.
+    pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
+        let Items::Vectors { columns, groups, sequences } = self else { return Ok(()) };
+        let refuse = |problem: String| Err(Error::Data { name: name.to_string(), problem });
+        if groups.len() != sequences.len() {
+            return refuse(format!(
+                "{} groups are given, expected one for each of {} sequences",
+                groups.len(),
+                sequences.len()
+            ));
+        }
+        let width = columns.len();
+        for (numbers, group) in sequences.iter().zip(groups) {
+            if numbers.is_empty() || width == 0 || !numbers.len().is_multiple_of(width) {
+                let got = numbers.len();
+                return refuse(format!(
+                    "sequence {group} has {got} numbers, expected rows of {width} columns, at least one"
+                ));
+            }
+            if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
+                let (row, column) = (at / width, &columns[at % width]);
+                let x = numbers[at];
+                return refuse(format!(
+                    "sequence {group}, row {row}, column {column}: {x} is given, expected a finite number"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Those at `places`, in that order.
     pub fn pick(&self, places: &[usize]) -> Items {
         match self {
@@ -68,6 +99,23 @@ pub struct Labelled {
 }
 
 impl Labelled {
+    /// Errors: sequences that do not fit themselves; labels that are not as many as sequences, or beyond the classes.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.items.check(&self.mark.name)?;
+        let refuse = |problem: String| Err(Error::Data { name: self.mark.name.clone(), problem });
+        if self.labels.len() != self.items.len() {
+            let (labels, sequences) = (self.labels.len(), self.items.len());
+            return refuse(format!("{labels} labels are given, expected one for each of {sequences} sequences"));
+        }
+        match self.labels.iter().position(|&label| label as usize >= self.classes.len()) {
+            None => Ok(()),
+            Some(at) => {
+                let (label, classes) = (self.labels[at], self.classes.len());
+                refuse(format!("the label of sequence {at} is {label}, expected a class below {classes}"))
+            }
+        }
+    }
+
     /// Reads a table or a folder.
     ///
     /// Errors: what cannot be read; a cell without text, class or number; a class without an example; an ending that

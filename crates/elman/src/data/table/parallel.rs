@@ -231,7 +231,8 @@ impl Pairs {
                 });
             }
         }
-        PairBatch { from: Padded::new(&from, &all, padding), inputs, targets }
+        let from = Padded::new(&from, &all, padding).expect("tokens at places that were counted");
+        PairBatch { from, inputs, targets }
     }
 }
 

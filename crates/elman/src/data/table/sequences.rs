@@ -17,7 +17,7 @@ pub enum Sequences {
         /// Numbers in a vector.
         width: usize,
         /// The numbers of each sequence.
-        rows: Vec<Vec<f32>>,
+        rows: Vec<Vec<f64>>,
     },
 }
 
@@ -41,6 +41,28 @@ impl Sequences {
     /// Steps of each.
     pub fn lengths(&self) -> Vec<usize> {
         (0..self.count()).map(|at| self.steps(at)).collect()
+    }
+
+    /// Errors: there is no sequence `at`; its vectors are not whole; a number that is not finite.
+    fn check(&self, at: usize) -> Result<(), Error> {
+        if at >= self.count() {
+            let expected = format!("a place below {}", self.count());
+            return Err(Error::Setting { name: "place of a sequence", got: at.to_string(), expected });
+        }
+        let Sequences::Vectors { width, rows } = self else { return Ok(()) };
+        if !rows[at].len().is_multiple_of((*width).max(1)) || (*width == 0 && !rows[at].is_empty()) {
+            let got = format!("{} numbers", rows[at].len());
+            let expected = format!("whole vectors of {width} numbers in sequence {at}");
+            return Err(Error::Setting { name: "sequence", got, expected });
+        }
+        match rows[at].iter().position(|x| !x.is_finite()) {
+            None => Ok(()),
+            Some(place) => {
+                let (step, column) = (place / width, place % width);
+                let got = format!("{} in sequence {at}, step {step}, column {column}", rows[at][place]);
+                Err(Error::Setting { name: "number of a sequence", got, expected: "a finite number".into() })
+            }
+        }
     }
 
     /// Cuts what is longer than `most` steps; how many were.
@@ -75,7 +97,11 @@ pub struct Padded<E> {
 
 impl<E: Element> Padded<E> {
     /// The sequences at `places`, padded at the end to the longest of them and `padding` steps more.
-    pub fn new(sequences: &Sequences, places: &[usize], padding: usize) -> Padded<E> {
+    ///
+    /// Errors: a place without a sequence; vectors that are not whole; a number that is not finite, by sequence, step and
+    /// column.
+    pub fn new(sequences: &Sequences, places: &[usize], padding: usize) -> Result<Padded<E>, Error> {
+        places.iter().try_for_each(|&at| sequences.check(at))?;
         let lengths: Vec<usize> = places.iter().map(|&at| sequences.steps(at)).collect();
         let (rows, steps) = (places.len(), lengths.iter().max().copied().unwrap_or(0).max(1) + padding);
         let present = (0..steps).flat_map(|t| lengths.iter().map(move |&length| t < length)).collect();
@@ -92,12 +118,12 @@ impl<E: Element> Padded<E> {
                     for (t, vector) in all[at].chunks_exact((*width).max(1)).enumerate() {
                         let to = (t * rows + b) * width;
                         let to = &mut padded.vectors[to..to + width];
-                        to.iter_mut().zip(vector).for_each(|(to, &from)| *to = E::from_f64(f64::from(from)));
+                        to.iter_mut().zip(vector).for_each(|(to, &from)| *to = E::from_f64(from));
                     }
                 }
             }
         }
-        padded
+        Ok(padded)
     }
 
     /// Puts token 0, `<unk>` where it is reserved, in the place of a share of the tokens, each drawn by itself (Bowman et al.
@@ -236,7 +262,7 @@ mod tests {
         let sequences = Sequences::Tokens((0..400).map(|at| vec![7; at % 50]).collect());
         let places: Vec<usize> = (0..400).collect();
         let hidden = |share: f64, padding: usize| {
-            let mut batch: Padded<f32> = Padded::new(&sequences, &places, padding);
+            let mut batch: Padded<f32> = Padded::new(&sequences, &places, padding).unwrap();
             let mut rng = generator(3, Purpose::Hidden, 1);
             batch.hide(share, &mut rng);
             let seen = batch.tokens.iter().zip(&batch.present).filter(|(_, present)| **present);
@@ -253,14 +279,14 @@ mod tests {
     #[test]
     fn padding_is_at_the_end_and_marked() {
         let sequences = Sequences::Tokens(vec![vec![5], vec![], vec![7, 8]]);
-        let padded: Padded<f32> = Padded::new(&sequences, &[2, 0, 1], 1);
+        let padded: Padded<f32> = Padded::new(&sequences, &[2, 0, 1], 1).unwrap();
         assert_eq!((padded.rows, padded.steps), (3, 3));
         assert_eq!(padded.tokens, [7, 5, 0, 8, 0, 0, 0, 0, 0]);
         let (yes, no) = (true, false);
         assert_eq!(padded.present, [yes, yes, no, yes, no, no, no, no, no]);
         let vectors = Sequences::Vectors { width: 2, rows: vec![vec![1.0, 2.0, 3.0, 4.0], vec![5.0, 6.0]] };
-        let padded: Padded<f32> = Padded::new(&vectors, &[0, 1], 0);
+        let padded: Padded<f32> = Padded::new(&vectors, &[0, 1], 0).unwrap();
         assert_eq!(padded.vectors, [1.0, 2.0, 5.0, 6.0, 3.0, 4.0, 0.0, 0.0]);
-        assert_eq!(Padded::<f32>::new(&Sequences::Tokens(vec![vec![]]), &[0], 0).present, [false]);
+        assert_eq!(Padded::<f32>::new(&Sequences::Tokens(vec![vec![]]), &[0], 0).unwrap().present, [false]);
     }
 }

@@ -25,6 +25,34 @@ pub struct Tagged {
 }
 
 impl Tagged {
+    /// Errors: sequences that do not fit themselves; lists of labels that are not as many as sequences; of rows of numbers, a
+    /// list that is not as long as its sequence; a label beyond the classes.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.items.check(&self.mark.name)?;
+        let refuse = |problem: String| Err(Error::Data { name: self.mark.name.clone(), problem });
+        if self.labels.len() != self.items.len() {
+            let (lists, sequences) = (self.labels.len(), self.items.len());
+            return refuse(format!(
+                "{lists} lists of labels are given, expected one for each of {sequences} sequences"
+            ));
+        }
+        for (at, labels) in self.labels.iter().enumerate() {
+            if let Items::Vectors { columns, sequences, .. } = &self.items {
+                let (got, steps) = (labels.len(), sequences[at].len() / columns.len());
+                if got != steps {
+                    return refuse(format!(
+                        "sequence {at} has {got} labels, expected one for each of its {steps} rows"
+                    ));
+                }
+            }
+            if let Some(&label) = labels.iter().find(|&&label| label as usize >= self.classes.len()) {
+                let classes = self.classes.len();
+                return refuse(format!("a label of sequence {at} is {label}, expected a class below {classes}"));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a table, or CoNLL lines from a file of any other ending.
     ///
     /// Errors: what cannot be read; a row without tokens or tags, or with another number of them; a line of one column.

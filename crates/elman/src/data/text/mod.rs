@@ -13,6 +13,7 @@ pub(crate) mod lines;
 pub(crate) mod on_disk;
 pub mod restore;
 pub(crate) mod split;
+pub(crate) mod tokenizer;
 pub(crate) mod tokens;
 pub(crate) mod utf8;
 pub(crate) mod vocab;
