@@ -12,33 +12,25 @@ use std::ops::Range;
 use std::ptr::null_mut;
 use std::sync::Arc;
 
-use super::{Cell, Dims, Equations, Step, Weights, with_equations};
+use super::cells::with_equations;
+use super::{Cell, Dims, Equations, Step, Weights};
 use crate::cpu::Shared;
 use crate::entry_points::entry_points;
 use crate::error::{check_len, check_tokens};
 use crate::gemm::Columns;
 use crate::layout::PANEL;
-use crate::matvec::{BoxedProduct, Full, Product, Source, scratch_len};
-use crate::simd::{self, Backend, Kernel, RawKernel, Simd};
+use crate::matvec::{BoxedProduct, Full, MayBeNarrow, Product, Source, scratch_len};
+use crate::number;
+use crate::simd::{Backend, Kernel, RawKernel, Simd};
 use crate::team::{Padded, Team, TeamThread, cores};
-use crate::{Buffer, Cpu, Element, Error, gemm, linear, pad};
+use crate::{Buffer, Cpu, Error, Number, gemm, linear, pad};
 
+pub use super::precision::Precision;
 pub use crate::matvec::rounded_to_bfloat16;
 
 /// Bytes of weights below which another thread costs more than it saves: `cargo bench -p elman-kernels --bench step`
 /// measures it.
 const BYTES_PER_THREAD: usize = 1 << 16;
-
-/// The number type of the weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
-    /// That of the network.
-    Full,
-    /// bfloat16, rounded to nearest.
-    Bf16,
-    /// 8-bit integers with a scale for each output; the vectors that they multiply become integers of up to 16 bits.
-    Int8,
-}
 
 /// A network in packed weights, as training has it.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +137,7 @@ impl Sizes {
     }
 }
 
-impl<E: Element> State<E> {
+impl<E: Number> State<E> {
     /// h of layer `l`, `[pad(H)]`.
     pub fn hidden(&self, l: usize) -> &[E] {
         &self.values[self.sizes.hidden(self.current, l)]
@@ -164,22 +156,7 @@ impl<E: Element> State<E> {
     }
 }
 
-impl<E: Element> Stepper<E> {
-    /// Lays the weights of `network` out anew, as they are. Runs on the instructions of `cpu` and on as many of its
-    /// threads as pay and the machine has cores.
-    ///
-    /// Allocates: the weights once more, and the gates of every token where those are one-hot.
-    /// Errors: no layer; sizes that do not fit each other; a length that differs from its shape; no threads.
-    pub fn new(cpu: &Cpu, network: &Network<'_, E>) -> Result<Stepper<E>, Error> {
-        lay_out(cpu, network, Precision::Full)
-    }
-
-    /// As [`Stepper::new`], with the weights of every product in `precision`. Biases and rows that tokens pick stay full.
-    /// Errors: narrow weights of f64.
-    pub fn with_precision(cpu: &Cpu, network: &Network<'_, E>, precision: Precision) -> Result<Stepper<E>, Error> {
-        lay_out(cpu, network, precision)
-    }
-
+impl<E: Number> Stepper<E> {
     fn build(
         cpu: &Cpu,
         network: &Network<'_, E>,
@@ -259,6 +236,23 @@ impl<E: Element> Stepper<E> {
     pub fn zero_state(&self) -> State<E> {
         State { values: Buffer::zeros(self.sizes.len()), sizes: self.sizes.clone(), current: 0 }
     }
+}
+
+impl<E: Number + EntryPoints<E>> Stepper<E> {
+    /// Lays the weights of `network` out anew, as they are. Runs on the instructions of `cpu` and on as many of its
+    /// threads as pay and the machine has cores.
+    ///
+    /// Allocates: the weights once more, and the gates of every token where those are one-hot.
+    /// Errors: no layer; sizes that do not fit each other; a length that differs from its shape; no threads.
+    pub fn new(cpu: &Cpu, network: &Network<'_, E>) -> Result<Stepper<E>, Error> {
+        lay_out(cpu, network, Precision::Full)
+    }
+
+    /// As [`Stepper::new`], with the weights of every product in `precision`. Biases and rows that tokens pick stay full.
+    /// Errors: narrow weights of f64.
+    pub fn with_precision(cpu: &Cpu, network: &Network<'_, E>, precision: Precision) -> Result<Stepper<E>, Error> {
+        lay_out(cpu, network, precision)
+    }
 
     /// Reads a token: `state` is advanced, `logits` `[pad(V)]` overwritten, its padding 0. Allocates nothing.
     ///
@@ -283,7 +277,7 @@ entry_points! {
     ) -> Result<(), Error> = advance_for;
 }
 
-fn lay_out_for<E: Element>(cpu: &Cpu, network: &Network<'_, E>, precision: Precision) -> Result<Stepper<E>, Error> {
+fn lay_out_for<E: MayBeNarrow>(cpu: &Cpu, network: &Network<'_, E>, precision: Precision) -> Result<Stepper<E>, Error> {
     match E::narrow(precision) {
         _ if precision == Precision::Full => Stepper::build(cpu, network, |source| Box::new(Full::new(source))),
         Some(product) => Stepper::build(cpu, network, product),
@@ -291,7 +285,7 @@ fn lay_out_for<E: Element>(cpu: &Cpu, network: &Network<'_, E>, precision: Preci
     }
 }
 
-fn advance_for<E: Element>(
+fn advance_for<E: Number>(
     stepper: &mut Stepper<E>,
     token: u32,
     state: &mut State<E>,
@@ -336,7 +330,7 @@ fn advance_for<E: Element>(
     Ok(())
 }
 
-impl<E: Element> Network<'_, E> {
+impl<E: Number> Network<'_, E> {
     fn check(&self) -> Result<(), Error> {
         check_len("layers", self.layers.len().min(1), "at least 1", &[1])?;
         let built = self.layers.iter().filter(|(d, _)| is_built_for(d.cell)).count();
@@ -367,21 +361,21 @@ fn shares<E>(head: &dyn Product<E>, outputs: usize, threads: usize) -> bool {
     head.bytes() / outputs.max(1) * outputs.saturating_sub(busiest) >= BYTES_PER_THREAD
 }
 
-fn copy<E: Element>(values: &[E]) -> Buffer<E> {
+fn copy<E: Number>(values: &[E]) -> Buffer<E> {
     let mut copy = Buffer::zeros(values.len());
     copy.copy_from_slice(values);
     copy
 }
 
 /// The columns of a layer's weight with `inputs` rows a panel.
-fn source<'a, E: Element>(d: &Dims, packed: &'a [E], inputs: usize, columns: Columns) -> Source<'a, E> {
+fn source<'a, E: Number>(d: &Dims, packed: &'a [E], inputs: usize, columns: Columns) -> Source<'a, E> {
     // Gated cells fill every panel; an RNN's last one may be narrow.
     let outputs = if d.units() == PANEL { pad(d.hidden_size) } else { d.panels() * columns.width };
     Source { packed, inputs, columns, outputs, joined: false }
 }
 
 /// Bias and row of every token, `[V][P][64]`.
-fn rows<E: Element>(d: &Dims, weight_ih: &[E], bias: &[E]) -> Buffer<E> {
+fn rows<E: Number>(d: &Dims, weight_ih: &[E], bias: &[E]) -> Buffer<E> {
     let mut rows = Buffer::zeros(d.input_size * d.panels() * PANEL);
     for (token, gates) in rows.chunks_exact_mut((d.panels() * PANEL).max(1)).enumerate() {
         for (p, gates) in gates.chunks_exact_mut(PANEL).enumerate() {
@@ -394,14 +388,14 @@ fn rows<E: Element>(d: &Dims, weight_ih: &[E], bias: &[E]) -> Buffer<E> {
     rows
 }
 
-impl<E: Element> Reads<E> {
+impl<E: Number> Reads<E> {
     /// Width of the vector that the product multiplies.
     fn width(&self) -> usize {
         if let Reads::Embedded { width, .. } = self { *width } else { 0 }
     }
 }
 
-impl<E: Element> Layer<E> {
+impl<E: Number> Layer<E> {
     fn bytes(&self) -> usize {
         let input = match &self.reads {
             Reads::Rows(_) => self.d.gates_len() * size_of::<E>(),
@@ -434,7 +428,7 @@ struct Job<'a, E> {
     scratch_len: usize,
 }
 
-impl<E: Element> Job<'_, E> {
+impl<E: Number> Job<'_, E> {
     /// One thread's share of the step.
     ///
     /// # Safety
@@ -482,7 +476,7 @@ impl<E: Element> Job<'_, E> {
         // scratch, are this thread's.
         unsafe {
             let h = self.hidden(1 - self.before, self.layers.len() - 1);
-            simd::run(self.backend, Fetch { read: [h, &[]], written: null_mut()..null_mut() });
+            number::run(self.backend, Fetch { read: [h, &[]], written: null_mut()..null_mut() });
             self.write(self.logits, columns, self.head_bias);
             self.head.add(self.backend, panels, h, self.scratch(thread, h.len()), self.logits.get());
         }
@@ -514,7 +508,7 @@ impl<E: Element> Job<'_, E> {
             let h = self.hidden(self.before, l);
             let unit = |block: usize| after.wrapping_add((block * Q::UNITS).min(pad(d.hidden_size)));
             let written = unit(blocks.start)..unit(blocks.end);
-            simd::run(self.backend, Fetch { read: [x, h], written });
+            number::run(self.backend, Fetch { read: [x, h], written });
             match &layer.reads {
                 Reads::Rows(rows) => self.write(self.gates, columns, &rows[self.token * d.gates_len()..]),
                 Reads::Embedded { bias, product, .. } | Reads::Below { bias, product } => {
@@ -557,7 +551,7 @@ struct Fetch<'a, E> {
     written: Range<*mut E>,
 }
 
-impl<E: Element> Kernel<E> for Fetch<'_, E> {
+impl<E: Number> Kernel<E> for Fetch<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
@@ -581,7 +575,7 @@ struct Activate<'a, E, Q> {
     equations: PhantomData<Q>,
 }
 
-impl<E: Element, Q: Equations> RawKernel<E> for Activate<'_, E, Q> {
+impl<E: Number, Q: Equations> RawKernel<E> for Activate<'_, E, Q> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(self, s: S) {
@@ -607,7 +601,7 @@ impl<E: Element, Q: Equations> RawKernel<E> for Activate<'_, E, Q> {
                 };
                 Q::activate(s, step);
                 Q::forward(s, step);
-                step.zero_padding::<Q>(self.d, block);
+                step.zero_padding::<Q>(self.d.hidden_size, block);
             }
         }
     }
