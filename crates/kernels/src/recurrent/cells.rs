@@ -27,7 +27,7 @@ macro_rules! cells {
         macro_rules! with_equations {
             ($dollar cell:expr, $dollar equations:ident => $dollar body:expr) => {
                 match $dollar cell {
-                    $($(#[cfg($when)])? Cell::$cell => {
+                    $($(#[cfg($when)])? crate::recurrent::cells::Cell::$cell => {
                         type $dollar equations = $equations;
                         $dollar body
                     })*
