@@ -175,7 +175,7 @@ fn writing_token_by_token_gives_the_logits_of_the_whole() {
                     assert_eq!(bits(logits), bits(rows.next().unwrap()), "{cell:?}, {attention:?}, {feeding}");
                 }
                 let sums =
-                    weights.chunks_exact(batch.from.steps).map(|row| row.iter().map(|w| w.to_f64()).sum::<f64>());
+                    weights.chunks_exact(batch.from.steps).map(|row| row.iter().map(|w| f64::from(*w)).sum::<f64>());
                 sums.for_each(|sum| assert!((sum - 1.0).abs() < 1e-6, "{sum}"));
                 assert_eq!(weights.is_empty(), attention == Attention::None);
             }

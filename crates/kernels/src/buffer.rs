@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use crate::Element;
+use crate::Number;
 
 /// One cache line.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
@@ -19,7 +19,7 @@ pub struct Buffer<E> {
     element: PhantomData<E>,
 }
 
-impl<E: Element> Buffer<E> {
+impl<E: Number> Buffer<E> {
     /// `len` zeros. Allocates.
     pub fn zeros(len: usize) -> Buffer<E> {
         Buffer { lines: vec![Line([0; 8]); lines::<E>(len)], len, element: PhantomData }
@@ -58,14 +58,14 @@ impl<E> Default for Buffer<E> {
     }
 }
 
-impl<E: Element> Deref for Buffer<E> {
+impl<E: Number> Deref for Buffer<E> {
     type Target = [E];
     fn deref(&self) -> &[E] {
         &bytemuck::cast_slice(&self.lines)[..self.len]
     }
 }
 
-impl<E: Element> DerefMut for Buffer<E> {
+impl<E: Number> DerefMut for Buffer<E> {
     fn deref_mut(&mut self) -> &mut [E] {
         &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
     }

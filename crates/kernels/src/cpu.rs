@@ -4,13 +4,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::gemm::Rows;
-use crate::profiler::Profiler;
+use crate::number;
+use crate::profiler::{Part, Profiler};
+use crate::rows::Rows;
 use crate::scratch::{Scratch, ScratchPool};
-use crate::simd::{self, Kernel, RawKernel};
+use crate::simd::{Kernel, RawKernel};
 use crate::team::cores;
 use crate::workers::Workers;
-use crate::{Backend, Element, Error};
+use crate::{Backend, Error, Number};
 
 /// Multiply-adds below which a second thread costs more than it saves.
 const WORK_PER_THREAD: usize = 1 << 18;
@@ -90,9 +91,9 @@ impl Cpu {
         self.profiler.as_deref()
     }
 
-    /// How many processors share a time that is counted for each.
-    pub(crate) fn at_once(&self) -> u32 {
-        self.at_once
+    /// Begins a part of a step, if this processor has a profiler. Parts do not nest.
+    pub fn part(&self, name: &'static str) -> Option<Part<'_>> {
+        self.profiler().map(|profiler| Part::begin(profiler, name, self.at_once))
     }
 
     /// Processors for the `shards` pieces of work that [`Cpu::together`] does. As many of them work at the same time as the
@@ -135,7 +136,7 @@ impl Cpu {
 
     /// Whether products of `E` take operands in bfloat16.
     #[inline]
-    pub(crate) fn has_bfloat16<E: Element>(&self) -> bool {
+    pub(crate) fn has_bfloat16<E: Number>(&self) -> bool {
         E::HAS_PAIRS && self.bfloat16
     }
 
@@ -171,15 +172,15 @@ impl Cpu {
     }
 
     /// Runs a kernel on the calling thread.
-    pub(crate) fn run<E: Element, K: Kernel<E>>(&self, kernel: K) -> K::Output {
-        simd::run(self.backend, kernel)
+    pub(crate) fn run<E: Number, K: Kernel<E>>(&self, kernel: K) -> K::Output {
+        number::run(self.backend, kernel)
     }
 
     /// The same for a kernel with pointers.
     ///
     /// # Safety
     /// That of the kernel's `run`.
-    pub(crate) unsafe fn run_raw<E: Element, K: RawKernel<E>>(&self, kernel: K) -> K::Output {
+    pub(crate) unsafe fn run_raw<E: Number, K: RawKernel<E>>(&self, kernel: K) -> K::Output {
         // SAFETY: the caller's promise.
         unsafe { E::run(self.backend, kernel) }
     }
@@ -240,7 +241,7 @@ impl Cpu {
 
     /// Borrows memory of `len` elements with any contents; dropping it returns it. Allocates if the pool has none that is long
     /// enough.
-    pub(crate) fn scratch<E: Element>(&self, len: usize) -> Scratch<'_, E> {
+    pub(crate) fn scratch<E: Number>(&self, len: usize) -> Scratch<'_, E> {
         self.scratch.take(len)
     }
 }

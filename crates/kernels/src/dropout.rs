@@ -4,7 +4,7 @@ use crate::cpu::Shared;
 use crate::entry_points::entry_points;
 use crate::error::check_len;
 use crate::simd::{Kernel, Simd};
-use crate::{Cpu, Element, Error};
+use crate::{Cpu, Error, Number};
 
 /// Whether and how much of an element survives: `y = x * scale` where its draw is at least `dropped`, else 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,7 +24,7 @@ impl Dropout {
 
     /// Applies the mask to `x`: `y` is overwritten, or added to where `accumulate` (the gradient, with the same
     /// draws). All three have one length. Errors: lengths that differ.
-    pub fn apply<E: Element>(
+    pub fn apply<E: Number + EntryPoints<E>>(
         &self,
         cpu: &Cpu,
         draws: &[u16],
@@ -47,7 +47,7 @@ entry_points! {
     ) -> Result<(), Error> = apply_for;
 }
 
-fn apply_for<E: Element>(
+fn apply_for<E: Number>(
     cpu: &Cpu,
     dropout: &Dropout,
     draws: &[u16],
@@ -74,7 +74,7 @@ struct Part<'a, E> {
     y: &'a mut [E],
 }
 
-impl<E: Element> Kernel<E> for Part<'_, E> {
+impl<E: Number> Kernel<E> for Part<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {

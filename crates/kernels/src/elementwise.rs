@@ -8,7 +8,7 @@ use crate::cpu::{Shared, saturating_product};
 use crate::entry_points::entry_points;
 use crate::error::{check_len, check_rows};
 use crate::simd::{Kernel, Simd};
-use crate::{Cpu, Element, Error, math, pad};
+use crate::{Cpu, Error, Number, math, pad};
 
 /// Cost of an element in multiply-adds: an exponential is about 16.
 const WORK: usize = 16;
@@ -92,7 +92,7 @@ entry_points! {
     pub fn sum(width: usize, x: &[E]) -> Result<f64, Error> = sum_for;
 }
 
-fn unary_for<E: Element>(cpu: &Cpu, f: Unary, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> {
+fn unary_for<E: Number>(cpu: &Cpu, f: Unary, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> {
     let step = check_rows("elementwise input", x, width)?;
     check_len("elementwise output", y.len(), "rows * pad(width)", &[x.len()])?;
     let target = Shared::new(y);
@@ -105,7 +105,7 @@ fn unary_for<E: Element>(cpu: &Cpu, f: Unary, width: usize, x: &[E], y: &mut [E]
     Ok(())
 }
 
-fn unary_backward_for<E: Element>(
+fn unary_backward_for<E: Number>(
     cpu: &Cpu,
     f: Unary,
     width: usize,
@@ -132,7 +132,7 @@ fn unary_backward_for<E: Element>(
     Ok(())
 }
 
-fn binary_for<E: Element>(cpu: &Cpu, op: Binary, width: usize, a: &[E], b: &[E], y: &mut [E]) -> Result<(), Error> {
+fn binary_for<E: Number>(cpu: &Cpu, op: Binary, width: usize, a: &[E], b: &[E], y: &mut [E]) -> Result<(), Error> {
     let step = check_rows("left operand", a, width)?;
     check_broadcast("right operand", b.len(), a.len(), step)?;
     check_len("elementwise output", y.len(), "rows * pad(width)", &[a.len()])?;
@@ -148,7 +148,7 @@ fn binary_for<E: Element>(cpu: &Cpu, op: Binary, width: usize, a: &[E], b: &[E],
     Ok(())
 }
 
-fn accumulate_for<E: Element>(
+fn accumulate_for<E: Number>(
     cpu: &Cpu,
     width: usize,
     negative: bool,
@@ -180,7 +180,7 @@ fn accumulate_for<E: Element>(
     Ok(())
 }
 
-fn sum_for<E: Element>(width: usize, x: &[E]) -> Result<f64, Error> {
+fn sum_for<E: Number>(width: usize, x: &[E]) -> Result<f64, Error> {
     let step = check_rows("sum's input", x, width)?;
     Ok(x.chunks_exact(step).flat_map(|row| &row[..width]).fold(0.0, |sum, x| sum + x.to_f64()))
 }
@@ -202,7 +202,7 @@ struct Forward<'a, E> {
     y: &'a mut [E],
 }
 
-impl<E: Element> Kernel<E> for Forward<'_, E> {
+impl<E: Number> Kernel<E> for Forward<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
@@ -224,7 +224,7 @@ impl<E: Element> Kernel<E> for Forward<'_, E> {
 }
 
 #[inline(always)]
-fn value<E: Element, S: Simd<E>>(s: S, f: Unary, x: S::V) -> S::V {
+fn value<E: Number, S: Simd<E>>(s: S, f: Unary, x: S::V) -> S::V {
     match f {
         Unary::Affine { a, b } => s.fma(s.splat(E::from_f64(a)), x, s.splat(E::from_f64(b))),
         Unary::Tanh => math::tanh(s, x),
@@ -244,7 +244,7 @@ struct Backward<'a, E> {
     grad_x: &'a mut [E],
 }
 
-impl<E: Element> Kernel<E> for Backward<'_, E> {
+impl<E: Number> Kernel<E> for Backward<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {
@@ -274,7 +274,7 @@ struct Row<'a, E> {
     y: &'a mut [E],
 }
 
-impl<E: Element> Kernel<E> for Row<'_, E> {
+impl<E: Number> Kernel<E> for Row<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {
@@ -294,7 +294,7 @@ struct Accumulate<'a, E> {
     grad: &'a mut [E],
 }
 
-impl<E: Element> Kernel<E> for Accumulate<'_, E> {
+impl<E: Number> Kernel<E> for Accumulate<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {
@@ -316,7 +316,7 @@ mod tests {
         [Unary::Affine { a: -1.5, b: 0.25 }, Unary::Tanh, Unary::Sigmoid, Unary::Relu, Unary::Exp, Unary::Log];
 
     /// Positive and negative numbers (positive only, for the logarithm's sake, where asked), zero in the padding.
-    fn rows<E: Element>(rows: usize, width: usize, salt: usize, positive: bool) -> Vec<E> {
+    fn rows<E: Number + EntryPoints<E>>(rows: usize, width: usize, salt: usize, positive: bool) -> Vec<E> {
         let mut x = vec![E::ZERO; rows * pad(width)];
         for (r, row) in x.chunks_exact_mut(pad(width)).enumerate() {
             for (c, x) in row[..width].iter_mut().enumerate() {
@@ -327,12 +327,12 @@ mod tests {
         x
     }
 
-    fn bits<E: Element>(x: &[E]) -> Vec<u64> {
+    fn bits<E: Number + EntryPoints<E>>(x: &[E]) -> Vec<u64> {
         x.iter().map(|x| x.to_f64().to_bits()).collect()
     }
 
     /// Everything this file computes, on one backend and number of threads.
-    fn everything<E: Element>(cpu: &Cpu, n: usize, width: usize) -> Vec<Vec<u64>> {
+    fn everything<E: Number + EntryPoints<E>>(cpu: &Cpu, n: usize, width: usize) -> Vec<Vec<u64>> {
         let (b, g, row) = (rows::<E>(n, width, 1, false), rows::<E>(n, width, 2, false), rows::<E>(1, width, 3, false));
         let mut all = Vec::new();
         for f in ALL {

@@ -3,7 +3,7 @@
 //!
 //! Without it every crate, test and example that calls a generic function would compile all the kernels behind it again.
 
-/// `pub fn name(arguments) -> Output = body;`, in which `E` is the number type. `body` is a function, generic over E: Element.
+/// `pub fn name(arguments) -> Output = body;`, in which `E` is the number type. `body` is a function, generic over E: Number.
 macro_rules! entry_points {
     ($($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) -> $output:ty = $body:path;)*) => {
         /// This file's functions for one number type. Each has an address of its own, so that callers link and do not
@@ -35,7 +35,7 @@ macro_rules! entry_points {
         }
         $($(#[$attribute])*
         #[allow(clippy::too_many_arguments)]
-        $visibility fn $name<E: Element>($($argument: $type),*) -> $output {
+        $visibility fn $name<E: Number + EntryPoints<E>>($($argument: $type),*) -> $output {
             <E as EntryPoints<E>>::$name($($argument),*)
         })*
     };

@@ -3,7 +3,7 @@
 use crate::cpu::{Shared, saturating_product};
 use crate::entry_points::entry_points;
 use crate::error::{check_len, check_tokens};
-use crate::{Cpu, Element, Error, pad};
+use crate::{Cpu, Error, Number, pad};
 
 entry_points! {
     /// `y[r] = table[tokens[r]]`.
@@ -29,7 +29,7 @@ entry_points! {
     ) -> Result<(), Error> = backward_for;
 }
 
-fn forward_for<E: Element>(
+fn forward_for<E: Number>(
     vocab_size: usize,
     width: usize,
     table: &[E],
@@ -43,7 +43,7 @@ fn forward_for<E: Element>(
     Ok(())
 }
 
-fn backward_for<E: Element>(
+fn backward_for<E: Number>(
     cpu: &Cpu,
     vocab_size: usize,
     width: usize,

@@ -7,19 +7,16 @@ use std::ops::Range;
 
 use crate::cpu::{Shared, saturating_product};
 use crate::layout::PANEL;
+use crate::rows::{Rows, TILE_ROWS};
 use crate::simd::{Kernel, RawKernel, Simd};
-use crate::{Cpu, Element};
+use crate::{Cpu, Number};
 
-/// Rows of most tiles.
-pub(crate) const TILE_ROWS: usize = 6;
 /// Of one that is a single vector wide: its chains are as many as hide the latency of a multiply-add.
 const NARROW_TILE_ROWS: usize = 12;
 /// Of one that is three wide, as a GRU's are in AVX-512: more rows share what is loaded, and 27 sums leave registers free.
 const THREE_WIDE_TILE_ROWS: usize = 9;
 /// Steps of k between two visits of the output: a panel block stays in the second-level cache.
 pub(crate) const BLOCK_K: usize = 256;
-/// Rows that share one block of a panel before the next is read.
-pub(crate) const BLOCK_ROWS: usize = 32 * TILE_ROWS;
 /// Bytes of an output that no cache near a core holds.
 const FAR: usize = 4 << 20;
 
@@ -33,50 +30,6 @@ pub(crate) struct Columns {
 impl Columns {
     /// All columns of a panel.
     pub const ALL: Columns = Columns { first: 0, width: PANEL };
-}
-
-/// Rows of a left operand and its output: `count` runs of `len`, whose starts are `stride` apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rows {
-    pub first: usize,
-    pub len: usize,
-    pub count: usize,
-    pub stride: usize,
-}
-
-impl From<Range<usize>> for Rows {
-    #[inline]
-    fn from(rows: Range<usize>) -> Rows {
-        Rows { first: rows.start, len: rows.len(), count: 1, stride: rows.len() }
-    }
-}
-
-impl Rows {
-    /// The same, in groups of whole runs with about `BLOCK_ROWS` rows, or of that many rows of one run.
-    #[inline(always)]
-    pub fn groups(self) -> impl Iterator<Item = Rows> {
-        let Rows { first, len, count, stride } = self;
-        // Runs of a group, and groups of a run. A small product has one run, and no time for a division.
-        let runs = if count <= 1 { 1 } else { (BLOCK_ROWS / len.max(1)).max(1) };
-        let (chunks, pieces) = (if count <= 1 { count } else { count.div_ceil(runs) }, len.div_ceil(BLOCK_ROWS));
-        (0..chunks).flat_map(move |chunk| {
-            let run = chunk * runs;
-            (0..pieces).map(move |piece| {
-                let done = piece * BLOCK_ROWS;
-                let len = BLOCK_ROWS.min(len - done);
-                Rows { first: first + run * stride + done, len, count: runs.min(count - run), stride }
-            })
-        })
-    }
-
-    /// Each run as a range.
-    #[inline(always)]
-    pub fn runs(self) -> impl Iterator<Item = Range<usize>> {
-        (0..self.count).map(move |run| {
-            let first = self.first + run * self.stride;
-            first..first + self.len
-        })
-    }
 }
 
 /// What an output holds before its first product.
@@ -152,7 +105,7 @@ pub(crate) struct Tile<E, const MR: usize, const NV: usize, const A_COLUMNS: boo
     pub init: Init<E>,
 }
 
-impl<E: Element, const MR: usize, const NV: usize, const A_COLUMNS: bool, const PAIRS: bool> RawKernel<E>
+impl<E: Number, const MR: usize, const NV: usize, const A_COLUMNS: bool, const PAIRS: bool> RawKernel<E>
     for Tile<E, MR, NV, A_COLUMNS, PAIRS>
 {
     type Output = ();
@@ -216,7 +169,7 @@ pub(crate) fn lines<E>(at: *const E, len: usize) -> impl Iterator<Item = *const 
 /// What tile `i` of those that read the same columns of `b` fetches of the columns `next`, which are read after them: the
 /// line i of every row, until all of its `vectors` are fetched.
 #[inline(always)]
-pub(crate) fn ahead_of<E: Element, S: Simd<E>>(i: usize, vectors: usize, b: *const E, next: *const E) -> *const E {
+pub(crate) fn ahead_of<E: Number, S: Simd<E>>(i: usize, vectors: usize, b: *const E, next: *const E) -> *const E {
     if i * line::<E>() < vectors * S::LANES { next.wrapping_add(i * line::<E>()) } else { b }
 }
 
@@ -226,7 +179,7 @@ pub(crate) fn ahead_of<E: Element, S: Simd<E>>(i: usize, vectors: usize, b: *con
 /// # Safety
 /// The pointers are valid over the ranges that [`Tile`] states, for `rows` and `vectors`.
 #[inline(always)]
-pub(crate) unsafe fn tile<E: Element, S: Simd<E>, const A_COLUMNS: bool>(
+pub(crate) unsafe fn tile<E: Number, S: Simd<E>, const A_COLUMNS: bool>(
     s: S,
     rows: usize,
     vectors: usize,
@@ -276,7 +229,7 @@ pub(crate) fn row_blocks(range: Range<usize>, vectors: usize) -> impl Iterator<I
 
 /// Visits `cols` columns, a multiple of 16, in tiles of at most the backend's width.
 #[inline(always)]
-pub(crate) fn column_blocks<E: Element, S: Simd<E>>(cols: usize, mut visit: impl FnMut(usize, usize)) {
+pub(crate) fn column_blocks<E: Number, S: Simd<E>>(cols: usize, mut visit: impl FnMut(usize, usize)) {
     let mut col = 0;
     while col < cols {
         let vectors = S::TILE.min((cols - col) / S::LANES);
@@ -310,7 +263,7 @@ pub(crate) struct Right<E> {
 /// `a` is readable at `rows`, `b` over its panels; `c` is writable over `cols` columns at every r of `rows`, and nothing
 /// else touches it. A row to start from has as many columns.
 #[inline(always)]
-pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: Left<E>, right: Right<E>) {
+pub(crate) unsafe fn nn<E: Number, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: Left<E>, right: Right<E>) {
     // SAFETY: the caller's promise.
     unsafe { s.vectorize(Nn { rows: rows.into(), a, right, beside: |_| {} }) }
 }
@@ -321,7 +274,7 @@ pub(crate) unsafe fn nn<E: Element, S: Simd<E>>(s: S, rows: impl Into<Rows>, a: 
 /// # Safety
 /// As [`nn`].
 #[inline(always)]
-pub(crate) unsafe fn nn_beside<E: Element, S: Simd<E>>(
+pub(crate) unsafe fn nn_beside<E: Number, S: Simd<E>>(
     s: S,
     rows: impl Into<Rows>,
     a: Left<E>,
@@ -340,7 +293,7 @@ struct Nn<E, F> {
     beside: F,
 }
 
-impl<E: Element, F: FnMut(usize)> RawKernel<E> for Nn<E, F> {
+impl<E: Number, F: FnMut(usize)> RawKernel<E> for Nn<E, F> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(mut self, s: S) {
@@ -364,7 +317,7 @@ impl<E: Element, F: FnMut(usize)> RawKernel<E> for Nn<E, F> {
 /// # Safety
 /// As [`nn`].
 #[inline(always)]
-unsafe fn nn_group<E: Element, S: Simd<E>>(
+unsafe fn nn_group<E: Number, S: Simd<E>>(
     s: S,
     group: Rows,
     a: Left<E>,
@@ -421,7 +374,7 @@ unsafe fn nn_group<E: Element, S: Simd<E>>(
 /// outputs times it gives the gradient by the inputs.
 ///
 /// Overwrites `to`, whose length is `k.div_ceil(64) * outputs * 64`; columns beyond K are zero.
-pub(crate) fn transpose<E: Element>(cpu: &Cpu, from: &[E], k: usize, columns: Columns, outputs: usize, to: &mut [E]) {
+pub(crate) fn transpose<E: Number>(cpu: &Cpu, from: &[E], k: usize, columns: Columns, outputs: usize, to: &mut [E]) {
     let _part = cpu.part("transposed weights");
     let width = columns.width;
     assert_eq!(from.len(), outputs.div_ceil(width) * k * PANEL);
@@ -449,7 +402,7 @@ struct Transpose<'a, E> {
     to: &'a mut [E],
 }
 
-impl<E: Element> Kernel<E> for Transpose<'_, E> {
+impl<E: Number> Kernel<E> for Transpose<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
@@ -478,6 +431,7 @@ impl<E: Element> Kernel<E> for Transpose<'_, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::BLOCK_ROWS;
 
     #[test]
     fn groups_hold_every_row_once_and_no_more_than_a_block() {

@@ -18,7 +18,7 @@ use crate::gemm::Columns;
 use crate::layout::{Layout, UNITS};
 use crate::recurrent::{Equations, Step};
 use crate::simd::Simd;
-use crate::{Element, math};
+use crate::{Number, math};
 
 pub(crate) struct Gru;
 
@@ -35,7 +35,7 @@ impl Equations for Gru {
     }
 
     #[inline(always)]
-    unsafe fn activate<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn activate<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {
@@ -47,7 +47,7 @@ impl Equations for Gru {
     }
 
     #[inline(always)]
-    unsafe fn forward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn forward<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {
@@ -65,7 +65,7 @@ impl Equations for Gru {
     }
 
     #[inline(always)]
-    unsafe fn backward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn backward<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         let one = s.splat(E::ONE);
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.

@@ -19,7 +19,7 @@ use crate::gemm::Columns;
 use crate::layout::{Layout, UNITS};
 use crate::recurrent::{Equations, Inner, Step};
 use crate::simd::Simd;
-use crate::{Element, math};
+use crate::{Number, math};
 
 pub(crate) struct GruResetBefore;
 
@@ -39,7 +39,7 @@ impl Equations for GruResetBefore {
     }
 
     #[inline(always)]
-    unsafe fn forward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn forward<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {
@@ -54,7 +54,7 @@ impl Equations for GruResetBefore {
     }
 
     #[inline(always)]
-    unsafe fn forward_inner<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn forward_inner<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {
@@ -70,7 +70,7 @@ impl Equations for GruResetBefore {
     }
 
     #[inline(always)]
-    unsafe fn backward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn backward<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         let one = s.splat(E::ONE);
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.
@@ -91,7 +91,7 @@ impl Equations for GruResetBefore {
     }
 
     #[inline(always)]
-    unsafe fn backward_inner<E: Element, S: Simd<E>>(s: S, step: Step<E>, grad_operand: *const E) {
+    unsafe fn backward_inner<E: Number, S: Simd<E>>(s: S, step: Step<E>, grad_operand: *const E) {
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {

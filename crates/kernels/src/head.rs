@@ -6,12 +6,13 @@
 use crate::cpu::{Shared, saturating_product};
 use crate::entry_points::entry_points;
 use crate::error::check_len;
-use crate::gemm::{self, BLOCK_K, Columns, Left, Rows};
+use crate::gemm::{self, BLOCK_K, Columns, Left};
 use crate::layout::PANEL;
 use crate::linear::{self, Dims, Product};
+use crate::rows::Rows;
 use crate::simd::{RawKernel, Simd};
 use crate::softmax;
-use crate::{Cpu, Element, Error, pad, pairs};
+use crate::{Cpu, Error, Number, pad, pairs};
 
 /// Logits of a block, about: 32 MB in f32. A large weight and its gradient are read and written once for each block.
 const LOGITS: usize = 1 << 23;
@@ -65,7 +66,7 @@ entry_points! {
     ) -> Result<(), Error> = losses_for;
 }
 
-fn losses_for<E: Element>(
+fn losses_for<E: Number>(
     cpu: &Cpu,
     d: &Dims,
     head: Head<'_, E>,
@@ -165,7 +166,7 @@ struct BlockRows<'a, E> {
     rows: Rows,
 }
 
-impl<E: Element> RawKernel<E> for BlockRows<'_, E> {
+impl<E: Number> RawKernel<E> for BlockRows<'_, E> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(self, s: S) {

@@ -29,16 +29,21 @@ pub mod layout;
 pub mod linear;
 pub mod lock;
 mod lstm;
+#[cfg(test)]
+mod lstm_on_two_panels;
 pub mod math;
 mod matvec;
 mod min_gru;
 pub mod norm;
+mod number;
 mod pairs;
 pub mod peak;
 mod profiler;
 pub mod recurrent;
 pub mod reference;
 mod rnn;
+mod rows;
+mod scalar;
 mod scratch;
 mod simd;
 mod slstm;
@@ -52,7 +57,9 @@ pub use cpu::Cpu;
 pub use element::Element;
 pub use error::Error;
 pub use lock::Lock;
+pub use number::Number;
 pub use profiler::{Part, Profiler};
+pub use scalar::Scalar;
 pub use simd::Backend;
 
 /// `n` rounded up to the row granularity of 16 elements; `usize::MAX`, which no slice has, where that is beyond it.

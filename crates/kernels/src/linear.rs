@@ -3,11 +3,12 @@
 use crate::cpu::{Shared, saturating_product};
 use crate::entry_points::entry_points;
 use crate::error::check_len;
-use crate::gemm::{self, Columns, Init, Left, Right, Rows};
+use crate::gemm::{self, Columns, Init, Left, Right};
 use crate::layout::{Layout, PANEL};
+use crate::rows::Rows;
 use crate::simd::{Kernel, RawKernel, Simd};
 use crate::weight_grad::{self, OutputGrad, WeightGrad};
-use crate::{Cpu, Element, Error, pad, pairs};
+use crate::{Cpu, Error, Number, pad, pairs};
 
 /// Sizes of an affine map: `rows` inputs of `inputs` numbers each become `outputs` numbers each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +79,7 @@ pub(crate) fn left<E>(pairs: Option<&[E]>, rows: &[E], k: usize) -> Left<E> {
 ///
 /// Shapes: x `[rows][pad(k)]`, weight `[P][k][64]`, c `[rows][outputs]`.
 #[allow(clippy::too_many_arguments)]
-fn rows_product<E: Element>(
+fn rows_product<E: Number>(
     cpu: &Cpu,
     rows: usize,
     x: &[E],
@@ -110,7 +111,7 @@ pub(crate) struct Product<'a, E> {
     pub c: Shared<E>,
 }
 
-impl<E: Element> RawKernel<E> for Product<'_, E> {
+impl<E: Number> RawKernel<E> for Product<'_, E> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(self, s: S) {
@@ -130,7 +131,7 @@ impl<E: Element> RawKernel<E> for Product<'_, E> {
 /// # Safety
 /// `a` is readable over all rows.
 #[allow(clippy::too_many_arguments)]
-pub(crate) unsafe fn product<E: Element>(
+pub(crate) unsafe fn product<E: Number>(
     cpu: &Cpu,
     [seq_len, batch]: [usize; 2],
     a: Left<E>,
@@ -149,7 +150,7 @@ pub(crate) unsafe fn product<E: Element>(
     });
 }
 
-fn forward_for<E: Element>(
+fn forward_for<E: Number>(
     cpu: &Cpu,
     d: &Dims,
     x: &[E],
@@ -166,7 +167,7 @@ fn forward_for<E: Element>(
 }
 
 #[allow(clippy::too_many_arguments)]
-fn backward_for<E: Element>(
+fn backward_for<E: Number>(
     cpu: &Cpu,
     d: &Dims,
     x: &[E],
@@ -199,14 +200,7 @@ fn backward_for<E: Element>(
 }
 
 /// d_W += d_y^T x, over `rows` rows.
-pub(crate) fn add_to_weight<E: Element>(
-    cpu: &Cpu,
-    d: &Dims,
-    rows: usize,
-    x: &[E],
-    grad_y: &[E],
-    grad_weight: &mut [E],
-) {
+pub(crate) fn add_to_weight<E: Number>(cpu: &Cpu, d: &Dims, rows: usize, x: &[E], grad_y: &[E], grad_weight: &mut [E]) {
     let outputs = pad(d.outputs);
     let b = OutputGrad { rows, values: grad_y, panel_stride: PANEL, ldb: outputs };
     let (k, columns) = (d.inputs, Columns::ALL);
@@ -215,7 +209,7 @@ pub(crate) fn add_to_weight<E: Element>(
 }
 
 /// d_b += the sum over the rows of d_y, `[rows][outputs]`, in rising row.
-pub(crate) fn add_to_bias<E: Element>(cpu: &Cpu, outputs: usize, grad_y: &[E], grad_bias: &mut [E]) {
+pub(crate) fn add_to_bias<E: Number>(cpu: &Cpu, outputs: usize, grad_y: &[E], grad_bias: &mut [E]) {
     let rows = grad_y.len() / outputs.max(1);
     cpu.fill(&mut grad_bias[..outputs], 16, rows, |first, sums| cpu.run(ColumnSums { grad_y, outputs, first, sums }));
 }
@@ -228,7 +222,7 @@ struct ColumnSums<'a, E> {
     sums: &'a mut [E],
 }
 
-impl<E: Element> Kernel<E> for ColumnSums<'_, E> {
+impl<E: Number> Kernel<E> for ColumnSums<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {

@@ -14,7 +14,7 @@
 use crate::layout::{Layout, UNITS};
 use crate::recurrent::{Equations, Step};
 use crate::simd::Simd;
-use crate::{Element, math};
+use crate::{Number, math};
 
 pub(crate) struct Lstm;
 
@@ -28,7 +28,7 @@ impl Equations for Lstm {
     }
 
     #[inline(always)]
-    unsafe fn activate<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn activate<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {
@@ -42,7 +42,7 @@ impl Equations for Lstm {
     }
 
     #[inline(always)]
-    unsafe fn forward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn forward<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {
@@ -59,7 +59,7 @@ impl Equations for Lstm {
     }
 
     #[inline(always)]
-    unsafe fn backward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn backward<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         let one = s.splat(E::ONE);
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.

@@ -3,41 +3,7 @@
 
 use crate::entry_points::entry_points;
 use crate::simd::{Kernel, Simd};
-use crate::{Cpu, Element};
-
-/// Constants of the exponential in one number type.
-#[doc(hidden)]
-#[allow(missing_docs)]
-pub trait ExpConstants {
-    // Below the first, exp is 0; above the second, infinity.
-    const RANGE: (f64, f64);
-    // The exp of this, and of all below, is finite.
-    const EXP_FINITE: f64;
-    // Adding and subtracting this rounds to an integer.
-    const INTEGER: f64;
-    // Degree of the Taylor polynomial of e^r: its remainder at |r| = ln 2 / 2 is below the rounding error.
-    const DEGREE: usize;
-    // Degree of the polynomial of atanh(t) / t in t^2: its remainder at t = 1/3 is below the rounding error.
-    const ATANH_DEGREE: usize;
-    // ln 2 rounded to this type; the rest of ln 2 follows from it.
-    const LN_2: f64;
-}
-impl ExpConstants for f32 {
-    const RANGE: (f64, f64) = (-104.0, 89.0);
-    const EXP_FINITE: f64 = 88.0;
-    const INTEGER: f64 = 12582912.0;
-    const DEGREE: usize = 7;
-    const ATANH_DEGREE: usize = 6;
-    const LN_2: f64 = std::f32::consts::LN_2 as f64;
-}
-impl ExpConstants for f64 {
-    const RANGE: (f64, f64) = (-746.0, 710.0);
-    const EXP_FINITE: f64 = 709.0;
-    const INTEGER: f64 = 6755399441055744.0;
-    const DEGREE: usize = 13;
-    const ATANH_DEGREE: usize = 15;
-    const LN_2: f64 = std::f64::consts::LN_2;
-}
+use crate::{Cpu, Number};
 
 /// ln 2 minus its nearest f64.
 const LN_2_TAIL: f64 = 2.3190468138462996e-17;
@@ -46,7 +12,7 @@ const TANH_END: f64 = 20.0;
 
 /// `(n, e^r - 1)` where x = n ln 2 + r, n integral, |r| <= ln 2 / 2.
 #[inline(always)]
-fn reduce<E: Element, S: Simd<E>>(s: S, x: S::V) -> (S::V, S::V) {
+fn reduce<E: Number, S: Simd<E>>(s: S, x: S::V) -> (S::V, S::V) {
     let integer = s.splat(E::from_f64(E::INTEGER));
     let n = s.sub(s.fma(x, s.splat(E::from_f64(std::f64::consts::LOG2_E)), integer), integer);
     let head = E::from_f64(E::LN_2);
@@ -76,7 +42,7 @@ const fn factorial(n: usize) -> f64 {
 
 /// e^x, at most 1 unit in the last place off; subnormal results are rounded, NaN stays NaN.
 #[inline(always)]
-pub(crate) fn exp<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
+pub(crate) fn exp<E: Number, S: Simd<E>>(s: S, x: S::V) -> S::V {
     let (low, high) = E::RANGE;
     let x = s.min(s.splat(E::from_f64(high)), s.max(s.splat(E::from_f64(low)), x));
     let (n, m) = reduce(s, x);
@@ -85,14 +51,14 @@ pub(crate) fn exp<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
 
 /// 1 / (1 + e^-x), at most 2 units in the last place off where the result is normal.
 #[inline(always)]
-pub(crate) fn sigmoid<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
+pub(crate) fn sigmoid<E: Number, S: Simd<E>>(s: S, x: S::V) -> S::V {
     let one = s.splat(E::ONE);
     s.div(one, s.add(one, exp(s, s.sub(s.splat(E::ZERO), x))))
 }
 
 /// tanh x = (e^2|x| - 1) / (e^2|x| + 1) with the sign of x, at most 2 units in the last place off.
 #[inline(always)]
-pub(crate) fn tanh<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
+pub(crate) fn tanh<E: Number, S: Simd<E>>(s: S, x: S::V) -> S::V {
     let size = s.min(s.splat(E::from_f64(TANH_END)), s.abs(x));
     let (n, m) = reduce(s, s.add(size, size));
     let scale = s.pow2(n);
@@ -103,7 +69,7 @@ pub(crate) fn tanh<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
 
 /// ln(1 / (1 + e^-x)), at most 3 units in the last place off where the result is normal.
 #[inline(always)]
-pub(crate) fn log_sigmoid<E: Element, S: Simd<E>>(s: S, x: S::V) -> S::V {
+pub(crate) fn log_sigmoid<E: Number, S: Simd<E>>(s: S, x: S::V) -> S::V {
     let zero = s.splat(E::ZERO);
     // min(x, 0) - ln(1 + u), and ln(1 + u) = 2 atanh(t) with t = u / (2 + u) of 1/3 at most.
     let u = exp(s, s.sub(zero, s.abs(x)));
@@ -135,7 +101,7 @@ pub enum Function {
 
 struct Apply<'a, E>(Function, &'a mut [E]);
 
-impl<E: Element> Kernel<E> for Apply<'_, E> {
+impl<E: Number> Kernel<E> for Apply<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
@@ -163,7 +129,7 @@ entry_points! {
     pub fn apply(cpu: &Cpu, function: Function, x: &mut [E]) -> () = apply_for;
 }
 
-fn apply_for<E: Element>(cpu: &Cpu, function: Function, x: &mut [E]) {
+fn apply_for<E: Number>(cpu: &Cpu, function: Function, x: &mut [E]) {
     cpu.run(Apply(function, x));
 }
 
@@ -183,7 +149,7 @@ mod tests {
     }
 
     /// Largest error in units of the last place of a normal result.
-    fn worst<E: Element>(function: Function, truth: impl Fn(f64) -> f64, normal: f64) -> f64 {
+    fn worst<E: Number + EntryPoints<E>>(function: Function, truth: impl Fn(f64) -> f64, normal: f64) -> f64 {
         let cpu = Cpu::with_backend(Backend::detect(), 1).unwrap();
         let x: Vec<E> = inputs().into_iter().map(E::from_f64).collect();
         let mut y = x.clone();
@@ -223,7 +189,7 @@ mod tests {
 
     #[test]
     fn every_backend_computes_the_same_bits() {
-        fn bits<E: Element>(backend: Backend, function: Function) -> Vec<u64> {
+        fn bits<E: Number + EntryPoints<E>>(backend: Backend, function: Function) -> Vec<u64> {
             let cpu = Cpu::with_backend(backend, 1).unwrap();
             let mut x: Vec<E> = inputs().into_iter().step_by(7).map(E::from_f64).collect();
             apply(&cpu, function, &mut x);

@@ -17,7 +17,7 @@ use crate::gemm::Columns;
 use crate::layout::Layout;
 use crate::recurrent::{Equations, Step};
 use crate::simd::Simd;
-use crate::{Element, math};
+use crate::{Number, math};
 
 pub(crate) struct MinGru;
 
@@ -35,7 +35,7 @@ impl Equations for MinGru {
     }
 
     #[inline(always)]
-    unsafe fn activate<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn activate<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..step.units).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {
@@ -46,7 +46,7 @@ impl Equations for MinGru {
     }
 
     #[inline(always)]
-    unsafe fn forward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn forward<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         let zero = s.splat(E::ZERO);
         for u in (0..step.units).step_by(S::LANES) {
             // SAFETY: the caller's promise.
@@ -63,7 +63,7 @@ impl Equations for MinGru {
     }
 
     #[inline(always)]
-    unsafe fn backward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn backward<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         let (zero, one) = (s.splat(E::ZERO), s.splat(E::ONE));
         for u in (0..step.units).step_by(S::LANES) {
             // SAFETY: the caller's promise.

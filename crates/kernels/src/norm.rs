@@ -4,7 +4,7 @@
 use crate::entry_points::entry_points;
 use crate::layout::{Layout, PANEL};
 use crate::simd::{Kernel, Simd};
-use crate::{Cpu, Element};
+use crate::{Cpu, Number};
 
 /// Rows of a table whose chains run side by side: enough to hide the latency of an addition.
 const ROWS: usize = 8;
@@ -14,7 +14,7 @@ entry_points! {
     pub fn squared(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 = squared_for;
 }
 
-fn squared_for<E: Element>(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 {
+fn squared_for<E: Number>(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 {
     assert_eq!(packed.len(), layout.packed_len(), "packed length of {layout:?}");
     let _part = cpu.part("norm of the gradient");
     if packed.is_empty() {
@@ -44,7 +44,7 @@ fn squared_for<E: Element>(cpu: &Cpu, layout: &Layout, packed: &[E]) -> f64 {
 }
 
 #[inline(always)]
-fn add_square<E: Element>(sum: f64, x: E) -> f64 {
+fn add_square<E: Number>(sum: f64, x: E) -> f64 {
     let x = x.to_f64();
     x.mul_add(x, sum)
 }
@@ -55,7 +55,7 @@ struct Columns<'a, E> {
     chains: &'a mut [f64],
 }
 
-impl<E: Element> Kernel<E> for Columns<'_, E> {
+impl<E: Number> Kernel<E> for Columns<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {
@@ -76,7 +76,7 @@ struct Rows<'a, E> {
     chains: &'a mut [f64],
 }
 
-impl<E: Element> Kernel<E> for Rows<'_, E> {
+impl<E: Number> Kernel<E> for Rows<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {

@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use crate::simd::{self, Kernel, Simd};
+use crate::number;
+use crate::simd::{Kernel, Simd};
 use crate::{Backend, Buffer};
 
 /// Chains of multiply-adds: enough to hide their latency, few enough for 16 registers.
@@ -79,7 +80,7 @@ fn rate(threads: usize, time: Duration, work: impl Fn(usize) -> usize + Sync) ->
 
 /// Floating-point operations a second in f32, two for a multiply-add, on `threads` threads for `time`.
 pub fn multiply_adds(backend: Backend, threads: usize, time: Duration) -> f64 {
-    rate(threads.max(1), time, |_| simd::run(backend, Chains))
+    rate(threads.max(1), time, |_| number::run(backend, Chains))
 }
 
 /// Bytes read a second, over and over from a memory of `bytes` that `threads` threads share, for `time`.
@@ -89,7 +90,7 @@ pub fn reading(backend: Backend, threads: usize, bytes: usize, time: Duration) -
     let mut parts: Vec<Buffer<f32>> = (0..threads).map(|_| Buffer::zeros(len)).collect();
     parts.iter_mut().for_each(|part| part.fill(1.0));
     rate(threads, time, |thread| {
-        simd::run(backend, Read(&parts[thread]));
+        number::run(backend, Read(&parts[thread]));
         size_of_val(&parts[thread][..])
     })
 }

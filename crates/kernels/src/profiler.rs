@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Cpu, Lock};
+use crate::Lock;
 
 /// The time of every part so far, on the thread that gave out the work, including its waiting for the other threads. Shards
 /// that work at the same time count with their share.
@@ -34,23 +34,23 @@ pub struct Part<'a> {
     at_once: u32,
 }
 
+impl<'a> Part<'a> {
+    /// Begins a part; `at_once` shards work at the same time.
+    pub(crate) fn begin(profiler: &'a Profiler, name: &'static str, at_once: u32) -> Part<'a> {
+        Part { profiler, name, start: Instant::now(), at_once }
+    }
+}
+
 impl Drop for Part<'_> {
     fn drop(&mut self) {
         self.profiler.add(self.name, self.start.elapsed() / self.at_once);
     }
 }
 
-impl Cpu {
-    /// Begins a part of a step, if this processor has a profiler. Parts do not nest.
-    pub fn part(&self, name: &'static str) -> Option<Part<'_>> {
-        self.profiler().map(|profiler| Part { profiler, name, start: Instant::now(), at_once: self.at_once() })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Backend;
+    use crate::{Backend, Cpu};
 
     #[test]
     fn parts_add_up_by_name_and_only_with_a_profiler() {

@@ -3,15 +3,15 @@
 //!
 //! All memory is dense and row-major, without padding. S is the number of states beside h.
 
-use crate::Element;
+use crate::Number;
 use crate::error::product;
 use crate::recurrent::Cell;
 
-fn sigmoid<E: Element>(x: E) -> E {
+fn sigmoid<E: Number>(x: E) -> E {
     E::from_f64(1.0 / (1.0 + libm::exp(-x.to_f64())))
 }
 
-fn tanh<E: Element>(x: E) -> E {
+fn tanh<E: Number>(x: E) -> E {
     E::from_f64(libm::tanh(x.to_f64()))
 }
 
@@ -95,7 +95,7 @@ pub struct Grads<E> {
     pub c0: Vec<E>,
 }
 
-impl<E: Element> Layer<E> {
+impl<E: Number> Layer<E> {
     /// Weights of zero.
     pub fn zeros(cell: Cell, input_size: usize, hidden_size: usize, reverse: bool) -> Layer<E> {
         let zeros = |cols: usize| vec![E::ZERO; cell.gates() * hidden_size * cols];
@@ -378,7 +378,7 @@ struct UnitGrads<E> {
 }
 
 /// g(a) of the minimal GRU, and its derivative.
-fn min_gru_candidate<E: Element>(a: E) -> (E, E) {
+fn min_gru_candidate<E: Number>(a: E) -> (E, E) {
     if a >= E::ZERO {
         return (a + E::from_f64(0.5), E::ONE);
     }
@@ -399,7 +399,7 @@ struct SlstmUnit<E> {
     m: E,
 }
 
-impl<E: Element> SlstmUnit<E> {
+impl<E: Number> SlstmUnit<E> {
     fn new([a_i, a_f, a_z, a_o]: [E; 4], [c, n, m]: [E; 3]) -> SlstmUnit<E> {
         let exp = |x: E| E::from_f64(libm::exp(x.to_f64()));
         // ln sigmoid
@@ -416,7 +416,7 @@ impl<E: Element> SlstmUnit<E> {
 }
 
 /// W v + b.
-fn affine<E: Element>(weight: &[E], bias: &[E], v: &[E]) -> Vec<E> {
+fn affine<E: Number>(weight: &[E], bias: &[E], v: &[E]) -> Vec<E> {
     let row = |n: usize| weight[n * v.len()..].iter().zip(v).fold(bias[n], |sum, (&w, &v)| sum + w * v);
     (0..bias.len()).map(row).collect()
 }

@@ -12,23 +12,23 @@ use std::marker::PhantomData;
 use crate::layout::{Layout, PANEL};
 use crate::recurrent::{Equations, Step};
 use crate::simd::Simd;
-use crate::{Element, math};
+use crate::{Number, math};
 
 /// f, and its derivative in terms of its value.
 pub(crate) trait Nonlinearity {
-    fn value<E: Element, S: Simd<E>>(s: S, a: S::V) -> S::V;
+    fn value<E: Number, S: Simd<E>>(s: S, a: S::V) -> S::V;
     /// The gradient by a from that by y = f(a).
-    fn gradient<E: Element, S: Simd<E>>(s: S, y: S::V, d_y: S::V) -> S::V;
+    fn gradient<E: Number, S: Simd<E>>(s: S, y: S::V, d_y: S::V) -> S::V;
 }
 
 pub(crate) struct Tanh;
 impl Nonlinearity for Tanh {
     #[inline(always)]
-    fn value<E: Element, S: Simd<E>>(s: S, a: S::V) -> S::V {
+    fn value<E: Number, S: Simd<E>>(s: S, a: S::V) -> S::V {
         math::tanh(s, a)
     }
     #[inline(always)]
-    fn gradient<E: Element, S: Simd<E>>(s: S, y: S::V, d_y: S::V) -> S::V {
+    fn gradient<E: Number, S: Simd<E>>(s: S, y: S::V, d_y: S::V) -> S::V {
         s.mul(d_y, s.fnma(y, y, s.splat(E::ONE)))
     }
 }
@@ -37,12 +37,12 @@ pub(crate) struct Relu;
 impl Nonlinearity for Relu {
     /// max(0, a); a NaN comes through.
     #[inline(always)]
-    fn value<E: Element, S: Simd<E>>(s: S, a: S::V) -> S::V {
+    fn value<E: Number, S: Simd<E>>(s: S, a: S::V) -> S::V {
         s.max(s.splat(E::ZERO), a)
     }
     /// 0 where y is 0, as PyTorch has it.
     #[inline(always)]
-    fn gradient<E: Element, S: Simd<E>>(s: S, y: S::V, d_y: S::V) -> S::V {
+    fn gradient<E: Number, S: Simd<E>>(s: S, y: S::V, d_y: S::V) -> S::V {
         s.if_positive(y, d_y)
     }
 }
@@ -58,7 +58,7 @@ impl<F: Nonlinearity> Equations for Rnn<F> {
     }
 
     #[inline(always)]
-    unsafe fn forward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn forward<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..step.units).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe { s.store(step.hidden_after.add(u), F::value(s, s.load(step.gates.add(u)))) };
@@ -66,7 +66,7 @@ impl<F: Nonlinearity> Equations for Rnn<F> {
     }
 
     #[inline(always)]
-    unsafe fn backward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn backward<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..step.units).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::buffer::{Line, lines};
 use crate::lock::Lock;
-use crate::{Buffer, Element};
+use crate::{Buffer, Number};
 
 /// More than a training step has in use at once.
 const SLOTS: usize = 32;
@@ -37,14 +37,14 @@ struct Slot(UnsafeCell<Vec<Line>>);
 unsafe impl Sync for ScratchPool {}
 
 /// Memory of a pool, a buffer until it is dropped.
-pub(crate) struct Scratch<'a, E: Element> {
+pub(crate) struct Scratch<'a, E: Number> {
     pool: &'a ScratchPool,
     buffer: Buffer<E>,
 }
 
 impl ScratchPool {
     /// The smallest memory in the pool that holds `len` elements, or new memory; with anything in it.
-    pub fn take<E: Element>(&self, len: usize) -> Scratch<'_, E> {
+    pub fn take<E: Number>(&self, len: usize) -> Scratch<'_, E> {
         let needed = lines::<E>(len);
         let kept = if needed == 0 { Some(Vec::new()) } else { self.find(needed).or_else(|| self.find_in_rest(needed)) };
         let buffer = kept.map_or_else(|| Buffer::zeros(len), |kept| Buffer::from_lines(kept, len));
@@ -117,20 +117,20 @@ impl std::fmt::Debug for ScratchPool {
     }
 }
 
-impl<E: Element> Drop for Scratch<'_, E> {
+impl<E: Number> Drop for Scratch<'_, E> {
     fn drop(&mut self) {
         self.pool.give_back(std::mem::take(&mut self.buffer).into_lines());
     }
 }
 
-impl<E: Element> Deref for Scratch<'_, E> {
+impl<E: Number> Deref for Scratch<'_, E> {
     type Target = [E];
     fn deref(&self) -> &[E] {
         &self.buffer
     }
 }
 
-impl<E: Element> DerefMut for Scratch<'_, E> {
+impl<E: Number> DerefMut for Scratch<'_, E> {
     fn deref_mut(&mut self) -> &mut [E] {
         &mut self.buffer
     }

@@ -20,7 +20,7 @@
 use crate::layout::{Layout, UNITS};
 use crate::recurrent::{Equations, Step};
 use crate::simd::Simd;
-use crate::{Element, math};
+use crate::{Number, math};
 
 pub(crate) struct Slstm;
 
@@ -40,7 +40,7 @@ struct Unit<V> {
 /// # Safety
 /// The pointers of `step` are valid for their ranges.
 #[inline(always)]
-unsafe fn unit<E: Element, S: Simd<E>>(s: S, step: Step<E>, u: usize) -> Unit<S::V> {
+unsafe fn unit<E: Number, S: Simd<E>>(s: S, step: Step<E>, u: usize) -> Unit<S::V> {
     let one = s.splat(E::ONE);
     // SAFETY: the caller's promise.
     unsafe {
@@ -68,7 +68,7 @@ impl Equations for Slstm {
     }
 
     #[inline(always)]
-    unsafe fn activate<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn activate<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {
@@ -81,7 +81,7 @@ impl Equations for Slstm {
     }
 
     #[inline(always)]
-    unsafe fn forward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn forward<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.
             unsafe {
@@ -96,7 +96,7 @@ impl Equations for Slstm {
     }
 
     #[inline(always)]
-    unsafe fn backward<E: Element, S: Simd<E>>(s: S, step: Step<E>) {
+    unsafe fn backward<E: Number, S: Simd<E>>(s: S, step: Step<E>) {
         let one = s.splat(E::ONE);
         for u in (0..UNITS).step_by(S::LANES) {
             // SAFETY: the caller's promise.

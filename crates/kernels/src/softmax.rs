@@ -7,7 +7,7 @@ use crate::cpu::{Shared, saturating_product};
 use crate::entry_points::entry_points;
 use crate::error::{check_len, check_rows};
 use crate::simd::{Kernel, RawKernel, Simd};
-use crate::{Cpu, Element, Error, math, pad};
+use crate::{Cpu, Error, Number, math, pad};
 
 /// A target that does not count: its row has no loss and no gradient.
 pub const IGNORED: u32 = u32::MAX;
@@ -46,7 +46,7 @@ entry_points! {
     ) -> Result<(), Error> = backward_for;
 }
 
-fn cross_entropy_for<E: Element>(
+fn cross_entropy_for<E: Number>(
     cpu: &Cpu,
     vocab_size: usize,
     targets: &[u32],
@@ -85,7 +85,7 @@ pub(crate) struct Rows<'a, E> {
     pub losses: *mut E,
 }
 
-impl<E: Element> RawKernel<E> for Rows<'_, E> {
+impl<E: Number> RawKernel<E> for Rows<'_, E> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(self, s: S) {
@@ -115,7 +115,7 @@ impl<E: Element> RawKernel<E> for Rows<'_, E> {
 
 /// Replaces every x of a padded row by exp(x - max), and the padding by 0. Returns the largest x and the sum.
 #[inline(always)]
-fn exponentials<E: Element, S: Simd<E>>(s: S, width: usize, row: &mut [E]) -> (E, E) {
+fn exponentials<E: Number, S: Simd<E>>(s: S, width: usize, row: &mut [E]) -> (E, E) {
     let lowest = E::from_f64(f64::NEG_INFINITY);
     row[width..].fill(lowest);
     let mut lanes = [lowest; 16];
@@ -147,7 +147,7 @@ fn exponentials<E: Element, S: Simd<E>>(s: S, width: usize, row: &mut [E]) -> (E
 
 /// Sum of 16 lanes: halves are added to halves.
 #[inline(always)]
-fn tree<E: Element>(mut lanes: [E; 16]) -> E {
+fn tree<E: Number>(mut lanes: [E; 16]) -> E {
     let mut half = 8;
     while half > 0 {
         for i in 0..half {
@@ -158,7 +158,7 @@ fn tree<E: Element>(mut lanes: [E; 16]) -> E {
     lanes[0]
 }
 
-fn forward_for<E: Element>(cpu: &Cpu, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> {
+fn forward_for<E: Number>(cpu: &Cpu, width: usize, x: &[E], y: &mut [E]) -> Result<(), Error> {
     let step = check_rows("softmax input", x, width)?;
     check_len("softmax output", y.len(), "rows * pad(width)", &[x.len()])?;
     let target = Shared::new(y);
@@ -172,7 +172,7 @@ fn forward_for<E: Element>(cpu: &Cpu, width: usize, x: &[E], y: &mut [E]) -> Res
     Ok(())
 }
 
-fn backward_for<E: Element>(cpu: &Cpu, width: usize, y: &[E], grad_y: &[E], grad_x: &mut [E]) -> Result<(), Error> {
+fn backward_for<E: Number>(cpu: &Cpu, width: usize, y: &[E], grad_y: &[E], grad_x: &mut [E]) -> Result<(), Error> {
     let step = check_rows("softmax output", y, width)?;
     check_len("softmax output gradient", grad_y.len(), "rows * pad(width)", &[y.len()])?;
     check_len("softmax input gradient", grad_x.len(), "rows * pad(width)", &[y.len()])?;
@@ -191,7 +191,7 @@ struct Forward<'a, E> {
     y: &'a mut [E],
 }
 
-impl<E: Element> Kernel<E> for Forward<'_, E> {
+impl<E: Number> Kernel<E> for Forward<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
@@ -210,7 +210,7 @@ struct Backward<'a, E> {
     grad_x: &'a mut [E],
 }
 
-impl<E: Element> Kernel<E> for Backward<'_, E> {
+impl<E: Number> Kernel<E> for Backward<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {

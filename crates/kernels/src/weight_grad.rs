@@ -6,7 +6,7 @@ use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, BLOCK_K, Columns, Init, Left, Tile, column_blocks, row_blocks, tile};
 use crate::layout::PANEL;
 use crate::simd::{RawKernel, Simd};
-use crate::{Cpu, Element, pairs};
+use crate::{Cpu, Number, pairs};
 
 /// The gradient by the outputs, the right operand of every weight gradient that is made from it: panel p at
 /// `p * panel_stride`, rows `ldb` apart.
@@ -40,7 +40,7 @@ pub(crate) struct WeightGrad<'a, E> {
 /// Threads share the panels if that is even: each then reads only its own panels of B, the largest operand, once for all
 /// weights. Else they share K. `also` is called for every panel and every block of its rows, in rising row and
 /// by one thread for a panel: for other sums over the same numbers, while they are in the cache.
-pub(crate) fn add<E: Element, const N: usize>(
+pub(crate) fn add<E: Number, const N: usize>(
     cpu: &Cpu,
     b: &OutputGrad<'_, E>,
     mut weights: [WeightGrad<'_, E>; N],
@@ -94,7 +94,7 @@ pub(crate) fn add<E: Element, const N: usize>(
 }
 
 /// Calls `also` once for every one of `panels` panels, with all rows: what [`add`] does beside its products.
-pub(crate) fn each_panel<E: Element>(
+pub(crate) fn each_panel<E: Number>(
     cpu: &Cpu,
     b: &OutputGrad<'_, E>,
     panels: usize,
@@ -105,7 +105,7 @@ pub(crate) fn each_panel<E: Element>(
     });
 }
 
-impl<E: Element> OutputGrad<'_, E> {
+impl<E: Number> OutputGrad<'_, E> {
     /// Whether a block of a panel is copied before it is read once for every tile: as pairs, or because its rows lie on a page
     /// each.
     fn is_copied(&self, pairs: bool) -> bool {
@@ -120,7 +120,7 @@ impl<E: Element> OutputGrad<'_, E> {
     }
 }
 
-impl<E: Element> WeightGrad<'_, E> {
+impl<E: Number> WeightGrad<'_, E> {
     fn panels(&self) -> usize {
         self.outputs.div_ceil(self.columns.width)
     }
@@ -179,7 +179,7 @@ impl<E: Element> WeightGrad<'_, E> {
 
 /// Copies rows one by one, or the pairs of each two of them.
 #[inline(always)]
-fn copy_rows<'r, 't, E: Element>(
+fn copy_rows<'r, 't, E: Number>(
     rows: Range<usize>,
     row: impl Fn(usize) -> &'r [E],
     pairs: bool,
@@ -213,7 +213,7 @@ struct WeightGradPart<'a, E, const N: usize> {
     scratch: &'a mut [E],
 }
 
-impl<E: Element, const N: usize> RawKernel<E> for WeightGradPart<'_, E, N> {
+impl<E: Number, const N: usize> RawKernel<E> for WeightGradPart<'_, E, N> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(self, s: S) {

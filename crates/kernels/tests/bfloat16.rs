@@ -10,7 +10,7 @@ use case::{Case, bits};
 use elman_kernels::head::{self, Head, HeadGrads};
 use elman_kernels::recurrent::step::rounded_to_bfloat16;
 use elman_kernels::recurrent::{Cell, Dims};
-use elman_kernels::{Backend, Cpu, Element, linear};
+use elman_kernels::{Backend, Cpu, Scalar, linear};
 use rounded::Rounded;
 use rows::{assert_close, dense, noise, packed, padded, splitting, unpacked};
 

@@ -7,7 +7,7 @@ mod rows;
 use case::{Case, bits};
 use elman_kernels::recurrent::{Cell, Dims};
 use elman_kernels::reference::{Grads, Layer};
-use elman_kernels::{Backend, Cpu, Element};
+use elman_kernels::{Backend, Cpu, Element, Scalar};
 use rows::{assert_close, noise, splitting};
 
 /// Every backend, every cell, both directions, sizes of one panel and of several.

@@ -14,7 +14,9 @@ use elman_kernels::recurrent::Cell;
 use plotters::prelude::*;
 use serde::Serialize;
 
-use super::{Args, Machine, forget_peak, machine, measure, peak_megabytes, refuse_none};
+use super::args::{Args, refuse_none};
+use super::machine::{Machine, forget_peak, machine, peak_megabytes};
+use super::measure::measure;
 use crate::progress::wait_for;
 use crate::terminal::{self, say, short};
 

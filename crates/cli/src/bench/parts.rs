@@ -8,7 +8,7 @@ use elman_bench::{Row, Runner};
 use elman_kernels::Profiler;
 use serde::Serialize;
 
-use super::{BURST, median, moment};
+use super::machine::{BURST, median, moment};
 
 /// A part of a step.
 #[derive(Serialize)]

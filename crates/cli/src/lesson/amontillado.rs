@@ -1,8 +1,8 @@
 //! Holds the lesson of the NumPy tutorial: an LSTM of two layers on The Cask of Amontillado. Refuses to hide that the
 //! edition is another: the tutorial's file was never published.
 
-use super::Setting;
 use super::runs::{recipe, shown, train, write};
+use super::setting::Setting;
 use super::table::Report;
 
 const RECIPE: &str = include_str!("../../../../recipes/numpy-amontillado.toml");

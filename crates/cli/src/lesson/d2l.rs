@@ -5,8 +5,8 @@ use elman::config::{Cell, Reserved, TokenizerKind};
 use elman::{Config, Corpus, Trainer};
 use sha1::{Digest, Sha1};
 
-use super::Setting;
 use super::runs::{recipe, shown, train, write};
+use super::setting::Setting;
 use super::table::Report;
 
 const CHARS: &str = include_str!("../../../../recipes/d2l-chars.toml");

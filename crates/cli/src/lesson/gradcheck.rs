@@ -10,7 +10,7 @@ use elman::rng::{Purpose, generator, uniform};
 use elman::{Cpu, Error};
 use elman_kernels::recurrent::Cell;
 
-use super::Setting;
+use super::setting::Setting;
 use super::table::Report;
 
 /// Batch, steps, inputs, units, outputs of the toy.

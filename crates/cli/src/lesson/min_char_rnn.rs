@@ -1,8 +1,8 @@
 //! Holds the lesson on min-char-rnn with its author's own settings: one pass over Shakespeare, the state carried on.
 //! Refuses single losses as a trend: it looks at the moving one, which begins at 25 ln 65 there.
 
-use super::Setting;
 use super::runs::{recipe, shown, train, write};
+use super::setting::Setting;
 use super::table::Report;
 
 const RECIPE: &str = include_str!("../../../../recipes/min-char-rnn-original.toml");

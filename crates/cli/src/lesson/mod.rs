@@ -8,6 +8,7 @@ mod d2l;
 mod gradcheck;
 mod min_char_rnn;
 mod runs;
+mod setting;
 mod shakespeare;
 mod softmax;
 mod table;
@@ -15,16 +16,15 @@ mod timemachine;
 mod vanishing;
 mod walkthrough;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use elman::{Corpus, Cpu};
-use sha2::{Digest, Sha256};
+use elman::Cpu;
 
-use crate::data::Text;
 use crate::failure::Refusal;
-use crate::terminal::{self, say};
+use crate::terminal;
+use setting::Setting;
 use table::Report;
 
 /// Run an experiment of a tutorial and compare its figures
@@ -48,17 +48,6 @@ pub struct Args {
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
-}
-
-/// What a lesson is given.
-pub struct Setting<'a> {
-    /// The machine.
-    pub cpu: Cpu,
-    data: &'a Path,
-    /// Whether to run as long as the tutorial.
-    pub full: bool,
-    /// Where to draw.
-    pub picture: &'a Path,
 }
 
 type Run = fn(&Setting, &mut Report) -> anyhow::Result<()>;
@@ -111,35 +100,4 @@ fn list(json: bool) -> anyhow::Result<ExitCode> {
         terminal::print(&lines.join("\n"))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-impl Setting<'_> {
-    /// The text called `name` in the catalogue. Errors: it is absent, or another file, with how to get it.
-    pub fn text(&self, name: &str) -> anyhow::Result<Corpus> {
-        let Some(text) = Text::named(name) else { anyhow::bail!("no text is called {name}") };
-        let path = text.path(self.data);
-        let hint = format!("elman data get {name} --to {}", self.data.display());
-        if !path.is_file() {
-            let message = format!(
-                "this lesson reads {} ({} bytes, SHA-256 {}), and there is no {}",
-                text.file,
-                text.bytes,
-                text.sha256,
-                path.display()
-            );
-            return Err(Refusal::new(message).hint(format!("{hint}, or name its folder with --data")).into());
-        }
-        let corpus = Corpus::read(std::slice::from_ref(&path))?;
-        let hash: String = Sha256::digest(corpus.bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        if hash != text.sha256 {
-            let message = format!("{} has the SHA-256 {hash}, expected {}", path.display(), text.sha256);
-            return Err(Refusal::new(message).hint(hint).into());
-        }
-        Ok(corpus)
-    }
-
-    /// Words for who waits.
-    pub fn say(&self, words: &str) {
-        say!("{}", terminal::dim(words));
-    }
 }

@@ -7,8 +7,8 @@ use elman::autodiff::params::{Declaration, ParamId, Params};
 use elman::autodiff::tape::Tape;
 use elman::{Config, Corpus, Cpu, Error, LanguageModel, Vocab};
 
-use super::Setting;
 use super::runs::{median, recipe, shown, train, write};
+use super::setting::Setting;
 use super::table::Report;
 
 const AUTOGRAD: &str = include_str!("../../../../recipes/autograd-shakespeare.toml");

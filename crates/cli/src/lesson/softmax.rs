@@ -4,7 +4,7 @@
 use elman::Cpu;
 use elman::autodiff::tape::Tape;
 
-use super::Setting;
+use super::setting::Setting;
 use super::table::Report;
 
 /// Softmax of the rows of x over `temperature`.

@@ -11,8 +11,8 @@ use elman::train::{Control, Event};
 use elman::{Cpu, Trainer, Vocab};
 use elman_kernels::recurrent::Cell;
 
-use super::Setting;
 use super::runs::{recipe, shown, write};
+use super::setting::Setting;
 use super::softmax::temperatures;
 use super::table::Report;
 

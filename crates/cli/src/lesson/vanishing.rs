@@ -13,8 +13,8 @@ use elman::nn::state::State;
 use elman::{Config, Corpus, Cpu, Error, LanguageModel};
 use plotters::prelude::*;
 
-use super::Setting;
 use super::runs::{recipe, train};
+use super::setting::Setting;
 use super::table::Report;
 
 const RECIPE: &str = include_str!("../../../../recipes/vanishing-gradient.toml");

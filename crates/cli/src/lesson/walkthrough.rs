@@ -7,8 +7,8 @@ use elman::rng::{Purpose, generator};
 use elman::train::optim::Optimizer;
 use elman::{Config, LanguageModel, Settings, Vocab};
 
-use super::Setting;
 use super::runs::{recipe, shown};
+use super::setting::Setting;
 use super::table::Report;
 
 const RECIPE: &str = include_str!("../../../../recipes/walkthrough.toml");

@@ -13,7 +13,7 @@ use elman::task::classify::{Trained, likeliest};
 use elman::{Config, Cpu, Element, Error};
 use serde_json::{Map, Value, json};
 
-use super::{Args, Written};
+use super::args::{Args, Written};
 
 /// Texts that are read side by side. Each is told what it would be told alone.
 const AT_ONCE: usize = 256;

@@ -15,7 +15,7 @@ use elman::task::forecast::{Point, TrainedForecast};
 use elman::{Cpu, Element};
 use plotters::prelude::*;
 
-use super::{Args, Written};
+use super::args::{Args, Written};
 use crate::terminal;
 
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode> {

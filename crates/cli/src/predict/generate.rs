@@ -7,7 +7,7 @@ use elman::files::model_file::Stored;
 use elman::task::generate::TrainedWriter;
 use elman::{Cpu, Element, Settings};
 
-use super::Args;
+use super::args::Args;
 use crate::failure::Refusal;
 use crate::terminal;
 

@@ -12,7 +12,7 @@ use elman::task::tag::TrainedTagger;
 use elman::{Cpu, Element, Error};
 use serde_json::{Value, json};
 
-use super::{Args, Written};
+use super::args::{Args, Written};
 
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode> {
     let (config, trained) = TrainedTagger::<E>::load(stored)?;

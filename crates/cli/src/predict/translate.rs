@@ -14,7 +14,7 @@ use elman::task::translate::{LONGEST, Trained};
 use elman::{Cpu, Element, Error};
 use serde_json::{Value, json};
 
-use super::{Args, Written};
+use super::args::{Args, Written};
 use crate::attention;
 use crate::failure::{self, Refusal};
 use crate::tasks::Scores;

@@ -7,7 +7,7 @@ use elman::task::classify::{Classify, Figures};
 use elman::{Cpu, Element};
 use serde::Serialize;
 
-use super::{Job, announce, measured};
+use super::job::{Job, announce, measured};
 use crate::confusion;
 use crate::terminal::{self, bold, fact, grouped, say};
 use crate::train::{self, Summary};

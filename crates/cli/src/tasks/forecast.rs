@@ -11,7 +11,7 @@ use elman::task::forecast::Backtest;
 use elman::{Corpus, Cpu, Element};
 use serde::Serialize;
 
-use super::{Job, announce, measured};
+use super::job::{Job, announce, measured};
 use crate::failure::Refusal;
 use crate::terminal::{self, bold, counted, grouped, say};
 use crate::train::{self, Summary};

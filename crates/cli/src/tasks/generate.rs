@@ -9,7 +9,7 @@ use elman::task::Generate;
 use elman::task::generate::{GivenOf, Knows, Written};
 use elman::{Corpus, Cpu, Element};
 
-use super::{Job, announce};
+use super::job::{Job, announce};
 use crate::failure::Refusal;
 use crate::terminal::{self, bold, grouped, say, shell_word};
 use crate::train;

@@ -9,7 +9,7 @@ use elman::task::tag::{Figures, RestoreFigures, restored};
 use elman::{Corpus, Cpu, Element};
 use serde::Serialize;
 
-use super::{Job, announce, measured};
+use super::job::{Job, announce, measured};
 use crate::confusion;
 use crate::terminal::{self, bold, fact, grouped, say};
 use crate::train::{self, Summary};

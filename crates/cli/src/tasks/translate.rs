@@ -8,7 +8,7 @@ use elman::task::translate::{Figures, LONGEST, Translate};
 use elman::{Cpu, Element};
 use serde::Serialize;
 
-use super::{Job, announce};
+use super::job::{Job, announce};
 use crate::terminal::{self, bold, fact, grouped, say};
 use crate::train::{self, Summary};
 

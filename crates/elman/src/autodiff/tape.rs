@@ -87,6 +87,9 @@ pub(crate) struct Memory<E> {
     pub lists: Lists<E>,
 }
 
+/// Nodes of one type, emptied.
+type Boxes<E> = Vec<Box<dyn Node<E>>>;
+
 /// Lists and boxes that nodes of earlier passes gave back.
 #[derive(Debug)]
 pub(crate) struct Lists<E> {
@@ -95,7 +98,7 @@ pub(crate) struct Lists<E> {
     pub present: Spare<bool>,
     pub vars: Spare<Var>,
     /// Boxes of nodes by type, each with an emptied node in it.
-    boxes: Vec<(TypeId, Vec<Box<dyn Node<E>>>)>,
+    boxes: Vec<(TypeId, Boxes<E>)>,
 }
 
 /// Empty lists with room in them.

@@ -1,7 +1,8 @@
 //! Holds the widths of the layers, and what becomes of settings that were left open: the default that depends on another setting or on the text.
 //! Refuses a setting that belongs to another choice than the one made.
 
-use super::{Config, Init, MAX_INTEGER, Schedule, whole};
+use super::limits::{MAX_INTEGER, whole};
+use super::{BatchKind, Config, Init, Schedule};
 use crate::error::Error;
 
 impl Config {
@@ -55,6 +56,11 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// Whether batches go on from the state of the one before.
+    pub fn is_stateful(&self) -> bool {
+        self.stateful.unwrap_or(self.batches == BatchKind::Rows)
     }
 
     /// The schedule: where none was asked for, the one whose setting was given, else the cosine.

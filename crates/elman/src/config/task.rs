@@ -1,10 +1,9 @@
-//! Holds the settings of the tasks other than language models: where their data lies in its table, and what is done with
-//! it. Refuses values out of range, by name. A setting of one task is unknown to another.
+//! The settings of the tasks other than language models: where their data lies in its table, and what is done with it. A
+//! setting of one task is unknown to another. Not here: checks (`check_task.rs`) and defaults of a run (`of_task.rs`).
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, TokenizerKind, Translate, Words, real, whole};
-use crate::error::Error;
+use super::translate::Translate;
 use crate::metrics::distribution::Output;
 
 /// What a run learns, where it is no language model: the table `[task]` of a recipe, whose `kind` says which.
@@ -178,22 +177,6 @@ impl Default for Classify {
     }
 }
 
-impl Classify {
-    fn check(&self, config: &Config) -> Result<(), Error> {
-        let share = self.token_dropout;
-        whole("members", self.members as u64, 1, 64)?;
-        whole("ngrams", self.ngrams as u64, 0, 8)?;
-        real("ngram_share", self.ngram_share, "above 0 and below 1", |share| share > 0.0 && share < 1.0)?;
-        real("logit_adjustment", self.logit_adjustment, "a finite number, 0 or more", |tau| tau >= 0.0)?;
-        real("token_dropout", share, "at least 0 and below 1", |share| (0.0..1.0).contains(&share))?;
-        if share > 0.0 && !config.unk && config.tokenizer != TokenizerKind::Word {
-            let expected = "0 without unk or words: there is no token that stands for another".to_string();
-            return Err(Error::Setting { name: "token_dropout", got: share.to_string(), expected });
-        }
-        Ok(())
-    }
-}
-
 /// What is done to a series' values before anything else, in this order where there are several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -314,29 +297,6 @@ impl Forecast {
     pub fn steps_at_once(&self) -> usize {
         if self.strategy == Strategy::Direct { self.horizon } else { 1 }
     }
-
-    fn check(&self) -> Result<(), Error> {
-        whole("horizon", self.horizon as u64, 1, 10_000)?;
-        whole("season", self.season as u64, 1, 100_000)?;
-        whole("lags", self.lags() as u64, 1, 10_000)?;
-        whole("paths", self.paths as u64, 10, 100_000)?;
-        whole("recent", self.recent as u64, 0, 10_000)?;
-        if !(self.level > 0.0 && self.level < 1.0) {
-            let expected = "above 0 and below 1".to_string();
-            return Err(Error::Setting { name: "level", got: self.level.to_string(), expected });
-        }
-        if self.has(Transform::Seasonal) && self.season < 2 {
-            let expected = "2 or more for the seasonal difference".to_string();
-            return Err(Error::Setting { name: "season", got: self.season.to_string(), expected });
-        }
-        let reaches = self.strategy == Strategy::Direct && self.has(Transform::Seasonal);
-        if reaches && self.horizon > self.season {
-            let expected =
-                format!("at most season = {} with a seasonal difference, or the recursive strategy", self.season);
-            return Err(Error::Setting { name: "horizon", got: self.horizon.to_string(), expected });
-        }
-        Ok(())
-    }
 }
 
 impl TaskSettings {
@@ -366,113 +326,5 @@ impl TaskSettings {
             TaskSettings::Restore(_) => "restore",
             TaskSettings::Translate(_) => "translate",
         }
-    }
-
-    /// Errors: the first setting that is out of range, by its name.
-    pub(super) fn check(&self, config: &Config) -> Result<(), Error> {
-        match self {
-            TaskSettings::Generate(_) | TaskSettings::Tag(_) | TaskSettings::Restore(_) => Ok(()),
-            TaskSettings::Classify(classify) => classify.check(config),
-            TaskSettings::Forecast(forecast) => forecast.check(),
-            TaskSettings::Translate(translate) => translate.check(config),
-        }
-    }
-}
-
-impl Config {
-    /// The defaults of a task: a language model's where it is None.
-    pub fn of_task(task: Option<TaskSettings>) -> Config {
-        let plain = Config::default();
-        let task = match task {
-            None => return plain,
-            Some(task) => task,
-        };
-        let examples = Config {
-            hidden_size: 128,
-            num_layers: 1,
-            embed: 64,
-            unk: true,
-            eos: false,
-            seq_len: 1000,
-            lr: 3e-3,
-            epochs: Some(12),
-            sample_every: Some(0),
-            ..plain
-        };
-        let config = match &task {
-            TaskSettings::Classify(_) => Config { output_dropout: 0.5, ..examples },
-            TaskSettings::Tag(_) => Config {
-                tokenizer: TokenizerKind::Word,
-                words: Words::Spaces,
-                unk: false, // words have it anyway
-                min_freq: 2,
-                output_dropout: 0.5,
-                batch: 32,
-                ..examples
-            },
-            TaskSettings::Generate(_) => Config {
-                hidden_size: 256,
-                eos: true,
-                output_dropout: 0.3,
-                epochs: Some(15),
-                sample_every: None,
-                sample_length: 60,
-                ..examples
-            },
-            TaskSettings::Translate(_) => Translate::defaults(examples),
-            TaskSettings::Restore(_) => {
-                Config { seq_len: 160, batch: 16, epochs: Some(10), output_dropout: 0.2, ..examples }
-            }
-            TaskSettings::Forecast(_) => Config {
-                hidden_size: 32,
-                embed: 0,
-                dropout: 0.0,
-                output_dropout: 0.1,
-                batch: 32,
-                seq_len: 64,
-                val_frac: 0.2,
-                epochs: None,
-                steps: Some(1000),
-                ..examples
-            },
-        };
-        Config { task: Some(task), ..config }
-    }
-
-    /// The settings of classification. Errors: it is another task.
-    pub fn classify(&self) -> Result<&Classify, Error> {
-        match &self.task {
-            Some(TaskSettings::Classify(classify)) => Ok(classify),
-            _ => Err(self.another_task("classify")),
-        }
-    }
-
-    /// The settings of a forecast. Errors: it is another task.
-    pub fn forecast(&self) -> Result<&Forecast, Error> {
-        match &self.task {
-            Some(TaskSettings::Forecast(forecast)) => Ok(forecast),
-            _ => Err(self.another_task("forecast")),
-        }
-    }
-
-    /// The settings of tagging or restoring. Errors: it is another task.
-    pub fn tagging(&self) -> Result<&Tag, Error> {
-        match &self.task {
-            Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) => Ok(tag),
-            _ => Err(self.another_task("tag or restore")),
-        }
-    }
-
-    /// The settings of generating. Errors: it is another task.
-    pub fn generate(&self) -> Result<&Generate, Error> {
-        match &self.task {
-            Some(TaskSettings::Generate(generate)) => Ok(generate),
-            _ => Err(self.another_task("generate")),
-        }
-    }
-
-    pub(super) fn another_task(&self, wanted: &str) -> Error {
-        let kind = self.task.as_ref().map_or("lm", TaskSettings::kind);
-        Error::Setting { name: "task", got: kind.to_string(), expected: wanted.to_string() }
     }
 }

@@ -1,10 +1,7 @@
-//! Holds the settings of translation: where pairs of texts lie, how they are split, what the network is made of.
-//! Refuses values out of range, by name.
+//! The settings of translation: where pairs of texts lie, how they are split, what the network is made of. Not here: checks
+//! (`check_task.rs`).
 
 use serde::{Deserialize, Serialize};
-
-use super::{Config, Reserved, TaskSettings, TokenizerKind, Words};
-use crate::error::Error;
 
 /// Where pairs of texts lie in a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,75 +81,6 @@ impl Default for Translate {
             input_feeding: false,
             forcing: 1.0,
             smoothing: 0.0,
-        }
-    }
-}
-
-impl Translate {
-    /// Checks what `Config::check` cannot know. Errors: the first setting that is out of range, by its name.
-    pub fn check(&self, config: &Config) -> Result<(), Error> {
-        let refuse = |name, got: String, expected: &str| Err(Error::Setting { name, got, expected: expected.into() });
-        if config.tokenizer != TokenizerKind::Word {
-            let got = format!("{:?}", config.tokenizer).to_lowercase();
-            return refuse("tokenizer", got, "word, the only one translation knows");
-        }
-        if !(0.0..=1.0).contains(&self.forcing) {
-            return refuse("forcing", self.forcing.to_string(), "0 to 1");
-        }
-        if !(0.0..1.0).contains(&self.smoothing) {
-            return refuse("smoothing", self.smoothing.to_string(), "at least 0 and below 1");
-        }
-        if self.attention == Attention::None && self.input_feeding {
-            return refuse("input_feeding", "true".into(), "false without attention: there is nothing to feed");
-        }
-        if self.encoder_hidden == Some(0) {
-            return refuse("encoder_hidden", "0".into(), "at least 1");
-        }
-        let (ways, units) = (if self.bidirectional { 2 } else { 1 }, self.encoder_hidden(config));
-        if self.attention == Attention::Dot && ways * units != config.hidden_size {
-            let expected = format!("{} with attention = dot: {ways} x {units} units of the encoder", ways * units);
-            return refuse("hidden_size", config.hidden_size.to_string(), &expected);
-        }
-        if config.tied && config.embed == 0 {
-            return refuse("embed", "0".into(), "at least 1 with tied: the width of the weight they share");
-        }
-        Ok(())
-    }
-
-    /// Units of the encoder in each direction.
-    pub fn encoder_hidden(&self, config: &Config) -> usize {
-        let ways = if self.bidirectional { 2 } else { 1 };
-        self.encoder_hidden.unwrap_or((config.hidden_size / ways).max(1))
-    }
-
-    /// The defaults of a run, over those of all tasks.
-    pub(super) fn defaults(examples: Config) -> Config {
-        Config {
-            hidden_size: 512,
-            embed: 256,
-            tied: true,
-            dropout: 0.2,
-            output_dropout: 0.2,
-            tokenizer: TokenizerKind::Word,
-            words: Words::Elisions,
-            unk: false,
-            eos: true,
-            reserve: vec![Reserved::Bos],
-            min_freq: 2,
-            batch: 128,
-            lr: 2e-3,
-            sample_every: None,
-            ..examples
-        }
-    }
-}
-
-impl Config {
-    /// The settings of translation. Errors: it is another task.
-    pub fn translate(&self) -> Result<&Translate, Error> {
-        match &self.task {
-            Some(TaskSettings::Translate(translate)) => Ok(translate),
-            _ => Err(self.another_task("translate")),
         }
     }
 }

@@ -123,7 +123,7 @@ pub(crate) struct Sizes {
 
 /// What every layer can do with its states.
 impl<E: Element> dyn Layer<E> + '_ {
-    /// A zero state for `batch` rows, of a sequence that was not begun: [`Self::reset`] makes it the initial one.
+    /// A zero state for `batch` rows, of a sequence that was not begun: `reset` makes it the initial one.
     pub fn zero_state(&self, batch: usize) -> State<E> {
         State::new(self.states(), batch)
     }

@@ -1,7 +1,7 @@
 //! Holds what is done about bad steps: found before they change the model, named, and stopped at, skipped or undone.
 //! Refuses to go on for ever: too many in a row, or in all, end the run.
 
-use elman_kernels::Element;
+use elman_kernels::{Element, Scalar};
 
 use super::Trainer;
 use crate::{

@@ -9,7 +9,7 @@ pub mod optim;
 pub(crate) mod report;
 mod resume;
 
-use elman_kernels::{Cpu, Element};
+use elman_kernels::{Cpu, Scalar};
 
 use crate::{
     autodiff::params::Params,

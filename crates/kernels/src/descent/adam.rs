@@ -2,8 +2,8 @@
 //! w -= lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps). Not here: AMSGrad.
 //! Source: Kingma and Ba 2015, algorithm 1; the bias corrections are applied as PyTorch does, to the rate and to the root.
 
-use super::{Formula, Part, Step};
-use crate::Element;
+use super::formula::{Formula, Part, Step};
+use crate::Number;
 
 /// Decays of the first and the second moment, and what is added to the root of the second: PyTorch's.
 const BETA1: f64 = 0.9;
@@ -16,7 +16,7 @@ impl Formula for Adam {
     const MOMENTS: &'static [&'static str] = &["adam_m", "adam_v"];
 
     #[inline(always)]
-    fn run<E: Element>(step: &Step, part: Part<'_, E>) {
+    fn run<E: Number>(step: &Step, part: Part<'_, E>) {
         let ((_, gradient), change) = (step.numbers::<E>(), change(step));
         for ((w, &grad), (m, v)) in part.values.iter_mut().zip(part.grads).zip(part.m.iter_mut().zip(part.v)) {
             *w = *w - change(gradient(*w, grad), m, v);
@@ -26,7 +26,7 @@ impl Formula for Adam {
 
 /// What a step takes off a value with the gradient g, whose moments it updates.
 #[inline(always)]
-pub(super) fn change<E: Element>(step: &Step) -> impl Fn(E, &mut E, &mut E) -> E {
+pub(super) fn change<E: Number>(step: &Step) -> impl Fn(E, &mut E, &mut E) -> E {
     let n = step.number as f64;
     let rate = E::from_f64(step.lr / (1.0 - libm::pow(BETA1, n)));
     let root_scale = E::from_f64(1.0 / libm::sqrt(1.0 - libm::pow(BETA2, n)));

@@ -2,8 +2,8 @@
 //! Source: Loshchilov and Hutter 2019, algorithm 2.
 
 use super::adam::{Adam, change};
-use super::{Formula, Part, Step};
-use crate::Element;
+use super::formula::{Formula, Part, Step};
+use crate::Number;
 
 pub(crate) struct AdamW;
 
@@ -12,7 +12,7 @@ impl Formula for AdamW {
     const WEIGHT_DECAY: f64 = 0.01;
 
     #[inline(always)]
-    fn run<E: Element>(step: &Step, part: Part<'_, E>) {
+    fn run<E: Number>(step: &Step, part: Part<'_, E>) {
         let (scale, change) = (E::from_f64(step.grad_scale), change(step));
         let keep = E::from_f64(1.0 - step.lr * step.weight_decay);
         for ((w, &grad), (m, v)) in part.values.iter_mut().zip(part.grads).zip(part.m.iter_mut().zip(part.v)) {

@@ -8,35 +8,21 @@
 mod adagrad;
 mod adam;
 mod adamw;
+mod formula;
 mod momentum;
 mod nesterov;
 mod rmsprop;
 mod sgd;
 
+pub use formula::Step;
+
+use formula::{Formula, Part};
+
 use crate::cpu::{Shared, saturating_product};
 use crate::entry_points::entry_points;
 use crate::error::check_len;
 use crate::simd::{Kernel, Simd};
-use crate::{Cpu, Element, Error};
-
-/// One optimizer. In the formulas w is a value, g its gradient times the clipping factor, m and v its moments.
-pub(crate) trait Formula {
-    /// What each moment is called in a state file: at most two.
-    const MOMENTS: &'static [&'static str];
-    /// The weight decay where none was asked for.
-    const WEIGHT_DECAY: f64 = 0.0;
-
-    /// Moves every value of a part.
-    fn run<E: Element>(step: &Step, part: Part<'_, E>);
-}
-
-/// Some values with what belongs to them; `m` and `v` are empty where the formula has no such moment.
-pub(crate) struct Part<'a, E> {
-    pub values: &'a mut [E],
-    pub grads: &'a [E],
-    pub m: &'a mut [E],
-    pub v: &'a mut [E],
-}
+use crate::{Cpu, Error, Number};
 
 /// Makes the enum of optimizers, and `with_formula!(optimizer, F => body)`, which runs the body with F bound to the type
 /// of the formula. `$dollar` is the sign itself.
@@ -102,30 +88,6 @@ impl OptimizerKind {
     }
 }
 
-/// One step's numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// Learning rate of this step.
-    pub lr: f64,
-    /// Share of the velocity that is kept, where there is one.
-    pub momentum: f64,
-    /// Times each value, added to its gradient (for [`OptimizerKind::AdamW`]: taken off the value). 0 does nothing.
-    pub weight_decay: f64,
-    /// Factor on every gradient: below 1 where the norm is clipped. Weight decay comes after it.
-    pub grad_scale: f64,
-    /// This step's number t, from 1.
-    pub number: u64,
-}
-
-impl Step {
-    /// The rate, and what makes a gradient of a value's own and its decay.
-    #[inline(always)]
-    fn numbers<E: Element>(&self) -> (E, impl Fn(E, E) -> E + Copy) {
-        let [lr, decay, scale] = [self.lr, self.weight_decay, self.grad_scale].map(E::from_f64);
-        (lr, move |w: E, grad: E| decay.fma(w, grad * scale))
-    }
-}
-
 entry_points! {
     /// Moves `values` by one step and updates the moments, as many as [`OptimizerKind::moments`] names, zero before the
     /// first step. All slices have one length. Errors: lengths or a number of moments that differ.
@@ -139,7 +101,7 @@ entry_points! {
     ) -> Result<(), Error> = descend_for;
 }
 
-fn descend_for<E: Element>(
+fn descend_for<E: Number>(
     cpu: &Cpu,
     kind: OptimizerKind,
     step: &Step,
@@ -178,7 +140,7 @@ struct Move<'a, E> {
     part: Part<'a, E>,
 }
 
-impl<E: Element> Kernel<E> for Move<'_, E> {
+impl<E: Number> Kernel<E> for Move<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {
@@ -234,7 +196,13 @@ mod tests {
         ((i * 7 + t as usize * 13) % 11) as f64 * 0.3 - 1.4
     }
 
-    fn run<E: Element>(kind: OptimizerKind, weight_decay: f64, backend: Backend, threads: usize, n: usize) -> Vec<E> {
+    fn run<E: Number + EntryPoints<E>>(
+        kind: OptimizerKind,
+        weight_decay: f64,
+        backend: Backend,
+        threads: usize,
+        n: usize,
+    ) -> Vec<E> {
         let cpu = Cpu::with_backend(backend, threads).unwrap().with_work_per_thread(1);
         let mut values: Vec<E> = (0..n).map(|i| E::from_f64(i as f64 * 1e-3 + 0.5)).collect();
         let mut moments = vec![vec![E::ZERO; n]; kind.moments().len()];

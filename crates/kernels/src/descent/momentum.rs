@@ -1,7 +1,7 @@
 //! Gradient descent with a velocity: m = momentum m + g; w -= lr m. Not here: damping.
 
-use super::{Formula, Part, Step};
-use crate::Element;
+use super::formula::{Formula, Part, Step};
+use crate::Number;
 
 pub(crate) struct Momentum;
 
@@ -9,7 +9,7 @@ impl Formula for Momentum {
     const MOMENTS: &'static [&'static str] = &["velocity"];
 
     #[inline(always)]
-    fn run<E: Element>(step: &Step, part: Part<'_, E>) {
+    fn run<E: Number>(step: &Step, part: Part<'_, E>) {
         let ((lr, gradient), momentum) = (step.numbers::<E>(), E::from_f64(step.momentum));
         for ((w, &grad), m) in part.values.iter_mut().zip(part.grads).zip(part.m) {
             *m = momentum.fma(*m, gradient(*w, grad));

@@ -1,7 +1,7 @@
 //! Gradient descent with a velocity that looks ahead: m = momentum m + g; w -= lr (g + momentum m). Not here: damping.
 
-use super::{Formula, Part, Step};
-use crate::Element;
+use super::formula::{Formula, Part, Step};
+use crate::Number;
 
 pub(crate) struct Nesterov;
 
@@ -9,7 +9,7 @@ impl Formula for Nesterov {
     const MOMENTS: &'static [&'static str] = &["velocity"];
 
     #[inline(always)]
-    fn run<E: Element>(step: &Step, part: Part<'_, E>) {
+    fn run<E: Number>(step: &Step, part: Part<'_, E>) {
         let ((lr, gradient), momentum) = (step.numbers::<E>(), E::from_f64(step.momentum));
         for ((w, &grad), m) in part.values.iter_mut().zip(part.grads).zip(part.m) {
             let g = gradient(*w, grad);

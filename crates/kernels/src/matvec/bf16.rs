@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Product, Shape, Source, shapes, tiles};
+use super::product::{Product, Shape, Source, shapes, tiles};
 use crate::layout::PANEL;
 use crate::simd::Backend;
 use crate::simd::narrow::{self, Narrow, NarrowKernel};

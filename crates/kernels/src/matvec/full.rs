@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::{Product, Shape, Source, shapes, tiles};
+use super::product::{Product, Shape, Source, shapes, tiles};
 use crate::layout::PANEL;
 use crate::simd::{Backend, RawKernel, Simd};
-use crate::{Buffer, Element, pad};
+use crate::{Buffer, Number, pad};
 
 /// The weight as it is, `[P][K][width]`.
 pub(crate) struct Full<E> {
@@ -13,7 +13,7 @@ pub(crate) struct Full<E> {
     weights: Buffer<E>,
 }
 
-impl<E: Element> Full<E> {
+impl<E: Number> Full<E> {
     pub fn new(source: &Source<'_, E>) -> Full<E> {
         let shape = source.shape();
         let mut weights = Buffer::zeros(shape.inputs * shape.outputs);
@@ -22,7 +22,7 @@ impl<E: Element> Full<E> {
     }
 }
 
-impl<E: Element> Product<E> for Full<E> {
+impl<E: Number> Product<E> for Full<E> {
     fn panels(&self) -> usize {
         self.shape.panels()
     }
@@ -47,7 +47,7 @@ struct Panels<'a, E> {
     to: *mut E,
 }
 
-impl<E: Element> RawKernel<E> for Panels<'_, E> {
+impl<E: Number> RawKernel<E> for Panels<'_, E> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(self, s: S) {
@@ -82,7 +82,7 @@ struct Tile<'a, E, const NP: usize, const NV: usize> {
     to: [*mut E; NP],
 }
 
-impl<E: Element, const NP: usize, const NV: usize> RawKernel<E> for Tile<'_, E, NP, NV> {
+impl<E: Number, const NP: usize, const NV: usize> RawKernel<E> for Tile<'_, E, NP, NV> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(self, s: S) {

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use super::{Product, Shape, Source, shapes, tiles};
+use super::product::{Product, Shape, Source, shapes, tiles};
 use crate::layout::PANEL;
+use crate::scalar::ExpConstants;
 use crate::simd::integers::{IntegerKernel, Integers, LARGEST, OFFSET, QUAD, Set};
 use crate::simd::{Backend, Simd};
-use crate::{Buffer, math::ExpConstants, pad};
+use crate::{Buffer, pad};
 
 /// Largest magnitude of a weight.
 const LEVELS: f32 = 127.0;

@@ -11,155 +11,37 @@
 mod bf16;
 mod full;
 mod int8;
+mod product;
 
-use std::ops::Range;
-
-use crate::gemm::Columns;
-use crate::layout::PANEL;
-use crate::recurrent::step::Precision;
-use crate::simd::Backend;
-use crate::{Element, pad};
+use crate::Number;
+use crate::recurrent::precision::Precision;
 
 pub use bf16::rounded_to_bfloat16;
 pub(crate) use full::Full;
+pub(crate) use product::{BoxedProduct, Product, Source, scratch_len};
 
 use bf16::Bf16;
 use int8::Int8;
 
-/// A weight ready to be multiplied with one vector.
-pub trait Product<E>: Send + Sync {
-    /// Number of panels.
-    fn panels(&self) -> usize;
-    /// Bytes that one product reads.
-    fn bytes(&self) -> usize;
-    /// Adds `W x` to the columns of the given panels. x is `[pad(K)]`, its padding 0; `scratch` has [`scratch_len`]
-    /// elements, and holds the vector's integers where the weight has such. Panics if a length is wrong.
-    ///
-    /// # Safety
-    /// Column j of panel p is `to[64 p + j]`: for the columns of `panels`, writable and touched by nothing else.
-    unsafe fn add(&self, backend: Backend, panels: Range<usize>, x: &[E], scratch: &mut [f32], to: *mut E);
-}
-
-/// Any of them.
-pub type BoxedProduct<E> = Box<dyn Product<E>>;
 /// What makes one.
 pub type Maker<E> = fn(&Source<'_, E>) -> BoxedProduct<E>;
 
-/// The function that makes a narrow weight of an f32 one; `None` for full precision.
-pub(crate) fn narrow(precision: Precision) -> Option<Maker<f32>> {
-    match precision {
-        Precision::Full => None,
-        Precision::Bf16 => Some(|source| Box::new(Bf16::new(source))),
-        Precision::Int8 => Some(|source| Box::new(Int8::new(source))),
-    }
+/// A number type whose weights may have narrow forms: f32 has, f64 has none.
+pub(crate) trait MayBeNarrow: Number {
+    /// What makes a weight of this type a narrow one; `None` for full weights, and for f64.
+    fn narrow(precision: Precision) -> Option<Maker<Self>>;
 }
-
-/// Elements of scratch that a vector of `inputs` numbers takes.
-pub(crate) fn scratch_len(inputs: usize) -> usize {
-    pad(inputs)
-}
-
-/// The columns of a weight: of P panels, all but the last `width` wide. That has what is left, or, `joined`, the rest beside
-/// its own: a panel of few vectors by itself would wait for every sum.
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    inputs: usize,
-    /// A multiple of 16, at most 64.
-    width: usize,
-    /// All columns; a multiple of 16.
-    outputs: usize,
-    joined: bool,
-}
-
-impl Shape {
-    fn panels(&self) -> usize {
-        if self.joined && self.outputs > self.width {
-            self.outputs / self.width
-        } else {
-            self.outputs.div_ceil(self.width)
-        }
-    }
-
-    /// Columns of panel `p`.
-    fn width_of(&self, p: usize) -> usize {
-        if p + 1 == self.panels() { self.outputs - p * self.width } else { self.width }
-    }
-
-    /// `value(n, row)` for every column in the order of memory: panels, then `rows` of it, then columns. n counts the
-    /// columns of all panels.
-    fn fill<T>(&self, rows: usize, memory: &mut [T], value: impl Fn(usize, usize) -> T) {
-        assert_eq!(memory.len(), rows * self.outputs);
-        let mut memory = memory.iter_mut();
-        for p in 0..self.panels() {
-            for row in 0..rows {
-                for (j, to) in (0..self.width_of(p)).zip(&mut memory) {
-                    *to = value(p * self.width + j, row);
-                }
-            }
+impl MayBeNarrow for f32 {
+    fn narrow(precision: Precision) -> Option<Maker<f32>> {
+        match precision {
+            Precision::Full => None,
+            Precision::Bf16 => Some(|source| Box::new(Bf16::new(source))),
+            Precision::Int8 => Some(|source| Box::new(Int8::new(source))),
         }
     }
 }
-
-/// Where a weight comes from: packed as `layout.rs` has it, of which some columns of each panel count.
-#[derive(Clone, Copy)]
-pub struct Source<'a, E> {
-    pub(crate) packed: &'a [E],
-    pub(crate) inputs: usize,
-    pub(crate) columns: Columns,
-    /// Columns that count, of all panels; a multiple of 16.
-    pub(crate) outputs: usize,
-    /// Whether the last panel takes a narrow rest to it, where the columns of all panels lie side by side.
-    pub(crate) joined: bool,
-}
-
-impl<E: Element> Source<'_, E> {
-    fn shape(&self) -> Shape {
-        Shape { inputs: self.inputs, width: self.columns.width, outputs: self.outputs, joined: self.joined }
-    }
-
-    /// Element k of column n.
-    fn at(&self, n: usize, k: usize) -> E {
-        let Columns { first, width } = self.columns;
-        self.packed[(n / width * self.inputs + k) * PANEL + first + n % width]
+impl MayBeNarrow for f64 {
+    fn narrow(_: Precision) -> Option<Maker<f64>> {
+        None
     }
 }
-
-/// Visits the columns of `panels` in tiles of at most eight vectors: so many chains hide the latency of a multiply-add.
-/// `visit` is given the tile's panels, its first panel and column, and its vectors.
-#[inline(always)]
-fn tiles(shape: &Shape, panels: Range<usize>, lanes: usize, mut visit: impl FnMut(usize, usize, usize, usize)) {
-    let mut p = panels.start;
-    while p < panels.end {
-        let vectors = shape.width_of(p) / lanes;
-        let pair = vectors <= 4 && p + 1 < panels.end && shape.width_of(p + 1) == shape.width_of(p);
-        let together = if pair { 2 } else { 1 };
-        // As even as can be.
-        let most = vectors.div_ceil(vectors.div_ceil(8).max(1)).max(1);
-        for first in (0..vectors).step_by(most) {
-            visit(together, p, first * lanes, (vectors - first).min(most));
-        }
-        p += together;
-    }
-}
-
-/// Calls `$run` with the tile's numbers of panels and vectors as constants.
-macro_rules! shapes {
-    ($panels:expr, $vectors:expr, $run:ident) => {
-        match ($panels, $vectors) {
-            (1, 1) => $run!(1, 1),
-            (1, 2) => $run!(1, 2),
-            (1, 3) => $run!(1, 3),
-            (1, 4) => $run!(1, 4),
-            (1, 5) => $run!(1, 5),
-            (1, 6) => $run!(1, 6),
-            (1, 7) => $run!(1, 7),
-            (1, 8) => $run!(1, 8),
-            (2, 1) => $run!(2, 1),
-            (2, 2) => $run!(2, 2),
-            (2, 3) => $run!(2, 3),
-            (2, 4) => $run!(2, 4),
-            (panels, vectors) => unreachable!("a tile of {panels} panels and {vectors} vectors"),
-        }
-    };
-}
-use shapes;

@@ -4,17 +4,19 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::dims::{gate_pairs, gate_rows};
+use super::mask::Mask;
 use super::walk::{Share, walk};
-use super::{Dims, Equations, Inner, Mask, Sequence, Step, gate_pairs, gate_rows};
+use super::{Dims, Equations, Inner, Sequence, Step};
 use crate::cpu::{Shared, saturating_product};
 use crate::gemm::{self, Columns, Init, Left, Right};
 use crate::layout::PANEL;
 use crate::simd::{RawKernel, Simd};
-use crate::{Cpu, Element, pad, pairs};
+use crate::{Cpu, Number, pad, pairs};
 
 /// All steps back, with lengths checked: `gates` becomes the gradient by the pre-activations. The rows of masked
 /// positions then hold any contents.
-pub(super) fn steps<E: Element, Q: Equations>(
+pub(super) fn steps<E: Number, Q: Equations>(
     cpu: &Cpu,
     d: &Dims,
     weight_hh: &[E],
@@ -74,7 +76,7 @@ pub(super) fn steps<E: Element, Q: Equations>(
 ///
 /// # Safety
 /// `grad_hidden` is `[T+1, B, pad(H)]`, of which `rows` of the batch are this call's alone.
-unsafe fn carry_over<E: Element>(d: &Dims, rows: Range<usize>, mask: Mask<'_>, grad_hidden: Shared<E>) {
+unsafe fn carry_over<E: Number>(d: &Dims, rows: Range<usize>, mask: Mask<'_>, grad_hidden: Shared<E>) {
     let width = pad(d.hidden_size);
     for t in (0..d.seq_len).map(|step| d.time(step)) {
         let (before, after) = d.slots(t);
@@ -111,7 +113,7 @@ struct BackwardPart<'a, E, Q> {
     equations: PhantomData<Q>,
 }
 
-impl<E: Element, Q: Equations> RawKernel<E> for BackwardPart<'_, E, Q> {
+impl<E: Number, Q: Equations> RawKernel<E> for BackwardPart<'_, E, Q> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(self, s: S) {
@@ -130,7 +132,7 @@ impl<E: Element, Q: Equations> RawKernel<E> for BackwardPart<'_, E, Q> {
     }
 }
 
-impl<E: Element, Q: Equations> BackwardPart<'_, E, Q> {
+impl<E: Number, Q: Equations> BackwardPart<'_, E, Q> {
     /// Row `r` and a block of units of the step that reads input `t`.
     ///
     /// # Safety

@@ -3,18 +3,21 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::dims::gate_rows;
+use super::mask::Mask;
 use super::walk::{Share, walk};
-use super::{Dims, Equations, Inner, Input, Mask, Step, Weights, gate_rows};
+use super::{Dims, Equations, Inner, Input, Step, Weights};
 use crate::cpu::{Shared, saturating_product};
-use crate::gemm::{self, Columns, Init, Left, Right, Rows};
+use crate::gemm::{self, Columns, Init, Left, Right};
 use crate::layout::PANEL;
 use crate::linear::left;
+use crate::rows::Rows;
 use crate::simd::{RawKernel, Simd};
-use crate::{Cpu, Element, pad, pairs};
+use crate::{Cpu, Number, pad, pairs};
 
 /// All steps, with lengths checked and the biases summed.
 #[allow(clippy::too_many_arguments)]
-pub(super) fn run<E: Element, Q: Equations>(
+pub(super) fn run<E: Number, Q: Equations>(
     cpu: &Cpu,
     d: &Dims,
     w: &Weights<'_, E>,
@@ -83,7 +86,7 @@ struct InputProduct<'a, E> {
     gates: *mut E,
 }
 
-impl<E: Element> RawKernel<E> for InputProduct<'_, E> {
+impl<E: Number> RawKernel<E> for InputProduct<'_, E> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(self, s: S) {
@@ -138,7 +141,7 @@ struct ForwardPart<'a, E, Q> {
     equations: PhantomData<Q>,
 }
 
-impl<E: Element, Q: Equations> RawKernel<E> for ForwardPart<'_, E, Q> {
+impl<E: Number, Q: Equations> RawKernel<E> for ForwardPart<'_, E, Q> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(self, s: S) {
@@ -186,7 +189,7 @@ impl<E: Element, Q: Equations> RawKernel<E> for ForwardPart<'_, E, Q> {
                         let step = step(block, r);
                         if self.mask.at(first + r) {
                             Q::forward(s, step);
-                            step.zero_padding::<Q>(d, block);
+                            step.zero_padding::<Q>(d.hidden_size, block);
                         } else {
                             copy_state::<E, Q>(step);
                         }
@@ -210,7 +213,7 @@ impl<E: Element, Q: Equations> RawKernel<E> for ForwardPart<'_, E, Q> {
     }
 }
 
-impl<E: Element, Q: Equations> ForwardPart<'_, E, Q> {
+impl<E: Number, Q: Equations> ForwardPart<'_, E, Q> {
     /// The states that the product of a turn reads, of which `before` is the slot.
     ///
     /// # Safety
@@ -295,7 +298,7 @@ impl<E: Element, Q: Equations> ForwardPart<'_, E, Q> {
 /// # Safety
 /// The pointers of `step` are valid for their ranges and this call's alone.
 #[inline(always)]
-unsafe fn copy_state<E: Element, Q: Equations>(step: Step<E>) {
+unsafe fn copy_state<E: Number, Q: Equations>(step: Step<E>) {
     // SAFETY: the caller's promise; the states before and after are different slots.
     unsafe {
         std::ptr::copy_nonoverlapping(step.hidden_before, step.hidden_after, step.units);
@@ -312,7 +315,7 @@ unsafe fn copy_state<E: Element, Q: Equations>(step: Step<E>) {
 /// As `gemm::nn`: `now` is one step's gates, `panel` has H rows of 64, `to` is written `cols` wide at `rows`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-unsafe fn inner_product<E: Element, S: Simd<E>>(
+unsafe fn inner_product<E: Number, S: Simd<E>>(
     s: S,
     d: &Dims,
     rows: Range<usize>,
@@ -342,7 +345,7 @@ unsafe fn inner_product<E: Element, S: Simd<E>>(
 /// # Safety
 /// `to` is writable over 64 elements.
 #[inline(always)]
-unsafe fn add_rows<E: Element, S: Simd<E>>(s: S, a: &[E], b: &[E], to: *mut E) {
+unsafe fn add_rows<E: Number, S: Simd<E>>(s: S, a: &[E], b: &[E], to: *mut E) {
     assert!(a.len() == PANEL && b.len() == PANEL);
     for j in (0..PANEL).step_by(S::LANES) {
         // SAFETY: the lengths above and the caller's promise.

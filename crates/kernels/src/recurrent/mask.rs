@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::gemm::TILE_ROWS;
+use crate::rows::TILE_ROWS;
 
 /// Which positions are read; all where there is no mask.
 #[derive(Clone, Copy)]

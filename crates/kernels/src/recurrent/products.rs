@@ -3,14 +3,16 @@
 
 use std::ops::Range;
 
-use super::{Dims, Equations, Inner, Input, Mask, WeightGrads, gate_pairs, gate_rows};
+use super::dims::{gate_pairs, gate_rows};
+use super::mask::Mask;
+use super::{Dims, Equations, Inner, Input, WeightGrads};
 use crate::cpu::Shared;
 use crate::gemm::{self, Columns};
 use crate::layout::PANEL;
 use crate::scratch::Scratch;
 use crate::simd::{Kernel, Simd};
 use crate::weight_grad::{self, OutputGrad, WeightGrad};
-use crate::{Cpu, Element, linear, pad, pairs};
+use crate::{Cpu, Number, linear, pad, pairs};
 
 /// The gradient by the pre-activations, without the rows of masked positions.
 struct GateGrads<'a, E> {
@@ -24,7 +26,7 @@ struct GateGrads<'a, E> {
 
 /// Adds the gradients that follow from that by the pre-activations, which `gates` holds.
 #[allow(clippy::too_many_arguments)]
-pub(super) fn add<E: Element, Q: Equations>(
+pub(super) fn add<E: Number, Q: Equations>(
     cpu: &Cpu,
     d: &Dims,
     weight_ih: &[E],
@@ -91,7 +93,7 @@ pub(super) fn add<E: Element, Q: Equations>(
     }
 }
 
-impl<'a, E: Element> GateGrads<'a, E> {
+impl<'a, E: Number> GateGrads<'a, E> {
     /// Moves the rows that are read to the front of their panels.
     fn new(cpu: &Cpu, d: &'a Dims, mask: Mask<'_>, gates: &'a mut [E]) -> GateGrads<'a, E> {
         let positions = mask.positions();
@@ -196,7 +198,7 @@ impl<'a, E: Element> GateGrads<'a, E> {
 }
 
 /// Adds the sums over d_a's columns to a bias, in its columns of every panel.
-fn add_to_bias<E: Element>(sums: &[E], bias: &mut [E], columns: &[Option<Columns>]) {
+fn add_to_bias<E: Number>(sums: &[E], bias: &mut [E], columns: &[Option<Columns>]) {
     for (bias, sums) in bias.chunks_exact_mut(PANEL).zip(sums.chunks_exact(PANEL)) {
         for &Columns { first, width } in columns.iter().flatten() {
             bias[first..first + width].iter_mut().zip(&sums[first..]).for_each(|(bias, &sum)| *bias += sum);
@@ -210,7 +212,7 @@ struct ColumnSums<'a, E> {
     sums: &'a mut [E],
 }
 
-impl<E: Element> Kernel<E> for ColumnSums<'_, E> {
+impl<E: Number> Kernel<E> for ColumnSums<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {
@@ -234,7 +236,7 @@ struct Scatter<'a, E, T> {
     grad: &'a mut [E],
 }
 
-impl<E: Element, T: Fn(usize) -> usize> Kernel<E> for Scatter<'_, E, T> {
+impl<E: Number, T: Fn(usize) -> usize> Kernel<E> for Scatter<'_, E, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<E>>(self, _: S) {

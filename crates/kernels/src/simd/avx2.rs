@@ -19,7 +19,7 @@ impl Avx2 {
 /// # Safety
 /// That of the kernel's `run`.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn enabled<E: crate::Element, K: RawKernel<E>>(s: Avx2, kernel: K) -> K::Output
+unsafe fn enabled<E: crate::scalar::Scalar, K: RawKernel<E>>(s: Avx2, kernel: K) -> K::Output
 where
     Avx2: Simd<E>,
 {

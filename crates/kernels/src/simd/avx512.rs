@@ -21,7 +21,7 @@ impl Avx512 {
 /// # Safety
 /// That of the kernel's `run`.
 #[target_feature(enable = "avx512f,avx512dq,fma")]
-unsafe fn enabled<E: crate::Element, K: RawKernel<E>>(s: Avx512, kernel: K) -> K::Output
+unsafe fn enabled<E: crate::scalar::Scalar, K: RawKernel<E>>(s: Avx512, kernel: K) -> K::Output
 where
     Avx512: Simd<E>,
 {

@@ -6,8 +6,9 @@
 //! value subtracts. Sums are modulo 2^32: one whose final value fits an i32 is exact even if it overflows in between, so all
 //! sets compute the same bits.
 
+use super::backend::Kind;
 use super::portable::{LANES_F32, Portable};
-use super::{Backend, Kind, Simd};
+use super::{Backend, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512, portable::PortableFma};
 #[cfg(target_arch = "x86_64")]

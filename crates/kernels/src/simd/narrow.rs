@@ -1,8 +1,9 @@
 //! The operation on bfloat16 weights, for each instruction set: the two of a word are widened to f32, which is exact. Not
 //! here: rounding, which is in `matvec`.
 
+use super::backend::Kind;
 use super::portable::{LANES_F32, Portable};
-use super::{Backend, Kind, Simd};
+use super::{Backend, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512, portable::PortableFma};
 

@@ -31,7 +31,7 @@ impl PortableFma {
 /// # Safety
 /// That of the kernel's `run`.
 #[target_feature(enable = "fma")]
-unsafe fn with_fma<E: crate::Element, K: RawKernel<E>>(s: PortableFma, kernel: K) -> K::Output
+unsafe fn with_fma<E: crate::scalar::Scalar, K: RawKernel<E>>(s: PortableFma, kernel: K) -> K::Output
 where
     PortableFma: Simd<E>,
 {
@@ -44,7 +44,7 @@ where
 ///
 /// # Safety
 /// That of the kernel's `run`.
-unsafe fn plain<E: crate::Element, K: RawKernel<E>>(s: Portable, kernel: K) -> K::Output
+unsafe fn plain<E: crate::scalar::Scalar, K: RawKernel<E>>(s: Portable, kernel: K) -> K::Output
 where
     Portable: Simd<E>,
 {

@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use elman_kernels::Element;
+use elman_kernels::Scalar;
 use elman_kernels::recurrent::Cell;
 use elman_kernels::recurrent::step::rounded_to_bfloat16;
 

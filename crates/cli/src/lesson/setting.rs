@@ -1,0 +1,53 @@
+//! What every lesson is given: the processor, the texts, and how long to run. Not here: lessons; each has a file.
+
+use std::path::Path;
+
+use elman::{Corpus, Cpu};
+use sha2::{Digest, Sha256};
+
+use crate::data::Text;
+use crate::failure::Refusal;
+use crate::terminal::{self, say};
+
+/// What a lesson is given.
+pub struct Setting<'a> {
+    /// The machine.
+    pub cpu: Cpu,
+    /// The folder with the texts.
+    pub data: &'a Path,
+    /// Whether to run as long as the tutorial.
+    pub full: bool,
+    /// Where to draw.
+    pub picture: &'a Path,
+}
+
+impl Setting<'_> {
+    /// The text called `name` in the catalogue. Errors: it is absent, or another file, with how to get it.
+    pub fn text(&self, name: &str) -> anyhow::Result<Corpus> {
+        let Some(text) = Text::named(name) else { anyhow::bail!("no text is called {name}") };
+        let path = text.path(self.data);
+        let hint = format!("elman data get {name} --to {}", self.data.display());
+        if !path.is_file() {
+            let message = format!(
+                "this lesson reads {} ({} bytes, SHA-256 {}), and there is no {}",
+                text.file,
+                text.bytes,
+                text.sha256,
+                path.display()
+            );
+            return Err(Refusal::new(message).hint(format!("{hint}, or name its folder with --data")).into());
+        }
+        let corpus = Corpus::read(std::slice::from_ref(&path))?;
+        let hash: String = Sha256::digest(corpus.bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        if hash != text.sha256 {
+            let message = format!("{} has the SHA-256 {hash}, expected {}", path.display(), text.sha256);
+            return Err(Refusal::new(message).hint(hint).into());
+        }
+        Ok(corpus)
+    }
+
+    /// Words for who waits.
+    pub fn say(&self, words: &str) {
+        say!("{}", terminal::dim(words));
+    }
+}

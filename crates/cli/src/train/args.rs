@@ -1,0 +1,64 @@
+//! The arguments of the verb `train`. Not here: settings of a run (`settings.rs`).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+
+use crate::settings::Settings;
+
+/// Learn to write from a text
+#[derive(clap::Args)]
+#[command(allow_negative_numbers = true)]
+pub struct Args {
+    /// Files, folders of text files, or - for standard input; without any, the bundled tales
+    pub text: Vec<PathBuf>,
+    /// A file or folder to validate on, instead of the text's tail, which is then trained on
+    #[arg(long, value_name = "FILE", help_heading = "Text")]
+    pub val_file: Option<PathBuf>,
+    /// A file or folder to measure the trained model on at the end
+    #[arg(long, value_name = "FILE", help_heading = "Text")]
+    pub test_file: Option<PathBuf>,
+    /// Take the parts of words from this tokenizer.json instead of learning them; implies --tokenizer bpe
+    #[arg(long, value_name = "FILE", conflicts_with = "resume", help_heading = "Text")]
+    pub tokenizer_file: Option<PathBuf>,
+    /// Leave the text on the disk and train on a file of its tokens in the run directory, so that memory does not grow with
+    /// it. Files of 64 MiB and more stay there anyway, but for parts of words, lines as batches and a tail that is cut off
+    #[arg(long, help_heading = "Text")]
+    pub on_disk: bool,
+    /// The run directory to make [default: runs/NAME, the next free one]
+    #[arg(long, visible_aliases = ["checkpoint-dir", "save"], value_name = "DIR", conflicts_with = "resume")]
+    pub out: Option<PathBuf>,
+    /// Go on with a stopped run, exactly where it was
+    #[arg(long, value_name = "RUN")]
+    pub resume: Option<PathBuf>,
+    /// With --resume: go on with another text of the same vocabulary, or with other settings, as a run that is no longer
+    /// the one that was started
+    #[arg(long, requires = "resume")]
+    pub force: bool,
+    /// Threads [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub threads: Option<usize>,
+    /// Minutes after which to stop and save, once the step in progress is done; the learning rate moves by steps all the
+    /// same, and --resume goes on
+    #[arg(long, value_name = "X", value_parser = minutes)]
+    pub minutes: Option<Duration>,
+    /// Where to compute
+    #[arg(long, value_parser = ["auto", "cpu"], default_value = "auto")]
+    pub device: String,
+    /// Print one JSON object with the results on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Say nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    let minutes: f64 = text.parse().map_err(|_| "expected a number")?;
+    let is_positive = minutes > 0.0;
+    let time = Duration::try_from_secs_f64(60.0 * minutes).ok().filter(|_| is_positive);
+    time.ok_or_else(|| "expected a finite number above 0".to_string())
+}

@@ -1,0 +1,211 @@
+//! A session of training: the loop with its reports and curves, and what is said and printed at its end. Not here: what is
+//! learned.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use elman::config::LossKind;
+use elman::task::Task;
+use elman::train::{Control, Event, Outcome, Plan, Report, Trainer};
+use elman::{Config, RunDir};
+use serde::Serialize;
+
+use super::args::Args;
+use crate::progress::Progress;
+use crate::signals::Signals;
+use crate::terminal::{self, bold, counted, fact, perplexity, say, shell_word, short, short_unit, span};
+use crate::{corpus, curves};
+
+/// The object that `--json` prints.
+#[derive(Serialize)]
+pub struct Summary {
+    run: String,
+    steps: u64,
+    train_loss: f64,
+    val_loss: Option<f64>,
+    best_val_loss: Option<f64>,
+    test_loss: Option<f64>,
+    seconds: f64,
+    tokens_per_sec: f64,
+    parameters: usize,
+    peak_memory_bytes: Option<u64>,
+    /// The estimate that was held against what the machine has, without the program and the text.
+    estimated_memory_bytes: usize,
+}
+
+/// What a session of training came to.
+pub struct Driven {
+    pub outcome: Outcome,
+    was_over: bool,
+    /// The exit code of the signal that stopped it.
+    stopped_by: Option<u8>,
+    pub test_loss: Option<f64>,
+}
+
+/// Trains to the end, or until a signal or the clock says stop; tells of it, and draws the curves. `unit` is what is
+/// predicted.
+pub fn drive<T: Task>(
+    args: &Args,
+    trainer: &mut Trainer<T>,
+    run: &RunDir,
+    unit: &'static str,
+) -> anyhow::Result<Driven> {
+    let started = Instant::now();
+    let plan = trainer.plan().clone();
+    let title = format!("{}, {}", plan.text, shape(trainer.config()));
+    let mut reports = if plan.steps_done > 0 { run.reports()? } else { Vec::new() };
+    reports.retain(|report| report.step <= plan.steps_done);
+    let was_over = trainer.is_over();
+    let signals = Signals::listen()?;
+    let config = trainer.config();
+    let summed = (config.loss == LossKind::Sum).then_some(config.seq_len);
+    let mut progress = Progress::start(&plan, unit, summed, args.quiet);
+    let outcome = trainer.run(Some(run), &mut |event| {
+        match event {
+            Event::Step { step, loss, tokens_per_sec } => progress.step(step, loss, tokens_per_sec),
+            Event::Report(report) => {
+                reports.push(report.clone());
+                progress.report(report);
+            }
+            Event::Sample { text: "", .. } => {}
+            Event::Sample { step, text } => progress.sample(step, text),
+            Event::Saved { step, .. } => {
+                progress.saved(step);
+                draw(&reports, run, &title, unit, &progress);
+            }
+            Event::Bad { words, goes_on_after, .. } => {
+                reports.retain(|report| report.step <= goes_on_after);
+                progress.bad(words);
+            }
+            Event::Working { .. } => {}
+        }
+        let is_time_up = args.minutes.is_some_and(|limit| started.elapsed() >= limit);
+        if is_time_up || signals.exit_code().is_some() { Control::Stop } else { Control::Continue }
+    });
+    progress.finish();
+    let outcome = outcome?;
+    draw(&reports, run, &title, unit, &progress);
+    let stopped_by = signals.exit_code().filter(|_| outcome.stopped);
+    Ok(Driven { outcome, was_over, stopped_by, test_loss: None })
+}
+
+impl Driven {
+    /// Says what was done, or how to go on.
+    pub fn conclude(&self, args: &Args, config: &Config, plan: &Plan, run: &RunDir, unit: &'static str) {
+        if self.stopped_by.is_some() || (self.outcome.stopped && !args.quiet) {
+            say_how_to_resume(args, &self.outcome, plan, run);
+        } else if !args.quiet {
+            conclude(&self.outcome, self.was_over, self.test_loss, config, unit, run);
+        }
+    }
+
+    /// The figures that `--json` prints.
+    pub fn summary(&self, plan: &Plan, run: &RunDir) -> Summary {
+        summary(&self.outcome, plan, self.test_loss, run)
+    }
+
+    /// The program's exit code.
+    pub fn exit(&self) -> ExitCode {
+        self.stopped_by.map_or(ExitCode::SUCCESS, ExitCode::from)
+    }
+}
+
+/// `LSTM 2 x 256`, or `LSTM 512, 256`.
+pub fn shape(config: &Config) -> String {
+    let cell = config.cell.name().to_uppercase();
+    match &config.hidden_sizes {
+        Some(widths) => format!("{cell} {}", widths.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+        None => format!("{cell} {} x {}", config.num_layers, config.hidden_size),
+    }
+}
+
+/// Draws the curves; a picture that fails is no reason to stop training.
+fn draw(reports: &[Report], run: &RunDir, title: &str, unit: &str, progress: &Progress) {
+    if let Err(error) = curves::draw(reports, &run.curves(), title, unit) {
+        progress.words(&format!("{error:#}"));
+    }
+}
+
+fn conclude(
+    outcome: &Outcome,
+    was_over: bool,
+    test_loss: Option<f64>,
+    config: &Config,
+    unit: &'static str,
+    run: &RunDir,
+) {
+    let figures = |loss: f64| match unit {
+        "word" | "token" => format!("loss {loss:.4} nats/{unit}, perplexity {}", perplexity(loss)),
+        "example" | "value" => format!("loss {loss:.4} nats/{unit}"),
+        _ => {
+            let (bits, unit) = (loss / std::f64::consts::LN_2, short_unit(unit));
+            format!("loss {loss:.4} nats/{unit}, {bits:.3} bits/{unit}")
+        }
+    };
+    say!("");
+    let memory = peak_memory().map(|bytes| format!(", {} MB of memory at most", bytes / 1_000_000)).unwrap_or_default();
+    let time = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
+    let steps = counted(outcome.steps, "step");
+    let done = match was_over {
+        true => format!("{steps} in {time}, all of them before this start: there was nothing left to do"),
+        false => format!(
+            "{steps} in {time}, {} {}s/s between evaluations{memory}",
+            short(outcome.tokens_per_sec),
+            spoken(unit)
+        ),
+    };
+    say!("{}", fact("done", &done));
+    if outcome.out_of_patience {
+        let barren = counted(config.patience, "validation");
+        say!("{}", fact("early", &format!("{barren} brought no lower loss: training ended")));
+    }
+    if let Some(loss) = outcome.best_val_loss {
+        let at = outcome.best_step.map(|step| format!(", at step {step}")).unwrap_or_default();
+        say!("{}", fact("best", &format!("validation {}{at}", figures(loss))));
+    }
+    if let Some(loss) = test_loss {
+        say!("{}", fact("test", &format!("{}, of the model at the end", figures(loss))));
+    }
+    say!("{}", fact("run", &run.path().display().to_string()));
+    say!("{}", fact("curves", &run.curves().display().to_string()));
+}
+
+/// What is counted in a speed: tokens, whatever they are, or what else is predicted.
+fn spoken(unit: &'static str) -> &'static str {
+    if matches!(unit, "character" | "byte" | "word") { "token" } else { unit }
+}
+
+fn say_how_to_resume(args: &Args, outcome: &Outcome, plan: &Plan, run: &RunDir) {
+    let stdin = if corpus::is_from_stdin(&args.text) { " -" } else { "" };
+    say!("\nstopped after step {} of {}; saved in {}", outcome.steps, plan.steps, run.path().display());
+    let again = if stdin.is_empty() { "" } else { " with the same text on standard input" };
+    let command = format!("{} train{stdin} --resume {}", terminal::this_program(), path_word(run));
+    say!("To go on{again}:\n\n    {}\n", bold(&command));
+}
+
+pub fn path_word(run: &RunDir) -> String {
+    shell_word(&run.path().display().to_string())
+}
+
+fn summary(outcome: &Outcome, plan: &Plan, test_loss: Option<f64>, run: &RunDir) -> Summary {
+    Summary {
+        run: run.path().display().to_string(),
+        steps: outcome.steps,
+        train_loss: outcome.train_loss,
+        val_loss: outcome.val_loss,
+        best_val_loss: outcome.best_val_loss,
+        test_loss,
+        seconds: outcome.seconds,
+        tokens_per_sec: outcome.tokens_per_sec,
+        parameters: outcome.parameters,
+        peak_memory_bytes: peak_memory(),
+        estimated_memory_bytes: plan.memory_bytes,
+    }
+}
+
+/// The most memory this process has held, in bytes, where the system tells (Linux).
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}

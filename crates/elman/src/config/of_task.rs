@@ -1,0 +1,133 @@
+//! The defaults of a run for each task, and the settings of the task that a configuration has. Not here: checks.
+
+use super::{Classify, Config, Forecast, Generate, Reserved, Tag, TaskSettings, TokenizerKind, Translate, Words};
+use crate::error::Error;
+
+impl Config {
+    /// The defaults of a task: a language model's where it is None.
+    pub fn of_task(task: Option<TaskSettings>) -> Config {
+        let plain = Config::default();
+        let task = match task {
+            None => return plain,
+            Some(task) => task,
+        };
+        let examples = Config {
+            hidden_size: 128,
+            num_layers: 1,
+            embed: 64,
+            unk: true,
+            eos: false,
+            seq_len: 1000,
+            lr: 3e-3,
+            epochs: Some(12),
+            sample_every: Some(0),
+            ..plain
+        };
+        let config = match &task {
+            TaskSettings::Classify(_) => Config { output_dropout: 0.5, ..examples },
+            TaskSettings::Tag(_) => Config {
+                tokenizer: TokenizerKind::Word,
+                words: Words::Spaces,
+                unk: false, // words have it anyway
+                min_freq: 2,
+                output_dropout: 0.5,
+                batch: 32,
+                ..examples
+            },
+            TaskSettings::Generate(_) => Config {
+                hidden_size: 256,
+                eos: true,
+                output_dropout: 0.3,
+                epochs: Some(15),
+                sample_every: None,
+                sample_length: 60,
+                ..examples
+            },
+            TaskSettings::Translate(_) => Translate::defaults(examples),
+            TaskSettings::Restore(_) => {
+                Config { seq_len: 160, batch: 16, epochs: Some(10), output_dropout: 0.2, ..examples }
+            }
+            TaskSettings::Forecast(_) => Config {
+                hidden_size: 32,
+                embed: 0,
+                dropout: 0.0,
+                output_dropout: 0.1,
+                batch: 32,
+                seq_len: 64,
+                val_frac: 0.2,
+                epochs: None,
+                steps: Some(1000),
+                ..examples
+            },
+        };
+        Config { task: Some(task), ..config }
+    }
+
+    /// The settings of classification. Errors: it is another task.
+    pub fn classify(&self) -> Result<&Classify, Error> {
+        match &self.task {
+            Some(TaskSettings::Classify(classify)) => Ok(classify),
+            _ => Err(self.another_task("classify")),
+        }
+    }
+
+    /// The settings of a forecast. Errors: it is another task.
+    pub fn forecast(&self) -> Result<&Forecast, Error> {
+        match &self.task {
+            Some(TaskSettings::Forecast(forecast)) => Ok(forecast),
+            _ => Err(self.another_task("forecast")),
+        }
+    }
+
+    /// The settings of tagging or restoring. Errors: it is another task.
+    pub fn tagging(&self) -> Result<&Tag, Error> {
+        match &self.task {
+            Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) => Ok(tag),
+            _ => Err(self.another_task("tag or restore")),
+        }
+    }
+
+    /// The settings of generating. Errors: it is another task.
+    pub fn generate(&self) -> Result<&Generate, Error> {
+        match &self.task {
+            Some(TaskSettings::Generate(generate)) => Ok(generate),
+            _ => Err(self.another_task("generate")),
+        }
+    }
+
+    /// The settings of translation. Errors: it is another task.
+    pub fn translate(&self) -> Result<&Translate, Error> {
+        match &self.task {
+            Some(TaskSettings::Translate(translate)) => Ok(translate),
+            _ => Err(self.another_task("translate")),
+        }
+    }
+
+    fn another_task(&self, wanted: &str) -> Error {
+        let kind = self.task.as_ref().map_or("lm", TaskSettings::kind);
+        Error::Setting { name: "task", got: kind.to_string(), expected: wanted.to_string() }
+    }
+}
+
+impl Translate {
+    /// The defaults of a run, over those of all tasks.
+    fn defaults(examples: Config) -> Config {
+        Config {
+            hidden_size: 512,
+            embed: 256,
+            tied: true,
+            dropout: 0.2,
+            output_dropout: 0.2,
+            tokenizer: TokenizerKind::Word,
+            words: Words::Elisions,
+            unk: false,
+            eos: true,
+            reserve: vec![Reserved::Bos],
+            min_freq: 2,
+            batch: 128,
+            lr: 2e-3,
+            sample_every: None,
+            ..examples
+        }
+    }
+}
