@@ -1,11 +1,12 @@
 """Writes the PyTorch fixtures: values and all gradients of recurrent layers, in f64.
 
-Holds the table of cases, the fill formula and the call into PyTorch. Refuses to write anything where
-the fill formula does not give the words pinned in KNOWN_HASHES, or where the installed torch is not
-the version below.
+Holds the table of cases, the fill formula, the call into PyTorch, and the equations of the cells that PyTorch
+has no module for, whose gradients are autograd's. Refuses to write anything where the fill formula does not give
+the words pinned in KNOWN_HASHES, or where the installed torch is not the version below.
 
-Made with torch 2.15.0 (requirements.txt). Run: python testdata/make_fixtures.py
-Writes <cell>.safetensors next to this script, one file for each key of CASES.
+Made with torch 2.15.0 (requirements.txt). Run: python testdata/make_fixtures.py [CELL ...]
+Writes <cell>.safetensors next to this script, one file for each key of CASES, and the files of "A state dict" below;
+or only those named: a key of CASES, or state_dict.
 
 Inputs are not stored
 =====================
@@ -28,30 +29,48 @@ multiple of 2^-24 in [-0.5, 0.5), and the scale is a power of two: each step is 
     tensor   tag   s   shape (time-major)
     x          1   1   [T, B, I]
     h0         2   1   [L*D, B, H]          only where initial_state is "given"
-    c0         3   2   [L*D, B, H]          LSTM only, only where initial_state is "given"
+    c0         3   2   [L*D, B, H]          cells with c, only where initial_state is "given"
     dy         4   1   [T, B, D*H]          gradient of the loss by y
     dhn        5   1   [L*D, B, H]          gradient of the loss by h_n
-    dcn        6   1   [L*D, B, H]          gradient of the loss by c_n, LSTM only
+    dcn        6   1   [L*D, B, H]          gradient of the loss by c_n, cells with c
+    n0         7   1   [L*D, B, H]          sLSTM only, as h0: 2 - |fill|, in [1, 2]
+    m0         8   1   [L*D, B, H]          sLSTM only, as h0
+    dnn        9   1   [L*D, B, H]          gradient of the loss by n_n, sLSTM only
+    dmn       10   1   [L*D, B, H]          gradient of the loss by m_n, sLSTM only
 
     parameters: tag = 256 + 16*(D*k + d) + p, with k the layer, D the number of directions (1 or 2),
-    d the direction (0 forward, 1 reverse) and p, s as follows. G is 4 for LSTM, 3 for GRU, 1 for RNN.
+    d the direction (0 forward, 1 reverse) and p, s as follows. G is 4 for the LSTMs, 3 for GRU, 2 for minGRU, 1 for RNN.
     weight_ih  p = 0   s = 1   (RNN: 0)   [G*H, I] for layer 0, else [G*H, D*H]
     weight_hh  p = 1   s = 1   (RNN: 0)   [G*H, H]
     bias_ih    p = 2   s = 0   [G*H]
     bias_hh    p = 3   s = 0   [G*H]
+    gain_ih    p = 4   s = 1   [G*H]       layer-norm LSTM only, and so on
+    gain_hh    p = 5   s = 1   [G*H]
+    gain_c     p = 6   s = 1   [H]
+    bias_c     p = 7   s = 0   [H]
 
+The minGRU has no weight_hh and no bias_hh, the layer-norm LSTM no bias_hh.
 Here the range is [-1, 1) for s = 1, [-2, 2) for s = 2, [-0.5, 0.5) for s = 0. Gates are in PyTorch's order
-(LSTM i f g o, GRU r z n).
+(LSTM i f g o, GRU r z n); the equations below name those of the other cells.
 
 What is stored
 ==============
-The loss is sum(y*dy) + sum(h_n*dhn) + sum(c_n*dcn), the last term for LSTM only. All tensors are F64 and
+The loss is sum(y*dy) + sum(h_n*dhn) + sum(c_n*dcn) + sum(n_n*dnn) + sum(m_n*dmn), as far as the cell has these
+states: h; c in the LSTMs and the sLSTM; n and m in the sLSTM. All tensors are F64 and
 are named `{case:02}.{name}`:
 
-    y, h_n, c_n                          the layer's outputs (c_n for LSTM only)
+    y, h_n, c_n, n_n, m_n                the layer's outputs
     grad.x                               gradient of the loss by x
-    grad.h0, grad.c0                     only where initial_state is "given"
+    grad.h0, grad.c0, ...                only where initial_state is "given"
     grad.weight_ih_l0, ...               by every parameter, under PyTorch's name of it
+
+A state dict
+============
+state_dict.safetensors is the state dict of a module with a torch.nn.GRU(3, 5) called `gru` and a
+torch.nn.Linear(5, 2) called `fc`, in f32, as safetensors.torch.save_file writes it: without metadata.
+state_dict_f16.safetensors is the same rounded to f16. state_dict_runs.safetensors holds x [T, 3], and y and y_f16
+[T, 2], the outputs in f32 with each file's weights. The parameters, in the order of named_parameters, have the tags
+512, 513, ... and s = 0 in case 0; x has tag 1 and s = 1.
 
 The one metadata key, `cases`, is a JSON list with an object per case: case, cell, num_layers, seq_len, batch,
 input_size, hidden_size, initial_state ("zero" or "given"), and "bidirectional": true where the layer is.
@@ -64,22 +83,88 @@ under a new key of CASES. The formula and the tags stay as they are.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch_file
 
 TORCH_VERSION = "2.15.0"
 
 
+def min_gru(p, x, h):
+    """Feng et al. 2024; gates z, h; g of the log-space form."""
+    z, a = (x @ p["weight_ih"].T + p["bias_ih"]).chunk(2, -1)
+    z = torch.sigmoid(z)
+    n = torch.where(a >= 0, a + 0.5, torch.sigmoid(a))
+    return ((1 - z) * h + z * n,)
+
+
+def slstm(p, x, h, c, n, m):
+    """Beck et al. 2024, one head; gates i, f, z, o. The first step, where n is 0, has no m before it."""
+    i, f, z, o = (x @ p["weight_ih"].T + p["bias_ih"] + h @ p["weight_hh"].T + p["bias_hh"]).chunk(4, -1)
+    kept = torch.nn.functional.logsigmoid(f) + m
+    m = torch.where(n > 0, torch.maximum(i, kept), i)
+    i, f = torch.exp(i - m), torch.exp(kept - m)
+    c, n = f * c + i * torch.tanh(z), f * n + i
+    return torch.sigmoid(o) * c / n, c, n, m
+
+
+def layer_norm_lstm(p, x, h, c):
+    """Ba et al. 2016; gates i, f, g, o; each norm of a product over all 4H units; the carried c is not normalised."""
+    norm = torch.nn.functional.layer_norm
+    products = [(x @ p["weight_ih"].T, p["gain_ih"]), (h @ p["weight_hh"].T, p["gain_hh"])]
+    a = sum(norm(product, product.shape[-1:], gain) for product, gain in products) + p["bias_ih"]
+    i, f, g, o = a.chunk(4, -1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(norm(c, c.shape[-1:], p["gain_c"], p["bias_c"])), c
+
+
+class Written(torch.nn.Module):
+    """Stacked layers of equations that PyTorch has no module for, called as torch.nn.LSTM is."""
+
+    def __init__(self, input_size, hidden_size, num_layers, *, bidirectional, dtype, equations, states, gates, kinds):
+        super().__init__()
+        self.equations, self.states, self.kinds, self.hidden_size = equations, states, kinds, hidden_size
+        self.names = [[f"_l{k}{end}" for end in ("", "_reverse")[: 1 + bidirectional]] for k in range(num_layers)]
+        for k, directions in enumerate(self.names):
+            inputs = input_size if k == 0 else len(directions) * hidden_size
+            shapes = {"weight_ih": (gates * hidden_size, inputs), "weight_hh": (gates * hidden_size, hidden_size)}
+            shapes.update({"gain_c": (hidden_size,), "bias_c": (hidden_size,)})
+            for name in directions:
+                for kind in kinds:
+                    empty = torch.empty(shapes.get(kind, (gates * hidden_size,)), dtype=dtype)
+                    self.register_parameter(kind + name, torch.nn.Parameter(empty))
+
+    def forward(self, x, state):
+        y, last = x, []
+        for k, directions in enumerate(self.names):
+            outputs = []
+            for d, name in enumerate(directions):
+                parameters = {kind: getattr(self, kind + name) for kind in self.kinds}
+                if state is None:
+                    now = (x.new_zeros(x.shape[1], self.hidden_size),) * self.states
+                else:
+                    now = tuple(part[k * len(directions) + d] for part in state)
+                steps = [None] * len(y)
+                for t in reversed(range(len(y))) if d == 1 else range(len(y)):
+                    now = self.equations(parameters, y[t], *now)
+                    steps[t] = now[0]
+                outputs.append(torch.stack(steps))
+                last.append(now)
+            y = torch.cat(outputs, -1)
+        return y, tuple(torch.stack(part) for part in zip(*last, strict=True))
+
+
 class Cell(NamedTuple):
-    """How PyTorch builds a cell: its module, the module's own arguments, and whether it has a cell state."""
+    """How PyTorch builds a cell: its module, the module's own arguments, and the letters of its states."""
 
     module: type
     arguments: dict
-    has_c: bool
+    states: str
     smaller_weights: int = 0  # halvings: without gates, larger weights make 40 steps chaotic
 
 
@@ -96,10 +181,33 @@ class Case(NamedTuple):
 
 
 CELLS = {
-    "lstm": Cell(torch.nn.LSTM, {}, has_c=True),
-    "gru": Cell(torch.nn.GRU, {}, has_c=False),
-    "rnn": Cell(torch.nn.RNN, {"nonlinearity": "tanh"}, has_c=False, smaller_weights=1),
-    "rnn_relu": Cell(torch.nn.RNN, {"nonlinearity": "relu"}, has_c=False, smaller_weights=1),
+    "lstm": Cell(torch.nn.LSTM, {}, "hc"),
+    "gru": Cell(torch.nn.GRU, {}, "h"),
+    "rnn": Cell(torch.nn.RNN, {"nonlinearity": "tanh"}, "h", smaller_weights=1),
+    "rnn_relu": Cell(torch.nn.RNN, {"nonlinearity": "relu"}, "h", smaller_weights=1),
+    "min_gru": Cell(
+        Written, {"equations": min_gru, "states": 1, "gates": 2, "kinds": ["weight_ih", "bias_ih"]}, "h"
+    ),
+    "slstm": Cell(
+        Written,
+        {
+            "equations": slstm,
+            "states": 4,
+            "gates": 4,
+            "kinds": ["weight_ih", "weight_hh", "bias_ih", "bias_hh"],
+        },
+        "hcnm",
+    ),
+    "layer_norm_lstm": Cell(
+        Written,
+        {
+            "equations": layer_norm_lstm,
+            "states": 2,
+            "gates": 4,
+            "kinds": ["weight_ih", "weight_hh", "gain_ih", "gain_hh", "bias_ih", "gain_c", "bias_c"],
+        },
+        "hc",
+    ),
 }
 
 ZERO, GIVEN = "zero", "given"
@@ -165,10 +273,28 @@ CASES = {
 CASES["gru"] = CASES["rnn"] = CASES["lstm"]
 # Without a bound on h, a long relu network leaves the range where sums compare well: short ones only.
 CASES["rnn_relu"] = [case for case in CASES["lstm"] if case.seq_len <= 5 and case.num_layers <= 2]
+# A norm over one or two units, and one of a product with a single input, is constant up to its sign, and what is left of
+# its gradient by x is the difference of rounded numbers: H is at least 3, I at least 2.
+CASES["min_gru"] = CASES["slstm"] = CASES["layer_norm_lstm"] = [
+    Case(1, 1, 1, 3, 4, ZERO),
+    Case(1, 1, 2, 5, 3, GIVEN),
+    Case(1, 2, 3, 4, 5, ZERO),
+    Case(1, 3, 2, 3, 7, GIVEN),
+    Case(1, 7, 1, 2, 3, GIVEN),
+    Case(1, 5, 2, 2, 17, ZERO),
+    Case(2, 1, 3, 2, 3, GIVEN),
+    Case(2, 4, 2, 3, 5, ZERO),
+    Case(2, 7, 1, 2, 3, GIVEN),
+    Case(1, 6, 3, 4, 3, GIVEN, True),
+    Case(2, 4, 2, 3, 3, GIVEN, True),
+    Case(2, 3, 1, 3, 4, ZERO, True),
+]
 
 # name: (tag, log2 of the scale)
 TENSOR_TAGS = {"x": (1, 1), "h0": (2, 1), "c0": (3, 2), "dy": (4, 1), "dhn": (5, 1), "dcn": (6, 1)}
+TENSOR_TAGS.update({"n0": (7, 1), "m0": (8, 1), "dnn": (9, 1), "dmn": (10, 1)})
 PARAMETER_TAGS = {"weight_ih": (0, 1), "weight_hh": (1, 1), "bias_ih": (2, 0), "bias_hh": (3, 0)}
+PARAMETER_TAGS.update({"gain_ih": (4, 1), "gain_hh": (5, 1), "gain_c": (6, 1), "bias_c": (7, 0)})
 
 # (case, tag, index): hash
 KNOWN_HASHES = {
@@ -223,7 +349,7 @@ def run_case(number, cell_name, case):
     with torch.no_grad():
         for name, parameter in layer.named_parameters():
             tag, scale_log2 = parameter_tag(name, directions)
-            if not name.startswith("bias"):
+            if name.startswith("weight"):
                 scale_log2 -= cell.smaller_weights
             parameter.copy_(fill(number, tag, scale_log2, tuple(parameter.shape)))
 
@@ -237,17 +363,20 @@ def run_case(number, cell_name, case):
         for name, (tag, scale_log2) in TENSOR_TAGS.items()
     }
 
+    made["n0"] = 2 - made["n0"].abs()  # a sum of positive weights
+
     leaves = {"x": made["x"].requires_grad_()}
     state = None
     if case.initial_state == GIVEN:
-        leaves["h0"] = state = made["h0"].requires_grad_()
-        if cell.has_c:
-            leaves["c0"] = made["c0"].requires_grad_()
-            state = (leaves["h0"], leaves["c0"])
+        leaves.update((f"{letter}0", made[f"{letter}0"].requires_grad_()) for letter in cell.states)
+        state = tuple(leaves[f"{letter}0"] for letter in cell.states)
+        if isinstance(layer, torch.nn.RNNBase) and cell.states == "h":
+            (state,) = state
 
     y, last = layer(made["x"], state)
-    outputs = {"y": y, "h_n": last[0], "c_n": last[1]} if cell.has_c else {"y": y, "h_n": last}
-    upstream = {"y": made["dy"], "h_n": made["dhn"], "c_n": made["dcn"]}
+    last = last if isinstance(last, tuple) else (last,)
+    outputs = {"y": y, **{f"{letter}_n": part for letter, part in zip(cell.states, last, strict=True)}}
+    upstream = {"y": made["dy"], **{f"{letter}_n": made[f"d{letter}n"] for letter in cell.states}}
     loss = sum((value * upstream[name]).sum() for name, value in outputs.items())
 
     leaves.update(layer.named_parameters())
@@ -261,6 +390,34 @@ def run_case(number, cell_name, case):
     return description, tensors
 
 
+class WithHead(torch.nn.Module):
+    """A GRU under an affine head."""
+
+    def __init__(self):
+        super().__init__()
+        self.gru = torch.nn.GRU(3, 5)
+        self.fc = torch.nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.fc(self.gru(x)[0])
+
+
+def write_state_dict(folder):
+    """Writes a module's state dict as users do, and what the module gives."""
+    model = WithHead()
+    x = fill(0, 1, 1, (9, 3)).float()
+    with torch.no_grad():
+        for place, parameter in enumerate(model.parameters()):
+            parameter.copy_(fill(0, 512 + place, 0, tuple(parameter.shape)))
+        runs = {"x": x, "y": model(x)}
+        save_torch_file(model.state_dict(), folder / "state_dict.safetensors")
+        model = model.half()
+        save_torch_file(model.state_dict(), folder / "state_dict_f16.safetensors")
+        runs["y_f16"] = model.float()(x)
+    save_torch_file(runs, folder / "state_dict_runs.safetensors")
+    print("state_dict: 3 files")
+
+
 def main():
     version = torch.__version__.split("+")[0]
     if version != TORCH_VERSION:
@@ -271,7 +428,14 @@ def main():
             raise SystemExit(f"hash({case}, {tag}, {index}) is {got:#018x}, expected {want:#018x}")
     torch.set_num_threads(1)
 
-    for cell_name, cases in CASES.items():
+    known = [*CASES, "state_dict"]
+    asked = sys.argv[1:] or known
+    if unknown := [name for name in asked if name not in known]:
+        raise SystemExit(f"no fixture is called {' or '.join(unknown)}, expected {', '.join(known)}")
+    if "state_dict" in asked:
+        write_state_dict(Path(__file__).parent)
+    for cell_name in (name for name in asked if name in CASES):
+        cases = CASES[cell_name]
         descriptions, tensors = [], {}
         for number, case in enumerate(cases):
             description, values = run_case(number, cell_name, case)

@@ -6,10 +6,9 @@ use std::collections::HashMap;
 use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::Declaration;
 use elman::autodiff::tape::{Tape, Var};
-use elman::nn::{Pass, Recurrent, Stack};
+use elman::nn::{Cell, Pass, Recurrent, Stack};
 use elman::{Cpu, Element};
 use elman_kernels::pad;
-use elman_kernels::recurrent::Cell;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -28,8 +27,20 @@ struct Case {
     bidirectional: bool,
 }
 
-/// The parts of a state: letter, tag of its initial value, scale.
-const STATES: [(&str, u64, i32); 2] = [("h", 2, 1), ("c", 3, 2)];
+/// The parts of a state: letter, tag of its initial value, scale, tag of the gradient by its last value.
+const STATES: [(&str, u64, i32, u64); 4] = [("h", 2, 1, 5), ("c", 3, 2, 6), ("n", 7, 1, 9), ("m", 8, 1, 10)];
+
+/// The kinds of parameters and their scales, in the order of their tags.
+const PARAMETERS: [(&str, i32); 8] = [
+    ("weight_ih", 1),
+    ("weight_hh", 1),
+    ("bias_ih", 0),
+    ("bias_hh", 0),
+    ("gain_ih", 1),
+    ("gain_hh", 1),
+    ("gain_c", 1),
+    ("bias_c", 0),
+];
 
 /// The splitmix64 step.
 fn mix(z: u64) -> u64 {
@@ -79,17 +90,21 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     let names: Vec<String> = params.names().map(str::to_owned).collect();
     for name in &names {
         let (kind, layer) = name.rsplit_once("_l").unwrap();
-        let place = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].iter().position(|&k| k == kind).unwrap();
+        let place = PARAMETERS.iter().position(|&(known, _)| known == kind).unwrap();
         let tag = 256 + 16 * direction(layer, ways as u64) + place as u64;
         let n = params.shape(name).unwrap().iter().product();
-        let weight_scale = if c.cell.gates() == 1 { 0 } else { 1 };
-        params.set(name, &fill(c.number, tag, if place < 2 { weight_scale } else { 0 }, n)).unwrap();
+        let smaller = i32::from(c.cell.gates() == 1 && kind.starts_with("weight"));
+        params.set(name, &fill(c.number, tag, PARAMETERS[place].1 - smaller, n)).unwrap();
     }
-    let parts = if c.cell.has_cell() { 2 } else { 1 };
+    let parts = c.cell.states().len();
     let mut state = rnn.as_layer().zero_state(c.batch);
     if c.given {
-        for (letter, tag, s) in STATES.into_iter().take(parts) {
-            let all = fill::<E>(c.number, tag, s, ways * c.num_layers * state_len);
+        for (letter, tag, s, _) in STATES.into_iter().take(parts) {
+            let mut all = fill::<E>(c.number, tag, s, ways * c.num_layers * state_len);
+            if letter == "n" {
+                // A sum of positive weights.
+                all.iter_mut().for_each(|n| *n = E::from_f64(2.0 - n.to_f64().abs()));
+            }
             let names = state.tensors().into_iter().map(|(name, ..)| name).filter(|name| name.starts_with(letter));
             for (name, part) in names.zip(all.chunks_exact(state_len)) {
                 state.set(&name, part).unwrap();
@@ -117,7 +132,7 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     }
 
     tape.seed(y, &padded(&fill(c.number, 4, 1, rows * ways * h), ways * h));
-    for (part, tag) in [5, 6].into_iter().take(parts).enumerate() {
+    for (part, (.., tag)) in STATES.into_iter().take(parts).enumerate() {
         let all = fill::<E>(c.number, tag, 1, ways * c.num_layers * state_len);
         for (&var, seed) in after.iter().skip(part).step_by(parts).zip(all.chunks_exact(state_len)) {
             tape.seed(var, &padded(seed, h));
@@ -190,16 +205,31 @@ fn check_file(name: &str, cell: Cell, at_least: usize) {
 
 #[test]
 fn lstm_matches_pytorch() {
-    check_file("lstm", Cell::Lstm, 51);
+    check_file("lstm", Cell::LSTM, 51);
 }
 
 #[test]
 fn gru_matches_pytorch() {
-    check_file("gru", Cell::Gru, 51);
+    check_file("gru", Cell::GRU, 51);
 }
 
 #[test]
 fn rnn_matches_pytorch() {
-    check_file("rnn", Cell::RnnTanh, 51);
-    check_file("rnn_relu", Cell::RnnRelu, 25);
+    check_file("rnn", Cell::RNN_TANH, 51);
+    check_file("rnn_relu", Cell::RNN_RELU, 25);
+}
+
+#[test]
+fn min_gru_matches_pytorch() {
+    check_file("min_gru", Cell::MIN_GRU, 12);
+}
+
+#[test]
+fn slstm_matches_pytorch() {
+    check_file("slstm", Cell::SLSTM, 12);
+}
+
+#[test]
+fn layer_norm_lstm_matches_pytorch() {
+    check_file("layer_norm_lstm", Cell::LAYER_NORM_LSTM, 12);
 }
