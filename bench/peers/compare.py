@@ -184,8 +184,11 @@ def ways_of(row, peer, args):
 
 
 def serves(row, peer):
-    """Whether a peer has the row's work: candle and burn train stacks of one-directional LSTMs here."""
-    return peer == "pytorch" or (row["kind"] == "train" and row["dtype"] == "f32" and row["cell"] == "lstm" and row["optimizer"] == "adam")
+    """Whether a peer has the row's work: PyTorch has modules for three cells; candle and burn train stacks of one-directional
+    LSTMs here."""
+    if peer == "pytorch":
+        return row["cell"] in ("lstm", "gru", "rnn")
+    return row["kind"] == "train" and row["dtype"] == "f32" and row["cell"] == "lstm" and row["optimizer"] == "adam"
 
 
 def line(r):

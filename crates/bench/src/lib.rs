@@ -5,14 +5,16 @@ pub mod growth;
 
 use elman_kernels::Cpu;
 
-use elman::autodiff::params::Params;
+use elman::autodiff::params::{Declaration, Params};
 use elman::autodiff::tape::Tape;
 use elman::config::{Cell, Config, Dtype, OptimizerKind};
 use elman::error::Error;
 use elman::infer::{Precision, Session};
+use elman::nn::linear::Linear;
 use elman::nn::model::LanguageModel;
 use elman::nn::shards::Shards;
 use elman::nn::state::State;
+use elman::nn::{Recurrent, Stack};
 use elman::rng::{Purpose, generator, uniform};
 use elman::train::optim::{Optimizer, clip};
 
@@ -94,6 +96,9 @@ pub fn rows() -> Vec<Row> {
         train(sizes(lstm, 1, 1024, 0, 65), 64, 64, adam.0, adam.1),
         train(sizes(lstm, 2, 650, 650, 10_000), 20, 35, OptimizerKind::Sgd, 1.0),
         train(sizes(lstm, 1, 256, 128, 65), 32, 64, adam.0, adam.1),
+        train(sizes(Cell::MIN_GRU, 1, 256, 128, 65), 32, 64, adam.0, adam.1),
+        train(sizes(Cell::SLSTM, 1, 256, 128, 65), 32, 64, adam.0, adam.1),
+        train(sizes(Cell::LAYER_NORM_LSTM, 1, 256, 128, 65), 32, 64, adam.0, adam.1),
     ];
     let narrow: Vec<Row> = rows.iter().filter_map(Row::in_bfloat16).collect();
     rows.extend(narrow);
@@ -120,7 +125,41 @@ fn model_name(sizes: &Sizes) -> String {
     format!("{} {}x{}", sizes.cell.name(), sizes.num_layers, sizes.hidden_size)
 }
 
+/// Multiply-adds of one token's forward, by what is multiplied.
+struct Products {
+    /// Of weights with the input of a layer.
+    input: usize,
+    /// Of weights with one-hot tokens, of which a row is read instead.
+    one_hot: usize,
+    /// Of weights with the state before.
+    recurrent: usize,
+    /// Of the head.
+    head: usize,
+}
+
 impl Sizes {
+    /// Counted from the weights that are declared: each is multiplied once a token.
+    fn products(&self) -> Products {
+        let Sizes { cell, num_layers, hidden_size, embed, vocab_size } = *self;
+        let mut declared = Declaration::default();
+        let input_size = if embed == 0 { vocab_size } else { embed };
+        let hidden_sizes = vec![hidden_size; num_layers];
+        let _: Stack<f32> = Recurrent::plain(cell, input_size, &hidden_sizes).declare(&mut declared, "rnn.");
+        Linear::declare(&mut declared, "head", hidden_size, vocab_size);
+        let mut products = Products { input: 0, one_hot: 0, recurrent: 0, head: 0 };
+        for (name, shape) in declared.names_and_shapes() {
+            let multiply_adds = shape.iter().product::<usize>();
+            match name {
+                "head.weight" => products.head += multiply_adds,
+                "rnn.weight_ih_l0" if embed == 0 => products.one_hot += multiply_adds,
+                _ if name.starts_with("rnn.weight_ih_") => products.input += multiply_adds,
+                _ if name.starts_with("rnn.weight_hh_") => products.recurrent += multiply_adds,
+                _ => assert!(shape.len() == 1, "{name} is a weight of no known product"),
+            }
+        }
+        products
+    }
+
     fn config(&self) -> Config {
         let Sizes { cell, num_layers, hidden_size, embed, .. } = *self;
         let (dropout, output_dropout) = (0.0, 0.0);
@@ -130,11 +169,9 @@ impl Sizes {
     /// Multiply-adds of the products of one token's forward: those that are done, and with them the one-hot product that
     /// a row's gather stands for.
     pub fn multiply_adds(&self) -> (usize, usize) {
-        let (h, g) = (self.hidden_size, self.cell.gates());
-        let recurrent = self.num_layers * g * h * h;
-        let below = (self.num_layers - 1) * g * h * h;
-        let done = recurrent + below + g * h * self.embed + h * self.vocab_size;
-        (done, done + if self.embed == 0 { g * h * self.vocab_size } else { 0 })
+        let Products { input, one_hot, recurrent, head } = self.products();
+        let done = input + recurrent + head;
+        (done, done + one_hot)
     }
 }
 
@@ -169,13 +206,11 @@ impl Row {
         (of(done), of(with_one_hot))
     }
 
-    /// The operations of [`Row::flops`] by the part of a step that does them, under the names of the kernels' profiler.
+    /// The operations of [`Row::flops`] by the part of a step that does them, under the names of the kernels' profiler, which
+    /// tells the parts of the kernels' own cells apart.
     pub fn flops_by_part(&self) -> [(&'static str, f64); 6] {
-        let Sizes { cell, num_layers, hidden_size, embed, vocab_size } = self.sizes;
+        let Products { input, recurrent, head, .. } = self.sizes.products();
         let of = |multiply_adds: usize| (2 * self.tokens() * multiply_adds) as f64;
-        let recurrent = num_layers * cell.gates() * hidden_size * hidden_size;
-        let input = cell.gates() * hidden_size * ((num_layers - 1) * hidden_size + embed);
-        let head = hidden_size * vocab_size;
         [
             ("products with the input", of(input)),
             ("steps forward", of(recurrent)),
@@ -385,8 +420,29 @@ mod tests {
         assert_eq!(word.flops().0, word.flops().1, "an embedding's product is done");
         let rnn = row("rnn 1x100 B1 T50");
         assert_eq!(rnn.flops().0, 6.0 * 50.0 * (100.0 * 100.0 + 100.0 * 65.0));
+        let cells = |name: &str, input: f64, recurrent: f64| {
+            let row = row(&format!("{name} 1x256 B32 T64"));
+            let of = |multiply_adds| 6.0 * 32.0 * 64.0 * multiply_adds;
+            assert_eq!(row.flops(), (of(input + recurrent + 256.0 * 65.0), of(input + recurrent + 256.0 * 65.0)));
+            assert_eq!(row.flops_by_part()[1].1 * 3.0, of(recurrent), "{name}");
+        };
+        cells("lstm", 1024.0 * 128.0, 1024.0 * 256.0);
+        cells("min-gru", 512.0 * 128.0, 0.0);
+        cells("slstm", 1024.0 * 128.0, 1024.0 * 256.0);
+        cells("layer-norm-lstm", 1024.0 * 128.0, 1024.0 * 256.0);
         let sample = row("sample lstm 2x128 int8 x1");
         assert_eq!(sample.flops().0, 2.0 * (3.0 * 4.0 * 128.0 * 128.0 + 128.0 * 65.0));
+    }
+
+    #[test]
+    fn rows_of_every_cell_with_a_row_of_one_layer_pass_their_own_check() {
+        let (cpu, mut checked) = (Cpu::new(Some(2)).unwrap(), Vec::new());
+        for row in rows().iter().filter(|row| row.name.ends_with(" 1x256 B32 T64") && row.sizes.embed == 128) {
+            let (_, losses) = Runner::new(row, &cpu).unwrap();
+            assert!(losses[CHECKED_STEPS - 1] < losses[0] - 0.01, "{}: {losses:?}", row.name);
+            checked.push(row.sizes.cell);
+        }
+        assert_eq!(checked, [Cell::LSTM, Cell::MIN_GRU, Cell::SLSTM, Cell::LAYER_NORM_LSTM]);
     }
 
     #[test]

@@ -178,6 +178,37 @@ fn a_sequence_has_the_bits_of_its_chunks_and_steps() {
     assert_eq!(causal, 2);
 }
 
+/// What a layer gives from the zero state.
+fn outputs(layer: &dyn Layer<f64>, params: &Params<f64>, x: &[f64]) -> Vec<f64> {
+    let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
+    tape.start(false);
+    let before = layer.zero_state(B).to_tape(&mut tape, false);
+    let x = Sequence::Dense(tape.dense_leaf(I, x, false).unwrap());
+    let (y, _) = layer.run(&mut tape, params, x, &before, &mut Pass::plain(B)).unwrap();
+    tape.dense_value(y)
+}
+
+#[test]
+fn layers_of_layers_give_what_their_parts_give() {
+    let mut declared = Declaration::default();
+    let forward = cell(&mut declared, Cell::SLSTM, "l0", I, I);
+    let reverse = cell(&mut declared, Cell::LAYER_NORM_LSTM, "l0_reverse", I, I);
+    let params: Params<f64> = elman::nn::fresh(declared, 2).unwrap();
+    let x = noise(T * B * I, 99);
+    let of = |layer: &dyn Layer<f64>| outputs(layer, &params, &x);
+    let parts = [of(&*forward), of(&*reverse)];
+    assert_ne!(parts[0], parts[1]);
+
+    let sum: Vec<f64> = x.iter().zip(&parts[1]).map(|(x, y)| x + y).collect();
+    assert_eq!(of(&Residual(reverse.clone())), sum);
+    let [a, b] = [0, 1].map(|part: usize| parts[part].chunks_exact(I));
+    let beside: Vec<f64> = a.zip(b).flat_map(|(a, b)| [a, b].concat()).collect();
+    assert_eq!(of(&Bidirectional::new(forward.clone(), reverse.clone())), beside);
+    // The second layer of a stack reads what the first gives.
+    let after = outputs(&*reverse, &params, &parts[0]);
+    assert_eq!(of(&Stack::new(vec![forward, reverse]).unwrap()), after);
+}
+
 #[test]
 fn gradients_match_central_differences() {
     let mut tape = Tape::new(&Cpu::new(Some(2)).unwrap());

@@ -171,6 +171,11 @@ impl Declaration {
         self.entries[id.0].formula = formula.into();
     }
 
+    /// The names and shapes of what was declared, in order.
+    pub fn names_and_shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.shapes().map(|declared| (declared.name, declared.shape))
+    }
+
     /// What was declared, in order.
     pub(crate) fn shapes(&self) -> impl Iterator<Item = Declared<'_>> {
         self.entries.iter().map(|entry| Declared {
