@@ -101,6 +101,11 @@ fn a_series_is_forecast_and_drawn() {
     let mase = |who: &str| backtest[who]["mase"].as_f64().unwrap();
     // It grows by 4 a season, which the seasonal naive forecast misses and the difference has.
     assert!(mase("model") < 0.5 * mase("seasonal_naive") && mase("model") < mase("naive"), "{summary}");
+    let log = String::from_utf8(place.read("run/log.jsonl")).unwrap();
+    assert!(
+        log.lines().count() > 1 && !log.contains("ppl") && !log.contains("bpc"),
+        "a density has no perplexity: {log}"
+    );
     let told = place.done(&["predict", "run", "y.csv", "--svg", "y.svg"]);
     let text = String::from_utf8(told.stdout).unwrap();
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();

@@ -26,7 +26,7 @@ fn main() -> Result<(), Error> {
     println!("{:?}", trainer.plan());
     let outcome = trainer.run(None, &mut |event| {
         if let Event::Report(report) = event {
-            println!("step {:4}  loss {:.3}  bpc {:.3}", report.step, report.train_loss, report.bpc);
+            println!("step {:4}  loss {:.3}  bpc {:.3}", report.step, report.train_loss, report.metrics["bpc"]);
         }
         Control::Continue
     })?;

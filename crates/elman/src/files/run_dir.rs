@@ -318,8 +318,7 @@ mod tests {
             train_loss: 0.1 + 0.2,
             val_loss,
             moving_loss: None,
-            bpc: 1.0,
-            ppl: 2.0,
+            metrics: [("bpc".to_string(), 1.0), ("ppl".to_string(), 2.0)].into(),
             lr: 1e-3,
             grad_norm: 0.5,
             tokens_per_sec: 1e5,
@@ -399,7 +398,7 @@ mod tests {
         assert!(run.reports().unwrap().is_empty());
         run.cut_back(0, 0).unwrap();
         let mut reports = [report(1, None), report(2, Some(1.25)), report(3, None)];
-        reports[1].ppl = f64::INFINITY;
+        reports[1].metrics.insert("ppl".to_string(), f64::INFINITY);
         let mut bytes = 0;
         for r in &reports {
             run.append_report(r).unwrap();

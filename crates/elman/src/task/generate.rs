@@ -444,6 +444,10 @@ impl<E: Element> Task for Generate<E> {
         Ok(Some(lines.join("\n")))
     }
 
+    fn metrics(&self, loss: f64) -> Vec<(&'static str, f64)> {
+        vec![("ppl", libm::exp(loss))]
+    }
+
     fn meta(&self, config: &Config) -> Map<String, Value> {
         let task = match &self.trained.knows {
             Knows::Classes(classes) => json!({ "classes": classes }),

@@ -181,6 +181,10 @@ impl<E: Element> Task for Language<E> {
         Ok(Some(written))
     }
 
+    fn metrics(&self, loss: f64) -> Vec<(&'static str, f64)> {
+        vec![("bpc", loss / std::f64::consts::LN_2), ("ppl", libm::exp(loss))]
+    }
+
     fn meta(&self, config: &Config) -> Map<String, Value> {
         crate::data::text::tokenizer::meta(config, &self.vocab)
     }

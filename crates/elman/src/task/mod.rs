@@ -82,6 +82,10 @@ pub trait Task {
     ) -> Result<Option<String>, Error> {
         Ok(Some(String::new()))
     }
+    /// Figures that follow from a mean loss, by the names that a log has; none where the loss says it all.
+    fn metrics(&self, _loss: f64) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
     /// What a model file needs beside weights, configuration and results: entries of its metadata.
     fn meta(&self, config: &Config) -> Map<String, Value>;
     /// The vocabulary, where the data would not give it again.

@@ -353,6 +353,10 @@ impl<E: Element> Task for Translate<E> {
         &self.mark
     }
 
+    fn metrics(&self, loss: f64) -> Vec<(&'static str, f64)> {
+        vec![("ppl", libm::exp(loss))]
+    }
+
     fn meta(&self, _config: &Config) -> Map<String, Value> {
         let Vocabs { from, to, .. } = &self.trained.vocabs;
         Map::from_iter([("task".to_string(), json!({ "from": from.tokens(), "to": to.tokens() }))])

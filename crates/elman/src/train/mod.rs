@@ -9,6 +9,8 @@ pub mod optim;
 pub(crate) mod report;
 mod resume;
 
+use std::collections::BTreeMap;
+
 use elman_kernels::{Cpu, Scalar};
 
 use crate::{
@@ -299,8 +301,7 @@ impl<T: Task> Trainer<T> {
             train_loss: progress.train_loss,
             val_loss,
             moving_loss: progress.moving.filter(|_| self.config.moving > 0.0),
-            bpc: progress.train_loss / std::f64::consts::LN_2,
-            ppl: libm::exp(progress.train_loss),
+            metrics: metrics(&self.task, progress.train_loss),
             lr,
             grad_norm,
             tokens_per_sec: clock.speed_since_last_report(),
@@ -338,6 +339,11 @@ fn needs_validation(config: &Config, val_tokens: usize) -> Result<(), Error> {
         return Err(Error::Setting { name: "patience", got: config.patience.to_string(), expected });
     }
     Ok(())
+}
+
+/// What the task makes of a loss, by name.
+fn metrics(task: &impl Task, loss: f64) -> BTreeMap<String, f64> {
+    task.metrics(loss).into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 
 /// The moving mean of the losses: the first, then `keep` of what it was and the rest of the new one.

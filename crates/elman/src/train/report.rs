@@ -1,7 +1,7 @@
 //! Holds what a run tells those who watch it: its plan, its events, its reports, its outcome, and the clock behind
 //! them. Refuses to influence anything: no computed figure depends on what is here.
 
-use std::{path::Path, time::Instant};
+use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,11 +40,9 @@ pub struct Report {
     /// The moving mean of the losses of single steps, where the configuration asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moving_loss: Option<f64>,
-    /// Bits per token of the training loss.
-    pub bpc: f64,
-    /// Perplexity of the training loss.
-    #[serde(deserialize_with = "infinite_where_null")]
-    pub ppl: f64,
+    /// What the task makes of the training loss, by name: of a language model `bpc`, bits per token, and `ppl`, perplexity.
+    #[serde(flatten, deserialize_with = "infinite_where_null")]
+    pub metrics: BTreeMap<String, f64>,
     /// Learning rate of the last step.
     pub lr: f64,
     /// Global gradient norm of the last step, before clipping.
@@ -58,9 +56,11 @@ pub struct Report {
     pub bad: Option<String>,
 }
 
-/// JSON has no infinity: the perplexity of an enormous loss is written as null.
-fn infinite_where_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))
+/// JSON has no infinity: the perplexity of an enormous loss is written as null. What is no number is no metric.
+fn infinite_where_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    let all: BTreeMap<String, serde_json::Value> = BTreeMap::deserialize(from)?;
+    let number = |value: serde_json::Value| if value.is_null() { Some(f64::INFINITY) } else { value.as_f64() };
+    Ok(all.into_iter().filter_map(|(name, value)| Some((name, number(value)?))).collect())
 }
 
 /// What happens while a run goes on.
@@ -222,5 +222,19 @@ impl Clock {
 
     pub(crate) fn seconds(&self) -> f64 {
         self.before + self.started.elapsed().as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_log_has_the_metrics_by_name_and_an_infinite_one_comes_back() {
+        let line = r#"{"step":3,"epoch":0.5,"train_loss":800.0,"val_loss":null,"bpc":1154.1,"ppl":null,"lr":0.1,"grad_norm":2.0,"tokens_per_sec":9.0,"seconds":1.5}"#;
+        let report: Report = serde_json::from_str(line).unwrap();
+        assert_eq!(report.metrics, [("bpc".to_string(), 1154.1), ("ppl".to_string(), f64::INFINITY)].into());
+        assert_eq!((report.step, report.val_loss, report.bad.as_deref()), (3, None, None));
+        assert_eq!(serde_json::to_string(&report).unwrap(), line);
     }
 }
