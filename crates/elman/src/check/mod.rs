@@ -211,9 +211,16 @@ fn start(cell: Cell, name: &str, tag: usize, shape: &[usize]) -> Vec<f64> {
     }
     let kind = name.rsplit('.').next().unwrap_or(name);
     match (cell, kind) {
-        // The normaliser of an sLSTM is a sum of positive numbers.
+        // The normaliser of an sLSTM is a sum of positive numbers. Its maximum has a kink where its operands are equal: with
+        // small weights the input gate's stays above the other where m starts low, and below where m starts high.
         (Cell::SLSTM, kind) if kind.starts_with("n_") || kind.starts_with("initial_n") => {
             draws.iter().map(|x| 1.5 + 0.5 * x).collect()
+        }
+        (Cell::SLSTM, kind) if kind.starts_with("m_") || kind.starts_with("initial_m") => {
+            draws.iter().enumerate().map(|(i, x)| if i % 2 == 0 { -3.0 } else { 10.0 } + 0.1 * x).collect()
+        }
+        (Cell::SLSTM, kind) if kind.starts_with("weight_") || kind.starts_with("bias_") => {
+            draws.iter().map(|x| 0.1 * x).collect()
         }
         (Cell::RNN_RELU | Cell::MIN_GRU, kind) if kind.starts_with("bias_ih") => {
             draws.iter().enumerate().map(|(i, x)| if i % 2 == 0 { 2.0 } else { -2.0 } + 0.1 * x).collect()
