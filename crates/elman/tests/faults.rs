@@ -85,8 +85,9 @@ fn failing(n: u64, kind: Kind) -> (Disk, Arc<Mutex<Option<Operation>>>) {
                 Kind::Short | Kind::ShortThenFull => None,
             };
         }
-        let goes_on = kind == Kind::ShortThenFull && number == n + 1 && *told.lock().unwrap() == Some(Operation::Write);
-        goes_on.then(|| error(ErrorKind::StorageFull))?
+        let continues =
+            kind == Kind::ShortThenFull && number == n + 1 && *told.lock().unwrap() == Some(Operation::Write);
+        continues.then(|| error(ErrorKind::StorageFull))?
     };
     (Disk::gated(gate), hit)
 }
@@ -134,7 +135,7 @@ fn a_disk_that_fails_at_any_moment_costs_no_file_and_no_false_word() {
                     let step = trainer.plan().steps_done;
                     assert!((announced..=announced + 1).contains(&step), "{when}: {step} {announced}");
                     assert_eq!(strays(&run), [""; 0], "{when}");
-                    trainer.run(Some(&run), &mut runs::go_on).unwrap();
+                    trainer.run(Some(&run), &mut runs::keep_training).unwrap();
                     assert_same(&run, &whole, &when);
                     for step in 1..=4 {
                         assert_eq!(run.model_of(step).exists(), step > 2, "{when}");

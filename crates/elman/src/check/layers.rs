@@ -33,7 +33,7 @@ pub struct LayerProblem {
     params: Params<f64>,
     state: State<f64>,
     /// `[T*B]`, where some positions are absent.
-    present: Option<Vec<bool>>,
+    mask: Option<Vec<bool>>,
     configuration: Configuration,
     names: Vec<String>,
     /// The parameters, then x, then the parts of a given state: what `names` names.
@@ -83,9 +83,9 @@ impl LayerProblem {
             locked_dropout: false,
         };
         // Padding at both ends, and a gap: row b lacks the steps t with t + b divisible by 3.
-        let present = masked.then(|| (0..seq_len * batch).map(|i| (i / batch + i % batch) % 3 != 0).collect());
+        let mask = masked.then(|| (0..seq_len * batch).map(|i| (i / batch + i % batch) % 3 != 0).collect());
         let tape = Tape::new(cpu);
-        Ok(LayerProblem { tape, rnn, params, state, present, configuration, names, seeds: seeds.collect(), values })
+        Ok(LayerProblem { tape, rnn, params, state, mask, configuration, names, seeds: seeds.collect(), values })
     }
 
     /// Checks every tensor. `flipped`: pretend that an LSTM's backward has a sign error in this gate.
@@ -115,7 +115,7 @@ impl LayerProblem {
         tape.start(recording);
         let x = tape.leaf(input_size, &padded(&values[count], input_size), true);
         let before = self.rnn.as_layer().begin(tape, &self.params, &self.state, true)?;
-        let mut pass = Pass { batch: self.state.batch(), mask: self.present.as_deref(), dropout: None };
+        let mut pass = Pass { batch: self.state.batch(), mask: self.mask.as_deref(), dropout: None };
         let (y, after) = self.rnn.as_layer().run(tape, &self.params, Sequence::Dense(x), &before, &mut pass)?;
         let mut loss = Loss { value: 0.0, magnitude: 0.0 };
         for (var, seed) in [y].into_iter().chain(after).zip(&self.seeds) {

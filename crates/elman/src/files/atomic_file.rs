@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn every_step_is_taken_in_its_order_and_a_short_write_goes_on() {
+    fn every_step_is_taken_in_its_order_and_a_short_write_continues() {
         use std::sync::{Arc, Mutex};
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");

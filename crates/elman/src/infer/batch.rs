@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_goes_on_from_its_prompt() {
+    fn a_stream_continues_from_its_prompt() {
         let cpu = Cpu::new(Some(1)).unwrap();
         let (vocab, model) = model("aabc\nd");
         let stream = |prompt: &str, temperature, step, length| -> String {
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_goes_on_from_the_kept_state() {
+    fn a_turn_continues_from_the_kept_state() {
         let cpu = Cpu::new(Some(1)).unwrap();
         let (vocab, model) = model("abcd");
         let open = |prompt: &str| {

@@ -9,7 +9,7 @@ use crate::{
     autodiff::params::Params,
     autodiff::tape::Tape,
     config::{Config, TokenizerKind},
-    data::{Batch, Batches, Corpus, Held, Split, TextMark, Vocab},
+    data::{Batch, Batches, Corpus, Fingerprint, Held, Split, Vocab},
     error::Error,
     files::model_file,
     files::run_dir::RunDir,
@@ -29,7 +29,7 @@ const SAMPLE_PIECE: usize = 64;
 
 /// A text and the model that learns to write it.
 pub struct Language<E> {
-    text: TextMark,
+    text: Fingerprint,
     vocab: Vocab,
     /// Whether the vocabulary is not the text's own.
     vocab_is_given: bool,
@@ -76,7 +76,7 @@ impl<E: Element> Language<E> {
             notes,
         };
         let (carry, fresh) = (model.initial_state(config.batch), model.initial_state(config.batch));
-        let (text, batch) = (corpus.mark(), Batch::default());
+        let (text, batch) = (corpus.fingerprint(), Batch::default());
         Ok(Language {
             text,
             vocab,
@@ -136,7 +136,7 @@ impl<E: Element> Task for Language<E> {
         self.shape.clone()
     }
 
-    fn mark(&self) -> &TextMark {
+    fn fingerprint(&self) -> &Fingerprint {
         &self.text
     }
 
@@ -157,9 +157,9 @@ impl<E: Element> Task for Language<E> {
     }
 
     /// Loss over the whole validation split as one stream from the initial state.
-    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
         let Held { ids, bytes } = &self.validation;
-        Ok(evaluate_ids(&self.model, ids, *bytes, tape, goes_on)?.map(|figures| figures.loss))
+        Ok(evaluate_ids(&self.model, ids, *bytes, tape, continues)?.map(|figures| figures.loss))
     }
 
     fn sample(
@@ -167,13 +167,13 @@ impl<E: Element> Task for Language<E> {
         config: &Config,
         cpu: &Cpu,
         step: u64,
-        goes_on: &mut dyn FnMut() -> bool,
+        continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<String>, Error> {
         let rng = generator(config.seed, Purpose::Sample, step);
         let mut text = Generator::new(&self.model, &self.vocab, "", Settings::default(), rng, cpu)?;
         let mut written = String::new();
         for length in 0..config.sample_length {
-            if length.is_multiple_of(SAMPLE_PIECE) && !goes_on() {
+            if length.is_multiple_of(SAMPLE_PIECE) && !continues() {
                 return Ok(None);
             }
             written.extend(text.next());
@@ -216,7 +216,7 @@ impl<E: Element> Trainer<Language<E>> {
     /// Errors: changes that are not free, each by name, unless they are forced; forced ones that the saved tensors do
     /// not fit.
     pub fn resume_with(run: &RunDir, corpus: &Corpus, cpu: &Cpu, changes: Changes) -> Result<Self, Error> {
-        let mut stopped = Stopped::open(run, &corpus.mark(), changes)?;
+        let mut stopped = Stopped::open(run, &corpus.fingerprint(), changes)?;
         let saved = &stopped.saved;
         stopped.config.dtype.check::<E>()?;
         // Another text may order its characters in another way, and the weights know those of the first.
@@ -231,7 +231,7 @@ impl<E: Element> Trainer<Language<E>> {
             model_file::check_tensors::<E>(&saved.tensors()?, "param.", &declaration)
         };
         let task = Language::new(&mut stopped.config, corpus, known, fits)?;
-        stopped.go_on(task, cpu)
+        stopped.resume(task, cpu)
     }
 
     /// The model as trained so far.
@@ -240,7 +240,7 @@ impl<E: Element> Trainer<Language<E>> {
     }
 
     /// The text it trains on, with those it validates and tests on.
-    pub fn text(&self) -> &TextMark {
+    pub fn text(&self) -> &Fingerprint {
         &self.task().text
     }
 

@@ -57,7 +57,7 @@ impl<T: Task> Trainer<T> {
         config.resolve(batch, steps_per_epoch, val_tokens > 0);
         needs_validation(&config, val_tokens)?;
         let plan = Plan {
-            text: task.mark().name.clone(),
+            text: task.fingerprint().name.clone(),
             train_tokens,
             val_tokens,
             vocab_size,
@@ -142,9 +142,9 @@ impl<T: Task> Trainer<T> {
                 }
                 Taken::Badly { loss, lr, norm, problem } => {
                     let words = self.get_over(run, Error::Diverged { step, loss, norm, lr, problem })?;
-                    let goes_on_after = self.progress.step;
-                    stop |= stops(Event::Bad { step, words: &words, goes_on_after });
-                    if goes_on_after < step {
+                    let continues_after = self.progress.step;
+                    stop |= stops(Event::Bad { step, words: &words, continues_after });
+                    if continues_after < step {
                         continue;
                     }
                     (lr, norm)
@@ -159,7 +159,7 @@ impl<T: Task> Trainer<T> {
             {
                 let loss = self.progress.nats / self.progress.tokens as f64;
                 let words = self.get_over(run, Error::Diverged { step, loss, norm, lr, problem })?;
-                stop |= stops(Event::Bad { step, words: &words, goes_on_after: self.progress.step });
+                stop |= stops(Event::Bad { step, words: &words, continues_after: self.progress.step });
                 continue;
             }
 
@@ -227,7 +227,7 @@ impl<T: Task> Trainer<T> {
                 }
                 stop |= self.save_and_tell(run, &mut stops)?;
             }
-            clock.training_goes_on();
+            clock.training_continues();
         }
         self.seconds_before = clock.seconds();
         Ok(self.outcome(&clock))
@@ -255,7 +255,7 @@ impl<T: Task> Trainer<T> {
             }
             return Ok(Taken::Badly { loss, lr, norm, problem });
         }
-        self.progress.usual.add(norm);
+        self.progress.norm_average.add(norm);
         let scale = clip(&self.cpu, &self.config, norm, &mut self.grads);
         self.optimizer.update(&self.cpu, lr, scale, self.task.params_mut(), &self.grads)?;
         self.progress.step = step;

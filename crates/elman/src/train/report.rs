@@ -82,7 +82,7 @@ pub enum Event<'a> {
         /// What went bad and what was done about it.
         words: &'a str,
         /// The last step that still counts.
-        goes_on_after: u64,
+        continues_after: u64,
     },
     /// An evaluation or a sample is under way. [`Control::Stop`] leaves it to the resume.
     Working {
@@ -175,18 +175,18 @@ pub(crate) struct Clock {
     started: Instant,
     before: f64,
     resting_until: Instant,
-    session: Pace,
-    interval: Pace,
+    session: Rate,
+    interval: Rate,
 }
 
 /// Tokens and the seconds of training they took.
 #[derive(Clone, Copy, Default)]
-struct Pace {
+struct Rate {
     tokens: u64,
     seconds: f64,
 }
 
-impl Pace {
+impl Rate {
     fn speed(self) -> f64 {
         if self.seconds > 0.0 { self.tokens as f64 / self.seconds } else { 0.0 }
     }
@@ -195,20 +195,20 @@ impl Pace {
 impl Clock {
     pub(crate) fn start(before: f64) -> Clock {
         let now = Instant::now();
-        Clock { started: now, before, resting_until: now, session: Pace::default(), interval: Pace::default() }
+        Clock { started: now, before, resting_until: now, session: Rate::default(), interval: Rate::default() }
     }
 
     /// Counts a step that began when training last went on.
     pub(crate) fn trained(&mut self, tokens: usize) {
         let seconds = self.resting_until.elapsed().as_secs_f64();
-        for pace in [&mut self.session, &mut self.interval] {
-            pace.tokens += tokens as u64;
-            pace.seconds += seconds;
+        for rate in [&mut self.session, &mut self.interval] {
+            rate.tokens += tokens as u64;
+            rate.seconds += seconds;
         }
     }
 
     /// Evaluation, samples and saves are over.
-    pub(crate) fn training_goes_on(&mut self) {
+    pub(crate) fn training_continues(&mut self) {
         self.resting_until = Instant::now();
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Trainer;
 use crate::{
     config::Config,
-    data::TextMark,
+    data::Fingerprint,
     error::Error,
     files::run_dir::{Lock, RunDir},
     files::state_file::StateFile,
@@ -44,7 +44,7 @@ impl Stopped {
     ///
     /// Errors: a state that cannot be read or does not fit itself; somebody who trains it; unless forced, other data or
     /// changes that are not free, each by name.
-    pub fn open(run: &RunDir, data: &TextMark, changes: Changes) -> Result<Stopped, Error> {
+    pub fn open(run: &RunDir, data: &Fingerprint, changes: Changes) -> Result<Stopped, Error> {
         let lock = run.lock()?;
         let saved = StateFile::read(&run.state())?;
         let mut given_up = Vec::new();
@@ -71,7 +71,7 @@ impl Stopped {
     /// The run, taken up where its state has it. Its log and samples are cut back to the last save.
     ///
     /// Errors: tensors that the task does not have, or of another shape.
-    pub fn go_on<T: Task>(self, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
+    pub fn resume<T: Task>(self, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
         let Stopped { run, lock, saved, config, mut given_up, notes, .. } = self;
         let mut trainer = Trainer::of(config, task, cpu)?;
         if let Err(error) = saved.restore(&mut trainer.task, &mut trainer.optimizer) {

@@ -42,9 +42,9 @@ pub fn quick_dir() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// How often a long test repeats: `usual` times, or as the variable says.
-pub fn times(variable: &str, usual: u64) -> u64 {
-    std::env::var(variable).map_or(usual, |text| text.parse().unwrap())
+/// How often a long test repeats: `default` times, or as the variable says.
+pub fn times(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
 }
 
 /// What is left in a run of writes that did not end.
@@ -57,7 +57,7 @@ pub fn cpu() -> Cpu {
     Cpu::new(Some(2)).unwrap()
 }
 
-pub fn go_on(_: Event<'_>) -> Control {
+pub fn keep_training(_: Event<'_>) -> Control {
     Control::Continue
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Additive<E> {
     keys: Var,
     values: Var,
     batch: usize,
-    present: Vec<bool>,
+    mask: Vec<bool>,
     /// tanh(query + key) `[Tq*B*Tk, D]`: row r*Tk + t is query r with step t.
     units: Buffer<E>,
     /// `[Tq*B, Tk]`.
@@ -35,11 +35,11 @@ impl<E: Element> Tape<E> {
         score: Var,
         [keys, values]: [Var; 2],
         batch: usize,
-        present: &[bool],
+        mask: &[bool],
         weights: Option<&mut Vec<E>>,
     ) -> Result<Var, Error> {
         let m = &mut self.memory;
-        check(m, queries, [keys, values], batch, present)?;
+        check(m, queries, [keys, values], batch, mask)?;
         m.check(score)?;
         if [score.rows(), score.cols()] != [1, queries.cols()] {
             return Err(shape_error("score of attention", score, [1, queries.cols()]));
@@ -61,7 +61,7 @@ impl<E: Element> Tape<E> {
         m.cpu.fill(&mut all, steps.max(1), depth, |start, part| {
             for (at, weights) in part.chunks_exact_mut(steps.max(1)).enumerate() {
                 let row = start / steps.max(1) + at;
-                weigh(weights, |t| present[t * batch + row % batch], |t| dot(v, unit(row, t)));
+                weigh(weights, |t| mask[t * batch + row % batch], |t| dot(v, unit(row, t)));
             }
         });
         let value = m.value(values);
@@ -69,7 +69,7 @@ impl<E: Element> Tape<E> {
             for (at, y) in part.chunks_exact_mut(width).enumerate() {
                 let row = start / width + at;
                 y.fill(E::ZERO);
-                for t in (0..steps).filter(|t| present[t * batch + row % batch]) {
+                for t in (0..steps).filter(|t| mask[t * batch + row % batch]) {
                     add(y, all[row * steps + t], &value[(t * batch + row % batch) * width..][..width]);
                 }
             }
@@ -79,8 +79,8 @@ impl<E: Element> Tape<E> {
         }
         m.recycle(sums);
         let y = m.push_rows(y, queries.rows(), values.cols());
-        let present = present.to_vec();
-        let op = Additive { queries, score, keys, values, batch, present, units, weights: all, y };
+        let mask = mask.to_vec();
+        let op = Additive { queries, score, keys, values, batch, mask, units, weights: all, y };
         self.record(op);
         Ok(y)
     }
@@ -92,8 +92,8 @@ impl<E: Element> Node<E> for Additive<E> {
         let Additive { queries, score, keys, values, batch, .. } = *self;
         let (rows, steps) = (queries.rows(), keys.rows() / batch);
         let (depth, width) = (queries.stride(), values.stride());
-        let (present, weights) = (&self.present, &self.weights);
-        let is_there = |row: usize, t: usize| present[t * batch + row % batch];
+        let (mask, weights) = (&self.mask, &self.weights);
+        let is_there = |row: usize, t: usize| mask[t * batch + row % batch];
         // d score = weight (g . value - sum over steps of weight g . value)
         let mut scores = m.take(rows * steps);
         let value = m.value(values);

@@ -414,10 +414,10 @@ mod tests {
     fn what_is_wrong_is_named_by_row_and_column() {
         let table = csv("a,b\n1,\n2,NaN\n3,4x\n").unwrap();
         let column = table.column("b").unwrap();
-        let said: Vec<String> = (0..3).map(|row| table.number(row, column).unwrap_err().to_string()).collect();
-        assert_eq!(said[0], "line 2, column b: the cell is empty, expected text (t.csv)");
-        assert_eq!(said[1], "line 3, column b: \"NaN\" is given, expected a finite number (t.csv)");
-        assert_eq!(said[2], "line 4, column b: \"4x\" is given, expected a finite number (t.csv)");
+        let messages: Vec<String> = (0..3).map(|row| table.number(row, column).unwrap_err().to_string()).collect();
+        assert_eq!(messages[0], "line 2, column b: the cell is empty, expected text (t.csv)");
+        assert_eq!(messages[1], "line 3, column b: \"NaN\" is given, expected a finite number (t.csv)");
+        assert_eq!(messages[2], "line 4, column b: \"4x\" is given, expected a finite number (t.csv)");
         assert_eq!(table.column("c").unwrap_err().to_string(), "no column is called c, expected one of a, b (t.csv)");
         assert_eq!(words(csv("a,b\n1,2\n\n3\n")), "line 4: the row has 1 cells, expected 2 (t.csv)");
         assert_eq!(

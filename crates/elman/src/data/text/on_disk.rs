@@ -241,7 +241,7 @@ mod tests {
                 let memory = with(if is_raw { Corpus::read_raw(&paths) } else { Corpus::read(&paths) }.unwrap());
                 let disk = with(Corpus::on_disk_of(&paths, is_raw).unwrap());
                 let disk = disk.with_tokens_in(dir.path().join(format!("{i}-{held_out}.tokens")));
-                assert_eq!(disk.mark(), memory.mark());
+                assert_eq!(disk.fingerprint(), memory.fingerprint());
                 let want = told(config, &memory);
                 assert_eq!(told(config, &disk), want, "{config:?}");
                 assert_eq!(told(config, &disk), want, "the second time, of the file that is there: {config:?}");

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::data::table::labelled::Items;
 use crate::data::table::tagged::Tagged;
-use crate::data::text::corpus::TextMark;
+use crate::data::text::corpus::Fingerprint;
 use crate::error::Error;
 
 /// The marks that are taken away and put back. Apostrophes and hyphens belong to words and stay.
@@ -15,7 +15,7 @@ pub const MARKS: [char; 6] = ['.', ',', ';', ':', '!', '?'];
 /// The class of a character from which nothing was taken.
 pub(crate) const NOTHING: &str = "=";
 
-/// A text without capitals and marks, and the class of each of its characters: `^` for a capital, then the mark that
+/// A text without capitals and marks, and the class of each of its characters: `^` for a capital, then the punctuation that
 /// followed; `=` for neither. White space of any length is one space.
 pub fn taken(text: &str) -> (Vec<char>, Vec<String>) {
     let (mut bare, mut classes): (Vec<char>, Vec<String>) = (Vec::new(), Vec::new());
@@ -56,9 +56,9 @@ pub fn put_back<'a>(bare: &[char], classes: impl Iterator<Item = &'a str>) -> St
     let mut text = String::new();
     for (&c, class) in bare.iter().zip(classes) {
         match class.strip_prefix('^') {
-            Some(mark) => {
+            Some(sign) => {
                 text.extend(c.to_uppercase());
-                text += mark;
+                text += sign;
             }
             None => {
                 text.push(c);
@@ -69,7 +69,7 @@ pub fn put_back<'a>(bare: &[char], classes: impl Iterator<Item = &'a str>) -> St
     text
 }
 
-/// Whether a class has a capital, and its mark.
+/// Whether a class has a capital, and its punctuation.
 pub fn parts(class: &str) -> (bool, Option<char>) {
     let (capital, rest) = match class.strip_prefix('^') {
         Some(rest) => (true, rest),
@@ -106,10 +106,10 @@ fn words(bare: &[char]) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// A text in pieces of `length` characters, with what was taken from each.
-pub fn pieces(text: &str, length: usize, mark: TextMark) -> Result<Tagged, Error> {
+pub fn pieces(text: &str, length: usize, fingerprint: Fingerprint) -> Result<Tagged, Error> {
     let (bare, classes) = taken(text);
     let texts = bare.chunks(length.max(1)).map(|piece| piece.iter().collect()).collect();
-    Tagged::of(Items::Texts(texts), classes.chunks(length.max(1)).map(<[String]>::to_vec).collect(), mark)
+    Tagged::of(Items::Texts(texts), classes.chunks(length.max(1)).map(<[String]>::to_vec).collect(), fingerprint)
 }
 
 #[cfg(test)]

@@ -128,9 +128,9 @@ impl TokenFile {
         }
         let mut footer = [0; FOOTER];
         file.read_exact(&mut footer).ok()?;
-        let (said, sum) = footer.split_at(FOOTER - 32);
-        hash.update(said);
-        let (magic, rest) = said.split_at(MAGIC.len());
+        let (fields, sum) = footer.split_at(FOOTER - 32);
+        hash.update(fields);
+        let (magic, rest) = fields.split_at(MAGIC.len());
         let (bound, numbers) = rest.split_at(binding.len());
         if hash.finalize()[..] != *sum || magic != MAGIC || bound != binding {
             return None;
