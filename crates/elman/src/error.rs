@@ -1,5 +1,5 @@
-//! Holds the one error type of the library. Each message names the thing, what it was and what was wanted.
-//! Refuses nothing itself; words of advice (`hint:`) belong to the program, not here.
+//! The one error type of the library. Each message names the thing, what it was and what was wanted. Not here: advice
+//! (`hint:`), which the program adds.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! Holds what a run in double precision must show: its first steps are the f32 run's to rounding, its files hold f64 and
-//! resume to the same bytes, and neither kind of number is taken for the other.
+//! What must hold of a run in double precision: its first steps are the f32 run's up to rounding, its files hold f64
+//! and resume to the same bytes, and neither type is taken for the other.
 
 mod runs;
 

@@ -1,5 +1,5 @@
-//! Holds what becomes of a run whose disk fails: at each operation on a file, in each way.
-//! Refuses to look inside: the disk's gate, the files and the public API are all it knows.
+//! What happens to a run whose disk fails: at each operation on a file, with each kind of failure. Only the disk's
+//! fault function, the files and the public API are used.
 
 mod runs;
 

@@ -1,5 +1,6 @@
-//! Holds what each option of a language model does to its numbers: tied weights, locked dropout, a learned initial state,
-//! widths that differ. Each against the plain model it is made of, to the bit. Refuses text and training loops.
+//! What each option of a language model does to its numbers: tied weights, locked dropout, a learned initial state,
+//! different widths. Each is compared with the plain model it is made of, to the bit. Not here: text and training
+//! loops.
 
 use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::{Declaration, Params};

@@ -1,5 +1,5 @@
-//! Every elementary node against central differences in f64; a sign error fails; padding stays zero; misuse is an
-//! error and no panic. Refuses values by name: those stand in the kernels' own tests.
+//! Every elementary node against central differences in f64; a sign error fails; padding stays zero; misuse is an error
+//! and no panic. Not here: values, which the kernels' own tests compare.
 
 use elman::autodiff::nodes::LinearIds;
 use elman::autodiff::params::{Declaration, ParamId, Params};

@@ -1,4 +1,4 @@
-//! Holds what a text that stays on the disk promises: the run that it gives is, file for file, that of the same text in
+//! What must hold of a text that stays on the disk: the run that it gives is, file for file, that of the same text in
 //! memory, resumed or not.
 
 mod runs;

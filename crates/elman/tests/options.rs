@@ -1,5 +1,5 @@
-//! Holds what each option of training does to whole runs: optimizers, schedules, patience, batches; each must train,
-//! change what it should, and resume to the same bytes. Refuses to look inside: everything goes through the public API.
+//! What each option of training does to whole runs: optimizers, schedules, patience, batches; each must train, change
+//! what it should, and resume to the same bytes. Everything uses the public API.
 
 mod runs;
 

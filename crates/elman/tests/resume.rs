@@ -1,5 +1,5 @@
-//! Holds what a resume restores and what it refuses. The matrix of cells, optimizers, dropout and threads is short here;
-//! `ELMAN_CUTS=100` makes it the whole one.
+//! What a resume restores and what it rejects. The matrix of cells, optimizers, dropout and threads is short here;
+//! `ELMAN_CUTS=100` runs all of it.
 
 mod runs;
 

@@ -1,5 +1,5 @@
-//! What must hold of `scan`, whatever the step: it equals the unrolled tape and the fused layer, halves equal the whole,
-//! neither threads nor backends change a bit, and 10,000 steps need no deep stack.
+//! What must hold of `scan`, whatever the step: it equals the unrolled tape and the fused layer, two parts equal the
+//! whole, neither threads nor backends change a bit, and 10,000 steps need no deep stack.
 
 use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::{Declaration, ParamId, Params};

@@ -1,5 +1,5 @@
-//! Holds the behaviour of whole runs: what a run leaves on disk, what a resume makes of it, what makes it stop.
-//! Refuses to look inside: everything goes through the public API.
+//! The behaviour of whole runs: what a run leaves on disk, what a resume makes of it, what stops it. Everything uses
+//! the public API.
 
 mod runs;
 

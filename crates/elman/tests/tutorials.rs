@@ -1,4 +1,4 @@
-//! Holds what must hold of whole runs with the tutorials' options: sums and means, carried states, words that resume.
+//! What must hold of whole runs with the tutorials' options: sums and means, carried states, words that resume.
 
 mod runs;
 

@@ -1,5 +1,5 @@
-//! Holds the check of whole language models: tokens, layers, dropout whose masks are fixed by its seed, head and
-//! cross-entropy, differentiated by every parameter. Refuses text.
+//! The check of whole language models: tokens, layers, dropout with fixed masks, head and cross-entropy, differentiated
+//! by every parameter. Not here: text.
 
 use crate::nn::cells::Cell;
 use elman_kernels::{Cpu, softmax};

@@ -1,5 +1,5 @@
-//! Holds the check of recurrent layers: a linear functional of y, h_n and c_n, differentiated by every parameter, by x
-//! and by a given initial state. Refuses heads and losses.
+//! The check of recurrent layers: a linear functional of y, h_n and c_n, differentiated by every parameter, by x and by
+//! a given initial state. Not here: heads and losses.
 
 use elman_kernels::{Cpu, pad};
 

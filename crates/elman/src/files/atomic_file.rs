@@ -1,5 +1,5 @@
-//! Holds the one way a whole file is written: entirely or not at all, and on the disk before anybody is told.
-//! Refuses appending.
+//! Writes a whole file atomically: completely or not at all, and on the disk before the caller is told. Not here:
+//! appending.
 
 use std::{
     ffi::OsString,

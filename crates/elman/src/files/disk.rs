@@ -1,5 +1,5 @@
-//! Holds the operations by which files reach the disk, each through one gate where a test can make it fail.
-//! Refuses policy: what is written in which order is decided by those who ask.
+//! The operations by which files reach the disk, each through one function where a test can make it fail. Not here: the
+//! order of writes, which the callers decide.
 
 use std::{
     fmt,

@@ -1,5 +1,5 @@
-//! Holds the model file: weights in PyTorch's names and layout, with all that sampling and evaluation need.
-//! Refuses files that are cut short, of another kind or at odds with their own configuration, before anything of the
+//! The model file: weights in PyTorch's names and layout, with everything that sampling and evaluation need. A file
+//! that is truncated, of another kind or inconsistent with its own configuration is an error before anything of the
 //! configured size is allocated. Nothing in the file depends on the clock, the machine, paths or threads.
 
 use std::path::{Path, PathBuf};

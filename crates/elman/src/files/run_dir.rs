@@ -1,6 +1,6 @@
-//! Holds the layout of a run directory and every write into it.
-//! Refuses to reuse a directory that exists, to be trained into by two at once, and to leave half a file: files appear
-//! whole or not at all. The two files that grow, `log.jsonl` and `samples.txt`, are cut back to the last save by a resume.
+//! The layout of a run directory and every write to it. An existing directory is never reused, two processes cannot
+//! train in one, and a file appears whole or not at all. A resume truncates the two files that grow, `log.jsonl` and
+//! `samples.txt`, to the last save.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

@@ -1,7 +1,7 @@
-//! Holds the state file of a run: all that a resume needs to go on as if it had never stopped.
-//! Refuses a file whose contents do not fit its own configuration. The schedule, the generators and the place in the
-//! data are functions of configuration and step: the step is all there is to save of them. The weights are in it
-//! too, so that one rename decides what a crash leaves behind.
+//! The state file of a run: all that a resume needs to continue as if the run had never stopped. A file whose contents
+//! do not fit its own configuration is an error. The schedule, the generators and the position in the data are
+//! functions of configuration and step, so only the step is saved. The weights are in the file too, so that one rename
+//! decides what a crash leaves.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! Holds the reading and writing of safetensors files with one metadata key: a JSON object with sorted keys, of which a
-//! checksum over the whole contents is the first. Refuses, by name and in words, files that are damaged, cut short, of
-//! another kind, of another element type or shape; f32 and f64 are written. Knows nothing about models or runs.
+//! Reads and writes safetensors files with one metadata key: a JSON object with sorted keys, whose first entry is a
+//! checksum of all contents. A file that is damaged, truncated, of another kind, or of another element type or shape is
+//! an error that says which. f32 and f64 are written. Not here: models and runs.
 
 use std::{
     borrow::Cow,

@@ -1,6 +1,5 @@
-//! Holds streams of text that go through the model together, a row of one batch each.
-//! Refuses prompts with characters the model never saw. No row knows of the others: each has its own generator, reads
-//! its own prompt at its own length, and is bit for bit what it would be alone.
+//! Streams of text that are generated together, each a row of one batch. Each row has its own generator and a prompt of
+//! its own length, and is bit for bit what it would be alone. A prompt with unknown characters is an error.
 
 use std::collections::VecDeque;
 

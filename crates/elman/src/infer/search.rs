@@ -1,5 +1,6 @@
-//! Holds the search for what a decoder writes: greedy, and beams with a length penalty, of many texts at once.
-//! Refuses networks: it sees a writer that tells the likeliest next tokens. Ties go to the earlier beam, then the lower token.
+//! The search for the output of a decoder: greedy, and beam search with a length penalty, for many texts at once. Ties
+//! go to the earlier beam, then to the lower token. Not here: networks; it sees a writer that gives the most probable
+//! next tokens.
 
 use crate::error::Error;
 

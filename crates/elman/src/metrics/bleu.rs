@@ -1,5 +1,5 @@
-//! Holds BLEU as sacrebleu defines it: of a corpus, by its tokenizer 13a, with any number of references for each sentence and
-//! exponential smoothing; and the share of exact matches. Refuses casing: what is measured is compared as it stands.
+//! BLEU as sacrebleu defines it: of a corpus, by its tokenizer 13a, with any number of references for each sentence and
+//! exponential smoothing; and the share of exact matches. The comparison is case-sensitive.
 //! Source: Papineni et al. 2002; Post 2018, sacrebleu 2 (signature `case:mixed|eff:no|tok:13a|smooth:exp`).
 
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
-//! Holds classification as a task: labelled sequences, split and made to numbers; a classifier; its loss and its figures.
-//! Refuses fewer than two classes, and held-out examples of classes that are not trained on.
+//! Classification as a task: labelled sequences, split and encoded; a classifier; its loss and its measures. Fewer than
+//! two classes, and held-out examples of classes that are not in the training part, are errors.
 
 use elman_kernels::Element;
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! Holds the measures of a model on a text: its loss over the whole text, read as one stream, and each line's by itself.
-//! Refuses a text without a prediction in it, and characters the model does not know.
+//! The measures of a model on a text: its loss over the whole text, read as one stream, and the loss of each line by
+//! itself. A text without a prediction in it, and characters the model does not know, are errors.
 
 use elman_kernels::{Cpu, Element, pad, softmax};
 

@@ -1,5 +1,5 @@
-//! Holds forecasting as a task: series on their time line, a forecaster, its loss, forecasts, and the backtest by rolling
-//! origins against naive forecasts. Refuses series that are shorter than what is asked of them.
+//! Forecasting as a task: series on their time line, a forecaster, its loss, forecasts, and the backtest by rolling
+//! origins against naive forecasts. A series that is too short for the settings is an error.
 
 mod interval;
 

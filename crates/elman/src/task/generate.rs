@@ -1,5 +1,5 @@
-//! Holds generating as a task: texts with the class or the vector they are written for, a conditioned language model, its loss
-//! and its draws. Refuses conditions that it was not trained on.
+//! Generation as a task: texts with the class or the vector they are written for, a conditioned language model, its
+//! loss and its draws. A condition that it was not trained on is an error.
 
 use elman_kernels::softmax::IGNORED;
 use elman_kernels::{Cpu, Element};

@@ -1,5 +1,5 @@
-//! Holds the task of a language model: a text cut into batches, the model that predicts its next token, the state that
-//! goes from one batch to the next. Refuses the policy of the run, which is the trainer's.
+//! The task of a language model: a text cut into batches, the model that predicts its next token, the state that is
+//! carried from one batch to the next. Not here: the policy of the run, which is the trainer's.
 
 use elman_kernels::{Cpu, Element};
 use serde_json::{Map, Value};

@@ -1,5 +1,5 @@
-//! Holds what a run learns, as its trainer sees it: data, network and loss behind one trait, a file for each task.
-//! Refuses the policy of a run: batches come from here, when they are asked for; steps, saves and stops do not.
+//! What a run learns, as its trainer sees it: data, network and loss behind one trait, a file for each task. Batches
+//! come from here, on request. Not here: the policy of a run (steps, saves and stops).
 
 pub mod classify;
 pub mod evaluate;

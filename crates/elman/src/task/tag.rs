@@ -1,5 +1,5 @@
-//! Holds tagging as a task: sequences with a class for every step, a tagger, its loss and its figures; and restoring, which
-//! is tagging characters with what was taken from them. Refuses fewer than two classes.
+//! Tagging as a task: sequences with a class for every step, a tagger, its loss and its measures; and restoring, which
+//! tags characters with what was removed from them. Fewer than two classes are an error.
 
 use elman_kernels::Element;
 use serde_json::{Map, Value, json};

@@ -1,5 +1,5 @@
-//! Holds translation as a task: pairs of texts, split and made to tokens; a network that reads and writes; its loss, and what
-//! it writes against what was to be written. Refuses a training part without pairs.
+//! Translation as a task: pairs of texts, split and tokenised; a sequence-to-sequence network; its loss, and its output
+//! against the references. A training part without pairs is an error.
 
 use elman_kernels::{Cpu, Element};
 use serde::Deserialize;

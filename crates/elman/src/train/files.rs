@@ -1,5 +1,5 @@
-//! Holds what a run writes and in which order: log, model, state. The state comes last, as the commit point of a save: what
-//! a resume believes. Refuses to announce what is not on the disk, and numbers that are not finite.
+//! What a run writes and in which order: log, model, state. The state comes last, as the commit point of a save: it is
+//! what a resume reads. Nothing is announced before it is on the disk, and numbers that are not finite are not written.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Holds what is done about bad steps: found before they change the model, named, and stopped at, skipped or undone.
-//! Refuses to go on for ever: too many in a row, or in all, end the run.
+//! How bad steps are handled: detected before they change the model, reported, and then the run stops, skips the step
+//! or rolls back. Too many in a row, or in total, end the run.
 
 use elman_kernels::{Element, Scalar};
 

@@ -1,6 +1,6 @@
-//! Holds the policy of a training run, readable top to bottom: batch, forward and backward, clip, step, evaluate,
-//! report, sample, save. Its files are written in `files.rs`, bad steps dealt with in `guard.rs`, stopped runs taken up
-//! in `resume.rs`. Refuses to let a bad step change the model; never prints: an observer is told.
+//! The policy of a training run, readable top to bottom: batch, forward and backward, clip, step, evaluate, report,
+//! sample, save. A bad step never changes the model. Not here: files (`files.rs`), bad steps (`guard.rs`), resumes
+//! (`resume.rs`), and printing, which is the observer's.
 
 mod files;
 mod guard;

@@ -1,5 +1,5 @@
-//! Holds what a run tells those who watch it: its plan, its events, its reports, its outcome, and the clock behind
-//! them. Refuses to influence anything: no computed figure depends on what is here.
+//! What a run tells its observers: its plan, its events, its reports, its outcome, and the clock behind them. No
+//! computed figure depends on what is here.
 
 use std::{path::Path, time::Instant};
 

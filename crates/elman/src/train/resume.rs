@@ -1,5 +1,5 @@
-//! Holds how a stopped run is taken up again. Refuses another text and other settings than the run was started with, by
-//! name, unless it is told what to give up.
+//! How a stopped run is resumed. Another text, and other settings than those of the run, are errors that name them,
+//! unless the caller forces the change.
 
 use elman_kernels::Cpu;
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! Holds what the tests of whole runs share: a text, a small configuration, and when two directories are equal.
+//! What the tests of whole runs share: a text, a small configuration, and the comparison of two directories.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::{collections::BTreeMap, fs};

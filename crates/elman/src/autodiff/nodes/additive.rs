@@ -1,5 +1,5 @@
-//! Holds attention whose score is additive, v tanh(query + key), for every query over the steps of its own sequence. Absent
-//! steps have no weight and no gradient. Refuses the maps that make queries and keys.
+//! Attention with an additive score, v tanh(query + key), for every query over the steps of its own sequence. Masked
+//! steps have no weight and no gradient. Not here: the maps that make queries and keys.
 //! Source: Bahdanau, Cho, Bengio 2015, appendix A.1.2.
 //!
 //! Holds Tq*Tk*B rows of D numbers until backward is done; [`Tape::attention`] with a product for a score holds none.

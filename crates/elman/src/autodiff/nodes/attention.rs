@@ -1,6 +1,7 @@
-//! Holds the attention node: for every query a softmax over the steps of its own sequence, and the mean of their values
-//! with those weights. Absent steps have no weight and no gradient. Refuses the maps that make queries, keys and values.
-//! Source: Bahdanau, Cho, Bengio 2015; Luong, Pham, Manning 2015 (the score `dot`; `general` is a map of the query before it).
+//! The attention node: for every query a softmax over the steps of its own sequence, and the mean of their values with
+//! those weights. Masked steps have no weight and no gradient. Not here: the maps that make queries, keys and values.
+//! Source: Bahdanau, Cho, Bengio 2015; Luong, Pham, Manning 2015 (the score `dot`; `general` is a map of the query
+//! before it).
 //!
 //! A dot product is 16 chains of the columns modulo 16, added in a fixed tree; other sums run in rising step and query.
 

@@ -1,5 +1,6 @@
-//! Holds the head with its loss, run at once forward and back: no node, because the logits are gone when it is done.
-//! Refuses to give logits away: [`Tape::linear`] and [`Tape::cross_entropy`] do that, with the same bits.
+//! The head with its loss, run forward and backward in one call. It is no node, because the logits are gone when it
+//! returns. Not here: logits for the caller; [`Tape::linear`] and [`Tape::cross_entropy`] give them, with the same
+//! bits.
 
 use elman_kernels::head::{self, Head, HeadGrads};
 use elman_kernels::{Element, linear, softmax};

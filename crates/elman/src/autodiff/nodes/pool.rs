@@ -1,5 +1,5 @@
-//! Holds the nodes that make one row of a sequence: mean, largest and first over its steps. Absent steps are not looked at.
-//! Refuses weights that are learned (see `attention.rs`). A sum runs in rising step.
+//! The pooling nodes, which make one row of a sequence: the mean, the maximum and the first of its steps. Masked steps
+//! are not read. A sum runs in increasing step. Not here: learned weights (`attention.rs`).
 
 use elman_kernels::Element;
 

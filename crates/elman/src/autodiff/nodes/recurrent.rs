@@ -1,5 +1,5 @@
-//! Holds the node for a whole recurrent layer in one direction: all steps at once, state in and out.
-//! Refuses stacking (see `layer.rs`) and arithmetic (see the kernels).
+//! The node for a whole recurrent layer in one direction: all steps at once, state in and out. Not here: stacking
+//! (`layer.rs`) and arithmetic (the kernels).
 
 use elman_kernels::recurrent::{self, Cell, Dims, Input, Inputs, WeightGrads, Weights};
 use elman_kernels::{Buffer, Element};

@@ -1,5 +1,5 @@
-//! Holds the node that runs steps of the user's own over time and replays them backwards: to the outer tape it is one
-//! node, whatever T is. Refuses equations: they are the closure's.
+//! The node that runs user-defined steps over time and replays them backward: to the outer tape it is one node,
+//! whatever T is. Not here: equations, which are the closure's.
 //!
 //! The steps are recorded one after the other on one inner tape, so the state's values pass from step to step without a
 //! copy and backward is one loop over its nodes: nothing recurses in T. A recorded scan holds every value that any step

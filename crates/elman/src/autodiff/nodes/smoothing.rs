@@ -1,5 +1,5 @@
-//! Holds what label smoothing adds to the head's loss, forward and back, without a logit. Refuses to be the whole loss:
-//! [`Tape::linear_cross_entropy`] runs before it.
+//! What label smoothing adds to the head's loss, forward and backward, without computing logits. Not here: the rest of
+//! the loss; [`Tape::linear_cross_entropy`] runs first.
 //!
 //! With a share s of the targets' probability spread evenly over V columns (Szegedy et al. 2016, section 7), the loss of
 //! a row is -(1 - s) ln p[target] - s/V sum of ln p = -ln p[target] + s (the logit of the target - the mean logit). The

@@ -1,5 +1,6 @@
-//! Holds time series out of a table: a time column, value columns, many series by a group column. Refuses numbers that are
-//! none, times that are none, that come twice or do not rise, each with its row and column. Fits nothing: see `scale.rs`.
+//! Time series from a table: a time column, value columns, and many series by a group column. A value that is not a
+//! number, and a time that is invalid, repeated or not increasing, is an error with its row and column. Nothing is
+//! fitted here (`scale.rs` does that).
 
 pub mod time;
 pub mod timeline;

@@ -1,5 +1,5 @@
-//! Holds which examples are kept from training: a share of every class, drawn with a fixed seed, after what comes twice was
-//! left out. Refuses to look at anything but texts and classes.
+//! Which examples are held out from training: a share of every class, drawn with a fixed seed, after duplicates are
+//! removed. It depends on texts and classes only.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;

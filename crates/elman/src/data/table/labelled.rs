@@ -1,6 +1,6 @@
-//! Holds sequences with a class each: texts of a table or of a folder with a file or a folder for every class, and rows of
-//! numbers grouped by a column. Refuses, by row and column or by file, what has no text, no class or no number.
-//! Which of them are trained on is decided in `held_out.rs`; nothing is fitted here.
+//! Sequences with one class each: texts from a table, or from a folder with a file or a folder for every class, and
+//! rows of numbers grouped by a column. An example without a text, class or number is an error with its row and column,
+//! or its file. Not here: which examples are trained on (`held_out.rs`), and anything fitted.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,6 +1,6 @@
-//! Holds tables of text cells: CSV, TSV and JSON lines from bytes, and back to CSV. Every cell knows the line its row
-//! begins on. Refuses, by row and column, what is no row of the table, and numbers that are none; knows nothing of what a
-//! column means.
+//! Tables of text cells: CSV, TSV and JSON lines from bytes, and back to CSV. Every cell knows the line on which its
+//! row begins. A malformed row, and a cell that should be a number and is not, is an error with row and column. Not
+//! here: the meaning of a column.
 
 pub mod encoding;
 pub mod held_out;

@@ -1,5 +1,6 @@
-//! Holds pairs of texts: read from a table, cleaned, limited in length, split so that no text to read is in two parts, and in
-//! batches of like length. Refuses, by row and column, a pair without a text. Vocabularies are fitted on the training part.
+//! Pairs of texts: read from a table, cleaned, limited in length, split so that no source text is in two parts, and
+//! batched by similar length. A pair without a text is an error with row and column. Vocabularies are fitted on the
+//! training part.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Holds sequences of any length in batches: which of them make a batch, and a batch laid out time-major with a mask.
-//! Refuses memory: batch n is a function of lengths, settings and n.
+//! Sequences of any length in batches: which of them make a batch, and a batch laid out time-major with a mask. Nothing
+//! is remembered: batch n is a function of lengths, settings and n.
 
 use elman_kernels::Element;
 

@@ -1,6 +1,6 @@
-//! Holds sequences with a class for every step: sentences of tokens with a tag each, out of two columns or of CoNLL lines; rows of
-//! numbers with a class each, grouped by a column; characters with what was taken from them (`restore.rs`). Refuses, by row and
-//! column, tokens and tags of different number.
+//! Sequences with a class for every step: sentences of tokens with a tag each, from two columns or from CoNLL lines;
+//! rows of numbers with a class each, grouped by a column; characters with what was removed from them (`restore.rs`).
+//! Different numbers of tokens and tags are an error with row and column.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,8 +1,8 @@
-//! Holds parts of words by byte-pair encoding over bytes, through the crate `tokenizers`: trained on a text, or as a
-//! `tokenizer.json` says. Every text can be encoded and comes back byte for byte.
+//! Subwords by byte-pair encoding over bytes, with the crate `tokenizers`: trained on a text, or read from a
+//! `tokenizer.json`. Every text can be encoded and is restored byte for byte.
 //!
-//! Refuses what would lose or guess: vocabularies without all bytes, other models, splits and decoders. A stranger's file
-//! is checked here, entry by entry, before that crate builds anything from it.
+//! What would lose text or need a guess is an error: vocabularies without all bytes, other models, splits and decoders. An
+//! untrusted file is checked here, entry by entry, before that crate builds anything from it.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Holds the place of parts of words in a build without them. Refuses to be made.
+//! Stands in for the subword tokenizer in a build without it: making one is an error.
 
 use std::path::Path;
 

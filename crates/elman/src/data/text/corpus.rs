@@ -1,6 +1,6 @@
-//! Holds a text to learn from: read from files and folders, or bundled, or left on the disk, with its name, its split, and
-//! the texts that were kept from it. Refuses what is not UTF-8 (naming file and byte), unless bytes are asked for, and folders without text. Changes nothing in a text: carriage
-//! returns, tabs and byte-order marks stay.
+//! A text to learn from: read from files and folders, bundled, or left on the disk, with its name, its split and its
+//! held-out texts. Text that is not UTF-8 is an error with file and byte, unless bytes are asked for; so is a folder
+//! without text. The text is not changed: carriage returns, tabs and the BOM stay.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! Holds how a vocabulary is made from a training text. Refuses to look at any other text, but for the characters that
-//! only held-out text has, and a vocabulary of nothing.
+//! How a vocabulary is made from a training text. It reads no other text, except for the characters that occur in
+//! held-out text only. An empty vocabulary is an error.
 
 use std::collections::HashMap;
 

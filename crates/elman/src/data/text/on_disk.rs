@@ -1,7 +1,7 @@
-//! Holds a text that stays on the disk: it is read block by block, to know it, to make a vocabulary of it, and to write its
-//! tokens into a file, from which batches are read. Memory does not grow with the text, but with its longest line where
-//! words or rules look at whole lines.
-//! Refuses what needs a whole text at hand: parts of words, and cutting characters off its end.
+//! A text that stays on the disk: it is read in blocks to measure it, to make a vocabulary and to write its tokens to a
+//! file, from which batches are read. Memory does not grow with the text, but with its longest line where words or
+//! rules need whole lines. Not here: what needs the whole text in memory (subwords, and cutting characters off its
+//! end).
 
 use std::{path::Path, sync::Arc};
 

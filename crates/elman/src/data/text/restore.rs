@@ -1,5 +1,5 @@
-//! Holds what `--task restore` learns from: text without capitals, punctuation and line breaks, and for each of its characters
-//! what was taken from it. Puts it back, too. Refuses nothing: a mark before the first letter is lost.
+//! The data of `--task restore`: a text without capitals, punctuation and line breaks, and for each of its characters
+//! what was removed. It also restores them. Punctuation before the first letter is lost.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,5 +1,5 @@
-//! Holds the tokens of a text, in memory or in a file of their own, and that file's form. Refuses a file that was made of
-//! another text or by another vocabulary, and one that is not whole.
+//! The tokens of a text, in memory or in a file, and the format of that file. A file that was made from another text or
+//! vocabulary, or that is incomplete, is an error.
 //!
 //! The file: every token in 1, 2 or 4 bytes (as few as the vocabulary needs), little-endian, those to train on before those
 //! kept from it; then what binds them: see [`Binding`] and `FOOTER`.

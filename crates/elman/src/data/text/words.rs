@@ -1,6 +1,5 @@
-//! Holds how a text falls into words and marks, and how they are put together again.
-//! Refuses nothing: every text has words. What comes back is the text with one space for each run of white space, and
-//! lines that neither begin nor end with one.
+//! How a text is split into words and punctuation, and joined again. Every text can be split. The joined text has one
+//! space for each run of white space, and no white space at the ends of a line.
 
 use unicode_segmentation::UnicodeSegmentation;
 

@@ -1,5 +1,5 @@
-//! Holds the classifier: a reader, one row made of all its steps, an affine head, cross-entropy; or several of these side by
-//! side. Refuses texts and classes' names: it sees tokens or vectors, and numbers.
+//! The classifier: a reader, pooling over its steps, an affine head, cross-entropy; or an ensemble of these. Not here:
+//! texts and the names of classes; it sees tokens or vectors, and numbers.
 
 use elman_kernels::{Element, linear, pad};
 use rand_chacha::ChaCha8Rng;

@@ -1,5 +1,6 @@
-//! Holds the conditioned language model: one to many. A class or a vector of numbers sets the initial state of the recurrent
-//! layers, or stands beside the token at every step, or both; an affine head says the next token. Refuses text: it sees ids.
+//! The conditioned language model, one to many. A class or a vector of numbers sets the initial state of the recurrent
+//! layers, or is concatenated to the token at every step, or both; an affine head predicts the next token. Not here:
+//! text; it sees ids.
 
 use elman_kernels::{Element, pad};
 use rand_chacha::ChaCha8Rng;

@@ -1,5 +1,5 @@
-//! Holds counts of n-grams: for each class, how often a token came after those before it, and how likely that makes a sequence
-//! of the class. Refuses to learn anything else: it is counted once, from the examples that are trained on.
+//! Counts of n-grams: for each class, how often a token followed those before it, and the probability that this gives a
+//! sequence of the class. It is counted once, from the training examples. Not here: anything learned by gradients.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Holds what reads sequences of any length: tokens (one-hot or embedded) or vectors, then stacked recurrent layers under a
-//! mask. Refuses heads and losses.
+//! Reads sequences of any length: tokens (one-hot or embedded) or vectors, then stacked recurrent layers under a mask.
+//! Not here: heads and losses.
 
 use elman_kernels::Element;
 use rand_chacha::ChaCha8Rng;

@@ -1,5 +1,6 @@
-//! Holds the forecast of a value with its interval, and how intervals are widened by how earlier ones did: by split conformal
-//! prediction (Vovk, Gammerman, Shafer 2005) with the forecaster's own past as calibration set. Refuses nets and series.
+//! The forecast of a value with its interval, and how intervals are widened from the errors of earlier ones: by split
+//! conformal prediction (Vovk, Gammerman, Shafer 2005) with the forecaster's own past as calibration set. Not here:
+//! networks and series.
 
 use crate::config::{Forecast, Transform};
 

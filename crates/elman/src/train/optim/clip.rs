@@ -1,5 +1,5 @@
-//! Holds clipping: by value, by the norm of each parameter, by the global norm, in this order.
-//! Refuses gradients that are not finite numbers: the trainer ends before they come here.
+//! Gradient clipping: by value, by the norm of each parameter, by the global norm, in this order. Not here: gradients
+//! that are not finite, which end the step in the trainer before clipping.
 
 use elman_kernels::{Cpu, Element};
 

@@ -1,5 +1,5 @@
-//! Holds what a run remembers of its validations: how many brought nothing, and how often the rate was halved for it.
-//! Refuses to measure: it is told whether a validation was the best so far.
+//! What a run remembers of its validations: how many brought no improvement, and how often the rate was halved for
+//! that. Not here: the measurement; it is told whether a validation was the best so far.
 
 use serde::{Deserialize, Serialize};
 

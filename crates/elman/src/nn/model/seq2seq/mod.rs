@@ -1,6 +1,6 @@
-//! Holds the network that reads a text and writes another: an encoder, a bridge from its last state to the decoder's first,
-//! a decoder with or without attention, a head. Attention without input feeding looks at all steps of the decoder at once;
-//! with input feeding each step waits for the one before, in a scan. Refuses texts and search: it sees tokens.
+//! The sequence-to-sequence network: an encoder, a bridge from its last state to the decoder's first, a decoder with or
+//! without attention, a head. Attention without input feeding reads all steps of the decoder at once; with input
+//! feeding each step waits for the one before, in a scan. Not here: texts and search; it sees tokens.
 //! Source: Sutskever, Vinyals, Le 2014; Luong, Pham, Manning 2015 (the decoder's order of state, attention, output).
 
 mod layers;

@@ -1,5 +1,5 @@
-//! Holds what a decoder needs to write token by token: what was read and the state so far, as plain data that no tape keeps.
-//! Refuses to choose tokens: see `sample/search.rs`.
+//! What a decoder needs to write token by token: the encoded input and the current state, as plain data that no tape
+//! keeps. Not here: the choice of tokens (`infer/search.rs`).
 
 use elman_kernels::{Element, pad};
 
