@@ -105,8 +105,8 @@ fn adding(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<Option<u64>, Er
 
 /// The symbols of the grammar.
 const SYMBOLS: &[u8] = b"BTPSXVE";
-/// From each state of the inner grammar: two ways, a symbol and a state.
-const WAYS: [[(u8, usize); 2]; 5] = [
+/// From each state of the inner grammar: two transitions, a symbol and a state each.
+const TRANSITIONS: [[(u8, usize); 2]; 5] = [
     [(b'T', 1), (b'P', 2)],
     [(b'S', 1), (b'X', 3)],
     [(b'T', 2), (b'V', 4)],
@@ -122,9 +122,9 @@ fn reber(rng: &mut ChaCha8Rng) -> (Vec<u32>, Vec<Vec<u32>>) {
     let (mut text, mut legal) = (vec![b'B', branch, b'B'], vec![ids(b"TP"), ids(b"B")]);
     let mut state = 0;
     while state < 5 {
-        let ways = WAYS[state];
-        legal.push(ids(&[ways[0].0, ways[1].0]));
-        let (symbol, next) = ways[below(2, rng)];
+        let transitions = TRANSITIONS[state];
+        legal.push(ids(&[transitions[0].0, transitions[1].0]));
+        let (symbol, next) = transitions[below(2, rng)];
         text.push(symbol);
         state = next;
     }

@@ -62,7 +62,7 @@ fn files(run: &RunDir) -> Files {
 enum Kind {
     Full,
     Broken,
-    /// A write takes a byte, and there is no room for the next.
+    /// A write takes a byte, and there is no space for the next.
     ShortThenFull,
     /// A write takes a byte, and the next the rest.
     Short,
@@ -153,25 +153,26 @@ fn a_disk_that_fails_at_any_moment_costs_no_file_and_no_false_word() {
 }
 
 #[test]
-fn a_disk_without_room_is_refused_before_anything_is_written() {
+fn a_disk_without_space_is_refused_before_anything_is_written() {
     let dir = quick_dir();
     let mut asked = 0;
-    let room = Arc::new(Mutex::new(u64::MAX));
-    let left = Arc::clone(&room);
-    let disk =
-        Disk::gated(move |operation, _| (operation == Operation::AskRoom).then(|| Fault::Short(*left.lock().unwrap())));
+    let space = Arc::new(Mutex::new(u64::MAX));
+    let left = Arc::clone(&space);
+    let disk = Disk::gated(move |operation, _| {
+        (operation == Operation::AskSpace).then(|| Fault::Short(*left.lock().unwrap()))
+    });
     let run = RunDir::create(dir.path().join("run")).unwrap().with_disk(disk);
     let mut before = Files::new();
     let mut observer = |event: Event<'_>| {
         if let Event::Saved { step: 2, .. } = event {
             asked += 1;
             before = files(&run);
-            *room.lock().unwrap() = 1000;
+            *space.lock().unwrap() = 1000;
         }
         Control::Continue
     };
     let error = Trainer::new(config(), &corpus(), &cpu()).unwrap().run(Some(&run), &mut observer).unwrap_err();
-    assert!(matches!(error, Error::Room { room: 1000, needed, .. } if needed > 1000), "{error}");
+    assert!(matches!(error, Error::DiskSpace { available: 1000, needed, .. } if needed > 1000), "{error}");
     let after = files(&run);
     assert!(["model", "state", "best"].iter().all(|name| after[name] == before[name]));
     assert!(strays(&run).is_empty() && asked == 1);

@@ -150,7 +150,7 @@ fn gradients_under_a_mask_match_central_differences() {
 }
 
 #[test]
-fn a_row_ends_where_its_last_present_step_leaves_it() {
+fn a_row_ends_where_its_last_unmasked_step_leaves_it() {
     let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
     for mut problem in problems() {
         let values = problem.values.clone();

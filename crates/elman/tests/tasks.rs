@@ -169,7 +169,7 @@ fn adjusted_logits_leave_the_shares_of_the_classes_out() {
 }
 
 #[test]
-fn members_differ_and_their_probabilities_are_averaged() {
+fn ensemble_models_differ_and_their_probabilities_are_averaged() {
     let settings = ClassifySettings { members: 3, token_dropout: 0.1, ..ClassifySettings::default() };
     let config = small(TaskSettings::Classify(settings), 20);
     let dir = is_the_same_cut_in_two(&config, |config| Classify::<f32>::new(config, labelled(), None));
@@ -250,7 +250,7 @@ fn hidden_tokens_change_what_is_learned() {
 }
 
 #[test]
-fn what_tokens_and_members_cannot_be_is_named() {
+fn what_tokens_and_ensembles_cannot_be_is_named() {
     let refused = |settings: ClassifySettings, unk: bool| {
         Config { unk, ..small(TaskSettings::Classify(settings), 1) }.check().unwrap_err().to_string()
     };

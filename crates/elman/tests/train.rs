@@ -24,7 +24,7 @@ fn resume_equals_never_stopping() {
         assert!(stopped.stopped && stopped.steps == stop);
         let mut trainer = Trainer::resume(&RunDir::open(run.path()).unwrap(), &corpus(), &cpu()).unwrap();
         assert_eq!(trainer.plan().steps_done, stop);
-        // The clock goes on from the last report, however long the save after it took.
+        // The clock continues from the last report, however long the save after it took.
         let reported = run.reports().unwrap().last().map_or(0.0, |report| report.seconds);
         let resumed = run_until(&mut trainer, &run, 0);
         assert_eq!((resumed.train_loss, resumed.val_loss), (outcome.train_loss, outcome.val_loss));

@@ -1,5 +1,5 @@
 //! Reverse-mode differentiation over blocks: a tape of nodes with N inputs and M outputs each. A node is computed when it
-//! is added; backward visits the nodes in reverse order. Buffers are kept from one pass to the next.
+//! is added; backward runs over the nodes in reverse order. Buffers are kept from one pass to the next.
 //! Not here: equations (`nodes/`) and the meaning of parameters (`nn`).
 //!
 //! A value is a matrix of rows padded with zeros to a multiple of 16 columns. A sequence `[T, B, *]` is `T*B` rows.

@@ -32,7 +32,7 @@ pub struct LayerProblem {
     rnn: Stack<f64>,
     params: Params<f64>,
     state: State<f64>,
-    /// `[T*B]`, where some positions are absent.
+    /// `[T*B]`; None where no position is masked.
     mask: Option<Vec<bool>>,
     configuration: Configuration,
     names: Vec<String>,
@@ -63,8 +63,8 @@ impl LayerProblem {
         }
         let values =
             names.iter().zip(&sizes).enumerate().map(|(i, (name, shape))| start(cell, name, i, shape)).collect();
-        let ways = if bidirectional { 2 } else { 1 };
-        let output = ways * problem.hidden_sizes.last().copied().unwrap_or_default();
+        let num_directions = if bidirectional { 2 } else { 1 };
+        let output = num_directions * problem.hidden_sizes.last().copied().unwrap_or_default();
         let shapes = [[seq_len * batch, output]].into_iter().chain(parts.iter().map(|&(_, shape, _)| shape));
         let seeds = shapes.enumerate().map(|(i, [rows, cols])| padded(&draws(1000 + i as u64, rows * cols), cols));
         let configuration = Configuration {

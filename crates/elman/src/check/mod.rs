@@ -53,7 +53,7 @@ pub struct Configuration {
     pub bidirectional: bool,
     /// What the layers begin from.
     pub initial_state: InitialState,
-    /// Whether some positions are absent from the layers' sequences, or from a language model's loss.
+    /// Whether some positions are masked in the layers' sequences, or in a language model's loss.
     pub masked: bool,
     /// T.
     pub seq_len: usize,

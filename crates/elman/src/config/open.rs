@@ -58,7 +58,7 @@ impl Config {
         Ok(())
     }
 
-    /// Whether batches go on from the state of the one before.
+    /// Whether batches continue from the state of the one before.
     pub fn is_stateful(&self) -> bool {
         self.stateful.unwrap_or(self.batches == BatchKind::Rows)
     }

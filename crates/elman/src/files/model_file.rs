@@ -222,7 +222,7 @@ impl<E: Element> ModelFile<E> {
         save_model(&Disk::default(), path.as_ref(), &self.config, &self.results, meta, self.model.params())
     }
 
-    /// A stream of text that goes on from `prompt`; equal seeds give equal text.
+    /// A stream of text that continues `prompt`; equal seeds give equal text.
     ///
     /// Errors: settings out of range; characters the model never saw.
     pub fn generate(&self, prompt: &str, settings: Settings, seed: u64, cpu: &Cpu) -> Result<Generator<E>, Error> {

@@ -104,7 +104,7 @@ pub(crate) struct Meta {
     format: u64,
     pub progress: Progress,
     pub text: Fingerprint,
-    /// The vocabulary, where it is not the text's own: the run was forced to go on with another text.
+    /// The vocabulary, where it is not the text's own: the run was forced to continue with another text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocab: Option<Vec<String>>,
 }

@@ -8,7 +8,7 @@ use crate::error::Error;
 pub trait Writer {
     /// B, the texts that are written.
     fn texts(&self) -> usize;
-    /// Goes on from the rows at `from` of the step before (of the first step: of rows 0 to B-1) with a token each. Gives the
+    /// Continues from the rows at `from` of the step before (of the first step: of rows 0 to B-1) with a token each. Gives the
     /// `count` likeliest next tokens of each row with the logarithms of their probabilities, the likeliest first.
     fn write(&mut self, tokens: &[u32], from: &[usize], count: usize) -> Result<Vec<Vec<(u32, f64)>>, Error>;
 }

@@ -259,7 +259,7 @@ impl<E: Element> Trained<E> {
         let mut sequences = self.encoding.encode(&data.fingerprint.name, &data.items)?;
         sequences.cut(most);
         let figures = self.measure_sequences(tape, &sequences, &data.labels, &mut || true)?;
-        Ok(figures.expect("it goes on"))
+        Ok(figures.expect("it continues to the end"))
     }
 
     fn measure_sequences(

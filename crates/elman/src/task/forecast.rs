@@ -124,7 +124,7 @@ impl<E: Element> ForecastTask<E> {
     }
 
     /// Forecasts from every place in the held-out part that has a whole horizon before it; None once `continues` says no, or
-    /// where nothing is held out. The model is not trained again on the way.
+    /// where nothing is held out. The model is not trained again on the future.
     pub fn backtest(&self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<Backtest>, Error> {
         let settings = &self.trained.settings;
         let (mut model, mut naive, mut seasonal) = (Errors::default(), Errors::default(), Errors::default());
@@ -171,7 +171,7 @@ impl<E: Element> ForecastTask<E> {
         self.cuts.iter().enumerate().filter(has_part).flat_map(of).collect()
     }
 
-    /// The windows that end at some places, and what is to be said at each of their steps; NaN beyond `end`.
+    /// The windows that end at some places, and the targets at each of their steps; NaN beyond `end`.
     fn batch(
         &self,
         places: &[(usize, usize)],
@@ -307,7 +307,7 @@ impl<E: Element> TrainedForecast<E> {
     ) -> Vec<Point> {
         let mut scores = Vec::new();
         for (from, raw) in past {
-            // What was trained on is said too well to tell anything.
+            // The errors on training values are too small to tell anything.
             let known = raw[d].iter().enumerate().take(t - from).filter(|(h, _)| series.is_new(from + h));
             for (h, point) in known {
                 scores.extend(point.levels(&self.settings).score(series.level(d, from + h)));
@@ -356,34 +356,34 @@ impl<E: Element> TrainedForecast<E> {
         let width = self.timeline.width(&self.settings);
         let mut rngs: Vec<ChaCha8Rng> =
             (0..paths).map(|path| generator(self.seed, Purpose::Sample, (t * paths + path) as u64)).collect();
-        let mut ways: Vec<Prepared> = vec![series.until(t); paths];
+        let mut futures: Vec<Prepared> = vec![series.until(t); paths];
         let mut state = self.model.initial_state(paths);
         let mut draws = vec![vec![Vec::with_capacity(paths); horizon]; columns];
         for h in 0..horizon {
-            let row = |way: &Prepared| match h {
-                0 => self.window(way, t),
+            let row = |future: &Prepared| match h {
+                0 => self.window(future, t),
                 _ => {
                     let mut row = Vec::new();
-                    self.timeline.input(&self.settings, way, t + h, &mut row);
+                    self.timeline.input(&self.settings, future, t + h, &mut row);
                     row
                 }
             };
-            let rows: Vec<Vec<f64>> = ways.iter().map(row).collect();
+            let rows: Vec<Vec<f64>> = futures.iter().map(row).collect();
             let batch: Padded<E> = Padded::new(&Sequences::Vectors { width, rows }, &range(paths), 0)?;
             tape.start(false);
             let raw = self.model.forward(tape, &batch, &mut state, None)?;
             let raw = tape.dense_value(raw);
             let last = (batch.steps - 1) * paths;
-            for (path, (way, rng)) in ways.iter_mut().zip(&mut rngs).enumerate() {
+            for (path, (future, rng)) in futures.iter_mut().zip(&mut rngs).enumerate() {
                 let mut levels = Vec::with_capacity(columns);
                 for (d, column) in draws.iter_mut().enumerate() {
                     let start = (last + path) * columns * parameters;
                     let at: Vec<f64> = (0..parameters).map(|p| raw[start + p * columns + d].to_f64()).collect();
                     let x = output.draw(&at, rng);
-                    levels.push(self.timeline.level(&self.settings, way, [t + h, 0, d], x, &[]));
-                    column[h].push(self.timeline.value(&self.settings, way, [t + h, 0, d], x, &[]));
+                    levels.push(self.timeline.level(&self.settings, future, [t + h, 0, d], x, &[]));
+                    column[h].push(self.timeline.value(&self.settings, future, [t + h, 0, d], x, &[]));
                 }
-                way.push(&self.settings, &levels, self.timeline.step);
+                future.push(&self.settings, &levels, self.timeline.step);
             }
         }
         let point = |mut values: Vec<f64>| {

@@ -24,7 +24,7 @@ use crate::{
     train::{Changes, Stopped, Trainer},
 };
 
-/// Characters of a sample between two looks at whether the run is to stop.
+/// Characters of a sample between two checks whether the run must stop.
 const SAMPLE_PIECE: usize = 64;
 
 /// A text and the model that learns to write it.
@@ -46,8 +46,8 @@ pub struct Language<E> {
 }
 
 impl<E: Element> Language<E> {
-    /// The task of `config`, whose open settings are filled in, on `corpus`. `known` is the vocabulary of a run that goes
-    /// on, where it is not to be made again; `check` sees its size before a model of that size is made.
+    /// The task of `config`, whose open settings are filled in, on `corpus`. `known` is the vocabulary of a run that
+    /// continues, where it is not to be made again; `check` sees its size before a model of that size is made.
     fn new(
         config: &mut Config,
         corpus: &Corpus,
@@ -210,7 +210,7 @@ impl<E: Element> Trainer<Language<E>> {
         Trainer::resume_with(run, corpus, cpu, Changes::default())
     }
 
-    /// As [`Trainer::resume`], with other settings. [`Changes::force`] goes on with another text, too, which the model reads
+    /// As [`Trainer::resume`], with other settings. [`Changes::force`] continues with another text, too, which the model reads
     /// by the vocabulary it has; what is given up is among the plan's notes.
     ///
     /// Errors: changes that are not free, each by name, unless they are forced; forced ones that the saved tensors do

@@ -210,7 +210,7 @@ impl<E: Element> TrainedTagger<E> {
     }
 }
 
-/// F1 of capitals and of marks, each mark at its very place.
+/// F1 of capitals and of punctuation, each at its exact place.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct RestoreFigures {
     /// F1 of capital letters.

@@ -395,10 +395,10 @@ mod tests {
         assert_eq!(last[..rows], batch.inputs[..rows], "<bos> is always true");
         assert_eq!(last[rows..], guesses[..last.len() - rows], "at the end the model hears itself alone");
         // Half way each is as likely; a guess of an untrained network is seldom true.
-        let half = at(50).unwrap();
-        let own = (rows..half.len()).filter(|&i| half[i] == guesses[i - rows] && half[i] != batch.inputs[i]).count();
-        let wrong = (rows..half.len()).filter(|&i| guesses[i - rows] != batch.inputs[i]).count();
+        let mixed = at(50).unwrap();
+        let own = (rows..mixed.len()).filter(|&i| mixed[i] == guesses[i - rows] && mixed[i] != batch.inputs[i]).count();
+        let wrong = (rows..mixed.len()).filter(|&i| guesses[i - rows] != batch.inputs[i]).count();
         assert!((0.3..0.7).contains(&(own as f64 / wrong as f64)), "{own} of {wrong}");
-        assert_ne!(half, at(51).unwrap());
+        assert_ne!(mixed, at(51).unwrap());
     }
 }

@@ -38,7 +38,7 @@ impl<T: Task> Trainer<T> {
             return Ok(());
         }
         run.write_config(&self.config)?;
-        run.check_room(self.save_bytes())?;
+        run.check_space(self.save_bytes())?;
         let step = self.progress.step;
         if step == 0 {
             self.save_state(run)?;
@@ -69,7 +69,7 @@ impl<T: Task> Trainer<T> {
     ) -> Result<bool, Error> {
         let Some(run) = run else { return Ok(false) };
         let step = self.progress.step;
-        run.check_room(self.save_bytes())?;
+        run.check_space(self.save_bytes())?;
         if self.config.keep > 1 {
             self.save_model(run, &run.model_of(step))?;
         }

@@ -181,7 +181,7 @@ mod tests {
         Trainer::new(config.clone(), &corpus(), &Cpu::new(Some(1)).unwrap()).unwrap()
     }
 
-    /// Trains to `stop`, or to the end; what was said about bad steps.
+    /// Trains to `stop`, or to the end; the messages about bad steps.
     fn train(trainer: &mut Trainer, run: &RunDir, stop: u64) -> (Result<Outcome, Error>, Vec<String>) {
         let mut bad = Vec::new();
         let outcome = trainer.run(Some(run), &mut |event| {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollback_continues_from_the_last_save_at_half_the_rate_and_resumes_to_the_same_bytes() {
+    fn a_rollback_continues_from_the_last_save_at_a_lower_rate_and_resumes_to_the_same_bytes() {
         let dir = quick_dir();
         for seed in 1..=drills() {
             for (name, (words, spoil)) in SPOILS.into_iter().enumerate() {

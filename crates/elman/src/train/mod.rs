@@ -41,7 +41,7 @@ pub struct Trainer<T: Task> {
     lock: Option<Lock>,
 }
 
-/// What a step came to.
+/// The result of a step.
 enum Taken {
     Well { loss: f64, predictions: usize, lr: f64, norm: f64 },
     Badly { loss: f64, lr: f64, norm: f64, problem: String },
@@ -163,7 +163,7 @@ impl<T: Task> Trainer<T> {
                 continue;
             }
 
-            // Evaluate. What takes long is not begun, or not ended, once the run is to stop.
+            // Evaluate. What takes long is not begun, or not ended, once the run must stop.
             let put_off = Some(Pending { lr, norm });
             let val_loss = match evaluates {
                 true => self.task.validate(&mut self.tape, &mut || {

@@ -63,7 +63,7 @@ fn infinite_where_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64,
     Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))
 }
 
-/// What happens while a run goes on.
+/// What happens while a run continues.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A step was taken.
@@ -75,7 +75,7 @@ pub enum Event<'a> {
         /// Training tokens per second of training in this session.
         tokens_per_sec: f64,
     },
-    /// A step went bad, and the run goes on all the same.
+    /// A step went bad, and the run continues.
     Bad {
         /// Which, from 1.
         step: u64,
@@ -110,7 +110,7 @@ pub enum Event<'a> {
 /// An observer's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// Go on.
+    /// Continue.
     Continue,
     /// Save and return after the step in progress.
     Stop,
@@ -145,7 +145,7 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// Optimizer steps taken in all.
@@ -198,7 +198,7 @@ impl Clock {
         Clock { started: now, before, resting_until: now, session: Rate::default(), interval: Rate::default() }
     }
 
-    /// Counts a step that began when training last went on.
+    /// Counts a step that began when training last continued.
     pub(crate) fn trained(&mut self, tokens: usize) {
         let seconds = self.resting_until.elapsed().as_secs_f64();
         for rate in [&mut self.session, &mut self.interval] {

@@ -20,18 +20,18 @@ const FREE: [&str; 6] = ["keep", "on_nan", "print_every", "sample_every", "sampl
 /// What is to be different from the run that is resumed.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// The settings to go on with; None for those of the run.
+    /// The settings to continue with; None for those of the run.
     pub config: Option<Config>,
-    /// Whether to go on although settings or text are others, as a run that is no longer the one that was started.
+    /// Whether to continue although settings or text have changed; the run is then no longer the one that was started.
     pub force: bool,
 }
 
-/// A stopped run, locked and read: its task is to be made of its settings and the same data, and can then go on.
+/// A stopped run, locked and read: the caller makes its task from its settings and the same data, and can then continue it.
 pub struct Stopped {
     run: RunDir,
     lock: Lock,
     pub(crate) saved: StateFile,
-    /// The settings to go on with.
+    /// The settings to continue with.
     pub config: Config,
     /// Whether the data is the run's.
     pub has_same_data: bool,

@@ -36,7 +36,7 @@ pub fn config() -> Config {
     }
 }
 
-/// A directory, gone with the test, in memory where the system has files there: where nothing is pulled out of the wall,
+/// A directory, gone with the test, in memory where the system has files there: there a power failure cannot be tested, and
 /// a flush only costs time.
 pub fn quick_dir() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()

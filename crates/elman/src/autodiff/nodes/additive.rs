@@ -2,7 +2,8 @@
 //! steps have no weight and no gradient. Not here: the maps that make queries and keys.
 //! Source: Bahdanau, Cho, Bengio 2015, appendix A.1.2.
 //!
-//! Holds Tq*Tk*B rows of D numbers until backward is done; [`Tape::attention`] with a product for a score holds none.
+//! Memory: Tq*Tk*B rows of D numbers are kept until backward is done; [`Tape::attention`], with a product for a score, keeps
+//! none.
 
 use elman_kernels::{Buffer, Element, elementwise};
 
@@ -131,7 +132,7 @@ impl<E: Element> Node<E> for Additive<E> {
             }
             m.put_grad(score.slot, grad);
         }
-        // units becomes the gradient by query + key: d score v (1 - tanh^2); zero where a step is absent.
+        // units becomes the gradient by query + key: d score v (1 - tanh^2); zero where a step is masked.
         let v = m.value(score);
         m.cpu.fill(&mut self.units, depth, 1, |start, part| {
             for (at, unit) in part.chunks_exact_mut(depth).enumerate() {

@@ -159,9 +159,9 @@ pub(super) fn dot<E: Element>(a: &[E], b: &[E]) -> E {
             lanes[lane] += a[lane] * b[lane];
         }
     }
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
+    for width in [8, 4, 2, 1] {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
         }
     }
     lanes[0]

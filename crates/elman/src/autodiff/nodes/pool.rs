@@ -23,8 +23,8 @@ pub(crate) struct Pick {
     from: Vec<Option<u32>>,
 }
 
-/// Nodes over the steps of x `[T*B, H]`, giving `[B, H]`: `mask` `[T*B]` is true for the steps that count; zero for a sequence
-/// without a step. Errors of all: x is not whole steps of `batch` rows; `mask` has another length; a value of another tape.
+/// Nodes over the steps of x `[T*B, H]`, giving `[B, H]`. `mask` `[T*B]` is true for the steps that count; a sequence
+/// without a step gives zero. Errors of all: x is not whole steps of `batch` rows; `mask` has another length; a value of another tape.
 impl<E: Element> Tape<E> {
     /// The mean over the steps.
     pub fn pool_mean(&mut self, x: Var, batch: usize, mask: &[bool]) -> Result<Var, Error> {

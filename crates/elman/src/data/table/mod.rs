@@ -55,7 +55,7 @@ struct Row {
     cells: Vec<(u32, String)>,
 }
 
-/// What becomes of a row that cannot be read: the error stops the reading, Ok goes on without the row.
+/// What becomes of a row that cannot be read: the error stops the reading, Ok continues without the row.
 pub type OnBad<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
 
 impl Table {
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_ends_with_either_mark_or_both() {
+    fn a_row_ends_with_cr_or_lf_or_both() {
         let table = csv("a,b\r1,2\r\n\r\n\n3,4\r5,6").unwrap();
         assert_eq!([0, 1, 2].map(|row| table.line(row)), [2, 5, 6]);
     }

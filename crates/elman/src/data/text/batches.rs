@@ -131,7 +131,7 @@ impl Batches {
         windows as u64
     }
 
-    /// Whether the batches of an epoch go on from the state of the one before.
+    /// Whether the batches of an epoch continue from the state of the one before.
     pub fn carries_state(&self) -> bool {
         self.stateful
     }

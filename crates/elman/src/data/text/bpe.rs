@@ -319,8 +319,8 @@ fn merges(value: &Value, vocab: &BTreeMap<String, u32>) -> Result<Vec<(String, S
             _ => return Err(format!("merge {} is {merge}, expected two tokens", merges.len())),
         };
         let whole = format!("{}{}", pair.0, pair.1);
-        if let Some(stranger) = [pair.0, pair.1, &whole].into_iter().find(|token| !vocab.contains_key(*token)) {
-            return Err(format!("merge {} needs {stranger:?}, which is no token", merges.len()));
+        if let Some(unknown) = [pair.0, pair.1, &whole].into_iter().find(|token| !vocab.contains_key(*token)) {
+            return Err(format!("merge {} needs {unknown:?}, which is no token", merges.len()));
         }
         merges.push((pair.0.to_string(), pair.1.to_string()));
     }
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_files_are_refused_by_what_is_wrong_with_them() {
+    fn untrusted_files_are_refused_by_what_is_wrong_with_them() {
         let good: Value = serde_json::from_str(trained().json()).unwrap();
         let message = |spoil: &dyn Fn(&mut Value)| {
             let mut value = good.clone();

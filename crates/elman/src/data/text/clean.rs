@@ -43,7 +43,7 @@ impl Rules {
         }
     }
 
-    /// A piece of text that others go on from: its ends stay what they are.
+    /// A piece of text that others continue: its ends stay what they are.
     pub fn apply_to_piece<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.clean {
             Clean::Letters => Cow::Owned(letters(text)),

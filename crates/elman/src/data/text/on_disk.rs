@@ -90,7 +90,7 @@ pub(super) fn split(
     let file = match TokenFile::open(path, &binding) {
         Some(file) => file,
         None => {
-            check_room(path, text, &vocab)?;
+            check_space(path, text, &vocab)?;
             TokenFile::make(&Disk::default(), path, &binding, vocab.len(), |push| match is_bytes {
                 true => push_bytes(text, left, push),
                 false => push_text(corpus.name(), text, &vocab, rules, by_line, cut(), push),
@@ -110,10 +110,10 @@ fn binding(config: &Config, text: &OnDisk, val_frac: f64, vocab: &Vocab) -> [u8;
 }
 
 /// Errors: the tokens would fill the disk.
-fn check_room(path: &Path, text: &OnDisk, vocab: &Vocab) -> Result<(), Error> {
+fn check_space(path: &Path, text: &OnDisk, vocab: &Vocab) -> Result<(), Error> {
     let needed = text.bytes.saturating_mul(tokens::width(vocab.len())) as u64; // at most a token a byte
-    let room = Disk::default().room(path).map_err(Error::io("write", path))?;
-    if room < needed { Err(Error::Room { path: path.to_path_buf(), needed, room }) } else { Ok(()) }
+    let available = Disk::default().free_space(path).map_err(Error::io("write", path))?;
+    if available < needed { Err(Error::DiskSpace { path: path.to_path_buf(), needed, available }) } else { Ok(()) }
 }
 
 /// The vocabulary of what stands before the cut, with the characters of all that is held out.

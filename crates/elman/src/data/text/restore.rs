@@ -79,17 +79,17 @@ pub fn parts(class: &str) -> (bool, Option<char>) {
 }
 
 /// The classes of a bare text's characters if every word stands as it mostly stood in a text that is known: what a model has to
-/// beat. Of several ways equally common the least counts; a word that is not known, and all between words, has the class `nothing`.
+/// beat. Of several variants equally common the least counts; a word that is not known, and all between words, has the class `nothing`.
 pub fn by_words(known: (&[char], &[u32]), text: &[char], nothing: u32) -> Vec<u32> {
-    let mut ways: BTreeMap<&[char], BTreeMap<&[u32], usize>> = BTreeMap::new();
+    let mut variants: BTreeMap<&[char], BTreeMap<&[u32], usize>> = BTreeMap::new();
     for word in words(known.0) {
-        *ways.entry(&known.0[word.clone()]).or_default().entry(&known.1[word]).or_default() += 1;
+        *variants.entry(&known.0[word.clone()]).or_default().entry(&known.1[word]).or_default() += 1;
     }
     let mut classes = vec![nothing; text.len()];
     for word in words(text) {
-        let of_word = ways.get(&text[word.clone()]).into_iter().flatten();
-        if let Some((way, _)) = of_word.rev().max_by_key(|&(_, &count)| count) {
-            classes[word].copy_from_slice(way);
+        let of_word = variants.get(&text[word.clone()]).into_iter().flatten();
+        if let Some((variant, _)) = of_word.rev().max_by_key(|&(_, &count)| count) {
+            classes[word].copy_from_slice(variant);
         }
     }
     classes

@@ -20,8 +20,9 @@ pub(crate) enum Piece {
 /// The words of a text and its line ends, in order.
 ///
 /// * `spaces`: what stands between white space.
-/// * `marks`: words and marks by themselves (Unicode's word boundaries, UAX 29). A token that touches its neighbour
-///   says so by a [`JOINER`] on that side: where a mark and a word touch, the mark; where two of a kind do, the second.
+/// * `marks`: words and punctuation as separate tokens (Unicode's word boundaries, UAX 29). A token that touches its neighbour
+///   says so by a [`JOINER`] on that side: between punctuation and a word, on the punctuation; between two
+///   of one kind, on the second.
 /// * `elisions`: as `marks`, and what stands within a word up to an apostrophe is a word that touches the next one.
 pub(crate) fn pieces(text: &str, how: Words) -> impl Iterator<Item = Piece> {
     text.split_inclusive('\n').flat_map(move |line| {
