@@ -1,5 +1,5 @@
-//! Holds the work that growth is measured on: one size at a time grows, over all that it can be, while the others stay; a
-//! text that grows; a state that decays through subnormal numbers. Refuses to look at the clock or to print.
+//! The workloads on which growth is measured: one size grows over its range while the others stay fixed; a text that
+//! grows; a state that decays through subnormal numbers. Not here: the clock and printing (the caller has both).
 
 use std::{
     fs::File,

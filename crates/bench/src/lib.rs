@@ -1,5 +1,5 @@
-//! Holds the work that speed is measured on: rows of training and of sampling, each checked before it is timed. Refuses
-//! to look at the clock or to print: the caller does.
+//! The workloads on which speed is measured: training and sampling, each checked before it is timed. Not here: the
+//! clock and printing (the caller has both).
 
 pub mod growth;
 

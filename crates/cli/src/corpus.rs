@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use elman::config::{Config, TokenizerKind};
-use elman::data::{TextMark, can_stay_on_disk};
+use elman::data::{Fingerprint, can_stay_on_disk};
 use elman::{Corpus, Error, RunDir};
 
 use crate::failure::Refusal;
@@ -81,17 +81,17 @@ pub fn with_held_out(
 }
 
 /// Where a text was when a run began.
-pub fn places(mark: Option<&TextMark>) -> Vec<PathBuf> {
-    mark.into_iter().flat_map(|mark| &mark.sources).map(PathBuf::from).collect()
+pub fn places(fingerprint: Option<&Fingerprint>) -> Vec<PathBuf> {
+    fingerprint.into_iter().flat_map(|fingerprint| &fingerprint.sources).map(PathBuf::from).collect()
 }
 
-/// Reads the text of a run, of which `mark` is known, again, from where it was then.
-pub fn of_run(run: &RunDir, mark: &TextMark, config: &Config, on_disk: bool) -> anyhow::Result<Corpus> {
-    if mark.sources.is_empty() {
-        if mark.sha256 == Corpus::bundled().mark().sha256 {
+/// Reads the text of a run, of which `fingerprint` is known, again, from where it was then.
+pub fn of_run(run: &RunDir, fingerprint: &Fingerprint, config: &Config, on_disk: bool) -> anyhow::Result<Corpus> {
+    if fingerprint.sources.is_empty() {
+        if fingerprint.sha256 == Corpus::bundled().fingerprint().sha256 {
             return Ok(Corpus::bundled());
         }
-        let message = format!("{} was trained on {}, which is not here", run.path().display(), mark.name);
+        let message = format!("{} was trained on {}, which is not here", run.path().display(), fingerprint.name);
         return Err(Refusal::new(message)
             .hint("give the same text again: a file, a folder, or - for standard input")
             .into());
@@ -100,7 +100,7 @@ pub fn of_run(run: &RunDir, mark: &TextMark, config: &Config, on_disk: bool) -> 
         Refusal::new(format!("cannot find the text of {}", run.path().display()))
             .hint("give its new place: elman train TEXT --resume RUN")
     };
-    to_train_on(&places(Some(mark)), config, on_disk).with_context(message)
+    to_train_on(&places(Some(fingerprint)), config, on_disk).with_context(message)
 }
 
 /// Whether TEXT is standard input, which cannot be read twice.

@@ -77,7 +77,7 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
             "a smaller --lr, or a --clip of 1, keeps training steady; --on-nan skip or rollback gets over a bad step"
         }
         Error::InUse { .. } => "wait for it, stop it, or start a run of your own with --out",
-        Error::Room { .. } => "make room and go on with --resume",
+        Error::DiskSpace { .. } => "make room and go on with --resume",
         Error::Memory { .. } => "a smaller --hidden, --batch or --seq-len takes less",
         _ => return None,
     };

@@ -135,7 +135,7 @@ fn a_copy_is_checked_and_nothing_is_written_over() {
 
 #[test]
 #[cfg(feature = "download")]
-fn a_download_goes_on_where_it_broke_off() {
+fn a_download_continues_where_it_broke_off() {
     let Some(text) = text() else { return };
     let body = fs::read(text).unwrap();
     let dir = tempfile::tempdir().unwrap();

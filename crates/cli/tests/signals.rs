@@ -26,7 +26,7 @@ fn interrupted(place: &Place, signal: &str) -> (String, Option<i32>) {
 }
 
 #[test]
-fn ctrl_c_saves_and_the_run_goes_on_as_if_nothing_had_been() {
+fn ctrl_c_saves_and_the_run_continues_as_if_nothing_had_been() {
     let place = Place::with_text();
     let (said, code) = interrupted(&place, "-INT");
     assert_eq!(code, Some(130), "{said}");

@@ -16,7 +16,7 @@ fn main() -> Result<(), Error> {
     let table = "text,label\nanna,name\nberta,name\nclara,name\n17,number\n4,number\n391,number\n".to_string();
     let corpus = Corpus::from_text("things.csv", table.clone());
     let table = Table::from_bytes("things.csv", table.as_bytes(), Format::Csv, true)?;
-    let data = Labelled::of_table(&table, &Source::default(), corpus.mark())?;
+    let data = Labelled::of_table(&table, &Source::default(), corpus.fingerprint())?;
 
     let config = Config::of_task(TaskSettings::of_kind("classify"));
     let config = Config { steps: Some(steps), epochs: None, hidden_size: 16, val_frac: 0.0, ..config };

@@ -21,7 +21,7 @@ fn main() -> Result<(), Error> {
     let config = Config::of_task(Some(TaskSettings::Forecast(settings)));
     let config = Config { steps: Some(steps), hidden_size: 8, seq_len: 12, ..config };
     let cpu = Cpu::new(None)?;
-    let task = ForecastTask::<f32>::new(&config, set.clone(), corpus.mark())?;
+    let task = ForecastTask::<f32>::new(&config, set.clone(), corpus.fingerprint())?;
     let mut trainer = Trainer::of(config, task, &cpu)?;
     trainer.run(None, &mut |_| Control::Continue)?;
 

@@ -52,7 +52,7 @@ fn below(n: usize, rng: &mut ChaCha8Rng) -> usize {
     (uniform(rng) * n as f64) as usize
 }
 
-/// `count` sequences of 100 pairs: a number in -1 to 1 and a mark. Two are marked, one of the first ten and one of the first
+/// `count` sequences of 100 pairs: a number in -1 to 1 and a flag. Two are marked, one of the first ten and one of the first
 /// half; the target after the last is 0.5 + (their sum) / 4.
 fn additions(count: usize, rng: &mut ChaCha8Rng) -> (Padded<f32>, Vec<f64>) {
     const STEPS: usize = 100;
@@ -62,8 +62,8 @@ fn additions(count: usize, rng: &mut ChaCha8Rng) -> (Padded<f32>, Vec<f64>) {
         let second = (first + 1 + below(STEPS / 2 - 1, rng)) % (STEPS / 2);
         let numbers: Vec<f64> = (0..STEPS).map(|_| 2.0 * uniform(rng) - 1.0).collect();
         answers.push(0.5 + (numbers[first] + numbers[second]) / 4.0);
-        let mark = |t: usize| if t == first || t == second { 1.0 } else { 0.0 };
-        rows.push((0..STEPS).flat_map(|t| [numbers[t], mark(t)]).collect());
+        let marked = |t: usize| if t == first || t == second { 1.0 } else { 0.0 };
+        rows.push((0..STEPS).flat_map(|t| [numbers[t], marked(t)]).collect());
     }
     let batch = Padded::new(&Sequences::Vectors { width: 2, rows }, &(0..count).collect::<Vec<_>>(), 0).unwrap();
     (batch, answers)
@@ -92,9 +92,9 @@ fn adding(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<Option<u64>, Er
             let (batch, answers) = additions(2560, &mut generator(seed, Purpose::Split, step));
             work.tape.start(false);
             let raw = model.forward(&mut work.tape, &batch, &mut None, None)?;
-            let said = work.tape.dense_value(raw);
-            let said = said[2 * (batch.steps - 1) * batch.rows..].chunks_exact(2).map(|pair| f64::from(pair[0]));
-            let off = said.zip(&answers).filter(|(said, answer)| (said - *answer).abs() > 0.04).count();
+            let output = work.tape.dense_value(raw);
+            let output = output[2 * (batch.steps - 1) * batch.rows..].chunks_exact(2).map(|pair| f64::from(pair[0]));
+            let off = output.zip(&answers).filter(|(output, answer)| (output - *answer).abs() > 0.04).count();
             if off <= 1 {
                 return Ok(Some(step * FEW as u64));
             }
@@ -105,8 +105,8 @@ fn adding(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<Option<u64>, Er
 
 /// The symbols of the grammar.
 const SYMBOLS: &[u8] = b"BTPSXVE";
-/// From each state of the inner grammar: two ways, a symbol and a state.
-const WAYS: [[(u8, usize); 2]; 5] = [
+/// From each state of the inner grammar: two transitions, a symbol and a state each.
+const TRANSITIONS: [[(u8, usize); 2]; 5] = [
     [(b'T', 1), (b'P', 2)],
     [(b'S', 1), (b'X', 3)],
     [(b'T', 2), (b'V', 4)],
@@ -122,9 +122,9 @@ fn reber(rng: &mut ChaCha8Rng) -> (Vec<u32>, Vec<Vec<u32>>) {
     let (mut text, mut legal) = (vec![b'B', branch, b'B'], vec![ids(b"TP"), ids(b"B")]);
     let mut state = 0;
     while state < 5 {
-        let ways = WAYS[state];
-        legal.push(ids(&[ways[0].0, ways[1].0]));
-        let (symbol, next) = ways[below(2, rng)];
+        let transitions = TRANSITIONS[state];
+        legal.push(ids(&[transitions[0].0, transitions[1].0]));
+        let (symbol, next) = transitions[below(2, rng)];
         text.push(symbol);
         state = next;
     }
@@ -153,13 +153,13 @@ fn grammar(cpu: &Cpu, seed: u64, most: u64) -> Result<Option<u64>, Error> {
         work.update(model.params_mut())?;
         if step % 50 == 0 || step == most {
             let (strings, batch) = draw(256, generator(seed, Purpose::Split, step));
-            let said = model.probabilities(&mut work.tape, &batch)?;
+            let probabilities = model.probabilities(&mut work.tape, &batch)?;
             let is_right = |row: &[f64], legal: &[u32]| {
                 let split = |is_legal: bool| (0..row.len()).filter(move |at| legal.contains(&(*at as u32)) == is_legal);
                 let least = split(true).map(|at| row[at]).fold(f64::INFINITY, f64::min);
                 split(false).all(|at| row[at] < least)
             };
-            let all = said.iter().zip(&strings);
+            let all = probabilities.iter().zip(&strings);
             let mut rows = all.flat_map(|(rows, (_, legal))| rows.chunks_exact(SYMBOLS.len()).zip(legal));
             if rows.all(|(row, legal)| is_right(row, legal)) {
                 return Ok(Some(step * BATCH as u64));
@@ -204,8 +204,8 @@ fn parity(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<f64, Error> {
         work.update(model.params_mut())?;
     }
     let (batch, labels) = draw(41, 500, 256, generator(seed, Purpose::Split, 0));
-    let said = model.probabilities(&mut work.tape, &batch)?;
-    let rows = said.iter().zip(&labels).flat_map(|(rows, labels)| rows.chunks_exact(2).zip(labels));
+    let probabilities = model.probabilities(&mut work.tape, &batch)?;
+    let rows = probabilities.iter().zip(&labels).flat_map(|(rows, labels)| rows.chunks_exact(2).zip(labels));
     let right: Vec<bool> = rows.map(|(row, &label)| (row[1] > row[0]) == (label == 1)).collect();
     Ok(right.iter().filter(|&&right| right).count() as f64 / right.len() as f64)
 }

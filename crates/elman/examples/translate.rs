@@ -19,7 +19,10 @@ fn numbers() -> Parallel {
         let [a, b, c] = [at % 5, at / 5 % 5, at / 25].map(|digit| digits[digit]);
         (format!("{} {} {}", a.0, b.0, c.0), format!("{} {} {}", c.1, b.1, a.1))
     };
-    Parallel { pairs: (0..125).map(pair).collect(), mark: Corpus::from_text("numbers", String::new()).mark() }
+    Parallel {
+        pairs: (0..125).map(pair).collect(),
+        fingerprint: Corpus::from_text("numbers", String::new()).fingerprint(),
+    }
 }
 
 fn main() -> Result<(), Error> {

@@ -1,5 +1,5 @@
-//! Holds the one error type of the library. Each message names the thing, what it was and what was wanted.
-//! Refuses nothing itself; words of advice (`hint:`) belong to the program, not here.
+//! The one error type of the library. Each message names the thing, what it was and what was wanted. Not here: advice
+//! (`hint:`), which the program adds.
 
 use std::path::{Path, PathBuf};
 
@@ -111,17 +111,17 @@ pub enum Error {
         /// Its number, where it left one.
         holder: Option<u32>,
     },
-    /// The disk has too little room for a save.
-    #[error("a save takes {needed} bytes, but {room} are free on the disk of {}", path.display())]
-    Room {
+    /// The disk has too little free space for a save.
+    #[error("a save takes {needed} bytes, but {available} are free on the disk of {}", path.display())]
+    DiskSpace {
         /// The run.
         path: PathBuf,
         /// Bytes the save takes, the old files still in place.
         needed: u64,
         /// Bytes that are free.
-        room: u64,
+        available: u64,
     },
-    /// A run is asked to go on with other settings than it was started with.
+    /// A run is asked to continue with other settings than it was started with.
     #[error("{}; a resumed run keeps its settings", changes.join("; "))]
     Changed {
         /// What is different, a clause each.
@@ -199,7 +199,7 @@ pub enum Error {
         norm: f64,
         /// Its learning rate.
         lr: f64,
-        /// The first thing that went bad, or why going on is of no use.
+        /// The first thing that went bad, or why continuing is of no use.
         problem: String,
     },
     /// A row of a table is not what it should be.

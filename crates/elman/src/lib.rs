@@ -1,6 +1,6 @@
 //! Recurrent networks: train, sample, evaluate and check them on a CPU, with the same bits every time.
 //!
-//! Holds the list of rooms and the names most users need. Refuses `unsafe` code, printing and exiting.
+//! This file lists the modules and the names most users need. Not here: `unsafe` code, printing and exiting.
 //!
 //! Load a model and stream text:
 //!

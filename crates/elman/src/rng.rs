@@ -1,5 +1,6 @@
-//! Holds the one way to a random number: counter-based generators keyed by (seed, purpose), one stream a step.
-//! Refuses hidden state: a draw depends on seed, purpose, step and place in the stream, never on what ran before.
+//! The only source of random numbers: counter-based generators keyed by (seed, purpose), one stream for each step.
+//! There is no hidden state: a draw depends on seed, purpose, step and position in the stream, never on what ran
+//! before.
 
 pub use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -49,7 +49,7 @@ fn a_warm_step_allocates_nothing() {
             (9, OptimizerKind::Sgd, BatchKind::Rows),
             (9, OptimizerKind::Adam, BatchKind::Random),
         ] {
-            // The second batch is done in halves.
+            // The second batch is done in shards.
             for (threads, batch, seq_len) in [(1, 5, 12), (2, 5, 12), (1, 17, 64), (2, 17, 64)] {
                 let config = Config {
                     cell,

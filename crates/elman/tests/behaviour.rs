@@ -39,7 +39,7 @@ fn logits(model: &LanguageModel<f32>, tokens: &[u32], state: &State<f32>) -> (Ve
 }
 
 #[test]
-fn two_halves_equal_the_whole_to_the_bit() {
+fn two_parts_equal_the_whole_to_the_bit() {
     for model in [models(0), models(6)].concat() {
         let batch = 3;
         let all = tokens(12 * batch, 1);
@@ -47,10 +47,10 @@ fn two_halves_equal_the_whole_to_the_bit() {
         let (whole, end) = logits(&model, &all, &start);
         for cut in [1, 5, 11] {
             let (mut first, middle) = logits(&model, &all[..cut * batch], &start);
-            let (second, end_of_halves) = logits(&model, &all[cut * batch..], &middle);
+            let (second, end_of_parts) = logits(&model, &all[cut * batch..], &middle);
             first.extend(second);
             assert!(first == whole, "cut at {cut}");
-            assert!(end_of_halves.tensors() == end.tensors(), "cut at {cut}");
+            assert!(end_of_parts.tensors() == end.tensors(), "cut at {cut}");
         }
     }
 }
@@ -187,7 +187,7 @@ fn threads_backend_and_directory_change_no_byte() {
         hidden_size: 64,
         embed: 20,
         dropout: 0.3,
-        // So many positions that a step is done in halves.
+        // So many positions that a step is done in shards.
         seq_len: 33,
         batch: 32,
         steps: Some(steps),

@@ -1,5 +1,5 @@
-//! Holds what a run whose products take bfloat16 must show: losses near those of f32 and not the same, the same bytes on
-//! every backend and number of threads and across a cut, and a file of f32 that anybody reads.
+//! What must hold of a run whose products take bfloat16: losses near those of f32 but not equal, the same bytes on
+//! every backend, for every number of threads and after a resume, and a file in f32 that every reader accepts.
 
 #[path = "../../../.ci/not_run.rs"]
 mod not_run;

@@ -1,5 +1,5 @@
-//! Holds what becomes of files that were damaged: every bit of a small model file turned over, every length it can be cut
-//! to, and the same for a run's state.
+//! What happens to damaged files: every bit of a small model file flipped, every length it can be truncated to, and the
+//! same for a run's state.
 
 mod runs;
 

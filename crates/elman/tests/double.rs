@@ -1,5 +1,5 @@
-//! Holds what a run in double precision must show: its first steps are the f32 run's to rounding, its files hold f64 and
-//! resume to the same bytes, and neither kind of number is taken for the other.
+//! What must hold of a run in double precision: its first steps are the f32 run's up to rounding, its files hold f64
+//! and resume to the same bytes, and neither type is taken for the other.
 
 mod runs;
 
@@ -79,10 +79,10 @@ fn no_number_is_taken_for_another() {
 
     // A file that says one thing and holds another.
     let bytes = fs::read(run.model()).unwrap();
-    let said = br#"\"dtype\":\"f64\""#;
-    let at = bytes.windows(said.len()).position(|window| window == said).unwrap();
+    let field = br#"\"dtype\":\"f64\""#;
+    let at = bytes.windows(field.len()).position(|window| window == field).unwrap();
     let mut lie = bytes.clone();
-    lie[at + said.len() - 5..at + said.len() - 2].copy_from_slice(b"f32");
+    lie[at + field.len() - 5..at + field.len() - 2].copy_from_slice(b"f32");
     let error = ModelFile::<f32>::from_bytes(lie, "lie").map(|_| ()).unwrap_err().to_string();
     assert!(error.starts_with("damaged: the checksum"), "{error}");
 }

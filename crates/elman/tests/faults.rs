@@ -1,5 +1,5 @@
-//! Holds what becomes of a run whose disk fails: at each operation on a file, in each way.
-//! Refuses to look inside: the disk's gate, the files and the public API are all it knows.
+//! What happens to a run whose disk fails: at each operation on a file, with each kind of failure. Only the disk's
+//! fault function, the files and the public API are used.
 
 mod runs;
 
@@ -62,7 +62,7 @@ fn files(run: &RunDir) -> Files {
 enum Kind {
     Full,
     Broken,
-    /// A write takes a byte, and there is no room for the next.
+    /// A write takes a byte, and there is no space for the next.
     ShortThenFull,
     /// A write takes a byte, and the next the rest.
     Short,
@@ -85,8 +85,9 @@ fn failing(n: u64, kind: Kind) -> (Disk, Arc<Mutex<Option<Operation>>>) {
                 Kind::Short | Kind::ShortThenFull => None,
             };
         }
-        let goes_on = kind == Kind::ShortThenFull && number == n + 1 && *told.lock().unwrap() == Some(Operation::Write);
-        goes_on.then(|| error(ErrorKind::StorageFull))?
+        let continues =
+            kind == Kind::ShortThenFull && number == n + 1 && *told.lock().unwrap() == Some(Operation::Write);
+        continues.then(|| error(ErrorKind::StorageFull))?
     };
     (Disk::gated(gate), hit)
 }
@@ -134,7 +135,7 @@ fn a_disk_that_fails_at_any_moment_costs_no_file_and_no_false_word() {
                     let step = trainer.plan().steps_done;
                     assert!((announced..=announced + 1).contains(&step), "{when}: {step} {announced}");
                     assert_eq!(strays(&run), [""; 0], "{when}");
-                    trainer.run(Some(&run), &mut runs::go_on).unwrap();
+                    trainer.run(Some(&run), &mut runs::keep_training).unwrap();
                     assert_same(&run, &whole, &when);
                     for step in 1..=4 {
                         assert_eq!(run.model_of(step).exists(), step > 2, "{when}");
@@ -152,25 +153,26 @@ fn a_disk_that_fails_at_any_moment_costs_no_file_and_no_false_word() {
 }
 
 #[test]
-fn a_disk_without_room_is_refused_before_anything_is_written() {
+fn a_disk_without_space_is_refused_before_anything_is_written() {
     let dir = quick_dir();
     let mut asked = 0;
-    let room = Arc::new(Mutex::new(u64::MAX));
-    let left = Arc::clone(&room);
-    let disk =
-        Disk::gated(move |operation, _| (operation == Operation::AskRoom).then(|| Fault::Short(*left.lock().unwrap())));
+    let space = Arc::new(Mutex::new(u64::MAX));
+    let left = Arc::clone(&space);
+    let disk = Disk::gated(move |operation, _| {
+        (operation == Operation::AskSpace).then(|| Fault::Short(*left.lock().unwrap()))
+    });
     let run = RunDir::create(dir.path().join("run")).unwrap().with_disk(disk);
     let mut before = Files::new();
     let mut observer = |event: Event<'_>| {
         if let Event::Saved { step: 2, .. } = event {
             asked += 1;
             before = files(&run);
-            *room.lock().unwrap() = 1000;
+            *space.lock().unwrap() = 1000;
         }
         Control::Continue
     };
     let error = Trainer::new(config(), &corpus(), &cpu()).unwrap().run(Some(&run), &mut observer).unwrap_err();
-    assert!(matches!(error, Error::Room { room: 1000, needed, .. } if needed > 1000), "{error}");
+    assert!(matches!(error, Error::DiskSpace { available: 1000, needed, .. } if needed > 1000), "{error}");
     let after = files(&run);
     assert!(["model", "state", "best"].iter().all(|name| after[name] == before[name]));
     assert!(strays(&run).is_empty() && asked == 1);

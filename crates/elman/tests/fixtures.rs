@@ -58,10 +58,10 @@ fn fill<E: Element>(case: u64, tag: u64, s: i32, n: usize) -> Vec<E> {
 }
 
 /// The number D*k + d of layer and direction in a parameter's name: `0`, `1_reverse`, ...
-fn direction(name: &str, ways: u64) -> u64 {
+fn direction(name: &str, num_directions: u64) -> u64 {
     match name.strip_suffix("_reverse") {
-        Some(layer) => ways * layer.parse::<u64>().unwrap() + 1,
-        None => ways * name.parse::<u64>().unwrap(),
+        Some(layer) => num_directions * layer.parse::<u64>().unwrap() + 1,
+        None => num_directions * name.parse::<u64>().unwrap(),
     }
 }
 
@@ -83,7 +83,7 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     let hidden_sizes = vec![h; c.num_layers];
     let recurrent =
         Recurrent { bidirectional: c.bidirectional, ..Recurrent::plain(c.cell, c.input_size, &hidden_sizes) };
-    let ways = if c.bidirectional { 2 } else { 1 };
+    let num_directions = if c.bidirectional { 2 } else { 1 };
     let mut declaration = Declaration::default();
     let rnn: Stack<E> = recurrent.declare(&mut declaration, "");
     let mut params = declaration.zeros::<E>().unwrap();
@@ -91,7 +91,7 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     for name in &names {
         let (kind, layer) = name.rsplit_once("_l").unwrap();
         let place = PARAMETERS.iter().position(|&(known, _)| known == kind).unwrap();
-        let tag = 256 + 16 * direction(layer, ways as u64) + place as u64;
+        let tag = 256 + 16 * direction(layer, num_directions as u64) + place as u64;
         let n = params.shape(name).unwrap().iter().product();
         let smaller = i32::from(c.cell.gates() == 1 && kind.starts_with("weight"));
         params.set(name, &fill(c.number, tag, PARAMETERS[place].1 - smaller, n)).unwrap();
@@ -100,7 +100,7 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
     let mut state = rnn.as_layer().zero_state(c.batch);
     if c.given {
         for (letter, tag, s, _) in STATES.into_iter().take(parts) {
-            let mut all = fill::<E>(c.number, tag, s, ways * c.num_layers * state_len);
+            let mut all = fill::<E>(c.number, tag, s, num_directions * c.num_layers * state_len);
             if letter == "n" {
                 // A sum of positive weights.
                 all.iter_mut().for_each(|n| *n = E::from_f64(2.0 - n.to_f64().abs()));
@@ -131,9 +131,9 @@ fn run<E: Element>(c: &Case) -> HashMap<String, Vec<f64>> {
         results.insert(format!("{letter}_n"), stack(&tape, &after, part, &value));
     }
 
-    tape.seed(y, &padded(&fill(c.number, 4, 1, rows * ways * h), ways * h));
+    tape.seed(y, &padded(&fill(c.number, 4, 1, rows * num_directions * h), num_directions * h));
     for (part, (.., tag)) in STATES.into_iter().take(parts).enumerate() {
-        let all = fill::<E>(c.number, tag, 1, ways * c.num_layers * state_len);
+        let all = fill::<E>(c.number, tag, 1, num_directions * c.num_layers * state_len);
         for (&var, seed) in after.iter().skip(part).step_by(parts).zip(all.chunks_exact(state_len)) {
             tape.seed(var, &padded(seed, h));
         }

@@ -16,7 +16,7 @@ const B: usize = 3;
 const I: usize = 4;
 const H: usize = 5;
 /// Row 0 is padded at the end, row 1 at the beginning, row 2 in between; row 3 has nothing.
-const PRESENT: [bool; T * (B + 1)] = {
+const MASK: [bool; T * (B + 1)] = {
     let (yes, no) = (true, false);
     [yes, no, yes, no, yes, no, no, no, yes, yes, yes, no, no, yes, no, no, no, yes, yes, no]
 };
@@ -84,7 +84,7 @@ impl Problem {
         }
         tape.start(recording);
         let (mut spoilt, states) = (values[self.names.len()].clone(), &values[self.names.len() + 1..]);
-        for (row, _) in spoilt.chunks_exact_mut(I).zip(PRESENT).filter(|(_, present)| !present) {
+        for (row, _) in spoilt.chunks_exact_mut(I).zip(MASK).filter(|(_, read)| !read) {
             row.fill(f64::NAN);
         }
         let mut leaves = vec![tape.dense_leaf(I, &spoilt, true).unwrap()];
@@ -93,7 +93,7 @@ impl Problem {
             true => Sequence::Tokens { tokens: &TOKENS, vocab_size: I },
             false => Sequence::Dense(leaves[0]),
         };
-        let mut pass = Pass { batch: ROWS, mask: Some(&PRESENT), dropout: None };
+        let mut pass = Pass { batch: ROWS, mask: Some(&MASK), dropout: None };
         let (y, after) = self.layer.run(tape, &self.params, sequence, &leaves[1..], &mut pass).unwrap();
         // What depends on the state before besides: gradients that are there before the node's.
         let outputs = [y].into_iter().chain(after).chain(leaves[1..].iter().copied());
@@ -144,31 +144,31 @@ fn gradients_under_a_mask_match_central_differences() {
             assert_eq!(finding.verdict, Verdict::Pass, "{:?}, tensor {tensor}: {finding:?}", problem.name);
         }
         let x = &analytic[problem.names.len()];
-        let absent = x.chunks_exact(I).zip(PRESENT).filter(|(_, present)| !present);
-        assert!(absent.flat_map(|(row, _)| row).all(|&g| g == 0.0), "an absent input has a gradient");
+        let masked = x.chunks_exact(I).zip(MASK).filter(|(_, read)| !read);
+        assert!(masked.flat_map(|(row, _)| row).all(|&g| g == 0.0), "a masked input has a gradient");
     }
 }
 
 #[test]
-fn a_row_ends_where_its_last_present_step_leaves_it() {
+fn a_row_ends_where_its_last_unmasked_step_leaves_it() {
     let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
     for mut problem in problems() {
         let values = problem.values.clone();
         let (_, leaves) = problem.run(&mut tape, &values, false);
         let (layer, params, x) = (&problem.layer, &problem.params, Sequence::Dense(leaves[0]));
-        let mut pass = Pass { batch: ROWS, mask: Some(&PRESENT), dropout: None };
+        let mut pass = Pass { batch: ROWS, mask: Some(&MASK), dropout: None };
         let (y, after) = layer.run(&mut tape, params, x, &leaves[1..], &mut pass).unwrap();
         let (y, last) = (tape.dense_value(y), tape.dense_value(after[0]));
         for b in 0..ROWS {
-            let present = |t: &usize| PRESENT[t * ROWS + b];
-            let end = if problem.reverse { (0..T).find(present) } else { (0..T).rev().find(present) };
+            let read = |t: &usize| MASK[t * ROWS + b];
+            let end = if problem.reverse { (0..T).find(read) } else { (0..T).rev().find(read) };
             let want = match end {
                 Some(t) => &y[(t * ROWS + b) * H..][..H],
                 None => &values[problem.names.len() + 1][b * H..][..H],
             };
             assert_eq!(&last[b * H..][..H], want, "row {b} of {}", problem.name);
         }
-        let mut pass = Pass { mask: Some(&PRESENT[1..]), ..Pass::plain(ROWS) };
+        let mut pass = Pass { mask: Some(&MASK[1..]), ..Pass::plain(ROWS) };
         let refused = layer.run(&mut tape, params, x, &leaves[1..], &mut pass).unwrap_err().to_string();
         assert!(refused.contains("19") && refused.contains("20"), "{refused}");
     }

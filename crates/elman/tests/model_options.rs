@@ -1,5 +1,6 @@
-//! Holds what each option of a language model does to its numbers: tied weights, locked dropout, a learned initial state,
-//! widths that differ. Each against the plain model it is made of, to the bit. Refuses text and training loops.
+//! What each option of a language model does to its numbers: tied weights, locked dropout, a learned initial state,
+//! different widths. Each is compared with the plain model it is made of, to the bit. Not here: text and training
+//! loops.
 
 use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::{Declaration, Params};
@@ -95,7 +96,7 @@ fn a_learned_initial_state_equals_the_same_state_given() {
         }
         assert!(initial.iter().all(|name| grads.get(name).unwrap().iter().all(|&g| g != 0.0)));
 
-        // A window that goes on from a carried state teaches the initial one nothing, until the text begins again.
+        // A window that continues from a carried state teaches the initial one nothing, until the text begins again.
         learned
             .loss_and_grads(&mut tape(), &mut Shards::default(), &inputs, &targets, &mut state, None, &mut grads)
             .unwrap();
@@ -183,8 +184,8 @@ fn the_reverse_direction_is_the_forward_one_on_the_sequence_turned_round() {
         };
         let (y, last) = run(&both, &params, &x);
         let (turned_y, turned_last) = run(&one, &turned, &steps_back(&x, cols));
-        let reverse_half: Vec<f64> = y.chunks(2 * hidden).flat_map(|row| row[hidden..].to_vec()).collect();
-        assert_eq!(reverse_half, steps_back(&turned_y, hidden), "{cell:?}");
+        let reverse_columns: Vec<f64> = y.chunks(2 * hidden).flat_map(|row| row[hidden..].to_vec()).collect();
+        assert_eq!(reverse_columns, steps_back(&turned_y, hidden), "{cell:?}");
         assert_eq!(last, turned_last, "{cell:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! Every elementary node against central differences in f64; a sign error fails; padding stays zero; misuse is an
-//! error and no panic. Refuses values by name: those stand in the kernels' own tests.
+//! Every elementary node against central differences in f64; a sign error fails; padding stays zero; misuse is an error
+//! and no panic. Not here: values, which the kernels' own tests compare.
 
 use elman::autodiff::nodes::LinearIds;
 use elman::autodiff::params::{Declaration, ParamId, Params};
@@ -253,9 +253,9 @@ fn a_loss_adds_to_the_gradient_of_its_logits() {
         tape.backward(loss, &params, &mut params.zeros_like()).unwrap();
         tape.dense_grad(logits)
     };
-    let (alone, with, half) = (gradient(0.0, 1.0), gradient(0.25, 1.0), gradient(0.25, 0.5));
+    let (alone, with, scaled) = (gradient(0.0, 1.0), gradient(0.25, 1.0), gradient(0.25, 0.5));
     assert!(alone.iter().any(|g| g.abs() > 0.1));
-    for (alone, (with, half)) in alone.iter().zip(with.iter().zip(&half)) {
-        assert!((with - (alone + 0.25)).abs() < 1e-15 && (half - (0.5 * alone + 0.25)).abs() < 1e-15);
+    for (alone, (with, scaled)) in alone.iter().zip(with.iter().zip(&scaled)) {
+        assert!((with - (alone + 0.25)).abs() < 1e-15 && (scaled - (0.5 * alone + 0.25)).abs() < 1e-15);
     }
 }

@@ -1,4 +1,4 @@
-//! Holds what a text that stays on the disk promises: the run that it gives is, file for file, that of the same text in
+//! What must hold of a text that stays on the disk: the run that it gives is, file for file, that of the same text in
 //! memory, resumed or not.
 
 mod runs;
@@ -10,7 +10,7 @@ use elman::{
     config::{BatchKind, TokenizerKind},
     train::Changes,
 };
-use runs::{assert_same, config, corpus, cpu, go_on, quick_dir, run_until};
+use runs::{assert_same, config, corpus, cpu, keep_training, quick_dir, run_until};
 
 #[test]
 fn a_run_on_a_text_on_the_disk_is_the_run_on_it_in_memory() {
@@ -30,10 +30,10 @@ fn a_run_on_a_text_on_the_disk_is_the_run_on_it_in_memory() {
         let (want, whole, parts) = (run("memory"), run("disk"), run("resumed"));
         let memory = if is_raw { Corpus::read_raw(&paths) } else { Corpus::read(&paths) }.unwrap();
         let disk = |run: &RunDir| Corpus::on_disk_of(&paths, is_raw).unwrap().with_tokens_in(run.tokens());
-        Trainer::new(config.clone(), &memory, &cpu()).unwrap().run(Some(&want), &mut go_on).unwrap();
+        Trainer::new(config.clone(), &memory, &cpu()).unwrap().run(Some(&want), &mut keep_training).unwrap();
         assert!(!want.tokens().exists());
 
-        Trainer::new(config.clone(), &disk(&whole), &cpu()).unwrap().run(Some(&whole), &mut go_on).unwrap();
+        Trainer::new(config.clone(), &disk(&whole), &cpu()).unwrap().run(Some(&whole), &mut keep_training).unwrap();
         assert_same(&whole, &want, &format!("{config:?}"));
         assert!(whole.tokens().exists());
 
@@ -44,7 +44,7 @@ fn a_run_on_a_text_on_the_disk_is_the_run_on_it_in_memory() {
         drop(trainer);
         run_until(&mut Trainer::resume(&parts, &memory, &cpu()).unwrap(), &parts, 31);
         fs::write(parts.tokens(), "spoiled").unwrap();
-        Trainer::resume(&parts, &disk(&parts), &cpu()).unwrap().run(Some(&parts), &mut go_on).unwrap();
+        Trainer::resume(&parts, &disk(&parts), &cpu()).unwrap().run(Some(&parts), &mut keep_training).unwrap();
         assert_same(&parts, &want, &format!("resumed, {config:?}"));
     }
 }
@@ -67,6 +67,6 @@ fn another_text_on_the_disk_is_refused_by_a_resume() {
     assert!(refused.to_string().contains("is not the one this run was trained on"), "{refused}");
     assert!(fs::read(run.tokens()).unwrap() == tokens, "a refusal changes nothing");
     let force = Changes { config: None, force: true };
-    Trainer::resume_with(&run, &disk(), &cpu(), force).unwrap().run(Some(&run), &mut go_on).unwrap();
+    Trainer::resume_with(&run, &disk(), &cpu(), force).unwrap().run(Some(&run), &mut keep_training).unwrap();
     assert!(fs::read(run.tokens()).unwrap() != tokens, "the tokens are those of the text");
 }

@@ -1,12 +1,12 @@
-//! Holds what each option of training does to whole runs: optimizers, schedules, patience, batches; each must train,
-//! change what it should, and resume to the same bytes. Refuses to look inside: everything goes through the public API.
+//! What each option of training does to whole runs: optimizers, schedules, patience, batches; each must train, change
+//! what it should, and resume to the same bytes. Everything uses the public API.
 
 mod runs;
 
 use std::fs;
 
 use elman::{Config, Corpus, ModelFile, RunDir, Trainer, config::Schedule};
-use runs::{assert_same, config, corpus, cpu, go_on, run_until};
+use runs::{assert_same, config, corpus, cpu, keep_training, run_until};
 
 /// Trains whole and with a stop after 20 of 43 steps, and asserts that the two leave the same bytes, the state's tensors
 /// too. Returns the weights.
@@ -145,7 +145,7 @@ fn rates_fall_by_epochs_of_the_text() {
         let run = RunDir::create(dir.path().join("run")).unwrap();
         let config = Config { print_every: Some(1), warmup: 0, lr: 0.01, ..config };
         let mut trainer = Trainer::new(config, &corpus(), &cpu()).unwrap();
-        trainer.run(Some(&run), &mut go_on).unwrap();
+        trainer.run(Some(&run), &mut keep_training).unwrap();
         let epoch = trainer.plan().steps_per_epoch;
         (epoch, run.reports().unwrap().iter().map(|r| r.lr).collect::<Vec<_>>())
     };

@@ -220,8 +220,8 @@ fn classifier(d: &mut Draw, cpu: &Cpu) -> Result<(), Error> {
     let (items, _) = items(d);
     let classes: Vec<String> = (0..2 + d.below(2)).map(|class| class.to_string()).collect();
     let labels = (0..d.count(items.len())).map(|at| if d.one_in(80) { d.below(9) } else { at % classes.len() } as u32);
-    let (labels, mark) = (labels.collect(), Corpus::from_text("random", "random".to_string()).mark());
-    let data = Labelled { items, labels, classes, mark };
+    let (labels, fingerprint) = (labels.collect(), Corpus::from_text("random", "random".to_string()).fingerprint());
+    let data = Labelled { items, labels, classes, fingerprint };
     let pooling = [Pooling::Last, Pooling::First, Pooling::Mean, Pooling::Max, Pooling::Attention][d.below(5)];
     let settings = ClassifySettings { pooling, bidirectional: d.one_in(2), ..ClassifySettings::default() };
     let config = small(d, TaskSettings::Classify(settings));
@@ -239,11 +239,11 @@ fn tagger(d: &mut Draw, cpu: &Cpu) -> Result<(), Error> {
     };
     labels.iter_mut().flatten().for_each(|label| *label = if d.one_in(300) { 7 } else { d.below(2) as u32 });
     labels.truncate(d.count(labels.len()));
-    let mark = Corpus::from_text("random", "random".to_string()).mark();
+    let fingerprint = Corpus::from_text("random", "random".to_string()).fingerprint();
     let settings = TagSettings { bidirectional: d.one_in(2), ..TagSettings::default() };
     let config = small(d, TaskSettings::Tag(settings));
     config.check()?;
-    let task: Tag<f64> = Tag::new(&config, Tagged { items, labels, classes, mark }, None)?;
+    let task: Tag<f64> = Tag::new(&config, Tagged { items, labels, classes, fingerprint }, None)?;
     step(config, task, cpu)
 }
 
@@ -265,7 +265,7 @@ fn padded(d: &mut Draw) -> Result<(), Error> {
     };
     let places: Vec<usize> = (0..3).map(|_| place()).collect();
     let batch: Padded<f64> = Padded::new(&sequences, &places, d.below(3))?;
-    assert_eq!(batch.present.len(), batch.steps * batch.rows);
+    assert_eq!(batch.mask.len(), batch.steps * batch.rows);
     Ok(())
 }
 

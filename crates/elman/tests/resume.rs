@@ -1,5 +1,5 @@
-//! Holds what a resume restores and what it refuses. The matrix of cells, optimizers, dropout and threads is short here;
-//! `ELMAN_CUTS=100` makes it the whole one.
+//! What a resume restores and what it rejects. The matrix of cells, optimizers, dropout and threads is short here;
+//! `ELMAN_CUTS=100` runs all of it.
 
 mod runs;
 
@@ -10,7 +10,7 @@ use elman::{
     config::{Cell, OptimizerKind},
     train::{Changes, Control, Event},
 };
-use runs::{assert_same, config, corpus, cpu, go_on, quick_dir, run_until, times};
+use runs::{assert_same, config, corpus, cpu, keep_training, quick_dir, run_until, times};
 
 #[test]
 fn every_cell_optimizer_dropout_and_number_of_threads_resumes_to_the_same_bytes() {
@@ -103,7 +103,7 @@ fn two_cannot_train_into_one_run() {
     let before = state();
     let error = Trainer::resume(&run, &corpus(), &cpu()).map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::InUse { holder: Some(holder), .. } if holder == std::process::id()), "{error}");
-    let error = Trainer::new(config(), &corpus(), &cpu()).unwrap().run(Some(&run), &mut go_on).unwrap_err();
+    let error = Trainer::new(config(), &corpus(), &cpu()).unwrap().run(Some(&run), &mut keep_training).unwrap_err();
     assert!(matches!(error, Error::InUse { .. }), "{error}");
     assert!(state() == before);
     run_until(&mut first, &run, 0);

@@ -1,5 +1,5 @@
-//! Holds that tokens are drawn as often as the settings say, at the ends of their ranges too, and that a stream read step
-//! by step equals the whole, for as long as one likes.
+//! Tokens are drawn as often as the settings say, at the ends of their ranges too, and a stream read step by step
+//! equals the whole, for any length.
 
 #[path = "../../../.ci/not_run.rs"]
 mod not_run;

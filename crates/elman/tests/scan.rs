@@ -1,5 +1,5 @@
-//! What must hold of `scan`, whatever the step: it equals the unrolled tape and the fused layer, halves equal the whole,
-//! neither threads nor backends change a bit, and 10,000 steps need no deep stack.
+//! What must hold of `scan`, whatever the step: it equals the unrolled tape and the fused layer, two parts equal the
+//! whole, neither threads nor backends change a bit, and 10,000 steps need no deep stack.
 
 use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::{Declaration, ParamId, Params};
@@ -164,14 +164,14 @@ fn a_scan_equals_the_unrolled_tape_to_the_bit() {
 }
 
 #[test]
-fn two_halves_have_the_values_of_the_whole_to_the_bit_and_its_gradients() {
+fn two_parts_have_the_values_of_the_whole_to_the_bit_and_its_gradients() {
     let cpu = Cpu::new(Some(1)).unwrap();
     let (whole, whole32) = (run::<f64>(&cpu, How::Scan, 12, 3, true), run::<f32>(&cpu, How::Scan, 12, 3, true));
     for cut in [1, 5, 11] {
         assert!(run::<f32>(&cpu, How::Cut(cut), 12, 3, true)[..3] == whole32[..3], "cut at {cut}");
         // At the cut, the gradient by h is a sum of two sums where the whole has one chain.
-        let halves = run::<f64>(&cpu, How::Cut(cut), 12, 3, true);
-        for (a, b) in halves.iter().flatten().zip(whole.iter().flatten()) {
+        let parts = run::<f64>(&cpu, How::Cut(cut), 12, 3, true);
+        for (a, b) in parts.iter().flatten().zip(whole.iter().flatten()) {
             assert!((a - b).abs() <= 1e-13 * b.abs().max(1.0), "cut at {cut}: {a} and {b}");
         }
     }

@@ -49,9 +49,9 @@ fn error(file: &str, expected: &str) -> f32 {
 
 #[test]
 fn a_gru_of_a_state_dict_gives_what_pytorch_gives() {
-    let (own, half) = (error("state_dict.safetensors", "y"), error("state_dict_f16.safetensors", "y_f16"));
-    eprintln!("largest difference {own:.1e}, with weights of f16 {half:.1e}");
-    assert!(own <= 1e-6 && half <= 1e-6, "{own} {half}");
+    let (own, f16) = (error("state_dict.safetensors", "y"), error("state_dict_f16.safetensors", "y_f16"));
+    eprintln!("largest difference {own:.1e}, with weights of f16 {f16:.1e}");
+    assert!(own <= 1e-6 && f16 <= 1e-6, "{own} {f16}");
     // Rounding to f16 shows, so that neither file stands for the other.
     assert!(error("state_dict.safetensors", "y_f16") > 1e-5);
 }

@@ -50,7 +50,7 @@ fn labelled() -> Labelled {
         .collect();
     let text = format!("text,label\n{}", rows.concat());
     let table = Table::from_bytes("t.csv", text.as_bytes(), Format::Csv, true).unwrap();
-    Labelled::of_table(&table, &Source::default(), Corpus::from_text("t.csv", text).mark()).unwrap()
+    Labelled::of_table(&table, &Source::default(), Corpus::from_text("t.csv", text).fingerprint()).unwrap()
 }
 
 fn tagged() -> Tagged {
@@ -68,7 +68,7 @@ fn tagged() -> Tagged {
             words.collect::<String>() + "\n"
         })
         .collect();
-    Tagged::of_lines("t", &lines, Corpus::from_text("t", lines.clone()).mark()).unwrap()
+    Tagged::of_lines("t", &lines, Corpus::from_text("t", lines.clone()).fingerprint()).unwrap()
 }
 
 fn series() -> (SeriesSet, Corpus) {
@@ -89,8 +89,8 @@ fn is_the_same_cut_in_two<T: Task>(config: &Config, make: impl Fn(&Config) -> Re
     let run = |name: &str| RunDir::create(dir.path().join(name)).unwrap();
     let (whole, cut) = (run("whole"), run("cut"));
     let begin = || Trainer::of(config.clone(), make(config).unwrap(), &cpu()).unwrap();
-    let mut go_on = |_: Event<'_>| Control::Continue;
-    let outcome = begin().run(Some(&whole), &mut go_on).unwrap();
+    let mut keep_training = |_: Event<'_>| Control::Continue;
+    let outcome = begin().run(Some(&whole), &mut keep_training).unwrap();
     assert!(!outcome.stopped);
     let mut first = begin();
     let stopped = first.run(Some(&cut), &mut |event| match event {
@@ -98,11 +98,11 @@ fn is_the_same_cut_in_two<T: Task>(config: &Config, make: impl Fn(&Config) -> Re
         _ => Control::Continue,
     });
     assert!(stopped.unwrap().stopped);
-    let mark = first.task().mark().clone();
+    let fingerprint = first.task().fingerprint().clone();
     drop(first);
-    let stopped = Stopped::open(&cut, &mark, Default::default()).unwrap();
+    let stopped = Stopped::open(&cut, &fingerprint, Default::default()).unwrap();
     let task = make(&stopped.config).unwrap();
-    stopped.go_on(task, &cpu()).unwrap().run(Some(&cut), &mut go_on).unwrap();
+    stopped.resume(task, &cpu()).unwrap().run(Some(&cut), &mut keep_training).unwrap();
     for file in ["model.safetensors", "state.safetensors"] {
         let read = |run: &RunDir| std::fs::read(run.path().join(file)).unwrap();
         assert!(read(&whole) == read(&cut), "{file} differs after a resume");
@@ -146,12 +146,12 @@ fn adjusted_logits_leave_the_shares_of_the_classes_out() {
     // Nine of ten examples are of one class, and a text says nothing about its class.
     let rows = format!("text,label\n{}x,rare\n", "x,common\n".repeat(9));
     let table = Table::from_bytes("t.csv", rows.as_bytes(), Format::Csv, true).unwrap();
-    let mark = Corpus::from_text("t.csv", rows).mark();
+    let fingerprint = Corpus::from_text("t.csv", rows).fingerprint();
     let rare = |logit_adjustment: f64| {
         let settings = ClassifySettings { logit_adjustment, keep_duplicates: true, ..ClassifySettings::default() };
         let base = small(TaskSettings::Classify(settings), 200);
         let config = Config { val_frac: 0.0, output_dropout: 0.0, batch: 10, ..base };
-        let data = Labelled::of_table(&table, &Source::default(), mark.clone()).unwrap();
+        let data = Labelled::of_table(&table, &Source::default(), fingerprint.clone()).unwrap();
         let mut trainer =
             Trainer::of(config.clone(), Classify::<f64>::new(&config, data, None).unwrap(), &cpu()).unwrap();
         trainer.run(None, &mut |_| Control::Continue).unwrap();
@@ -169,7 +169,7 @@ fn adjusted_logits_leave_the_shares_of_the_classes_out() {
 }
 
 #[test]
-fn members_differ_and_their_probabilities_are_averaged() {
+fn ensemble_models_differ_and_their_probabilities_are_averaged() {
     let settings = ClassifySettings { members: 3, token_dropout: 0.1, ..ClassifySettings::default() };
     let config = small(TaskSettings::Classify(settings), 20);
     let dir = is_the_same_cut_in_two(&config, |config| Classify::<f32>::new(config, labelled(), None));
@@ -177,7 +177,7 @@ fn members_differ_and_their_probabilities_are_averaged() {
     let mut tape = Tape::new(&cpu());
     let texts = Items::Texts(["azz", "bx", "y"].map(String::from).to_vec());
     let together = trained.predict(&mut tape, "texts", &texts, 100).unwrap();
-    // Each member alone, as a classifier of one.
+    // Each model alone, as a classifier of one.
     let alone = Config { task: Some(TaskSettings::Classify(ClassifySettings::default())), ..config };
     let all: Vec<Vec<Vec<f64>>> = ["", "member2.", "member3."]
         .iter()
@@ -195,7 +195,7 @@ fn members_differ_and_their_probabilities_are_averaged() {
     assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2], "each has a start of its own");
     for (text, mean) in together.iter().enumerate() {
         for (class, &mean) in mean.iter().enumerate() {
-            let want = all.iter().map(|member| member[text][class]).sum::<f64>() / 3.0;
+            let want = all.iter().map(|model| model[text][class]).sum::<f64>() / 3.0;
             assert!((mean - want).abs() < 1e-15, "{mean} {want}");
         }
     }
@@ -250,7 +250,7 @@ fn hidden_tokens_change_what_is_learned() {
 }
 
 #[test]
-fn what_tokens_and_members_cannot_be_is_named() {
+fn what_tokens_and_ensembles_cannot_be_is_named() {
     let refused = |settings: ClassifySettings, unk: bool| {
         Config { unk, ..small(TaskSettings::Classify(settings), 1) }.check().unwrap_err().to_string()
     };
@@ -295,7 +295,7 @@ fn what_was_taken_from_a_text_is_put_back() {
     let config = Config { seq_len: 100, ..small(TaskSettings::Restore(TagSettings::default()), 150) };
     let make = |config: &Config| {
         let corpus = Corpus::from_text("t", text.clone());
-        Tag::<f32>::new(config, restore::pieces(&text, config.seq_len, corpus.mark())?, None)
+        Tag::<f32>::new(config, restore::pieces(&text, config.seq_len, corpus.fingerprint())?, None)
     };
     // Every word stands as it always stood, but for one that is cut where the training part ends.
     let task = make(&config).unwrap();
@@ -327,7 +327,7 @@ fn a_forecaster_is_learned_resumed_and_read_back() {
             ..Forecast::default()
         };
         let config = Config { seq_len: 12, ..small(TaskSettings::Forecast(settings), 60) };
-        let make = |config: &Config| ForecastTask::<f32>::new(config, set.clone(), corpus.mark());
+        let make = |config: &Config| ForecastTask::<f32>::new(config, set.clone(), corpus.fingerprint());
         let dir = is_the_same_cut_in_two(&config, make);
         let trained = TrainedForecast::<f32>::load(&stored(&dir)).unwrap();
         let mut tape = Tape::new(&cpu());
@@ -349,7 +349,7 @@ fn a_forecaster_is_learned_resumed_and_read_back() {
     }
     let settings = Forecast { horizon: 20, ..Forecast::default() };
     let config = small(TaskSettings::Forecast(settings), 10);
-    let error = ForecastTask::<f32>::new(&config, set, corpus.mark()).map(|_| ()).unwrap_err().to_string();
+    let error = ForecastTask::<f32>::new(&config, set, corpus.fingerprint()).map(|_| ()).unwrap_err().to_string();
     assert_eq!(error, "the series has 16 rows held out, expected at least horizon = 20 (t.csv)");
 }
 

@@ -1,5 +1,5 @@
-//! Holds the behaviour of whole runs: what a run leaves on disk, what a resume makes of it, what makes it stop.
-//! Refuses to look inside: everything goes through the public API.
+//! The behaviour of whole runs: what a run leaves on disk, what a resume makes of it, what stops it. Everything uses
+//! the public API.
 
 mod runs;
 
@@ -9,7 +9,7 @@ use elman::{
     Config, Corpus, Error, ModelFile, RunDir, Trainer,
     train::{Control, Event},
 };
-use runs::{assert_same, config, corpus, cpu, go_on, run_until};
+use runs::{assert_same, config, corpus, cpu, keep_training, run_until};
 
 #[test]
 fn resume_equals_never_stopping() {
@@ -24,7 +24,7 @@ fn resume_equals_never_stopping() {
         assert!(stopped.stopped && stopped.steps == stop);
         let mut trainer = Trainer::resume(&RunDir::open(run.path()).unwrap(), &corpus(), &cpu()).unwrap();
         assert_eq!(trainer.plan().steps_done, stop);
-        // The clock goes on from the last report, however long the save after it took.
+        // The clock continues from the last report, however long the save after it took.
         let reported = run.reports().unwrap().last().map_or(0.0, |report| report.seconds);
         let resumed = run_until(&mut trainer, &run, 0);
         assert_eq!((resumed.train_loss, resumed.val_loss), (outcome.train_loss, outcome.val_loss));
@@ -230,7 +230,7 @@ fn small_texts_shrink_the_batch_and_smaller_ones_are_refused() {
 
 #[test]
 fn without_a_directory_nothing_is_written() {
-    let outcome = Trainer::new(config(), &corpus(), &cpu()).unwrap().run(None, &mut go_on).unwrap();
+    let outcome = Trainer::new(config(), &corpus(), &cpu()).unwrap().run(None, &mut keep_training).unwrap();
     assert!(outcome.best_val_loss.is_some() && outcome.steps == 43);
 }
 
@@ -299,7 +299,7 @@ fn clipping_changes_the_step_and_not_the_norm_that_is_reported() {
     let train = |clip: f64| {
         let run = RunDir::create(dir.path().join(clip.to_string())).unwrap();
         let config = Config { clip, steps: Some(3), ..config() };
-        Trainer::new(config, &corpus(), &cpu()).unwrap().run(Some(&run), &mut go_on).unwrap();
+        Trainer::new(config, &corpus(), &cpu()).unwrap().run(Some(&run), &mut keep_training).unwrap();
         let model = ModelFile::load(run.model()).unwrap().model;
         (run.reports().unwrap()[0].grad_norm, model.params().get("decoder.bias").unwrap())
     };

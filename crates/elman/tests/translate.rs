@@ -215,7 +215,7 @@ fn gradients_are_those_of_central_differences() {
 fn parallel(count: usize) -> Parallel {
     let pairs = pairs(count);
     let lines: Vec<String> = pairs.iter().map(|(from, to)| format!("{from}\t{to}\n")).collect();
-    Parallel { pairs, mark: Corpus::from_text("numbers.tsv", lines.concat()).mark() }
+    Parallel { pairs, fingerprint: Corpus::from_text("numbers.tsv", lines.concat()).fingerprint() }
 }
 
 /// A run of some steps: 3 in 4 of all numbers of up to four digits, to be written backwards.
@@ -294,9 +294,9 @@ fn a_resumed_run_has_the_bits_of_one_that_never_stopped() {
     let whole = learn(&config, None, 0);
     let run = RunDir::create(dir.path().join("run")).unwrap();
     drop(learn(&config, Some(&run), 5));
-    let stopped = Stopped::open(&run, &parallel(3000).mark, Changes::default()).unwrap();
+    let stopped = Stopped::open(&run, &parallel(3000).fingerprint, Changes::default()).unwrap();
     let task = Translate::<f32>::new(&stopped.config, parallel(3000), None).unwrap();
-    let mut resumed = stopped.go_on(task, &Cpu::new(Some(2)).unwrap()).unwrap();
+    let mut resumed = stopped.resume(task, &Cpu::new(Some(2)).unwrap()).unwrap();
     assert_eq!(resumed.plan().steps_done, 5);
     resumed.run(Some(&run), &mut |_| Control::Continue).unwrap();
     let params = |trainer: &Trainer<Translate<f32>>| bits(trainer.task().trained().model.params().values());

@@ -1,11 +1,11 @@
-//! Holds what must hold of whole runs with the tutorials' options: sums and means, carried states, words that resume.
+//! What must hold of whole runs with the tutorials' options: sums and means, carried states, words that resume.
 
 mod runs;
 
 use elman::config::{BatchKind, LossKind, OptimizerKind, TokenizerKind};
 use elman::train::Event;
 use elman::{Config, RunDir, Trainer};
-use runs::{assert_same, config, corpus, cpu, go_on, run_until};
+use runs::{assert_same, config, corpus, cpu, keep_training, run_until};
 
 /// The losses of each step, and the trained parameters.
 fn trained(config: Config) -> (Vec<f64>, Vec<f32>) {
@@ -15,7 +15,7 @@ fn trained(config: Config) -> (Vec<f64>, Vec<f32>) {
         if let Event::Step { loss, .. } = &event {
             losses.push(*loss);
         }
-        go_on(event)
+        keep_training(event)
     };
     trainer.run(None, &mut watch).unwrap();
     (losses, trainer.model().params().values().to_vec())
@@ -74,10 +74,10 @@ fn words_and_moving_losses_resume_to_the_same_bytes() {
     let new = |name: &str| RunDir::create(dir.path().join(name)).unwrap();
     let (whole, stopped) = (new("whole"), new("stopped"));
     let mut trainer = Trainer::new(config.clone(), &corpus(), &cpu()).unwrap();
-    trainer.run(Some(&whole), &mut go_on).unwrap();
+    trainer.run(Some(&whole), &mut keep_training).unwrap();
     run_until(&mut Trainer::new(config, &corpus(), &cpu()).unwrap(), &stopped, 17);
     let mut resumed = Trainer::resume(&stopped, &corpus(), &cpu()).unwrap();
-    resumed.run(Some(&stopped), &mut go_on).unwrap();
+    resumed.run(Some(&stopped), &mut keep_training).unwrap();
     assert_same(&stopped, &whole, "words, stopped after 17 steps");
     let moving: Vec<_> = whole.reports().unwrap().iter().map(|report| report.moving_loss).collect();
     assert!(moving.iter().all(|loss| loss.is_some_and(|loss| loss > 0.0)), "{moving:?}");

@@ -1,7 +1,7 @@
-//! What strangers may hand to elman, and what must then hold: each target takes any bytes at all.
+//! The fuzz targets: the untrusted inputs of elman, and what must hold for them. Each target takes any bytes.
 //!
-//! Holds the targets, which `fuzz/` hands to libFuzzer, `main.rs` to a mutator of ours, and a test to the committed corpus.
-//! Refuses nothing: whatever is refused, is refused by the library, in words.
+//! `fuzz/` gives the targets to libFuzzer, `main.rs` to a mutator of our own, and a test to the committed corpus. A target
+//! rejects nothing itself: the library does, with an error.
 
 mod mutate;
 

@@ -1,5 +1,5 @@
-//! Holds the long way through the targets without a special compiler: `elman-fuzz TARGET INPUTS [SEED]`.
-//! Refuses to go on after the first input that breaks a target, which it writes to a file.
+//! Runs the fuzz targets for a long time without a special compiler: `elman-fuzz TARGET INPUTS [SEED]`. It stops after
+//! the first input that breaks a target, and writes it to a file.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

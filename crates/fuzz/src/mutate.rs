@@ -1,5 +1,5 @@
-//! Holds a mutator: inputs of a corpus, changed in the ways that parsers are afraid of. The same seed gives the same
-//! inputs. Refuses to learn from what it tries: libFuzzer does that.
+//! A mutator: inputs of a corpus, changed where parsers often fail. The same seed gives the same inputs. Not here:
+//! learning from coverage, which libFuzzer does.
 
 /// A stream of inputs.
 pub struct Mutator {

@@ -1,4 +1,4 @@
-//! Holds the committed corpus to every target, with a short walk around it.
+//! Runs the committed corpus through every target, with a few mutations of each input.
 
 use elman_fuzz::{Mutator, TARGETS, corpus};
 

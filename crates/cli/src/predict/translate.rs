@@ -52,7 +52,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode>
         let sentences = if part == "test" { parts.test } else { parts.validation };
         let search = work.search();
         let measured = work.trained.measure(&mut work.tape, &sentences, search, &mut || true)?;
-        let (figures, _) = measured.expect("it goes on");
+        let (figures, _) = measured.expect("it continues to the end");
         terminal::print_json(&Scores::of(&figures))?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -27,13 +27,14 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let source = job.config.classify()?.source.clone();
     let mut labelled = Labelled::read(&data, &source)?;
     let validation = validation.map(|path| Labelled::read(&path, &source)).transpose()?;
-    labelled.mark.validation = validation.as_ref().map(|set| Box::new(set.mark.clone()));
-    let (mark, cpu) = (labelled.mark.clone(), Cpu::new(args.threads)?);
+    labelled.fingerprint.validation = validation.as_ref().map(|set| Box::new(set.fingerprint.clone()));
+    let (fingerprint, cpu) = (labelled.fingerprint.clone(), Cpu::new(args.threads)?);
     let what = match &labelled.items {
         Items::Texts(_) => "texts".to_string(),
         Items::Vectors { columns, .. } => format!("sequences of {}", columns.join(", ")),
     };
-    let (mut trainer, run) = job.begin(&mark, &cpu, |config| Classify::<E>::new(config, labelled, validation))?;
+    let (mut trainer, run) =
+        job.begin(&fingerprint, &cpu, |config| Classify::<E>::new(config, labelled, validation))?;
     let plan = trainer.plan().clone();
     if !args.quiet {
         let data = format!(

@@ -45,8 +45,9 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let format = Format::of_path(&data).unwrap_or(Format::Csv);
     let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, settings.header)?;
     let set = SeriesSet::new(&table, &columns(&settings))?;
-    let (mark, cpu) = (corpus.mark(), Cpu::new(args.threads)?);
-    let (mut trainer, run) = job.begin(&mark, &cpu, |config| ForecastTask::<E>::new(config, set, mark.clone()))?;
+    let (fingerprint, cpu) = (corpus.fingerprint(), Cpu::new(args.threads)?);
+    let (mut trainer, run) =
+        job.begin(&fingerprint, &cpu, |config| ForecastTask::<E>::new(config, set, fingerprint.clone()))?;
     let plan = trainer.plan().clone();
     if !args.quiet {
         let set = trainer.task().series();

@@ -31,7 +31,7 @@ fn read(path: &std::path::Path, settings: &Settings) -> anyhow::Result<Written> 
         rows.push(columns.iter().map(|&column| table.number(row, column)).collect::<Result<Vec<f64>, _>>()?);
     }
     let given = GivenOf::Vectors { columns: source.features.clone(), rows };
-    Ok(Written { texts, given, mark: corpus.mark() })
+    Ok(Written { texts, given, fingerprint: corpus.fingerprint() })
 }
 
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
@@ -42,8 +42,8 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     }
     let settings = job.config.generate()?.clone();
     let written = read(&data, &settings)?;
-    let (mark, cpu) = (written.mark.clone(), Cpu::new(args.threads)?);
-    let (mut trainer, run) = job.begin(&mark, &cpu, |config| Generate::<E>::new(config, written))?;
+    let (fingerprint, cpu) = (written.fingerprint.clone(), Cpu::new(args.threads)?);
+    let (mut trainer, run) = job.begin(&fingerprint, &cpu, |config| Generate::<E>::new(config, written))?;
     let plan = trainer.plan().clone();
     let unit = trainer.task().trained().vocab.unit(1);
     let given = match &trainer.task().trained().knows {

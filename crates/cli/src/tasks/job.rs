@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use elman::autodiff::tape::Tape;
 use elman::config::{Classify, TaskSettings, Translate};
-use elman::data::TextMark;
+use elman::data::Fingerprint;
 use elman::task::Task;
 use elman::train::{Changes, Stopped, Trainer};
 use elman::{Config, Cpu, Error, Origin, RunDir};
@@ -35,9 +35,9 @@ impl Job<'_> {
             return Err(Refusal::new(message).into());
         }
         let (given, validation) = (&self.args.text, self.args.val_file.clone());
-        let known = |mark: Option<&TextMark>| corpus::places(mark).into_iter().next();
+        let known = |fingerprint: Option<&Fingerprint>| corpus::places(fingerprint).into_iter().next();
         let origin = self.origin.as_ref().map(|(_, origin)| &origin.text);
-        let validation = validation.or_else(|| known(origin.and_then(|mark| mark.validation.as_deref())));
+        let validation = validation.or_else(|| known(origin.and_then(|fingerprint| fingerprint.validation.as_deref())));
         match (&given[..], known(origin)) {
             ([path], _) => Ok((path.clone(), validation)),
             ([], Some(path)) => Ok((path, validation)),
@@ -51,15 +51,15 @@ impl Job<'_> {
     /// The trainer, and its run directory, which is made last.
     pub fn begin<T: Task>(
         self,
-        mark: &TextMark,
+        fingerprint: &Fingerprint,
         cpu: &Cpu,
         make: impl FnOnce(&Config) -> Result<T, Error>,
     ) -> anyhow::Result<(Trainer<T>, RunDir)> {
         let Job { args, config, origin } = self;
         if let Some((run, _)) = origin {
-            let stopped = Stopped::open(&run, mark, Changes { config: Some(config), force: args.force })?;
+            let stopped = Stopped::open(&run, fingerprint, Changes { config: Some(config), force: args.force })?;
             let task = make(&stopped.config)?;
-            return Ok((stopped.go_on(task, cpu)?, run));
+            return Ok((stopped.resume(task, cpu)?, run));
         }
         if let Some(path) = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
             return Err(Error::Exists { path: path.clone() }.into());

@@ -38,14 +38,14 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
         false => Tagged::read(path, &source),
         true => {
             let corpus = Corpus::read(&[path.to_path_buf()])?;
-            restore::pieces(corpus.utf8()?, length, corpus.mark())
+            restore::pieces(corpus.utf8()?, length, corpus.fingerprint())
         }
     };
     let mut tagged = read(&data)?;
     let validation = validation.map(|path| read(&path)).transpose()?;
-    tagged.mark.validation = validation.as_ref().map(|set| Box::new(set.mark.clone()));
-    let (mark, cpu) = (tagged.mark.clone(), Cpu::new(args.threads)?);
-    let (mut trainer, run) = job.begin(&mark, &cpu, |config| Tag::<E>::new(config, tagged, validation))?;
+    tagged.fingerprint.validation = validation.as_ref().map(|set| Box::new(set.fingerprint.clone()));
+    let (fingerprint, cpu) = (tagged.fingerprint.clone(), Cpu::new(args.threads)?);
+    let (mut trainer, run) = job.begin(&fingerprint, &cpu, |config| Tag::<E>::new(config, tagged, validation))?;
     let plan = trainer.plan().clone();
     let unit = if restores { "character" } else { "step" };
     if !args.quiet {

@@ -62,9 +62,9 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let source = job.config.translate()?.source.clone();
     let mut pairs = Parallel::read(&data, &source)?;
     let validation = validation.map(|path| Parallel::read(&path, &source)).transpose()?;
-    pairs.mark.validation = validation.as_ref().map(|set| Box::new(set.mark.clone()));
-    let (mark, cpu) = (pairs.mark.clone(), Cpu::new(args.threads)?);
-    let (mut trainer, run) = job.begin(&mark, &cpu, |config| Translate::<E>::new(config, pairs, validation))?;
+    pairs.fingerprint.validation = validation.as_ref().map(|set| Box::new(set.fingerprint.clone()));
+    let (fingerprint, cpu) = (pairs.fingerprint.clone(), Cpu::new(args.threads)?);
+    let (mut trainer, run) = job.begin(&fingerprint, &cpu, |config| Translate::<E>::new(config, pairs, validation))?;
     let plan = trainer.plan().clone();
     if !args.quiet {
         let (task, number) = (trainer.task(), |n: usize| grouped(n as u64));

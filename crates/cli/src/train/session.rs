@@ -73,8 +73,8 @@ pub fn drive<T: Task>(
                 progress.saved(step);
                 draw(&reports, run, &title, unit, &progress);
             }
-            Event::Bad { words, goes_on_after, .. } => {
-                reports.retain(|report| report.step <= goes_on_after);
+            Event::Bad { words, continues_after, .. } => {
+                reports.retain(|report| report.step <= continues_after);
                 progress.bad(words);
             }
             Event::Working { .. } => {}

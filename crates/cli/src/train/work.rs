@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use elman::data::{TextMark, can_stay_on_disk};
+use elman::data::{Fingerprint, can_stay_on_disk};
 use elman::task::Language;
 use elman::train::{Changes, Trainer};
 use elman::{Config, Corpus, Cpu, Element, Error, Origin, RunDir};
@@ -24,18 +24,19 @@ pub struct Work {
 impl Work {
     pub fn prepare(args: &Args, config: Config, origin: Option<(RunDir, Origin)>) -> anyhow::Result<Work> {
         if let Some((run, origin)) = origin {
-            let (kind, mark) = (origin.config.tokenizer, origin.text);
+            let (kind, fingerprint) = (origin.config.tokenizer, origin.text);
             let on_disk = args.on_disk || (run.tokens().exists() && can_stay_on_disk(&config));
             let corpus = match args.text.is_empty() {
-                true => corpus::of_run(&run, &mark, &config, on_disk)?,
+                true => corpus::of_run(&run, &fingerprint, &config, on_disk)?,
                 false => corpus::to_train_on(&args.text, &config, on_disk)?,
             };
             let corpus = corpus.with_tokens_in(run.tokens());
-            let place = |given: &Option<PathBuf>, mark: &Option<Box<TextMark>>| match given {
+            let place = |given: &Option<PathBuf>, fingerprint: &Option<Box<Fingerprint>>| match given {
                 Some(path) => vec![path.clone()],
-                None => corpus::places(mark.as_deref()),
+                None => corpus::places(fingerprint.as_deref()),
             };
-            let (validation, test) = (place(&args.val_file, &mark.validation), place(&args.test_file, &mark.test));
+            let (validation, test) =
+                (place(&args.val_file, &fingerprint.validation), place(&args.test_file, &fingerprint.test));
             let corpus = corpus::with_held_out(corpus, &validation, &test, kind)?;
             return Ok(Work { config, corpus, resumed: Some(run) });
         }

@@ -1,6 +1,5 @@
-//! Holds the parameters of a model: one flat packed memory, and the view by PyTorch's names and layout.
-//! Gradients and moments have the same type and the same places, so an optimizer step is one loop.
-//! Refuses to know what a parameter is for.
+//! The parameters of a model: one flat packed memory, and a view by PyTorch's names and layout. Gradients and moments
+//! have the same type and layout, so an optimizer step is one loop. Not here: what a parameter is for.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! Reverse-mode differentiation over blocks: a tape of nodes with N inputs and M outputs each. A node is computed when it
-//! is added; backward visits the nodes in reverse order. Buffers are kept from one pass to the next.
+//! is added; backward runs over the nodes in reverse order. Buffers are kept from one pass to the next.
 //! Not here: equations (`nodes/`) and the meaning of parameters (`nn`).
 //!
 //! A value is a matrix of rows padded with zeros to a multiple of 16 columns. A sequence `[T, B, *]` is `T*B` rows.
@@ -95,7 +95,7 @@ type Boxes<E> = Vec<Box<dyn Node<E>>>;
 pub(crate) struct Lists<E> {
     pub tokens: Spare<u32>,
     pub draws: Spare<u16>,
-    pub present: Spare<bool>,
+    pub mask: Spare<bool>,
     pub vars: Spare<Var>,
     /// Boxes of nodes by type, each with an emptied node in it.
     boxes: Vec<(TypeId, Boxes<E>)>,
@@ -138,7 +138,7 @@ impl<E: Element> Tape<E> {
             lists: Lists {
                 tokens: Spare(Vec::new()),
                 draws: Spare(Vec::new()),
-                present: Spare(Vec::new()),
+                mask: Spare(Vec::new()),
                 vars: Spare(Vec::new()),
                 boxes: Vec::new(),
             },

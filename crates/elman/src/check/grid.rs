@@ -1,5 +1,4 @@
-//! Holds which configurations are checked: the grid that takes seconds, and the whole product of options.
-//! Refuses to check anything itself.
+//! Which configurations are checked: a grid that takes seconds, and the full product of options. Not here: the checks.
 
 use crate::nn::cells::Cell;
 use elman_kernels::Cpu;

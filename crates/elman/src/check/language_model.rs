@@ -1,5 +1,5 @@
-//! Holds the check of whole language models: tokens, layers, dropout whose masks are fixed by its seed, head and
-//! cross-entropy, differentiated by every parameter. Refuses text.
+//! The check of whole language models: tokens, layers, dropout with fixed masks, head and cross-entropy, differentiated
+//! by every parameter. Not here: text.
 
 use crate::nn::cells::Cell;
 use elman_kernels::{Cpu, softmax};
@@ -76,8 +76,8 @@ impl Problem {
         // Every token occurs, so that no row of a table goes without a gradient.
         let tokens = |step: usize| (0..seq_len * batch).map(move |i| ((i * step + 2) % vocab_size) as u32);
         let inputs: Vec<u32> = tokens(1).collect();
-        let absent = |i: usize| self.masked && i % 4 == 1;
-        let targets = tokens(3).enumerate().map(|(i, token)| if absent(i) { softmax::IGNORED } else { token });
+        let masked = |i: usize| self.masked && i % 4 == 1;
+        let targets = tokens(3).enumerate().map(|(i, token)| if masked(i) { softmax::IGNORED } else { token });
         let targets: Vec<u32> = targets.collect();
         let names: Vec<String> = model.params().names().map(str::to_owned).collect();
         let shape = |name: &str| model.params().shape(name).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Holds the check of recurrent layers: a linear functional of y, h_n and c_n, differentiated by every parameter, by x
-//! and by a given initial state. Refuses heads and losses.
+//! The check of recurrent layers: a linear functional of y, h_n and c_n, differentiated by every parameter, by x and by
+//! a given initial state. Not here: heads and losses.
 
 use elman_kernels::{Cpu, pad};
 
@@ -32,8 +32,8 @@ pub struct LayerProblem {
     rnn: Stack<f64>,
     params: Params<f64>,
     state: State<f64>,
-    /// `[T*B]`, where some positions are absent.
-    present: Option<Vec<bool>>,
+    /// `[T*B]`; None where no position is masked.
+    mask: Option<Vec<bool>>,
     configuration: Configuration,
     names: Vec<String>,
     /// The parameters, then x, then the parts of a given state: what `names` names.
@@ -63,8 +63,8 @@ impl LayerProblem {
         }
         let values =
             names.iter().zip(&sizes).enumerate().map(|(i, (name, shape))| start(cell, name, i, shape)).collect();
-        let ways = if bidirectional { 2 } else { 1 };
-        let output = ways * problem.hidden_sizes.last().copied().unwrap_or_default();
+        let num_directions = if bidirectional { 2 } else { 1 };
+        let output = num_directions * problem.hidden_sizes.last().copied().unwrap_or_default();
         let shapes = [[seq_len * batch, output]].into_iter().chain(parts.iter().map(|&(_, shape, _)| shape));
         let seeds = shapes.enumerate().map(|(i, [rows, cols])| padded(&draws(1000 + i as u64, rows * cols), cols));
         let configuration = Configuration {
@@ -83,9 +83,9 @@ impl LayerProblem {
             locked_dropout: false,
         };
         // Padding at both ends, and a gap: row b lacks the steps t with t + b divisible by 3.
-        let present = masked.then(|| (0..seq_len * batch).map(|i| (i / batch + i % batch) % 3 != 0).collect());
+        let mask = masked.then(|| (0..seq_len * batch).map(|i| (i / batch + i % batch) % 3 != 0).collect());
         let tape = Tape::new(cpu);
-        Ok(LayerProblem { tape, rnn, params, state, present, configuration, names, seeds: seeds.collect(), values })
+        Ok(LayerProblem { tape, rnn, params, state, mask, configuration, names, seeds: seeds.collect(), values })
     }
 
     /// Checks every tensor. `flipped`: pretend that an LSTM's backward has a sign error in this gate.
@@ -115,7 +115,7 @@ impl LayerProblem {
         tape.start(recording);
         let x = tape.leaf(input_size, &padded(&values[count], input_size), true);
         let before = self.rnn.as_layer().begin(tape, &self.params, &self.state, true)?;
-        let mut pass = Pass { batch: self.state.batch(), mask: self.present.as_deref(), dropout: None };
+        let mut pass = Pass { batch: self.state.batch(), mask: self.mask.as_deref(), dropout: None };
         let (y, after) = self.rnn.as_layer().run(tape, &self.params, Sequence::Dense(x), &before, &mut pass)?;
         let mut loss = Loss { value: 0.0, magnitude: 0.0 };
         for (var, seed) in [y].into_iter().chain(after).zip(&self.seeds) {

@@ -1,5 +1,5 @@
-//! Holds numerical differentiation with an honest verdict: analytic gradients in f64 against central differences.
-//! Refuses to call a gradient right when the differences are too noisy to tell: that is INCONCLUSIVE.
+//! Numerical differentiation: analytic gradients in f64 against central differences. Where the differences are too
+//! noisy to decide, the verdict is INCONCLUSIVE, never right.
 //!
 //! The stencil is of fourth order with step h = 1e-3. Its rounding noise is estimated as `4 eps S 1.5 / h`, S being the
 //! sum of the magnitudes the loss is made of. An element fails when it is off by more than `TOLERANCE` of its size
@@ -53,7 +53,7 @@ pub struct Configuration {
     pub bidirectional: bool,
     /// What the layers begin from.
     pub initial_state: InitialState,
-    /// Whether some positions are absent from the layers' sequences, or from a language model's loss.
+    /// Whether some positions are masked in the layers' sequences, or in a language model's loss.
     pub masked: bool,
     /// T.
     pub seq_len: usize,

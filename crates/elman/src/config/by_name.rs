@@ -1,5 +1,4 @@
-//! Holds how a configuration writes and reads a choice out of a table: by the name that stands there.
-//! Refuses names that do not.
+//! How a configuration reads and writes a choice from a table: by its name there. An unknown name is an error.
 
 use elman_kernels::descent::OptimizerKind;
 use serde::de::Error;

@@ -77,9 +77,12 @@ impl Translate {
         if self.encoder_hidden == Some(0) {
             return refuse("encoder_hidden", "0".into(), "at least 1");
         }
-        let (ways, units) = (if self.bidirectional { 2 } else { 1 }, self.encoder_hidden(config));
-        if self.attention == Attention::Dot && ways * units != config.hidden_size {
-            let expected = format!("{} with attention = dot: {ways} x {units} units of the encoder", ways * units);
+        let (num_directions, units) = (if self.bidirectional { 2 } else { 1 }, self.encoder_hidden(config));
+        if self.attention == Attention::Dot && num_directions * units != config.hidden_size {
+            let expected = format!(
+                "{} with attention = dot: {num_directions} x {units} units of the encoder",
+                num_directions * units
+            );
             return refuse("hidden_size", config.hidden_size.to_string(), &expected);
         }
         if config.tied && config.embed == 0 {
@@ -90,7 +93,7 @@ impl Translate {
 
     /// Units of the encoder in each direction.
     pub fn encoder_hidden(&self, config: &Config) -> usize {
-        let ways = if self.bidirectional { 2 } else { 1 };
-        self.encoder_hidden.unwrap_or((config.hidden_size / ways).max(1))
+        let num_directions = if self.bidirectional { 2 } else { 1 };
+        self.encoder_hidden.unwrap_or((config.hidden_size / num_directions).max(1))
     }
 }

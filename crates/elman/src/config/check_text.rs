@@ -53,7 +53,7 @@ impl Config {
         let (is_rows, is_random) = (self.batches == BatchKind::Rows, self.batches == BatchKind::Random);
         if self.stateful == Some(true) && !is_rows {
             let expected =
-                format!("false with batches = {batches}, which do not go on from each other, or batches = rows");
+                format!("false with batches = {batches}, which do not continue each other, or batches = rows");
             return refuse("stateful", "true", expected);
         }
         if self.drop_last && !is_rows {

@@ -1,4 +1,4 @@
-//! Holds the choices of a configuration that have no room of their own, a name for each. Refuses what they mean.
+//! The choices of a configuration that have no module of their own, with a name for each. Not here: what they mean.
 
 use elman_kernels::{Cpu, Element};
 use serde::{Deserialize, Serialize};

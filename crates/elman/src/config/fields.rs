@@ -83,7 +83,7 @@ pub struct Config {
     pub batches: BatchKind,
     /// B, parallel rows of the text.
     pub batch: usize,
-    /// Whether a batch goes on from the state of the one before. None: with rows.
+    /// Whether a batch continues from the state of the one before. None: with rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stateful: Option<bool>,
     /// Whether rows are whole windows; what does not fill one stays out.
@@ -100,7 +100,7 @@ pub struct Config {
     /// None: 20, and on small texts as many as make 800 steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u64>,
-    /// Optimizer steps, instead of `epochs`; resolved, what `epochs` came to.
+    /// Optimizer steps, instead of `epochs`; when resolved, the number that follows from `epochs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
     /// Optimizer, by its name.

@@ -1,6 +1,6 @@
-//! Holds the configuration of a run: every choice that changes the result, in one flat table.
-//! Refuses impossible values by name, before any work starts.
-//! What does not change the result (threads, backend, paths of output) is not here.
+//! The configuration of a run: every choice that changes the result, in one flat table. Impossible values are errors
+//! that name the setting, before any work starts. Not here: what does not change the result (threads, backend, output
+//! paths).
 
 mod by_name;
 mod check;

@@ -1,5 +1,5 @@
-//! Holds the widths of the layers, and what becomes of settings that were left open: the default that depends on another setting or on the text.
-//! Refuses a setting that belongs to another choice than the one made.
+//! The widths of the layers, and the resolution of settings that were left open: a default may depend on another
+//! setting or on the text. A setting that belongs to a choice other than the one made is an error.
 
 use super::limits::{MAX_INTEGER, whole};
 use super::{BatchKind, Config, Init, Schedule};
@@ -58,7 +58,7 @@ impl Config {
         Ok(())
     }
 
-    /// Whether batches go on from the state of the one before.
+    /// Whether batches continue from the state of the one before.
     pub fn is_stateful(&self) -> bool {
         self.stateful.unwrap_or(self.batches == BatchKind::Rows)
     }

@@ -114,7 +114,7 @@ pub enum Pooling {
 pub enum ClassWeights {
     /// All the same.
     None,
-    /// As much as the examples of every other class together: n / (classes * members of the class).
+    /// As much as the examples of every other class together: n / (classes * examples of the class).
     Balanced,
     /// The square root of that: rare classes gain without drowning the rest.
     Root,

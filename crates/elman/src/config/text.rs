@@ -17,7 +17,7 @@ pub enum Clean {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Words {
-    /// Words and marks by themselves; a mark knows whether it touches the words beside it.
+    /// Words and punctuation as separate tokens; punctuation knows whether it touches the words beside it.
     Marks,
     /// The same, and a word ends after an apostrophe within it: j' ai.
     Elisions,

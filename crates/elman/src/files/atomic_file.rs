@@ -1,5 +1,5 @@
-//! Holds the one way a whole file is written: entirely or not at all, and on the disk before anybody is told.
-//! Refuses appending.
+//! Writes a whole file atomically: completely or not at all, and on the disk before the caller is told. Not here:
+//! appending.
 
 use std::{
     ffi::OsString,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn every_step_is_taken_in_its_order_and_a_short_write_goes_on() {
+    fn every_step_is_taken_in_its_order_and_a_short_write_continues() {
         use std::sync::{Arc, Mutex};
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");

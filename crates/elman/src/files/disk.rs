@@ -1,5 +1,5 @@
-//! Holds the operations by which files reach the disk, each through one gate where a test can make it fail.
-//! Refuses policy: what is written in which order is decided by those who ask.
+//! The operations by which files reach the disk, each through one function where a test can make it fail. Not here: the
+//! order of writes, which the callers decide.
 
 use std::{
     fmt,
@@ -28,8 +28,8 @@ pub enum Operation {
     Remove,
     /// A file is cut.
     Shorten,
-    /// The system is asked how much room is left.
-    AskRoom,
+    /// The system is asked how much available is left.
+    AskSpace,
 }
 
 /// What goes wrong instead of an operation, or with it.
@@ -37,7 +37,7 @@ pub enum Operation {
 pub enum Fault {
     /// It fails.
     Error(io::Error),
-    /// A write takes only so many bytes, and says so; an answer about room names so many.
+    /// A write takes only so many bytes, and says so; an answer about available names so many.
     Short(u64),
 }
 
@@ -148,10 +148,10 @@ impl Disk {
     }
 
     /// Bytes that can still be written in the directory of `path`.
-    pub(crate) fn room(&self, path: &Path) -> io::Result<u64> {
-        match self.ask(Operation::AskRoom, path) {
+    pub(crate) fn free_space(&self, path: &Path) -> io::Result<u64> {
+        match self.ask(Operation::AskSpace, path) {
             Some(Fault::Error(error)) => Err(error),
-            Some(Fault::Short(room)) => Ok(room),
+            Some(Fault::Short(bytes)) => Ok(bytes),
             None => fs4::available_space(directory(path)),
         }
     }

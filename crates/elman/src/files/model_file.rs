@@ -1,5 +1,5 @@
-//! Holds the model file: weights in PyTorch's names and layout, with all that sampling and evaluation need.
-//! Refuses files that are cut short, of another kind or at odds with their own configuration, before anything of the
+//! The model file: weights in PyTorch's names and layout, with everything that sampling and evaluation need. A file
+//! that is truncated, of another kind or inconsistent with its own configuration is an error before anything of the
 //! configured size is allocated. Nothing in the file depends on the clock, the machine, paths or threads.
 
 use std::path::{Path, PathBuf};
@@ -222,7 +222,7 @@ impl<E: Element> ModelFile<E> {
         save_model(&Disk::default(), path.as_ref(), &self.config, &self.results, meta, self.model.params())
     }
 
-    /// A stream of text that goes on from `prompt`; equal seeds give equal text.
+    /// A stream of text that continues `prompt`; equal seeds give equal text.
     ///
     /// Errors: settings out of range; characters the model never saw.
     pub fn generate(&self, prompt: &str, settings: Settings, seed: u64, cpu: &Cpu) -> Result<Generator<E>, Error> {

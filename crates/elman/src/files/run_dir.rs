@@ -1,6 +1,6 @@
-//! Holds the layout of a run directory and every write into it.
-//! Refuses to reuse a directory that exists, to be trained into by two at once, and to leave half a file: files appear
-//! whole or not at all. The two files that grow, `log.jsonl` and `samples.txt`, are cut back to the last save by a resume.
+//! The layout of a run directory and every write to it. An existing directory is never reused, two processes cannot
+//! train in one, and a file appears whole or not at all. A resume truncates the two files that grow, `log.jsonl` and
+//! `samples.txt`, to the last save.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -103,7 +103,7 @@ impl RunDir {
         }
         if !run.state().is_file() {
             let problem = if run.config().is_file() {
-                "a run that stopped before its first save: there is nothing to go on from"
+                "a run that stopped before its first save: there is nothing to resume"
             } else {
                 "not a run directory: it holds no state.safetensors"
             };
@@ -258,7 +258,7 @@ impl RunDir {
         Ok(entry.len() as u64)
     }
 
-    /// Adds to the end of a file. Where that fails half way a resume cuts off what came to be written.
+    /// Adds to the end of a file. Where that fails part way, a resume cuts off what was written.
     fn append(&self, path: &Path, text: &str) -> Result<(), Error> {
         self.disk.append(path, text.as_bytes()).map_err(Error::io("write", path))
     }
@@ -294,10 +294,14 @@ impl RunDir {
         Ok(())
     }
 
-    /// Errors: there is less room than `bytes` on the disk.
-    pub(crate) fn check_room(&self, bytes: u64) -> Result<(), Error> {
-        let room = self.disk.room(&self.state()).map_err(Error::io("read", &self.path))?;
-        if room < bytes { Err(Error::Room { path: self.path.clone(), needed: bytes, room }) } else { Ok(()) }
+    /// Errors: there is less available than `bytes` on the disk.
+    pub(crate) fn check_space(&self, bytes: u64) -> Result<(), Error> {
+        let available = self.disk.free_space(&self.state()).map_err(Error::io("read", &self.path))?;
+        if available < bytes {
+            Err(Error::DiskSpace { path: self.path.clone(), needed: bytes, available })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -378,16 +382,16 @@ mod tests {
     }
 
     #[test]
-    fn too_little_room_is_told_in_numbers() {
+    fn too_little_space_is_told_in_numbers() {
         let dir = tempfile::tempdir().unwrap();
         let disk = Disk::gated(|operation, _| {
-            (operation == crate::files::disk::Operation::AskRoom).then_some(crate::files::disk::Fault::Short(99))
+            (operation == crate::files::disk::Operation::AskSpace).then_some(crate::files::disk::Fault::Short(99))
         });
         let run = RunDir::create(dir.path().join("run")).unwrap();
-        assert!(run.check_room(1).is_ok(), "the disk itself has a byte");
+        assert!(run.check_space(1).is_ok(), "the disk itself has a byte");
         let run = run.with_disk(disk);
-        assert!(run.check_room(99).is_ok());
-        let error = run.check_room(100).unwrap_err().to_string();
+        assert!(run.check_space(99).is_ok());
+        let error = run.check_space(100).unwrap_err().to_string();
         assert!(error.starts_with("a save takes 100 bytes, but 99 are free on the disk of "), "{error}");
     }
 

@@ -1,7 +1,7 @@
-//! Holds the state file of a run: all that a resume needs to go on as if it had never stopped.
-//! Refuses a file whose contents do not fit its own configuration. The schedule, the generators and the place in the
-//! data are functions of configuration and step: the step is all there is to save of them. The weights are in it
-//! too, so that one rename decides what a crash leaves behind.
+//! The state file of a run: all that a resume needs to continue as if the run had never stopped. A file whose contents
+//! do not fit its own configuration is an error. The schedule, the generators and the position in the data are
+//! functions of configuration and step, so only the step is saved. The weights are in the file too, so that one rename
+//! decides what a crash leaves.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Config,
-    data::TextMark,
+    data::Fingerprint,
     error::Error,
     files::disk::Disk,
     files::model_file::{check_config, named, set_params},
@@ -67,9 +67,9 @@ pub(crate) struct Progress {
     /// What went bad since the last report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad: Option<String>,
-    /// What is usual for a gradient.
-    #[serde(default)]
-    pub usual: Usual,
+    /// The moving average of the gradient norm.
+    #[serde(default, rename = "usual")]
+    pub norm_average: NormAverage,
     /// Seconds since the run began, pauses left out, in states of earlier versions: equal runs have equal states, and the
     /// clock stands in the log.
     #[serde(default, skip_serializing)]
@@ -89,7 +89,7 @@ pub(crate) struct Pending {
 /// A running mean of the gradient norms of the steps that were taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Usual {
+pub(crate) struct NormAverage {
     /// Steps in the mean.
     pub steps: u64,
     /// The mean.
@@ -103,8 +103,8 @@ pub(crate) struct Meta {
     pub config: Config,
     format: u64,
     pub progress: Progress,
-    pub text: TextMark,
-    /// The vocabulary, where it is not the text's own: the run was forced to go on with another text.
+    pub text: Fingerprint,
+    /// The vocabulary, where it is not the text's own: the run was forced to continue with another text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocab: Option<Vec<String>>,
 }
@@ -114,8 +114,8 @@ pub(crate) struct Meta {
 pub struct Origin {
     /// The resolved configuration.
     pub config: Config,
-    /// The text: a resume can find it again by [`TextMark::sources`].
-    pub text: TextMark,
+    /// The text: a resume can find it again by [`Fingerprint::sources`].
+    pub text: Fingerprint,
 }
 
 /// What a run was started with. Errors: its state cannot be read, or is none.
@@ -135,7 +135,7 @@ pub(crate) struct Parts<'a, T: Task> {
 impl<T: Task> Parts<'_, T> {
     /// Writes the state, whole or not at all.
     pub fn save(&self, disk: &Disk, path: &Path) -> Result<(), Error> {
-        let (config, progress, text) = (self.config.clone(), self.progress.clone(), self.task.mark().clone());
+        let (config, progress, text) = (self.config.clone(), self.progress.clone(), self.task.fingerprint().clone());
         let meta = Meta { config, format: FORMAT, progress, text, vocab: self.task.state_vocab() };
         let mut tensors = named("param.", self.task.params());
         for (name, moment) in &self.optimizer.moments {

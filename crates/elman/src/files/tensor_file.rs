@@ -1,6 +1,6 @@
-//! Holds the reading and writing of safetensors files with one metadata key: a JSON object with sorted keys, of which a
-//! checksum over the whole contents is the first. Refuses, by name and in words, files that are damaged, cut short, of
-//! another kind, of another element type or shape; f32 and f64 are written. Knows nothing about models or runs.
+//! Reads and writes safetensors files with one metadata key: a JSON object with sorted keys, whose first entry is a
+//! checksum of all contents. A file that is damaged, truncated, of another kind, or of another element type or shape is
+//! an error that says which. f32 and f64 are written. Not here: models and runs.
 
 use std::{
     borrow::Cow,
@@ -369,10 +369,10 @@ impl<'a> Tensors<'a> {
     pub(crate) fn wide_values<E: Element>(&self, name: &str) -> Result<Vec<E>, Error> {
         let tensor = self.tensors.tensor(name).map_err(|error| Error::file(self.path, error.to_string()))?;
         let data = tensor.data();
-        let halves = || data.chunks_exact(2).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
+        let words = || data.chunks_exact(2).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
         let values: Vec<f64> = match tensor.dtype() {
-            Dtype::F16 => halves().map(of_f16).collect(),
-            Dtype::BF16 => halves().map(|bits| f64::from(f32::from_bits(u32::from(bits) << 16))).collect(),
+            Dtype::F16 => words().map(of_f16).collect(),
+            Dtype::BF16 => words().map(|bits| f64::from(f32::from_bits(u32::from(bits) << 16))).collect(),
             Dtype::F32 => numbers::<f32>(data).iter().map(|&x| f64::from(x)).collect(),
             _ => numbers::<f64>(data).to_vec(),
         };

@@ -1,6 +1,5 @@
-//! Holds streams of text that go through the model together, a row of one batch each.
-//! Refuses prompts with characters the model never saw. No row knows of the others: each has its own generator, reads
-//! its own prompt at its own length, and is bit for bit what it would be alone.
+//! Streams of text that are generated together, each a row of one batch. Each row has its own generator and a prompt of
+//! its own length, and is bit for bit what it would be alone. A prompt with unknown characters is an error.
 
 use std::collections::VecDeque;
 
@@ -18,7 +17,7 @@ use crate::{
 /// The most rows of a batch: beyond it the logits alone would fill a small machine.
 const MAX_ROWS: usize = 1 << 14;
 
-/// What a stream goes on from.
+/// What a stream continues from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start<'p> {
     /// A text, which is not part of the stream. An empty one stands for [`Vocab::start`].
@@ -67,7 +66,7 @@ impl Row {
         }
     }
 
-    /// Reads a text that it goes on from. Errors: characters the model never saw; then nothing is read.
+    /// Reads a text that it continues. Errors: characters the model never saw; then nothing is read.
     fn read_text(&mut self, text: &str, vocab: &Vocab) -> Result<(), Error> {
         let ids = vocab.encode_prompt(text)?;
         self.before = ids.last().copied().filter(|_| !text.ends_with(char::is_whitespace));
@@ -209,7 +208,7 @@ pub struct Generator<E> {
 }
 
 impl<E: Element> Generator<E> {
-    /// A stream that goes on from `prompt`, which is not part of it. An empty prompt stands for [`Vocab::start`].
+    /// A stream that continues `prompt`, which is not part of it. An empty prompt stands for [`Vocab::start`].
     ///
     /// Errors: settings out of range; characters the model never saw.
     pub fn new(
@@ -275,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_goes_on_from_its_prompt() {
+    fn a_stream_continues_from_its_prompt() {
         let cpu = Cpu::new(Some(1)).unwrap();
         let (vocab, model) = model("aabc\nd");
         let stream = |prompt: &str, temperature, step, length| -> String {
@@ -337,7 +336,7 @@ mod tests {
             let count = firsts.iter().filter(|text| *text == letter).count();
             assert!((60..140).contains(&count), "{letter} {count}");
         }
-        // It goes on from what was drawn.
+        // It continues from what was drawn.
         let rng = || generator(2, Purpose::Sample, 0);
         let mut drawn = Batch::new(&model, &vocab, [(Start::Random, rng())], settings(0.0), &cpu).unwrap();
         let text = write(&mut drawn, 20, 1).remove(0);
@@ -375,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_goes_on_from_the_kept_state() {
+    fn a_turn_continues_from_the_kept_state() {
         let cpu = Cpu::new(Some(1)).unwrap();
         let (vocab, model) = model("abcd");
         let open = |prompt: &str| {

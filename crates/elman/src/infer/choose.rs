@@ -1,5 +1,5 @@
-//! Holds the choice of the next token from logits: penalty, temperature, the cuts of the tail, one draw.
-//! Refuses to know the cuts: see `cut/`.
+//! The choice of the next token from logits: penalty, temperature, truncation of the tail, one draw. Not here: the
+//! truncations (`cut/`).
 
 use elman_kernels::Element;
 use rand_chacha::ChaCha8Rng;

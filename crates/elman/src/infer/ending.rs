@@ -1,5 +1,5 @@
-//! Holds where a text ends: after so many characters, or before the first stop string.
-//! Refuses to let out any part of a stop string: what may become one is held back until it is known not to.
+//! Where a text ends: after a number of characters, or before the first stop string. No part of a stop string is given
+//! out: what may become one is held back until it cannot.
 
 use crate::error::Error;
 

@@ -1,5 +1,5 @@
-//! Holds the way from a trained model to text: the choice of a token, many streams in one batch, where a text ends.
-//! Refuses to print: characters come out one by one, and the caller shows them.
+//! Text from a trained model: the choice of a token, many streams in one batch, where a text ends. Not here: printing;
+//! characters are returned one by one, and the caller shows them.
 
 mod batch;
 mod choose;

@@ -1,5 +1,6 @@
-//! Holds the search for what a decoder writes: greedy, and beams with a length penalty, of many texts at once.
-//! Refuses networks: it sees a writer that tells the likeliest next tokens. Ties go to the earlier beam, then the lower token.
+//! The search for the output of a decoder: greedy, and beam search with a length penalty, for many texts at once. Ties
+//! go to the earlier beam, then to the lower token. Not here: networks; it sees a writer that gives the most probable
+//! next tokens.
 
 use crate::error::Error;
 
@@ -7,7 +8,7 @@ use crate::error::Error;
 pub trait Writer {
     /// B, the texts that are written.
     fn texts(&self) -> usize;
-    /// Goes on from the rows at `from` of the step before (of the first step: of rows 0 to B-1) with a token each. Gives the
+    /// Continues from the rows at `from` of the step before (of the first step: of rows 0 to B-1) with a token each. Gives the
     /// `count` likeliest next tokens of each row with the logarithms of their probabilities, the likeliest first.
     fn write(&mut self, tokens: &[u32], from: &[usize], count: usize) -> Result<Vec<Vec<(u32, f64)>>, Error>;
 }

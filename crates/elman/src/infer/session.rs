@@ -193,7 +193,7 @@ impl<E: Element> Session<E> {
         }
     }
 
-    /// Goes on from states, as many rows as they have. Errors: those of another network; no rows.
+    /// Continues from states, as many rows as they have. Errors: those of another network; no rows.
     pub fn set_state(&mut self, state: &State<E>) -> Result<(), Error> {
         if !state.is_like(&self.network.layers().zero_state(0)) || state.batch() == 0 {
             let (got, expected) = (format!("{} rows of another network", state.batch()), "the network's".to_string());
@@ -257,7 +257,7 @@ impl<E: Element> Session<E> {
         self.rebuild(state)
     }
 
-    /// Goes on with other states in the way that suits their number.
+    /// Continues with other states, in the form that suits their number.
     fn rebuild(&mut self, new: State<E>) -> Result<(), Error> {
         match &mut self.body {
             Body::Tape { state, .. } if new.batch() > 1 => *state = new,

@@ -1,5 +1,5 @@
-//! Holds BLEU as sacrebleu defines it: of a corpus, by its tokenizer 13a, with any number of references for each sentence and
-//! exponential smoothing; and the share of exact matches. Refuses casing: what is measured is compared as it stands.
+//! BLEU as sacrebleu defines it: of a corpus, by its tokenizer 13a, with any number of references for each sentence and
+//! exponential smoothing; and the share of exact matches. The comparison is case-sensitive.
 //! Source: Papineni et al. 2002; Post 2018, sacrebleu 2 (signature `case:mixed|eff:no|tok:13a|smooth:exp`).
 
 use std::collections::HashMap;
@@ -106,14 +106,14 @@ fn grams(tokens: &[String]) -> HashMap<&[String], u64> {
 fn tokens(text: &str) -> Vec<String> {
     let mut text = text.trim_end().replace("<skipped>", "").replace("-\n", "").replace('\n', " ");
     if text.contains('&') {
-        for (name, mark) in [("&quot;", "\""), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")] {
-            text = text.replace(name, mark);
+        for (name, character) in [("&quot;", "\""), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")] {
+            text = text.replace(name, character);
         }
     }
-    let is_mark = |c: char| matches!(c, '{'..='~' | '['..='`' | ' '..='&' | '('..='+' | ':'..='@' | '/');
+    let is_punctuation = |c: char| matches!(c, '{'..='~' | '['..='`' | ' '..='&' | '('..='+' | ':'..='@' | '/');
     let mut apart: Vec<char> = Vec::with_capacity(2 * text.len());
     for c in format!(" {text} ").chars() {
-        match is_mark(c) {
+        match is_punctuation(c) {
             true => apart.extend([' ', c, ' ']),
             false => apart.push(c),
         }

@@ -1,5 +1,5 @@
-//! Holds the measures of classes: counts of true against predicted, accuracy, precision, recall, F1.
-//! Source: scikit-learn's definitions; a ratio over nothing is 0.
+//! The measures of classification: counts of true against predicted, accuracy, precision, recall, F1. Source:
+//! scikit-learn's definitions; a ratio over nothing is 0.
 
 /// Counts of examples by true and predicted class.
 #[derive(Clone, Debug, PartialEq, Eq)]

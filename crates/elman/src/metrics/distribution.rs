@@ -1,6 +1,6 @@
-//! Holds the distributions that a forecast is made of: normal and Student's t, in location and scale, their losses with
-//! gradients, quantiles and draws; and the pinball loss of quantiles. All arithmetic is in f64, by the crate `libm`.
-//! Refuses nets: it sees numbers.
+//! The distributions of forecasts: normal and Student's t, in location and scale, with their losses, gradients,
+//! quantiles and draws; and the pinball loss of quantiles. All arithmetic is in f64, with the crate `libm`. Not here:
+//! networks.
 
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! Holds the measures of forecasts: errors of points, of quantiles, and how often an interval holds. Refuses scales: all but
-//! sMAPE and MASE are in the unit of the values. Source: Hyndman and Koehler 2006 (MASE); sMAPE as in the M4 competition.
+//! The measures of forecasts: errors of points, of quantiles, and the coverage of intervals. All but sMAPE and MASE are
+//! in the unit of the values. Source: Hyndman and Koehler 2006 (MASE); sMAPE as in the M4 competition.
 
 use serde::Serialize;
 

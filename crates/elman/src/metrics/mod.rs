@@ -1,5 +1,5 @@
-//! Holds the measures of what was predicted against what was true, one file for a kind of task. Refuses models and data: they
-//! see numbers. All arithmetic is in f64.
+//! The measures of predictions against true values, one file for a kind of task. All arithmetic is in f64. Not here:
+//! models and data.
 
 mod bleu;
 mod classes;

@@ -186,7 +186,7 @@ mod tests {
     use crate::rng::{Purpose, generator};
 
     const VOCAB: usize = 21;
-    /// An odd batch, so that one half has a row more.
+    /// An odd batch, so that one shard has a row more.
     const BATCH: usize = 17;
     const SEQ_LEN: usize = 61;
     const OTHER_BATCH: usize = 20;

@@ -1,5 +1,5 @@
-//! Holds classification as a task: labelled sequences, split and made to numbers; a classifier; its loss and its figures.
-//! Refuses fewer than two classes, and held-out examples of classes that are not trained on.
+//! Classification as a task: labelled sequences, split and encoded; a classifier; its loss and its measures. Fewer than
+//! two classes, and held-out examples of classes that are not in the training part, are errors.
 
 use elman_kernels::Element;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use super::{Loss, Task};
 use crate::autodiff::params::Params;
 use crate::autodiff::tape::Tape;
 use crate::config::{ClassWeights, Classify as Settings, Config};
-use crate::data::TextMark;
+use crate::data::Fingerprint;
 use crate::data::table::encoding::{Encoding, Features};
 use crate::data::table::held_out::{HeldOut, distinct, in_both};
 use crate::data::table::labelled::{Items, Labelled};
@@ -28,7 +28,7 @@ const READ_AT_ONCE: usize = 256;
 /// A class for every sequence.
 #[derive(Clone, Debug)]
 pub struct Classify<E> {
-    mark: TextMark,
+    fingerprint: Fingerprint,
     trained: Trained<E>,
     train: Examples,
     held: Examples,
@@ -73,7 +73,7 @@ impl<E: Element> Classify<E> {
     /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible configuration.
     pub fn new(config: &Config, data: Labelled, validation: Option<Labelled>) -> Result<Classify<E>, Error> {
         let settings = config.classify()?.clone();
-        let name = data.mark.name.clone();
+        let name = data.fingerprint.name.clone();
         data.check()?;
         validation.iter().try_for_each(Labelled::check)?;
         if data.classes.len() < 2 {
@@ -89,16 +89,16 @@ impl<E: Element> Classify<E> {
             return Err(Error::Setting { name: "ngrams", got, expected });
         }
         let mut notes = Vec::new();
-        let members = match settings.keep_duplicates {
+        let kept = match settings.keep_duplicates {
             true => (0..data.items.len()).collect(),
             false => distinct(&data.items, &data.labels),
         };
-        let twice = data.items.len() - members.len();
+        let twice = data.items.len() - kept.len();
         if twice > 0 {
             notes.push(format!("examples left out that come twice with the same class: {twice}"));
         }
         let val_frac = if validation.is_some() { 0.0 } else { config.val_frac };
-        let split = HeldOut::stratified(&data.labels, &members, val_frac, config.seed);
+        let split = HeldOut::stratified(&data.labels, &kept, val_frac, config.seed);
         let validation = validation.map(|set| set.with_classes(&data.classes)).transpose()?;
         let (held_items, held_labels) = match &validation {
             Some(set) => (set.items.clone(), set.labels.clone()),
@@ -111,8 +111,8 @@ impl<E: Element> Classify<E> {
         }
         let train_items = data.items.pick(&split.train);
         let labels: Vec<u32> = split.train.iter().map(|&at| data.labels[at]).collect();
-        let members = members_of(&labels, data.classes.len());
-        let alone: Vec<&str> = data.classes.iter().zip(&members).filter(|(_, n)| **n == 1).map(|(c, _)| &**c).collect();
+        let sizes = class_sizes(&labels, data.classes.len());
+        let alone: Vec<&str> = data.classes.iter().zip(&sizes).filter(|(_, n)| **n == 1).map(|(c, _)| &**c).collect();
         if !alone.is_empty() {
             notes.push(format!("classes with a single example to train on: {}", alone.join(", ")));
         }
@@ -137,9 +137,9 @@ impl<E: Element> Classify<E> {
         };
         let refuse = |expected| Error::Setting { name: "ngrams", got: settings.ngrams.to_string(), expected };
         let trained = Trained { encoding, classes: data.classes, model, ngrams: counted.map_err(refuse)? };
-        let balance = balance(&settings, &members);
+        let balance = balance(&settings, &sizes);
         Ok(Classify {
-            mark: data.mark,
+            fingerprint: data.fingerprint,
             trained,
             train,
             held,
@@ -155,31 +155,31 @@ impl<E: Element> Classify<E> {
         &self.trained
     }
 
-    /// How well the classes of what is held out are found; None once `goes_on` says no.
-    pub fn measure(&self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<Figures>, Error> {
-        self.trained.measure_sequences(tape, &self.held.sequences, &self.held.labels, goes_on)
+    /// How well the classes of what is held out are found; None once `continues` says no.
+    pub fn measure(&self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<Figures>, Error> {
+        self.trained.measure_sequences(tape, &self.held.sequences, &self.held.labels, continues)
     }
 }
 
 /// How many examples each class has.
-fn members_of(labels: &[u32], classes: usize) -> Vec<usize> {
-    let mut members = vec![0; classes];
-    labels.iter().for_each(|&label| members[label as usize] += 1);
-    members
+fn class_sizes(labels: &[u32], classes: usize) -> Vec<usize> {
+    let mut sizes = vec![0; classes];
+    labels.iter().for_each(|&label| sizes[label as usize] += 1);
+    sizes
 }
 
-/// What is done for rare classes, of which each has so many members.
-fn balance<E: Element>(settings: &Settings, members: &[usize]) -> Balance<E> {
-    let (all, classes) = (members.iter().sum::<usize>() as f64, members.len() as f64);
+/// What is done for rare classes, of which each has so many examples.
+fn balance<E: Element>(settings: &Settings, sizes: &[usize]) -> Balance<E> {
+    let (all, classes) = (sizes.iter().sum::<usize>() as f64, sizes.len() as f64);
     let balanced = |n: &usize| all / classes / (*n).max(1) as f64;
     let weights = match settings.class_weights {
         ClassWeights::None => None,
-        ClassWeights::Balanced => Some(members.iter().map(balanced).collect()),
-        ClassWeights::Root => Some(members.iter().map(|n| libm::sqrt(balanced(n))).collect()),
+        ClassWeights::Balanced => Some(sizes.iter().map(balanced).collect()),
+        ClassWeights::Root => Some(sizes.iter().map(|n| libm::sqrt(balanced(n))).collect()),
     };
     let tau = settings.logit_adjustment;
     let offset = |n: &usize| E::from_f64(tau * libm::log((*n).max(1) as f64 / all));
-    Balance { weights, offsets: (tau > 0.0).then(|| members.iter().map(offset).collect()) }
+    Balance { weights, offsets: (tau > 0.0).then(|| sizes.iter().map(offset).collect()) }
 }
 
 /// What stands under `task` in a model file.
@@ -256,10 +256,10 @@ impl<E: Element> Trained<E> {
 
     /// How well it finds the classes of labelled sequences. Errors: as [`Trained::predict`].
     pub fn measure(&self, tape: &mut Tape<E>, data: &Labelled, most: usize) -> Result<Figures, Error> {
-        let mut sequences = self.encoding.encode(&data.mark.name, &data.items)?;
+        let mut sequences = self.encoding.encode(&data.fingerprint.name, &data.items)?;
         sequences.cut(most);
         let figures = self.measure_sequences(tape, &sequences, &data.labels, &mut || true)?;
-        Ok(figures.expect("it goes on"))
+        Ok(figures.expect("it continues to the end"))
     }
 
     fn measure_sequences(
@@ -267,9 +267,9 @@ impl<E: Element> Trained<E> {
         tape: &mut Tape<E>,
         sequences: &Sequences,
         labels: &[u32],
-        goes_on: &mut dyn FnMut() -> bool,
+        continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Figures>, Error> {
-        let Some(all) = self.probabilities(tape, sequences, goes_on)? else { return Ok(None) };
+        let Some(all) = self.probabilities(tape, sequences, continues)? else { return Ok(None) };
         let predictions = all.iter().map(Vec::as_slice).zip(labels.iter().copied());
         Ok(Some(Figures::of(self.classes.len(), predictions)))
     }
@@ -278,10 +278,10 @@ impl<E: Element> Trained<E> {
         &self,
         tape: &mut Tape<E>,
         sequences: &Sequences,
-        goes_on: &mut dyn FnMut() -> bool,
+        continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Vec<Vec<f64>>>, Error> {
         let mut all = vec![Vec::new(); sequences.count()];
-        let read = read_by_length(&sequences.lengths(), READ_AT_ONCE, goes_on, |places| {
+        let read = read_by_length(&sequences.lengths(), READ_AT_ONCE, continues, |places| {
             let rows = self.model.probabilities(tape, &Padded::new(sequences, places, 0)?)?;
             for (&at, row) in places.iter().zip(rows.chunks_exact(self.classes.len())) {
                 all[at] = match (&self.ngrams, sequences) {
@@ -337,12 +337,12 @@ impl<E: Element> Task for Classify<E> {
         Ok(Loss { mean, predictions: batch.rows, rows: batch.rows })
     }
 
-    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
-        Ok(self.measure(tape, goes_on)?.map(|figures| figures.loss))
+    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+        Ok(self.measure(tape, continues)?.map(|figures| figures.loss))
     }
 
-    fn mark(&self) -> &TextMark {
-        &self.mark
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
     }
 
     fn meta(&self, config: &Config) -> Map<String, Value> {

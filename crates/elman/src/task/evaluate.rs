@@ -1,5 +1,5 @@
-//! Holds the measures of a model on a text: its loss over the whole text, read as one stream, and each line's by itself.
-//! Refuses a text without a prediction in it, and characters the model does not know.
+//! The measures of a model on a text: its loss over the whole text, read as one stream, and the loss of each line by
+//! itself. A text without a prediction in it, and characters the model does not know, are errors.
 
 use elman_kernels::{Cpu, Element, pad, softmax};
 
@@ -115,24 +115,24 @@ pub fn evaluate_lines<E: Element>(
     Ok(lines)
 }
 
-/// The same for tokens; `bytes` is how long the predicted part of their text is. None as soon as `goes_on`, asked again
+/// The same for tokens; `bytes` is how long the predicted part of their text is. None as soon as `continues`, asked again
 /// and again, says no.
 pub(crate) fn evaluate_ids<E: Element>(
     model: &LanguageModel<E>,
     ids: &Tokens,
     bytes: usize,
     tape: &mut Tape<E>,
-    goes_on: &mut dyn FnMut() -> bool,
+    continues: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Evaluation>, Error> {
     let mut state = model.initial_state(1);
-    measure(ids, bytes, goes_on, |inputs, targets| model.loss_sum(tape, inputs, targets, &mut state))
+    measure(ids, bytes, continues, |inputs, targets| model.loss_sum(tape, inputs, targets, &mut state))
 }
 
-/// Chunk by chunk: `nats` is the sum of the losses of a chunk's predictions. None where `goes_on` says no before the end.
+/// Chunk by chunk: `nats` is the sum of the losses of a chunk's predictions. None where `continues` says no before the end.
 fn measure(
     ids: &Tokens,
     bytes: usize,
-    goes_on: &mut dyn FnMut() -> bool,
+    continues: &mut dyn FnMut() -> bool,
     mut nats_of: impl FnMut(&[u32], &[u32]) -> Result<f64, Error>,
 ) -> Result<Option<Evaluation>, Error> {
     let predictions = ids.len().saturating_sub(1);
@@ -146,7 +146,7 @@ fn measure(
     }
     let (mut nats, mut read) = (0.0, Window::default());
     for at in (0..predictions).step_by(CHUNK) {
-        if !goes_on() {
+        if !continues() {
             return Ok(None);
         }
         let count = CHUNK.min(predictions - at);

@@ -1,5 +1,5 @@
-//! Holds forecasting as a task: series on their time line, a forecaster, its loss, forecasts, and the backtest by rolling
-//! origins against naive forecasts. Refuses series that are shorter than what is asked of them.
+//! Forecasting as a task: series on their time line, a forecaster, its loss, forecasts, and the backtest by rolling
+//! origins against naive forecasts. A series that is too short for the settings is an error.
 
 mod interval;
 
@@ -11,7 +11,7 @@ use super::{Loss, Task};
 use crate::autodiff::params::Params;
 use crate::autodiff::tape::Tape;
 use crate::config::{Config, Forecast, Memory, Strategy};
-use crate::data::TextMark;
+use crate::data::Fingerprint;
 use crate::data::series::timeline::{Prepared, Timeline};
 use crate::data::series::{Series, SeriesSet};
 use crate::data::table::sequences::{Buckets, Padded, Sequences};
@@ -31,7 +31,7 @@ const AT_ONCE: usize = 64;
 /// What comes next in time series.
 #[derive(Debug)]
 pub struct ForecastTask<E> {
-    mark: TextMark,
+    fingerprint: Fingerprint,
     set: SeriesSet,
     /// Rows of each series to train on.
     cuts: Vec<usize>,
@@ -77,7 +77,7 @@ impl<E: Element> ForecastTask<E> {
     ///
     /// Errors: a series too short for a window, or whose held-out part is shorter than the horizon; values that have no
     /// logarithm; an impossible configuration.
-    pub fn new(config: &Config, set: SeriesSet, mark: TextMark) -> Result<ForecastTask<E>, Error> {
+    pub fn new(config: &Config, set: SeriesSet, fingerprint: Fingerprint) -> Result<ForecastTask<E>, Error> {
         let settings = config.forecast()?.clone();
         let name = set.name.clone();
         let mut notes = Vec::new();
@@ -110,7 +110,7 @@ impl<E: Element> ForecastTask<E> {
         let model = Forecaster::new(config, width, settings.steps_at_once() * set.columns.len())?;
         let buckets = Buckets::new(vec![1; windows.len()], config.batch, config.seed);
         let trained = TrainedForecast { settings, context: config.seq_len, seed: config.seed, timeline, model };
-        Ok(ForecastTask { mark, set, cuts, prepared: prepared?, trained, windows, buckets, notes })
+        Ok(ForecastTask { fingerprint, set, cuts, prepared: prepared?, trained, windows, buckets, notes })
     }
 
     /// What is learned, with all that a forecast needs.
@@ -123,14 +123,14 @@ impl<E: Element> ForecastTask<E> {
         &self.set
     }
 
-    /// Forecasts from every place in the held-out part that has a whole horizon before it; None once `goes_on` says no, or
-    /// where nothing is held out. The model is not trained again on the way.
-    pub fn backtest(&self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<Backtest>, Error> {
+    /// Forecasts from every place in the held-out part that has a whole horizon before it; None once `continues` says no, or
+    /// where nothing is held out. The model is not trained again on the future.
+    pub fn backtest(&self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<Backtest>, Error> {
         let settings = &self.trained.settings;
         let (mut model, mut naive, mut seasonal) = (Errors::default(), Errors::default(), Errors::default());
         let origins = self.origins();
         for chunk in origins.chunks(AT_ONCE) {
-            if !goes_on() {
+            if !continues() {
                 return Ok(None);
             }
             let pairs: Vec<(&Prepared, usize)> = chunk.iter().map(|&(at, t)| (&self.prepared[at], t)).collect();
@@ -171,7 +171,7 @@ impl<E: Element> ForecastTask<E> {
         self.cuts.iter().enumerate().filter(has_part).flat_map(of).collect()
     }
 
-    /// The windows that end at some places, and what is to be said at each of their steps; NaN beyond `end`.
+    /// The windows that end at some places, and the targets at each of their steps; NaN beyond `end`.
     fn batch(
         &self,
         places: &[(usize, usize)],
@@ -271,7 +271,7 @@ impl<E: Element> TrainedForecast<E> {
     fn forecast(&self, tape: &mut Tape<E>, origins: &[(&Prepared, usize)]) -> Result<Vec<Vec<Vec<Point>>>, Error> {
         let Forecast { recent, .. } = self.settings;
         if recent == 0 {
-            return self.said(tape, origins);
+            return self.raw_forecasts(tape, origins);
         }
         let first = self.timeline.first(&self.settings);
         let mut needed: Vec<(&Prepared, usize)> = Vec::new();
@@ -281,11 +281,11 @@ impl<E: Element> TrainedForecast<E> {
                 places.filter(|place| !needed.iter().rev().any(|known| is_same(known, place))).collect::<Vec<_>>(),
             );
         }
-        let mut said = Vec::with_capacity(needed.len());
+        let mut raw = Vec::with_capacity(needed.len());
         for chunk in needed.chunks(AT_ONCE) {
-            said.extend(self.said(tape, chunk)?);
+            raw.extend(self.raw_forecasts(tape, chunk)?);
         }
-        let at = |place: &(&Prepared, usize)| needed.iter().zip(&said).rev().find(|known| is_same(known.0, place));
+        let at = |place: &(&Prepared, usize)| needed.iter().zip(&raw).rev().find(|known| is_same(known.0, place));
         let of = |&(series, t): &(&Prepared, usize)| {
             let past = (t.saturating_sub(recent).max(first)..t).filter_map(|t| Some((t, at(&(series, t))?.1)));
             let past: Vec<(usize, &Vec<Vec<Point>>)> = past.collect();
@@ -306,9 +306,9 @@ impl<E: Element> TrainedForecast<E> {
         past: &[(usize, &Vec<Vec<Point>>)],
     ) -> Vec<Point> {
         let mut scores = Vec::new();
-        for (from, said) in past {
-            // What was trained on is said too well to tell anything.
-            let known = said[d].iter().enumerate().take(t - from).filter(|(h, _)| series.is_new(from + h));
+        for (from, raw) in past {
+            // The errors on training values are too small to tell anything.
+            let known = raw[d].iter().enumerate().take(t - from).filter(|(h, _)| series.is_new(from + h));
             for (h, point) in known {
                 scores.extend(point.levels(&self.settings).score(series.level(d, from + h)));
             }
@@ -318,7 +318,7 @@ impl<E: Element> TrainedForecast<E> {
     }
 
     /// What the model itself says.
-    fn said(&self, tape: &mut Tape<E>, origins: &[(&Prepared, usize)]) -> Result<Vec<Vec<Vec<Point>>>, Error> {
+    fn raw_forecasts(&self, tape: &mut Tape<E>, origins: &[(&Prepared, usize)]) -> Result<Vec<Vec<Vec<Point>>>, Error> {
         match self.settings.strategy {
             Strategy::Direct => self.direct(tape, origins),
             Strategy::Recursive => origins.iter().map(|&(series, t)| self.recursive(tape, series, t)).collect(),
@@ -356,34 +356,34 @@ impl<E: Element> TrainedForecast<E> {
         let width = self.timeline.width(&self.settings);
         let mut rngs: Vec<ChaCha8Rng> =
             (0..paths).map(|path| generator(self.seed, Purpose::Sample, (t * paths + path) as u64)).collect();
-        let mut ways: Vec<Prepared> = vec![series.until(t); paths];
+        let mut futures: Vec<Prepared> = vec![series.until(t); paths];
         let mut state = self.model.initial_state(paths);
         let mut draws = vec![vec![Vec::with_capacity(paths); horizon]; columns];
         for h in 0..horizon {
-            let row = |way: &Prepared| match h {
-                0 => self.window(way, t),
+            let row = |future: &Prepared| match h {
+                0 => self.window(future, t),
                 _ => {
                     let mut row = Vec::new();
-                    self.timeline.input(&self.settings, way, t + h, &mut row);
+                    self.timeline.input(&self.settings, future, t + h, &mut row);
                     row
                 }
             };
-            let rows: Vec<Vec<f64>> = ways.iter().map(row).collect();
+            let rows: Vec<Vec<f64>> = futures.iter().map(row).collect();
             let batch: Padded<E> = Padded::new(&Sequences::Vectors { width, rows }, &range(paths), 0)?;
             tape.start(false);
             let raw = self.model.forward(tape, &batch, &mut state, None)?;
             let raw = tape.dense_value(raw);
             let last = (batch.steps - 1) * paths;
-            for (path, (way, rng)) in ways.iter_mut().zip(&mut rngs).enumerate() {
+            for (path, (future, rng)) in futures.iter_mut().zip(&mut rngs).enumerate() {
                 let mut levels = Vec::with_capacity(columns);
                 for (d, column) in draws.iter_mut().enumerate() {
                     let start = (last + path) * columns * parameters;
                     let at: Vec<f64> = (0..parameters).map(|p| raw[start + p * columns + d].to_f64()).collect();
                     let x = output.draw(&at, rng);
-                    levels.push(self.timeline.level(&self.settings, way, [t + h, 0, d], x, &[]));
-                    column[h].push(self.timeline.value(&self.settings, way, [t + h, 0, d], x, &[]));
+                    levels.push(self.timeline.level(&self.settings, future, [t + h, 0, d], x, &[]));
+                    column[h].push(self.timeline.value(&self.settings, future, [t + h, 0, d], x, &[]));
                 }
-                way.push(&self.settings, &levels, self.timeline.step);
+                future.push(&self.settings, &levels, self.timeline.step);
             }
         }
         let point = |mut values: Vec<f64>| {
@@ -425,8 +425,8 @@ impl<E: Element> Task for ForecastTask<E> {
         }
     }
 
-    fn mark(&self) -> &TextMark {
-        &self.mark
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
     }
 
     fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
@@ -438,10 +438,10 @@ impl<E: Element> Task for ForecastTask<E> {
     }
 
     /// The mean loss of the held-out values, each horizon from its own origin.
-    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
         let (mut sum, mut count) = (0.0, 0);
         for places in self.origins().chunks(AT_ONCE) {
-            if !goes_on() {
+            if !continues() {
                 return Ok(None);
             }
             let (batch, targets) = self.batch(places, |at| self.prepared[at].len(), true)?;
@@ -483,17 +483,17 @@ mod tests {
                 let settings = Forecast { transform: transform.to_vec(), ..settings };
                 let config = Config::of_task(Some(TaskSettings::Forecast(settings)));
                 let config = Config { hidden_size: 4, seq_len: 8, val_frac: 0.5, ..config };
-                let mark = Corpus::from_text("t.csv", text.clone()).mark();
-                ForecastTask::<f64>::new(&config, set.clone(), mark).unwrap()
+                let fingerprint = Corpus::from_text("t.csv", text.clone()).fingerprint();
+                ForecastTask::<f64>::new(&config, set.clone(), fingerprint).unwrap()
             };
             for transform in [&[][..], &[Transform::Log]] {
                 let (plain, wide) = (forecast(0, transform), forecast(10, transform));
                 let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
                 let origins: Vec<(&Prepared, usize)> = (20..50).map(|t| (&wide.prepared[0], t)).collect();
                 let all = wide.trained.forecast(&mut tape, &origins).unwrap();
-                let as_said = plain.trained.forecast(&mut tape, &origins).unwrap();
+                let raw = plain.trained.forecast(&mut tape, &origins).unwrap();
                 let mut grown = [0, 0];
-                for ((&(_, t), wide_points), points) in origins.iter().zip(&all).zip(&as_said) {
+                for ((&(_, t), wide_points), points) in origins.iter().zip(&all).zip(&raw) {
                     let mut until = series.clone();
                     until.times.truncate(t);
                     until.values[0].truncate(t);

@@ -1,5 +1,5 @@
-//! Holds generating as a task: texts with the class or the vector they are written for, a conditioned language model, its loss
-//! and its draws. Refuses conditions that it was not trained on.
+//! Generation as a task: texts with the class or the vector they are written for, a conditioned language model, its
+//! loss and its draws. A condition that it was not trained on is an error.
 
 use elman_kernels::softmax::IGNORED;
 use elman_kernels::{Cpu, Element};
@@ -15,7 +15,7 @@ use crate::data::table::held_out::{HeldOut, distinct};
 use crate::data::table::labelled::{Items, Labelled};
 use crate::data::table::scale::Scaler;
 use crate::data::table::sequences::{Buckets, Padded, Sequences, read_by_length};
-use crate::data::{TextMark, Vocab};
+use crate::data::{Fingerprint, Vocab};
 use crate::error::Error;
 use crate::files::model_file::Stored;
 use crate::infer::{Settings, choose};
@@ -37,7 +37,7 @@ pub struct Written {
     /// What each is written for.
     pub given: GivenOf,
     /// How the data is known again.
-    pub mark: TextMark,
+    pub fingerprint: Fingerprint,
 }
 
 /// What texts are written for.
@@ -63,7 +63,7 @@ impl Written {
     /// Errors: conditions that are not as many as texts; a label beyond the classes; a row of another width than the columns; a
     /// number that is not finite.
     fn check(&self) -> Result<(), Error> {
-        let refuse = |problem: String| Err(Error::Data { name: self.mark.name.clone(), problem });
+        let refuse = |problem: String| Err(Error::Data { name: self.fingerprint.name.clone(), problem });
         let count = match &self.given {
             GivenOf::Classes { labels, .. } => labels.len(),
             GivenOf::Vectors { rows, .. } => rows.len(),
@@ -96,12 +96,12 @@ impl Written {
 
     /// Labelled texts. Errors: sequences of numbers.
     pub fn of(labelled: Labelled) -> Result<Written, Error> {
-        let Labelled { items, labels, classes: names, mark } = labelled;
+        let Labelled { items, labels, classes: names, fingerprint } = labelled;
         match items {
-            Items::Texts(texts) => Ok(Written { texts, given: GivenOf::Classes { names, labels }, mark }),
+            Items::Texts(texts) => Ok(Written { texts, given: GivenOf::Classes { names, labels }, fingerprint }),
             Items::Vectors { .. } => {
                 let problem = "the sequences are rows of numbers, expected texts to write".to_string();
-                Err(Error::Data { name: mark.name, problem })
+                Err(Error::Data { name: fingerprint.name, problem })
             }
         }
     }
@@ -110,7 +110,7 @@ impl Written {
 /// One to many: texts for a class or a vector.
 #[derive(Clone, Debug)]
 pub struct Generate<E> {
-    mark: TextMark,
+    fingerprint: Fingerprint,
     trained: TrainedWriter<E>,
     train: Examples<E>,
     held: Examples<E>,
@@ -176,26 +176,26 @@ impl<E: Element> Generate<E> {
     pub fn new(config: &Config, data: Written) -> Result<Generate<E>, Error> {
         config.generate()?;
         data.check()?;
-        let Written { texts, given, mark } = data;
+        let Written { texts, given, fingerprint } = data;
         let labels = match &given {
             GivenOf::Classes { labels, .. } => labels.clone(),
             GivenOf::Vectors { rows, .. } => vec![0; rows.len()],
         };
         let mut notes = Vec::new();
         let items = Items::Texts(texts.clone());
-        let members = match given {
+        let kept = match given {
             GivenOf::Classes { .. } => distinct(&items, &labels),
             GivenOf::Vectors { .. } => (0..texts.len()).collect(),
         };
-        if members.len() < texts.len() {
-            let twice = texts.len() - members.len();
+        if kept.len() < texts.len() {
+            let twice = texts.len() - kept.len();
             notes.push(format!("examples left out that come twice with the same class: {twice}"));
         }
-        let split = HeldOut::stratified(&labels, &members, config.val_frac, config.seed);
+        let split = HeldOut::stratified(&labels, &kept, config.val_frac, config.seed);
         let train_texts: Vec<String> = split.train.iter().map(|&at| texts[at].clone()).collect();
         // A line's end is a token, and the commonest: it ends every text.
         let fitted: Vec<String> = train_texts.iter().map(|text| format!("{text}{END}")).collect();
-        let vocab = Vocab::of_texts(config, &mark.name, &fitted)?;
+        let vocab = Vocab::of_texts(config, &fingerprint.name, &fitted)?;
         let Some(end) = vocab.line_end() else {
             let expected = "char, byte, or word with eos = true: a text has an end".to_string();
             return Err(Error::Setting { name: "tokenizer", got: format!("{:?}", config.tokenizer), expected });
@@ -211,7 +211,7 @@ impl<E: Element> Generate<E> {
         let mut examples = |places: &[usize]| -> Result<Examples<E>, Error> {
             let mut sequences = Vec::with_capacity(places.len());
             for &at in places {
-                let mut tokens = vocab.encode(&mark.name, texts[at].trim_end())?;
+                let mut tokens = vocab.encode(&fingerprint.name, texts[at].trim_end())?;
                 tokens.retain(|&token| token != end);
                 cut += usize::from(tokens.len() >= config.seq_len);
                 tokens.truncate(config.seq_len - 1);
@@ -235,7 +235,7 @@ impl<E: Element> Generate<E> {
         let lengths = train.sequences.iter().map(Vec::len).collect();
         let buckets = Buckets::new(lengths, config.batch, config.seed);
         let trained = TrainedWriter { vocab, knows, model };
-        Ok(Generate { mark, trained, train, held, buckets, notes })
+        Ok(Generate { fingerprint, trained, train, held, buckets, notes })
     }
 
     /// What is learned, with all that writing needs.
@@ -394,8 +394,8 @@ impl<E: Element> Task for Generate<E> {
         }
     }
 
-    fn mark(&self) -> &TextMark {
-        &self.mark
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
     }
 
     fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
@@ -404,18 +404,18 @@ impl<E: Element> Task for Generate<E> {
         let (batch, targets, given) = self.train.batch(self.buckets.places(step - 1), end, width);
         let learn = Some((grads, Some(generator(config.seed, Purpose::Dropout, step))));
         let model = &self.trained.model;
-        let (mean, _) = model.loss(tape, [&batch.tokens, &targets], &given, &batch.present, batch.rows, learn)?;
+        let (mean, _) = model.loss(tape, [&batch.tokens, &targets], &given, &batch.mask, batch.rows, learn)?;
         Ok(Loss { mean, predictions: batch.lengths.iter().sum(), rows: batch.rows })
     }
 
-    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
         let (trained, mut nats) = (&self.trained, 0.0);
         let (end, width) = (trained.vocab.line_end().unwrap_or_default(), trained.knows.input().size());
         let lengths: Vec<usize> = self.held.sequences.iter().map(Vec::len).collect();
-        let read = read_by_length(&lengths, READ_AT_ONCE, goes_on, |places| {
+        let read = read_by_length(&lengths, READ_AT_ONCE, continues, |places| {
             let (batch, targets, given) = self.held.batch(places, end, width);
             let tokens = [&batch.tokens[..], &targets[..]];
-            nats += trained.model.loss(tape, tokens, &given, &batch.present, batch.rows, None)?.1;
+            nats += trained.model.loss(tape, tokens, &given, &batch.mask, batch.rows, None)?.1;
             Ok(())
         })?;
         Ok(read.map(|()| nats / self.held.steps().max(1) as f64))
@@ -427,13 +427,13 @@ impl<E: Element> Task for Generate<E> {
         config: &Config,
         cpu: &Cpu,
         step: u64,
-        goes_on: &mut dyn FnMut() -> bool,
+        continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<String>, Error> {
         let mut tape = Tape::new(cpu);
         let mut lines = Vec::new();
         let Knows::Classes(names) = &self.trained.knows else { return Ok(Some(String::new())) };
         for (class, name) in names.iter().enumerate().take(8) {
-            if !goes_on() {
+            if !continues() {
                 return Ok(None);
             }
             let given = Conditions::Classes(vec![class as u32]);

@@ -1,5 +1,5 @@
-//! Holds the task of a language model: a text cut into batches, the model that predicts its next token, the state that
-//! goes from one batch to the next. Refuses the policy of the run, which is the trainer's.
+//! The task of a language model: a text cut into batches, the model that predicts its next token, the state that is
+//! carried from one batch to the next. Not here: the policy of the run, which is the trainer's.
 
 use elman_kernels::{Cpu, Element};
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use crate::{
     autodiff::params::Params,
     autodiff::tape::Tape,
     config::{Config, TokenizerKind},
-    data::{Batch, Batches, Corpus, Held, Split, TextMark, Vocab},
+    data::{Batch, Batches, Corpus, Fingerprint, Held, Split, Vocab},
     error::Error,
     files::model_file,
     files::run_dir::RunDir,
@@ -24,12 +24,12 @@ use crate::{
     train::{Changes, Stopped, Trainer},
 };
 
-/// Characters of a sample between two looks at whether the run is to stop.
+/// Characters of a sample between two checks whether the run must stop.
 const SAMPLE_PIECE: usize = 64;
 
 /// A text and the model that learns to write it.
 pub struct Language<E> {
-    text: TextMark,
+    text: Fingerprint,
     vocab: Vocab,
     /// Whether the vocabulary is not the text's own.
     vocab_is_given: bool,
@@ -46,8 +46,8 @@ pub struct Language<E> {
 }
 
 impl<E: Element> Language<E> {
-    /// The task of `config`, whose open settings are filled in, on `corpus`. `known` is the vocabulary of a run that goes
-    /// on, where it is not to be made again; `check` sees its size before a model of that size is made.
+    /// The task of `config`, whose open settings are filled in, on `corpus`. `known` is the vocabulary of a run that
+    /// continues, where it is not to be made again; `check` sees its size before a model of that size is made.
     fn new(
         config: &mut Config,
         corpus: &Corpus,
@@ -76,7 +76,7 @@ impl<E: Element> Language<E> {
             notes,
         };
         let (carry, fresh) = (model.initial_state(config.batch), model.initial_state(config.batch));
-        let (text, batch) = (corpus.mark(), Batch::default());
+        let (text, batch) = (corpus.fingerprint(), Batch::default());
         Ok(Language {
             text,
             vocab,
@@ -136,7 +136,7 @@ impl<E: Element> Task for Language<E> {
         self.shape.clone()
     }
 
-    fn mark(&self) -> &TextMark {
+    fn fingerprint(&self) -> &Fingerprint {
         &self.text
     }
 
@@ -157,9 +157,9 @@ impl<E: Element> Task for Language<E> {
     }
 
     /// Loss over the whole validation split as one stream from the initial state.
-    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
         let Held { ids, bytes } = &self.validation;
-        Ok(evaluate_ids(&self.model, ids, *bytes, tape, goes_on)?.map(|figures| figures.loss))
+        Ok(evaluate_ids(&self.model, ids, *bytes, tape, continues)?.map(|figures| figures.loss))
     }
 
     fn sample(
@@ -167,13 +167,13 @@ impl<E: Element> Task for Language<E> {
         config: &Config,
         cpu: &Cpu,
         step: u64,
-        goes_on: &mut dyn FnMut() -> bool,
+        continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<String>, Error> {
         let rng = generator(config.seed, Purpose::Sample, step);
         let mut text = Generator::new(&self.model, &self.vocab, "", Settings::default(), rng, cpu)?;
         let mut written = String::new();
         for length in 0..config.sample_length {
-            if length.is_multiple_of(SAMPLE_PIECE) && !goes_on() {
+            if length.is_multiple_of(SAMPLE_PIECE) && !continues() {
                 return Ok(None);
             }
             written.extend(text.next());
@@ -214,13 +214,13 @@ impl<E: Element> Trainer<Language<E>> {
         Trainer::resume_with(run, corpus, cpu, Changes::default())
     }
 
-    /// As [`Trainer::resume`], with other settings. [`Changes::force`] goes on with another text, too, which the model reads
+    /// As [`Trainer::resume`], with other settings. [`Changes::force`] continues with another text, too, which the model reads
     /// by the vocabulary it has; what is given up is among the plan's notes.
     ///
     /// Errors: changes that are not free, each by name, unless they are forced; forced ones that the saved tensors do
     /// not fit.
     pub fn resume_with(run: &RunDir, corpus: &Corpus, cpu: &Cpu, changes: Changes) -> Result<Self, Error> {
-        let mut stopped = Stopped::open(run, &corpus.mark(), changes)?;
+        let mut stopped = Stopped::open(run, &corpus.fingerprint(), changes)?;
         let saved = &stopped.saved;
         stopped.config.dtype.check::<E>()?;
         // Another text may order its characters in another way, and the weights know those of the first.
@@ -235,7 +235,7 @@ impl<E: Element> Trainer<Language<E>> {
             model_file::check_tensors::<E>(&saved.tensors()?, "param.", &declaration)
         };
         let task = Language::new(&mut stopped.config, corpus, known, fits)?;
-        stopped.go_on(task, cpu)
+        stopped.resume(task, cpu)
     }
 
     /// The model as trained so far.
@@ -244,7 +244,7 @@ impl<E: Element> Trainer<Language<E>> {
     }
 
     /// The text it trains on, with those it validates and tests on.
-    pub fn text(&self) -> &TextMark {
+    pub fn text(&self) -> &Fingerprint {
         &self.task().text
     }
 

@@ -1,5 +1,5 @@
-//! Holds what a run learns, as its trainer sees it: data, network and loss behind one trait, a file for each task.
-//! Refuses the policy of a run: batches come from here, when they are asked for; steps, saves and stops do not.
+//! What a run learns, as its trainer sees it: data, network and loss behind one trait, a file for each task. Batches
+//! come from here, on request. Not here: the policy of a run (steps, saves and stops).
 
 pub mod classify;
 pub mod evaluate;
@@ -13,7 +13,7 @@ use elman_kernels::{Cpu, Element};
 use serde_json::{Map, Value};
 
 use crate::{
-    autodiff::params::Params, autodiff::tape::Tape, config::Config, data::TextMark, error::Error, nn::state::State,
+    autodiff::params::Params, autodiff::tape::Tape, config::Config, data::Fingerprint, error::Error, nn::state::State,
     train::Shape,
 };
 
@@ -56,7 +56,7 @@ pub trait Task {
     /// The sizes of what it works on.
     fn shape(&self) -> Shape;
     /// The data it learns from, as a resume finds it again.
-    fn mark(&self) -> &TextMark;
+    fn fingerprint(&self) -> &Fingerprint;
     /// Batch number `step`, from 1, forward and backward. `grads` is overwritten; what is carried is advanced.
     fn step(
         &mut self,
@@ -65,20 +65,20 @@ pub trait Task {
         step: u64,
         grads: &mut Params<Self::Element>,
     ) -> Result<Loss, Error>;
-    /// Mean loss over what is kept from training; None once `goes_on`, asked again and again, says no. Never called where
+    /// Mean loss over what is kept from training; None once `continues`, asked again and again, says no. Never called where
     /// [`Shape::val_tokens`] is 0.
     fn validate(
         &mut self,
         tape: &mut Tape<Self::Element>,
-        goes_on: &mut dyn FnMut() -> bool,
+        continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<f64>, Error>;
-    /// What it writes after `step` to be looked at, if it writes; None once `goes_on` says no.
+    /// What it writes after `step` to be looked at, if it writes; None once `continues` says no.
     fn sample(
         &self,
         _config: &Config,
         _cpu: &Cpu,
         _step: u64,
-        _goes_on: &mut dyn FnMut() -> bool,
+        _continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<String>, Error> {
         Ok(Some(String::new()))
     }

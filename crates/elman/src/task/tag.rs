@@ -1,5 +1,5 @@
-//! Holds tagging as a task: sequences with a class for every step, a tagger, its loss and its figures; and restoring, which
-//! is tagging characters with what was taken from them. Refuses fewer than two classes.
+//! Tagging as a task: sequences with a class for every step, a tagger, its loss and its measures; and restoring, which
+//! tags characters with what was removed from them. Fewer than two classes are an error.
 
 use elman_kernels::Element;
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use super::{Loss, Task};
 use crate::autodiff::params::Params;
 use crate::autodiff::tape::Tape;
 use crate::config::Config;
-use crate::data::TextMark;
+use crate::data::Fingerprint;
 use crate::data::table::encoding::Encoding;
 use crate::data::table::held_out::HeldOut;
 use crate::data::table::labelled::Items;
@@ -33,7 +33,7 @@ const MARGIN: usize = 40;
 /// A class for every step of a sequence.
 #[derive(Clone, Debug)]
 pub struct Tag<E> {
-    mark: TextMark,
+    fingerprint: Fingerprint,
     trained: TrainedTagger<E>,
     train: Examples,
     held: Examples,
@@ -72,14 +72,14 @@ impl<E: Element> Tag<E> {
     ///
     /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible configuration.
     pub fn new(config: &Config, data: Tagged, validation: Option<Tagged>) -> Result<Tag<E>, Error> {
-        let name = data.mark.name.clone();
+        let name = data.fingerprint.name.clone();
         data.check()?;
         validation.iter().try_for_each(Tagged::check)?;
         if data.classes.len() < 2 {
             let problem = format!("every step is {}, expected at least 2 classes", data.classes.join(""));
             return Err(Error::Data { name, problem });
         }
-        let (mark, classes) = (data.mark.clone(), data.classes.clone());
+        let (fingerprint, classes) = (data.fingerprint.clone(), data.classes.clone());
         let all: Vec<usize> = (0..data.items.len()).collect();
         let restores = config.task.as_ref().is_some_and(|task| task.kind() == "restore");
         let (train, held) = match validation {
@@ -117,7 +117,7 @@ impl<E: Element> Tag<E> {
         let model = Tagger::new(config, encoding.input(), classes.len())?;
         let buckets = Buckets::new(train.sequences.lengths(), config.batch, config.seed);
         let trained = TrainedTagger { encoding, classes, model };
-        Ok(Tag { mark, trained, train, held, buckets, notes, by_words })
+        Ok(Tag { fingerprint, trained, train, held, buckets, notes, by_words })
     }
 
     /// Of a text to be restored: the counts of classes if every held-out word stands as it mostly stood in training.
@@ -130,9 +130,9 @@ impl<E: Element> Tag<E> {
         &self.trained
     }
 
-    /// How well the classes of what is held out are found; None once `goes_on` says no.
-    pub fn measure(&self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<Figures>, Error> {
-        let Some(all) = self.trained.probabilities(tape, &self.held.sequences, goes_on)? else { return Ok(None) };
+    /// How well the classes of what is held out are found; None once `continues` says no.
+    pub fn measure(&self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<Figures>, Error> {
+        let Some(all) = self.trained.probabilities(tape, &self.held.sequences, continues)? else { return Ok(None) };
         let classes = self.trained.classes.len();
         let pairs = all.iter().zip(&self.held.labels);
         let steps = pairs.flat_map(|(rows, labels)| rows.chunks_exact(classes).zip(labels.iter().copied()));
@@ -198,10 +198,10 @@ impl<E: Element> TrainedTagger<E> {
         &self,
         tape: &mut Tape<E>,
         sequences: &Sequences,
-        goes_on: &mut dyn FnMut() -> bool,
+        continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Vec<Vec<f64>>>, Error> {
         let mut all = vec![Vec::new(); sequences.count()];
-        let read = read_by_length(&sequences.lengths(), READ_AT_ONCE, goes_on, |places| {
+        let read = read_by_length(&sequences.lengths(), READ_AT_ONCE, continues, |places| {
             let rows = self.model.probabilities(tape, &Padded::new(sequences, places, 0)?)?;
             places.iter().zip(rows).for_each(|(&at, row)| all[at] = row);
             Ok(())
@@ -210,7 +210,7 @@ impl<E: Element> TrainedTagger<E> {
     }
 }
 
-/// F1 of capitals and of marks, each mark at its very place.
+/// F1 of capitals and of punctuation, each at its exact place.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct RestoreFigures {
     /// F1 of capital letters.
@@ -224,12 +224,12 @@ pub fn restored(confusion: &Confusion, classes: &[String]) -> RestoreFigures {
     let parts: Vec<(bool, Option<char>)> = classes.iter().map(|class| restore::parts(class)).collect();
     // Found, predicted, there.
     let (mut capitals, mut marks) = ([0_u64; 3], [0_u64; 3]);
-    for (truth, &(capital, mark)) in parts.iter().enumerate() {
-        for (guess, &(guessed_capital, guessed_mark)) in parts.iter().enumerate() {
+    for (truth, &(capital, sign)) in parts.iter().enumerate() {
+        for (guess, &(guessed_capital, guessed_sign)) in parts.iter().enumerate() {
             let count = confusion.count(truth, guess);
             let each = [
                 (&mut capitals, [capital && guessed_capital, guessed_capital, capital]),
-                (&mut marks, [mark.is_some() && mark == guessed_mark, guessed_mark.is_some(), mark.is_some()]),
+                (&mut marks, [sign.is_some() && sign == guessed_sign, guessed_sign.is_some(), sign.is_some()]),
             ];
             for (sums, holds) in each {
                 sums.iter_mut().zip(holds).for_each(|(sum, holds)| *sum += if holds { count } else { 0 });
@@ -265,8 +265,8 @@ impl<E: Element> Task for Tag<E> {
         }
     }
 
-    fn mark(&self) -> &TextMark {
-        &self.mark
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
     }
 
     fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
@@ -279,8 +279,8 @@ impl<E: Element> Task for Tag<E> {
         Ok(Loss { mean, predictions: batch.lengths.iter().sum(), rows: batch.rows })
     }
 
-    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
-        Ok(self.measure(tape, goes_on)?.map(|figures| figures.loss))
+    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+        Ok(self.measure(tape, continues)?.map(|figures| figures.loss))
     }
 
     fn meta(&self, config: &Config) -> Map<String, Value> {

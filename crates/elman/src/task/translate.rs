@@ -1,5 +1,5 @@
-//! Holds translation as a task: pairs of texts, split and made to tokens; a network that reads and writes; its loss, and what
-//! it writes against what was to be written. Refuses a training part without pairs.
+//! Translation as a task: pairs of texts, split and tokenised; a sequence-to-sequence network; its loss, and its output
+//! against the references. A training part without pairs is an error.
 
 use elman_kernels::{Cpu, Element};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use super::{Loss, Task};
 use crate::autodiff::params::Params;
 use crate::autodiff::tape::Tape;
 use crate::config::Config;
-use crate::data::TextMark;
+use crate::data::Fingerprint;
 use crate::data::table::parallel::{PairBatch, Pairs, Parallel, Parts, Sentence, Vocabs};
 use crate::data::table::sequences::{Buckets, Padded, Sequences, read_by_length};
 use crate::data::{UNKNOWN, Vocab};
@@ -29,7 +29,7 @@ const SAMPLED: usize = 8;
 /// A text for every text.
 #[derive(Clone, Debug)]
 pub struct Translate<E> {
-    mark: TextMark,
+    fingerprint: Fingerprint,
     trained: Trained<E>,
     train: Pairs,
     held: Pairs,
@@ -84,7 +84,7 @@ impl<E: Element> Translate<E> {
     /// Errors: nothing to train on; an impossible configuration.
     pub fn new(config: &Config, data: Parallel, validation: Option<Parallel>) -> Result<Translate<E>, Error> {
         let settings = config.translate()?.clone();
-        let name = data.mark.name.clone();
+        let name = data.fingerprint.name.clone();
         let mut parts = match &validation {
             None => Parts::new(config, &settings, &data.pairs),
             Some(set) => {
@@ -118,7 +118,15 @@ impl<E: Element> Translate<E> {
         let model = Seq2Seq::new(config, [vocabs.from.len(), vocabs.to.len()])?;
         let buckets = Buckets::new(train.lengths(), config.batch, config.seed);
         parts.train = Vec::new();
-        Ok(Translate { mark: data.mark, trained: Trained { vocabs, model }, train, held, parts, buckets, notes })
+        Ok(Translate {
+            fingerprint: data.fingerprint,
+            trained: Trained { vocabs, model },
+            train,
+            held,
+            parts,
+            buckets,
+            notes,
+        })
     }
 
     /// What is learned, with all that a translation needs.
@@ -193,21 +201,21 @@ impl<E: Element> Trained<E> {
     }
 
     /// Writes a text for each text; `name` is what messages call them. One without words has the empty text.
-    /// None once `goes_on` says no.
+    /// None once `continues` says no.
     pub fn translate(
         &self,
         tape: &mut Tape<E>,
         name: &str,
         texts: &[&str],
         search: Search,
-        goes_on: &mut dyn FnMut() -> bool,
+        continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Vec<Written>>, Error> {
         let tokens: Result<Vec<_>, Error> = texts.iter().map(|text| self.vocabs.read(name, text)).collect();
         let sequences = Sequences::Tokens(tokens?);
         let lengths = sequences.lengths();
         let nothing = Written { text: String::new(), log_probability: 0.0, ended: true };
         let mut all = vec![nothing; texts.len()];
-        let read = read_by_length(&lengths, READ_AT_ONCE, goes_on, |places| {
+        let read = read_by_length(&lengths, READ_AT_ONCE, continues, |places| {
             // By rising length: those without words come first.
             let places = &places[places.partition_point(|&at| lengths[at] == 0)..];
             if places.is_empty() {
@@ -262,16 +270,16 @@ impl<E: Element> Trained<E> {
         Ok((Written { text, log_probability, ended }, Look { read, written, weights }))
     }
 
-    /// What it writes for sentences, and how good that is. None once `goes_on` says no.
+    /// What it writes for sentences, and how good that is. None once `continues` says no.
     pub fn measure(
         &self,
         tape: &mut Tape<E>,
         sentences: &[Sentence],
         search: Search,
-        goes_on: &mut dyn FnMut() -> bool,
+        continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<(Figures, Vec<Written>)>, Error> {
         let texts: Vec<&str> = sentences.iter().map(|sentence| sentence.from.as_str()).collect();
-        let Some(written) = self.translate(tape, "the held-out texts", &texts, search, goes_on)? else {
+        let Some(written) = self.translate(tape, "the held-out texts", &texts, search, continues)? else {
             return Ok(None);
         };
         let mut figures = Figures::default();
@@ -317,9 +325,9 @@ impl<E: Element> Task for Translate<E> {
         Ok(Loss { mean, predictions: batch.predictions(), rows: batch.from.rows })
     }
 
-    fn validate(&mut self, tape: &mut Tape<E>, goes_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
         let mut nats = 0.0;
-        let read = read_by_length(&self.held.lengths(), READ_AT_ONCE, goes_on, |places| {
+        let read = read_by_length(&self.held.lengths(), READ_AT_ONCE, continues, |places| {
             nats += self.trained.model.loss(tape, &self.held.batch(places, 0))?;
             Ok(())
         })?;
@@ -332,11 +340,11 @@ impl<E: Element> Task for Translate<E> {
         _config: &Config,
         cpu: &Cpu,
         _step: u64,
-        goes_on: &mut dyn FnMut() -> bool,
+        continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<String>, Error> {
         let sentences = &self.parts.validation;
         let search = Search { beam: 1, length_penalty: 0.0, longest: LONGEST };
-        let measured = self.trained.measure(&mut Tape::new(cpu), sentences, search, goes_on)?;
+        let measured = self.trained.measure(&mut Tape::new(cpu), sentences, search, continues)?;
         let Some((Figures { all, first }, written)) = measured else { return Ok(None) };
         let mut text = String::new();
         for (sentence, written) in sentences.iter().zip(&written).take(SAMPLED) {
@@ -349,8 +357,8 @@ impl<E: Element> Task for Translate<E> {
         Ok(Some(text))
     }
 
-    fn mark(&self) -> &TextMark {
-        &self.mark
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
     }
 
     fn metrics(&self, loss: f64) -> Vec<(&'static str, f64)> {
@@ -376,7 +384,7 @@ mod tests {
     fn what_is_fed_goes_from_the_truth_to_guesses_of_the_step_before() {
         let pairs: Vec<(String, String)> =
             (0..40).map(|at| (format!("a {}", at % 7), format!("x {} {}", at % 5, at % 7))).collect();
-        let data = Parallel { pairs, mark: Corpus::from_text("t", String::new()).mark() };
+        let data = Parallel { pairs, fingerprint: Corpus::from_text("t", String::new()).fingerprint() };
         let task = Settings { forcing: 0.0, val_sentences: Some(1), ..Settings::default() };
         let base = Config::of_task(Some(TaskSettings::Translate(task)));
         let config = Config { hidden_size: 8, embed: 4, min_freq: 1, batch: 30, steps: Some(100), ..base };
@@ -391,10 +399,10 @@ mod tests {
         assert_eq!(last[..rows], batch.inputs[..rows], "<bos> is always true");
         assert_eq!(last[rows..], guesses[..last.len() - rows], "at the end the model hears itself alone");
         // Half way each is as likely; a guess of an untrained network is seldom true.
-        let half = at(50).unwrap();
-        let own = (rows..half.len()).filter(|&i| half[i] == guesses[i - rows] && half[i] != batch.inputs[i]).count();
-        let wrong = (rows..half.len()).filter(|&i| guesses[i - rows] != batch.inputs[i]).count();
+        let mixed = at(50).unwrap();
+        let own = (rows..mixed.len()).filter(|&i| mixed[i] == guesses[i - rows] && mixed[i] != batch.inputs[i]).count();
+        let wrong = (rows..mixed.len()).filter(|&i| guesses[i - rows] != batch.inputs[i]).count();
         assert!((0.3..0.7).contains(&(own as f64 / wrong as f64)), "{own} of {wrong}");
-        assert_ne!(half, at(51).unwrap());
+        assert_ne!(mixed, at(51).unwrap());
     }
 }

@@ -1,5 +1,5 @@
-//! Holds what a run writes and in which order: log, model, state. The state comes last, as the commit point of a save: what
-//! a resume believes. Refuses to announce what is not on the disk, and numbers that are not finite.
+//! What a run writes and in which order: log, model, state. The state comes last, as the commit point of a save: it is
+//! what a resume reads. Nothing is announced before it is on the disk, and numbers that are not finite are not written.
 
 use std::path::Path;
 
@@ -38,7 +38,7 @@ impl<T: Task> Trainer<T> {
             return Ok(());
         }
         run.write_config(&self.config)?;
-        run.check_room(self.save_bytes())?;
+        run.check_space(self.save_bytes())?;
         let step = self.progress.step;
         if step == 0 {
             self.save_state(run)?;
@@ -69,7 +69,7 @@ impl<T: Task> Trainer<T> {
     ) -> Result<bool, Error> {
         let Some(run) = run else { return Ok(false) };
         let step = self.progress.step;
-        run.check_room(self.save_bytes())?;
+        run.check_space(self.save_bytes())?;
         if self.config.keep > 1 {
             self.save_model(run, &run.model_of(step))?;
         }

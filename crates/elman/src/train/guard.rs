@@ -1,5 +1,5 @@
-//! Holds what is done about bad steps: found before they change the model, named, and stopped at, skipped or undone.
-//! Refuses to go on for ever: too many in a row, or in all, end the run.
+//! How bad steps are handled: detected before they change the model, reported, and then the run stops, skips the step
+//! or rolls back. Too many in a row, or in total, end the run.
 
 use elman_kernels::{Element, Scalar};
 
@@ -9,7 +9,7 @@ use crate::{
     config::OnNan,
     error::Error,
     files::run_dir::RunDir,
-    files::state_file::{StateFile, Usual},
+    files::state_file::{NormAverage, StateFile},
     task::Task,
 };
 
@@ -18,18 +18,18 @@ const MOST_SKIPPED: u64 = 100;
 /// Rollbacks after which a run ends: the learning rate is a millionth of what it was.
 const MOST_ROLLBACKS: u64 = 20;
 /// Steps before the mean of the gradient norms means anything, and how many it looks back on.
-const USUAL_STEPS: u64 = 50;
+const AVERAGE_STEPS: u64 = 50;
 
-impl Usual {
+impl NormAverage {
     /// Counts the norm of a step that is taken.
     pub(super) fn add(&mut self, norm: f64) {
         self.steps += 1;
-        self.norm += (norm - self.norm) / self.steps.min(USUAL_STEPS) as f64;
+        self.norm += (norm - self.norm) / self.steps.min(AVERAGE_STEPS) as f64;
     }
 
     /// Whether a norm is more than `factor` times the mean; a factor of 0 lets all pass.
     fn is_spike(&self, norm: f64, factor: f64) -> bool {
-        factor > 0.0 && self.steps >= USUAL_STEPS && norm > factor * self.norm
+        factor > 0.0 && self.steps >= AVERAGE_STEPS && norm > factor * self.norm
     }
 }
 
@@ -43,12 +43,12 @@ impl<T: Task> Trainer<T> {
             });
             return Some(first.unwrap_or_else(|| "expected finite numbers".to_string()));
         }
-        let usual = self.progress.usual;
-        usual.is_spike(norm, self.config.spike).then(|| {
+        let norm_average = self.progress.norm_average;
+        norm_average.is_spike(norm, self.config.spike).then(|| {
             format!(
                 "the norm is {:.1} times its mean over the last steps, {}; expected at most spike = {}",
-                norm / usual.norm,
-                usual.norm,
+                norm / norm_average.norm,
+                norm_average.norm,
                 self.config.spike
             )
         })
@@ -181,7 +181,7 @@ mod tests {
         Trainer::new(config.clone(), &corpus(), &Cpu::new(Some(1)).unwrap()).unwrap()
     }
 
-    /// Trains to `stop`, or to the end; what was said about bad steps.
+    /// Trains to `stop`, or to the end; the messages about bad steps.
     fn train(trainer: &mut Trainer, run: &RunDir, stop: u64) -> (Result<Outcome, Error>, Vec<String>) {
         let mut bad = Vec::new();
         let outcome = trainer.run(Some(run), &mut |event| {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollback_goes_on_from_the_last_save_at_half_the_rate_and_resumes_to_the_same_bytes() {
+    fn a_rollback_continues_from_the_last_save_at_a_lower_rate_and_resumes_to_the_same_bytes() {
         let dir = quick_dir();
         for seed in 1..=drills() {
             for (name, (words, spoil)) in SPOILS.into_iter().enumerate() {
@@ -362,7 +362,7 @@ mod tests {
         let mut carried = self::trainer(&config(3, OnNan::Skip));
         let run = RunDir::create(dir.path().join("carried")).unwrap();
         train(&mut carried, &run, 5).0.unwrap();
-        carried.progress.usual = Usual { steps: 99, norm: 1e-9 };
+        carried.progress.norm_average = NormAverage { steps: 99, norm: 1e-9 };
         carried.config.spike = 2.0;
         let before = (bits(&carried), carried.task.carry().unwrap().tensors());
         let step = carried.step(6).unwrap();
@@ -381,13 +381,15 @@ mod tests {
 
     #[test]
     fn a_spike_is_told_by_the_mean_of_the_last_norms() {
-        let mut usual = Usual::default();
-        (0..USUAL_STEPS - 1).for_each(|_| usual.add(2.0));
-        assert!(!usual.is_spike(1e9, 3.0), "too early to tell");
-        usual.add(2.0);
-        assert_eq!(usual.norm, 2.0);
-        assert!(usual.is_spike(6.1, 3.0) && !usual.is_spike(5.9, 3.0) && !usual.is_spike(1e9, 0.0));
-        (0..400).for_each(|_| usual.add(4.0));
-        assert!((usual.norm - 4.0).abs() < 0.001, "it moves on: {}", usual.norm);
+        let mut norm_average = NormAverage::default();
+        (0..AVERAGE_STEPS - 1).for_each(|_| norm_average.add(2.0));
+        assert!(!norm_average.is_spike(1e9, 3.0), "too early to tell");
+        norm_average.add(2.0);
+        assert_eq!(norm_average.norm, 2.0);
+        assert!(
+            norm_average.is_spike(6.1, 3.0) && !norm_average.is_spike(5.9, 3.0) && !norm_average.is_spike(1e9, 0.0)
+        );
+        (0..400).for_each(|_| norm_average.add(4.0));
+        assert!((norm_average.norm - 4.0).abs() < 0.001, "it moves on: {}", norm_average.norm);
     }
 }

@@ -1,5 +1,5 @@
-//! Holds an estimate of the memory a training run takes, and what the machine has to give, compared before anything of
-//! that size is made. Refuses to be exact: it counts what grows with the configuration.
+//! An estimate of the memory a training run takes, compared with what the machine has before anything of that size is
+//! allocated. It is not exact: it counts what grows with the configuration.
 
 use std::fs;
 

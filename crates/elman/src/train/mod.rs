@@ -1,6 +1,6 @@
-//! Holds the policy of a training run, readable top to bottom: batch, forward and backward, clip, step, evaluate,
-//! report, sample, save. Its files are written in `files.rs`, bad steps dealt with in `guard.rs`, stopped runs taken up
-//! in `resume.rs`. Refuses to let a bad step change the model; never prints: an observer is told.
+//! The policy of a training run, readable top to bottom: batch, forward and backward, clip, step, evaluate, report,
+//! sample, save. A bad step never changes the model. Not here: files (`files.rs`), bad steps (`guard.rs`), resumes
+//! (`resume.rs`), and printing, which is the observer's.
 
 mod files;
 mod guard;
@@ -43,7 +43,7 @@ pub struct Trainer<T: Task> {
     lock: Option<Lock>,
 }
 
-/// What a step came to.
+/// The result of a step.
 enum Taken {
     Well { loss: f64, predictions: usize, lr: f64, norm: f64 },
     Badly { loss: f64, lr: f64, norm: f64, problem: String },
@@ -59,7 +59,7 @@ impl<T: Task> Trainer<T> {
         config.resolve(batch, steps_per_epoch, val_tokens > 0);
         needs_validation(&config, val_tokens)?;
         let plan = Plan {
-            text: task.mark().name.clone(),
+            text: task.fingerprint().name.clone(),
             train_tokens,
             val_tokens,
             vocab_size,
@@ -144,9 +144,9 @@ impl<T: Task> Trainer<T> {
                 }
                 Taken::Badly { loss, lr, norm, problem } => {
                     let words = self.get_over(run, Error::Diverged { step, loss, norm, lr, problem })?;
-                    let goes_on_after = self.progress.step;
-                    stop |= stops(Event::Bad { step, words: &words, goes_on_after });
-                    if goes_on_after < step {
+                    let continues_after = self.progress.step;
+                    stop |= stops(Event::Bad { step, words: &words, continues_after });
+                    if continues_after < step {
                         continue;
                     }
                     (lr, norm)
@@ -161,11 +161,11 @@ impl<T: Task> Trainer<T> {
             {
                 let loss = self.progress.nats / self.progress.tokens as f64;
                 let words = self.get_over(run, Error::Diverged { step, loss, norm, lr, problem })?;
-                stop |= stops(Event::Bad { step, words: &words, goes_on_after: self.progress.step });
+                stop |= stops(Event::Bad { step, words: &words, continues_after: self.progress.step });
                 continue;
             }
 
-            // Evaluate. What takes long is not begun, or not ended, once the run is to stop.
+            // Evaluate. What takes long is not begun, or not ended, once the run must stop.
             let put_off = Some(Pending { lr, norm });
             let val_loss = match evaluates {
                 true => self.task.validate(&mut self.tape, &mut || {
@@ -229,7 +229,7 @@ impl<T: Task> Trainer<T> {
                 }
                 stop |= self.save_and_tell(run, &mut stops)?;
             }
-            clock.training_goes_on();
+            clock.training_continues();
         }
         self.seconds_before = clock.seconds();
         Ok(self.outcome(&clock))
@@ -257,7 +257,7 @@ impl<T: Task> Trainer<T> {
             }
             return Ok(Taken::Badly { loss, lr, norm, problem });
         }
-        self.progress.usual.add(norm);
+        self.progress.norm_average.add(norm);
         let scale = clip(&self.cpu, &self.config, norm, &mut self.grads);
         self.optimizer.update(&self.cpu, lr, scale, self.task.params_mut(), &self.grads)?;
         self.progress.step = step;

@@ -1,5 +1,5 @@
-//! Holds what a run tells those who watch it: its plan, its events, its reports, its outcome, and the clock behind
-//! them. Refuses to influence anything: no computed figure depends on what is here.
+//! What a run tells its observers: its plan, its events, its reports, its outcome, and the clock behind them. No
+//! computed figure depends on what is here.
 
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
@@ -63,7 +63,7 @@ fn infinite_where_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTre
     Ok(all.into_iter().filter_map(|(name, value)| Some((name, number(value)?))).collect())
 }
 
-/// What happens while a run goes on.
+/// What happens while a run continues.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A step was taken.
@@ -75,14 +75,14 @@ pub enum Event<'a> {
         /// Training tokens per second of training in this session.
         tokens_per_sec: f64,
     },
-    /// A step went bad, and the run goes on all the same.
+    /// A step went bad, and the run continues.
     Bad {
         /// Which, from 1.
         step: u64,
         /// What went bad and what was done about it.
         words: &'a str,
         /// The last step that still counts.
-        goes_on_after: u64,
+        continues_after: u64,
     },
     /// An evaluation or a sample is under way. [`Control::Stop`] leaves it to the resume.
     Working {
@@ -110,7 +110,7 @@ pub enum Event<'a> {
 /// An observer's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// Go on.
+    /// Continue.
     Continue,
     /// Save and return after the step in progress.
     Stop,
@@ -145,7 +145,7 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// Optimizer steps taken in all.
@@ -175,18 +175,18 @@ pub(crate) struct Clock {
     started: Instant,
     before: f64,
     resting_until: Instant,
-    session: Pace,
-    interval: Pace,
+    session: Rate,
+    interval: Rate,
 }
 
 /// Tokens and the seconds of training they took.
 #[derive(Clone, Copy, Default)]
-struct Pace {
+struct Rate {
     tokens: u64,
     seconds: f64,
 }
 
-impl Pace {
+impl Rate {
     fn speed(self) -> f64 {
         if self.seconds > 0.0 { self.tokens as f64 / self.seconds } else { 0.0 }
     }
@@ -195,20 +195,20 @@ impl Pace {
 impl Clock {
     pub(crate) fn start(before: f64) -> Clock {
         let now = Instant::now();
-        Clock { started: now, before, resting_until: now, session: Pace::default(), interval: Pace::default() }
+        Clock { started: now, before, resting_until: now, session: Rate::default(), interval: Rate::default() }
     }
 
-    /// Counts a step that began when training last went on.
+    /// Counts a step that began when training last continued.
     pub(crate) fn trained(&mut self, tokens: usize) {
         let seconds = self.resting_until.elapsed().as_secs_f64();
-        for pace in [&mut self.session, &mut self.interval] {
-            pace.tokens += tokens as u64;
-            pace.seconds += seconds;
+        for rate in [&mut self.session, &mut self.interval] {
+            rate.tokens += tokens as u64;
+            rate.seconds += seconds;
         }
     }
 
     /// Evaluation, samples and saves are over.
-    pub(crate) fn training_goes_on(&mut self) {
+    pub(crate) fn training_continues(&mut self) {
         self.resting_until = Instant::now();
     }
 

@@ -1,5 +1,5 @@
-//! Holds how a stopped run is taken up again. Refuses another text and other settings than the run was started with, by
-//! name, unless it is told what to give up.
+//! How a stopped run is resumed. Another text, and other settings than those of the run, are errors that name them,
+//! unless the caller forces the change.
 
 use elman_kernels::Cpu;
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Trainer;
 use crate::{
     config::Config,
-    data::TextMark,
+    data::Fingerprint,
     error::Error,
     files::run_dir::{Lock, RunDir},
     files::state_file::StateFile,
@@ -20,18 +20,18 @@ const FREE: [&str; 6] = ["keep", "on_nan", "print_every", "sample_every", "sampl
 /// What is to be different from the run that is resumed.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// The settings to go on with; None for those of the run.
+    /// The settings to continue with; None for those of the run.
     pub config: Option<Config>,
-    /// Whether to go on although settings or text are others, as a run that is no longer the one that was started.
+    /// Whether to continue although settings or text have changed; the run is then no longer the one that was started.
     pub force: bool,
 }
 
-/// A stopped run, locked and read: its task is to be made of its settings and the same data, and can then go on.
+/// A stopped run, locked and read: the caller makes its task from its settings and the same data, and can then continue it.
 pub struct Stopped {
     run: RunDir,
     lock: Lock,
     pub(crate) saved: StateFile,
-    /// The settings to go on with.
+    /// The settings to continue with.
     pub config: Config,
     /// Whether the data is the run's.
     pub has_same_data: bool,
@@ -44,7 +44,7 @@ impl Stopped {
     ///
     /// Errors: a state that cannot be read or does not fit itself; somebody who trains it; unless forced, other data or
     /// changes that are not free, each by name.
-    pub fn open(run: &RunDir, data: &TextMark, changes: Changes) -> Result<Stopped, Error> {
+    pub fn open(run: &RunDir, data: &Fingerprint, changes: Changes) -> Result<Stopped, Error> {
         let lock = run.lock()?;
         let saved = StateFile::read(&run.state())?;
         let mut given_up = Vec::new();
@@ -71,7 +71,7 @@ impl Stopped {
     /// The run, taken up where its state has it. Its log and samples are cut back to the last save.
     ///
     /// Errors: tensors that the task does not have, or of another shape.
-    pub fn go_on<T: Task>(self, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
+    pub fn resume<T: Task>(self, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
         let Stopped { run, lock, saved, config, mut given_up, notes, .. } = self;
         let mut trainer = Trainer::of(config, task, cpu)?;
         if let Err(error) = saved.restore(&mut trainer.task, &mut trainer.optimizer) {

@@ -1,4 +1,4 @@
-//! Holds what the tests of whole runs share: a text, a small configuration, and when two directories are equal.
+//! What the tests of whole runs share: a text, a small configuration, and the comparison of two directories.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::{collections::BTreeMap, fs};
@@ -36,15 +36,15 @@ pub fn config() -> Config {
     }
 }
 
-/// A directory, gone with the test, in memory where the system has files there: where nothing is pulled out of the wall,
+/// A directory, gone with the test, in memory where the system has files there: there a power failure cannot be tested, and
 /// a flush only costs time.
 pub fn quick_dir() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// How often a long test repeats: `usual` times, or as the variable says.
-pub fn times(variable: &str, usual: u64) -> u64 {
-    std::env::var(variable).map_or(usual, |text| text.parse().unwrap())
+/// How often a long test repeats: `default` times, or as the variable says.
+pub fn times(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
 }
 
 /// What is left in a run of writes that did not end.
@@ -57,7 +57,7 @@ pub fn cpu() -> Cpu {
     Cpu::new(Some(2)).unwrap()
 }
 
-pub fn go_on(_: Event<'_>) -> Control {
+pub fn keep_training(_: Event<'_>) -> Control {
     Control::Continue
 }
 

@@ -1,8 +1,9 @@
-//! Holds attention whose score is additive, v tanh(query + key), for every query over the steps of its own sequence. Absent
-//! steps have no weight and no gradient. Refuses the maps that make queries and keys.
+//! Attention with an additive score, v tanh(query + key), for every query over the steps of its own sequence. Masked
+//! steps have no weight and no gradient. Not here: the maps that make queries and keys.
 //! Source: Bahdanau, Cho, Bengio 2015, appendix A.1.2.
 //!
-//! Holds Tq*Tk*B rows of D numbers until backward is done; [`Tape::attention`] with a product for a score holds none.
+//! Memory: Tq*Tk*B rows of D numbers are kept until backward is done; [`Tape::attention`], with a product for a score, keeps
+//! none.
 
 use elman_kernels::{Buffer, Element, elementwise};
 
@@ -19,7 +20,7 @@ pub(crate) struct Additive<E> {
     keys: Var,
     values: Var,
     batch: usize,
-    present: Vec<bool>,
+    mask: Vec<bool>,
     /// tanh(query + key) `[Tq*B*Tk, D]`: row r*Tk + t is query r with step t.
     units: Buffer<E>,
     /// `[Tq*B, Tk]`.
@@ -35,11 +36,11 @@ impl<E: Element> Tape<E> {
         score: Var,
         [keys, values]: [Var; 2],
         batch: usize,
-        present: &[bool],
+        mask: &[bool],
         weights: Option<&mut Vec<E>>,
     ) -> Result<Var, Error> {
         let m = &mut self.memory;
-        check(m, queries, [keys, values], batch, present)?;
+        check(m, queries, [keys, values], batch, mask)?;
         m.check(score)?;
         if [score.rows(), score.cols()] != [1, queries.cols()] {
             return Err(shape_error("score of attention", score, [1, queries.cols()]));
@@ -61,7 +62,7 @@ impl<E: Element> Tape<E> {
         m.cpu.fill(&mut all, steps.max(1), depth, |start, part| {
             for (at, weights) in part.chunks_exact_mut(steps.max(1)).enumerate() {
                 let row = start / steps.max(1) + at;
-                weigh(weights, |t| present[t * batch + row % batch], |t| dot(v, unit(row, t)));
+                weigh(weights, |t| mask[t * batch + row % batch], |t| dot(v, unit(row, t)));
             }
         });
         let value = m.value(values);
@@ -69,7 +70,7 @@ impl<E: Element> Tape<E> {
             for (at, y) in part.chunks_exact_mut(width).enumerate() {
                 let row = start / width + at;
                 y.fill(E::ZERO);
-                for t in (0..steps).filter(|t| present[t * batch + row % batch]) {
+                for t in (0..steps).filter(|t| mask[t * batch + row % batch]) {
                     add(y, all[row * steps + t], &value[(t * batch + row % batch) * width..][..width]);
                 }
             }
@@ -79,8 +80,8 @@ impl<E: Element> Tape<E> {
         }
         m.recycle(sums);
         let y = m.push_rows(y, queries.rows(), values.cols());
-        let present = present.to_vec();
-        let op = Additive { queries, score, keys, values, batch, present, units, weights: all, y };
+        let mask = mask.to_vec();
+        let op = Additive { queries, score, keys, values, batch, mask, units, weights: all, y };
         self.record(op);
         Ok(y)
     }
@@ -92,8 +93,8 @@ impl<E: Element> Node<E> for Additive<E> {
         let Additive { queries, score, keys, values, batch, .. } = *self;
         let (rows, steps) = (queries.rows(), keys.rows() / batch);
         let (depth, width) = (queries.stride(), values.stride());
-        let (present, weights) = (&self.present, &self.weights);
-        let is_there = |row: usize, t: usize| present[t * batch + row % batch];
+        let (mask, weights) = (&self.mask, &self.weights);
+        let is_there = |row: usize, t: usize| mask[t * batch + row % batch];
         // d score = weight (g . value - sum over steps of weight g . value)
         let mut scores = m.take(rows * steps);
         let value = m.value(values);
@@ -131,7 +132,7 @@ impl<E: Element> Node<E> for Additive<E> {
             }
             m.put_grad(score.slot, grad);
         }
-        // units becomes the gradient by query + key: d score v (1 - tanh^2); zero where a step is absent.
+        // units becomes the gradient by query + key: d score v (1 - tanh^2); zero where a step is masked.
         let v = m.value(score);
         m.cpu.fill(&mut self.units, depth, 1, |start, part| {
             for (at, unit) in part.chunks_exact_mut(depth).enumerate() {

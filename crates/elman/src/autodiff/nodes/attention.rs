@@ -1,6 +1,7 @@
-//! Holds the attention node: for every query a softmax over the steps of its own sequence, and the mean of their values
-//! with those weights. Absent steps have no weight and no gradient. Refuses the maps that make queries, keys and values.
-//! Source: Bahdanau, Cho, Bengio 2015; Luong, Pham, Manning 2015 (the score `dot`; `general` is a map of the query before it).
+//! The attention node: for every query a softmax over the steps of its own sequence, and the mean of their values with
+//! those weights. Masked steps have no weight and no gradient. Not here: the maps that make queries, keys and values.
+//! Source: Bahdanau, Cho, Bengio 2015; Luong, Pham, Manning 2015 (the score `dot`; `general` is a map of the query
+//! before it).
 //!
 //! A dot product is 16 chains of the columns modulo 16, added in a fixed tree; other sums run in rising step and query.
 
@@ -17,7 +18,7 @@ pub(crate) struct Attention<E> {
     keys: Var,
     values: Var,
     batch: usize,
-    present: Vec<bool>,
+    mask: Vec<bool>,
     /// `[Tq*B, Tk]`.
     weights: Buffer<E>,
     y: Var,
@@ -25,7 +26,7 @@ pub(crate) struct Attention<E> {
 
 impl<E: Element> Tape<E> {
     /// For each query `[Tq*B, D]` the mean of `values` `[Tk*B, V]` with weights that are the softmax of query times key over
-    /// the steps of `keys` `[Tk*B, D]` that `present` `[Tk*B]` says are there: `[Tq*B, V]`, zero where there are none.
+    /// the steps of `keys` `[Tk*B, D]` where `mask` `[Tk*B]` is true: `[Tq*B, V]`, zero where it is true nowhere.
     ///
     /// Also gives the weights, `[Tq*B, Tk]` row-major, where `weights` asks for them. Errors: shapes that do not fit.
     pub fn attention(
@@ -33,11 +34,11 @@ impl<E: Element> Tape<E> {
         queries: Var,
         [keys, values]: [Var; 2],
         batch: usize,
-        present: &[bool],
+        mask: &[bool],
         weights: Option<&mut Vec<E>>,
     ) -> Result<Var, Error> {
         let m = &mut self.memory;
-        check(m, queries, [keys, values], batch, present)?;
+        check(m, queries, [keys, values], batch, mask)?;
         let steps = keys.rows() / batch;
         let mut all = m.take(queries.rows() * steps);
         let mut y = m.take(queries.rows() * values.stride());
@@ -45,7 +46,7 @@ impl<E: Element> Tape<E> {
         let (q, k, v) = (m.value(queries), m.value(keys), m.value(values));
         m.cpu.fill(&mut all, steps.max(1), shape.depth, |start, part| {
             for (at, weights) in part.chunks_exact_mut(steps.max(1)).enumerate() {
-                shape.weigh(start / steps.max(1) + at, q, k, present, weights);
+                shape.weigh(start / steps.max(1) + at, q, k, mask, weights);
             }
         });
         m.cpu.fill(&mut y, shape.width, steps, |start, part| {
@@ -54,7 +55,7 @@ impl<E: Element> Tape<E> {
                 y.fill(E::ZERO);
                 for (t, &weight) in all[row * steps..(row + 1) * steps].iter().enumerate() {
                     let b = row % batch;
-                    if present[t * batch + b] {
+                    if mask[t * batch + b] {
                         add(y, weight, shape.value(v, t, b));
                     }
                 }
@@ -64,7 +65,7 @@ impl<E: Element> Tape<E> {
             *weights = all.to_vec();
         }
         let y = m.push_rows(y, queries.rows(), values.cols());
-        let op = Attention { queries, keys, values, batch, present: present.to_vec(), weights: all, y };
+        let op = Attention { queries, keys, values, batch, mask: mask.to_vec(), weights: all, y };
         self.record(op);
         Ok(y)
     }
@@ -76,7 +77,7 @@ pub(super) fn check<E: Element>(
     queries: Var,
     [keys, values]: [Var; 2],
     batch: usize,
-    present: &[bool],
+    mask: &[bool],
 ) -> Result<(), Error> {
     for var in [queries, keys, values] {
         m.check(var)?;
@@ -90,8 +91,8 @@ pub(super) fn check<E: Element>(
     if values.rows() != keys.rows() {
         return Err(shape_error("values of attention", values, [keys.rows(), values.cols()]));
     }
-    if present.len() != keys.rows() {
-        return Err(Error::Shape { name: "present".into(), got: vec![present.len()], expected: vec![keys.rows()] });
+    if mask.len() != keys.rows() {
+        return Err(Error::Shape { name: "mask".into(), got: vec![mask.len()], expected: vec![keys.rows()] });
     }
     Ok(())
 }
@@ -118,9 +119,9 @@ impl Shape {
     }
 
     /// The softmax of a query over the steps of its sequence.
-    fn weigh<E: Element>(&self, row: usize, q: &[E], k: &[E], present: &[bool], weights: &mut [E]) {
+    fn weigh<E: Element>(&self, row: usize, q: &[E], k: &[E], mask: &[bool], weights: &mut [E]) {
         let (b, query) = (row % self.batch, &q[row * self.depth..(row + 1) * self.depth]);
-        let is_there = |t: usize| present[t * self.batch + b];
+        let is_there = |t: usize| mask[t * self.batch + b];
         weigh(weights, is_there, |t| dot(query, self.key(k, t, b)));
     }
 }
@@ -158,9 +159,9 @@ pub(super) fn dot<E: Element>(a: &[E], b: &[E]) -> E {
             lanes[lane] += a[lane] * b[lane];
         }
     }
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
+    for width in [8, 4, 2, 1] {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
         }
     }
     lanes[0]
@@ -170,7 +171,7 @@ impl<E: Element> Node<E> for Attention<E> {
     fn backward(&mut self, m: &mut Memory<E>, _: &Params<E>, _: &mut Params<E>) -> Result<(), Error> {
         let Some(grad_y) = m.take_grad_if_any(self.y.slot) else { return Ok(()) };
         let Attention { queries, keys, values, batch, .. } = *self;
-        let (present, weights) = (&self.present, &self.weights);
+        let (mask, weights) = (&self.mask, &self.weights);
         let steps = keys.rows() / batch;
         let shape = Shape { batch, depth: keys.stride(), width: values.stride() };
         let rows = queries.rows();
@@ -185,12 +186,12 @@ impl<E: Element> Node<E> for Attention<E> {
                 let mut mean = E::ZERO;
                 for t in 0..steps {
                     scores[t] = E::ZERO;
-                    if present[t * batch + b] {
+                    if mask[t * batch + b] {
                         scores[t] = dot(g, shape.value(v, t, b));
                         mean += weights[t] * scores[t];
                     }
                 }
-                for t in (0..steps).filter(|t| present[t * batch + b]) {
+                for t in (0..steps).filter(|t| mask[t * batch + b]) {
                     scores[t] = weights[t] * (scores[t] - mean);
                 }
             }
@@ -200,7 +201,7 @@ impl<E: Element> Node<E> for Attention<E> {
             m.cpu.fill(&mut grad[values.range()], shape.width, rows / batch, |start, part| {
                 for (at, grad) in part.chunks_exact_mut(shape.width).enumerate() {
                     let (t, b) = ((start / shape.width + at) / batch, (start / shape.width + at) % batch);
-                    for row in (b..rows).step_by(batch).filter(|_| present[t * batch + b]) {
+                    for row in (b..rows).step_by(batch).filter(|_| mask[t * batch + b]) {
                         add(grad, weights[row * steps + t], &grad_y[row * shape.width..(row + 1) * shape.width]);
                     }
                 }
@@ -213,7 +214,7 @@ impl<E: Element> Node<E> for Attention<E> {
             m.cpu.fill(&mut grad[queries.range()], shape.depth, steps, |start, part| {
                 for (at, grad) in part.chunks_exact_mut(shape.depth).enumerate() {
                     let row = start / shape.depth + at;
-                    for t in (0..steps).filter(|t| present[t * batch + row % batch]) {
+                    for t in (0..steps).filter(|t| mask[t * batch + row % batch]) {
                         add(grad, scores[row * steps + t], shape.key(k, t, row % batch));
                     }
                 }
@@ -226,7 +227,7 @@ impl<E: Element> Node<E> for Attention<E> {
             m.cpu.fill(&mut grad[keys.range()], shape.depth, rows / batch, |start, part| {
                 for (at, grad) in part.chunks_exact_mut(shape.depth).enumerate() {
                     let (t, b) = ((start / shape.depth + at) / batch, (start / shape.depth + at) % batch);
-                    for row in (b..rows).step_by(batch).filter(|_| present[t * batch + b]) {
+                    for row in (b..rows).step_by(batch).filter(|_| mask[t * batch + b]) {
                         add(grad, scores[row * steps + t], &q[row * shape.depth..(row + 1) * shape.depth]);
                     }
                 }

@@ -1,4 +1,4 @@
-//! Holds the nodes that put columns together and take them apart, and rows as a view. Copies only: no arithmetic.
+//! The nodes that concatenate and split columns, and views of rows. Copies only. Not here: arithmetic.
 
 use elman_kernels::{Element, pad};
 

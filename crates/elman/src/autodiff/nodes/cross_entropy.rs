@@ -1,5 +1,5 @@
-//! Holds the loss node: softmax and cross-entropy together, the mean in nats per target. The logits are consumed:
-//! their buffer becomes their gradient, so that `T*B*V` numbers are held once.
+//! The loss node: softmax and cross-entropy together, the mean in nats per target. The logits are consumed: their
+//! buffer becomes their gradient, so that `T*B*V` numbers are stored once.
 
 use elman_kernels::{Buffer, Element, elementwise, softmax};
 

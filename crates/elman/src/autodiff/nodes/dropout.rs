@@ -1,5 +1,5 @@
-//! Holds the dropout node. Its mask comes from the generator it is handed, in the order of rows and padded columns,
-//! so that it depends on nothing else. Refuses to know layers and their order.
+//! The dropout node. Its mask comes from the generator it is given, in the order of rows and padded columns, so that it
+//! depends on nothing else. Not here: layers and their order.
 
 use elman_kernels::{Cpu, Element, dropout, pad};
 use rand_chacha::ChaCha8Rng;

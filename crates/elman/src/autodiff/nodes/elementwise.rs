@@ -1,5 +1,5 @@
-//! Holds the nodes that work element by element: functions of one value, and sums and products of two.
-//! Refuses products of matrices (see `linear.rs`). Padding stays zero, whatever the function is at 0.
+//! The elementwise nodes: functions of one value, and sums and products of two. Padding stays zero, whatever the
+//! function is at 0. Not here: products of matrices (`linear.rs`).
 
 use elman_kernels::Element;
 use elman_kernels::elementwise::{self, Binary, Unary};

@@ -1,5 +1,5 @@
-//! Holds the embedding node: each token picks its row of a table, or of a head's weight that is tied to it.
-//! Refuses dense input.
+//! The embedding node: each token selects its row of a table, or of a head's weight that is tied to it. Not here: dense
+//! input.
 
 use elman_kernels::layout::Layout;
 use elman_kernels::{Element, gather, pad};

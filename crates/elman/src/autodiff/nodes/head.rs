@@ -1,5 +1,6 @@
-//! Holds the head with its loss, run at once forward and back: no node, because the logits are gone when it is done.
-//! Refuses to give logits away: [`Tape::linear`] and [`Tape::cross_entropy`] do that, with the same bits.
+//! The head with its loss, run forward and backward in one call. It is no node, because the logits are gone when it
+//! returns. Not here: logits for the caller; [`Tape::linear`] and [`Tape::cross_entropy`] give them, with the same
+//! bits.
 
 use elman_kernels::head::{self, Head, HeadGrads};
 use elman_kernels::{Element, linear, softmax};
@@ -31,7 +32,7 @@ impl Targets<'_> {
 impl<E: Element> Tape<E> {
     /// The sum in nats of the cross-entropy of `softmax(y W^T + b)` over the rows of y `[rows, K]` whose target counts
     /// ([`softmax::IGNORED`] does not). With `grads`, adds the gradients of that sum by [`Targets::counted`]: by W and b to
-    /// `grads`, by y on the tape, from where [`Tape::backward_seeded`] goes on.
+    /// `grads`, by y on the tape, from where [`Tape::backward_seeded`] continues.
     ///
     /// The bits are those of [`Tape::linear`], [`Tape::cross_entropy`] and [`Tape::backward`]; as many rows of logits are
     /// held as [`head::rows_at_once`] says. Errors: no targets, or as many as y has no rows; a target out of range; a value

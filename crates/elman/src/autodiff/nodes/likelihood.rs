@@ -1,5 +1,5 @@
-//! Holds the loss node of forecasts: the mean loss of distributions at the values that came. Targets that are no number do
-//! not count. Refuses to know what is forecast.
+//! The loss node of forecasts: the mean loss of distributions at the observed values. NaN targets do not count. Not
+//! here: what is forecast.
 
 use elman_kernels::{Buffer, Element};
 

@@ -1,4 +1,4 @@
-//! Holds the affine node y = x W^T + b, with and without b. Refuses activations.
+//! The affine node y = x W^T + b, with and without b. Not here: activations.
 
 use elman_kernels::layout::Layout;
 use elman_kernels::{Element, linear, pad};

@@ -1,5 +1,5 @@
-//! Holds the parameter node: a parameter as a value, a matrix `[N, K]` as N rows, a vector `[N]` as one row `[1, N]`.
-//! Refuses products: [`Tape::matmul`] reads the packed weight where it lies.
+//! The parameter node: a parameter as a value, a matrix `[N, K]` as N rows, a vector `[N]` as one row `[1, N]`. Not
+//! here: products; [`Tape::matmul`] reads the packed weight in place.
 
 use elman_kernels::layout::Layout;
 use elman_kernels::{Element, pad};

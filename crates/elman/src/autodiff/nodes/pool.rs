@@ -1,5 +1,5 @@
-//! Holds the nodes that make one row of a sequence: mean, largest and first over its steps. Absent steps are not looked at.
-//! Refuses weights that are learned (see `attention.rs`). A sum runs in rising step.
+//! The pooling nodes, which make one row of a sequence: the mean, the maximum and the first of its steps. Masked steps
+//! are not read. A sum runs in increasing step. Not here: learned weights (`attention.rs`).
 
 use elman_kernels::Element;
 
@@ -12,7 +12,7 @@ use crate::error::Error;
 pub(crate) struct Mean {
     x: Var,
     y: Var,
-    present: Vec<bool>,
+    mask: Vec<bool>,
 }
 
 #[derive(Debug)]
@@ -23,37 +23,37 @@ pub(crate) struct Pick {
     from: Vec<Option<u32>>,
 }
 
-/// Nodes over the steps of x `[T*B, H]`, of which `present` `[T*B]` says which count, giving `[B, H]`; zero for a sequence
-/// without a step. Errors of all: x is not whole steps of `batch` rows; `present` has another length; a value of another tape.
+/// Nodes over the steps of x `[T*B, H]`, giving `[B, H]`. `mask` `[T*B]` is true for the steps that count; a sequence
+/// without a step gives zero. Errors of all: x is not whole steps of `batch` rows; `mask` has another length; a value of another tape.
 impl<E: Element> Tape<E> {
     /// The mean over the steps.
-    pub fn pool_mean(&mut self, x: Var, batch: usize, present: &[bool]) -> Result<Var, Error> {
-        self.check_steps(x, batch, present)?;
+    pub fn pool_mean(&mut self, x: Var, batch: usize, mask: &[bool]) -> Result<Var, Error> {
+        self.check_steps(x, batch, mask)?;
         let m = &mut self.memory;
         let (width, cols) = (x.stride(), x.cols());
         let mut y = m.take(batch * width);
         y.fill(E::ZERO);
-        let steps = m.value(x).chunks_exact((batch * width).max(1)).zip(present.chunks_exact(batch.max(1)));
-        for (rows, present) in steps {
-            let rows = rows.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(present);
-            for ((row, sum), _) in rows.filter(|(_, present)| **present) {
+        let steps = m.value(x).chunks_exact((batch * width).max(1)).zip(mask.chunks_exact(batch.max(1)));
+        for (rows, read) in steps {
+            let rows = rows.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(read);
+            for ((row, sum), _) in rows.filter(|(_, read)| **read) {
                 sum.iter_mut().zip(row).for_each(|(sum, &x)| *sum += x);
             }
         }
         for (b, sum) in y.chunks_exact_mut(width).enumerate() {
-            let share = share_of_step::<E>(batch, b, present);
+            let share = share_of_step::<E>(batch, b, mask);
             sum.iter_mut().for_each(|sum| *sum = *sum * share);
         }
         let y = m.push_rows(y, batch, cols);
-        self.record(Mean { x, y, present: present.to_vec() });
+        self.record(Mean { x, y, mask: mask.to_vec() });
         Ok(y)
     }
 
     /// The largest over the steps, of each column; the first of equals has the gradient.
-    pub fn pool_max(&mut self, x: Var, batch: usize, present: &[bool]) -> Result<Var, Error> {
-        self.check_steps(x, batch, present)?;
+    pub fn pool_max(&mut self, x: Var, batch: usize, mask: &[bool]) -> Result<Var, Error> {
+        self.check_steps(x, batch, mask)?;
         self.picked(x, batch, |from, value, row, b, width| {
-            if !present[row] {
+            if !mask[row] {
                 return;
             }
             for (col, from) in from[b * width..(b + 1) * width].iter_mut().enumerate() {
@@ -66,10 +66,10 @@ impl<E: Element> Tape<E> {
     }
 
     /// The first step's row.
-    pub fn pool_first(&mut self, x: Var, batch: usize, present: &[bool]) -> Result<Var, Error> {
-        self.check_steps(x, batch, present)?;
+    pub fn pool_first(&mut self, x: Var, batch: usize, mask: &[bool]) -> Result<Var, Error> {
+        self.check_steps(x, batch, mask)?;
         self.picked(x, batch, |from, _, row, b, width| {
-            if present[row] && from[b * width].is_none() {
+            if mask[row] && from[b * width].is_none() {
                 from[b * width..(b + 1) * width].fill(Some(row as u32));
             }
         })
@@ -97,21 +97,21 @@ impl<E: Element> Tape<E> {
         Ok(y)
     }
 
-    fn check_steps(&self, x: Var, batch: usize, present: &[bool]) -> Result<(), Error> {
+    fn check_steps(&self, x: Var, batch: usize, mask: &[bool]) -> Result<(), Error> {
         self.memory.check(x)?;
         if batch == 0 || !x.rows().is_multiple_of(batch) {
             return Err(shape_error("input of a pool", x, [batch, x.cols()]));
         }
-        if present.len() != x.rows() {
-            return Err(Error::Shape { name: "present".into(), got: vec![present.len()], expected: vec![x.rows()] });
+        if mask.len() != x.rows() {
+            return Err(Error::Shape { name: "mask".into(), got: vec![mask.len()], expected: vec![x.rows()] });
         }
         Ok(())
     }
 }
 
 /// 1 over the steps of a sequence.
-fn share_of_step<E: Element>(batch: usize, row: usize, present: &[bool]) -> E {
-    let steps = present.iter().skip(row).step_by(batch).filter(|&&present| present).count();
+fn share_of_step<E: Element>(batch: usize, row: usize, mask: &[bool]) -> E {
+    let steps = mask.iter().skip(row).step_by(batch).filter(|&&read| read).count();
     E::from_f64(1.0 / steps.max(1) as f64)
 }
 
@@ -121,9 +121,9 @@ impl<E: Element> Node<E> for Mean {
         if m.wants_grad(self.x.slot) {
             let mut grad_x = m.take_grad(self.x.slot);
             let (width, batch) = (self.x.stride(), self.y.rows());
-            let shares: Vec<E> = (0..batch).map(|b| share_of_step(batch, b, &self.present)).collect();
-            let rows = grad_x[self.x.range()].chunks_exact_mut(width).zip(&self.present).enumerate();
-            for (row, (grad, _)) in rows.filter(|(_, (_, present))| **present) {
+            let shares: Vec<E> = (0..batch).map(|b| share_of_step(batch, b, &self.mask)).collect();
+            let rows = grad_x[self.x.range()].chunks_exact_mut(width).zip(&self.mask).enumerate();
+            for (row, (grad, _)) in rows.filter(|(_, (_, read))| **read) {
                 let b = row % batch;
                 let from = &grad_y[b * width..(b + 1) * width];
                 grad.iter_mut().zip(from).for_each(|(d, &g)| *d += g * shares[b]);

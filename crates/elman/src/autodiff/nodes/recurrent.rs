@@ -1,5 +1,5 @@
-//! Holds the node for a whole recurrent layer in one direction: all steps at once, state in and out.
-//! Refuses stacking (see `layer.rs`) and arithmetic (see the kernels).
+//! The node for a whole recurrent layer in one direction: all steps at once, state in and out. Not here: stacking
+//! (`layer.rs`) and arithmetic (the kernels).
 
 use elman_kernels::recurrent::{self, Cell, Dims, Input, Inputs, WeightGrads, Weights};
 use elman_kernels::{Buffer, Element};
@@ -70,7 +70,7 @@ pub(crate) struct Recurrent<E> {
     d: Dims,
     x: Saved,
     /// `[T*B]`: the positions that are read; all where it is `None`.
-    present: Option<Vec<bool>>,
+    mask: Option<Vec<bool>>,
     /// The states before the first step read, h first.
     before: Vec<Var>,
     /// Slot of `hidden` `[T+1, B, H]`, of which y and the last h are rows.
@@ -86,10 +86,10 @@ impl<E: Element> Tape<E> {
     /// rows of x. Returns h after each input, `[T*B, H]`, and pushes the states after the last step read to `after`. The last
     /// h shares its gradient with its row of the output.
     ///
-    /// `present`, `[T*B]` where it is given, says which positions are read. At another, x may be anything, the state
+    /// `mask`, `[T*B]` where it is given, is true at the positions that are read. At a masked one, x may be anything, the state
     /// passes through unchanged, and neither x nor the parameters have a gradient from there: a row of another length
-    /// than T is padded with absent positions, at either end, and ends in the state after its last one present. More
-    /// padding changes no bit of any value or gradient. Errors: `present` has another length.
+    /// than T is padded with masked positions, at either end, and ends in the state after its last position read. More
+    /// padding changes no bit of any value or gradient. Errors: `mask` has another length.
     pub fn recurrent(
         &mut self,
         params: &Params<E>,
@@ -97,7 +97,7 @@ impl<E: Element> Tape<E> {
         x: Sequence<'_>,
         before: &[Var],
         after: &mut Vec<Var>,
-        present: Option<&[bool]>,
+        mask: Option<&[bool]>,
     ) -> Result<Var, Error> {
         let states = 1 + ids.cell.states().len();
         let (Some(&h), true) = (before.first(), before.len() == states) else {
@@ -134,7 +134,7 @@ impl<E: Element> Tape<E> {
             Sequence::Dense(x) => Input::Dense(m.value(x)),
             Sequence::Tokens { tokens, .. } => Input::Tokens(tokens),
         };
-        let inputs = Inputs { x: input, mask: present };
+        let inputs = Inputs { x: input, mask };
         recurrent::forward(&m.cpu, &d, &weights(params, ids), inputs, &mut gates, &mut hidden, &mut cell)?;
 
         let mut last = m.take(d.cell_state_len());
@@ -150,9 +150,9 @@ impl<E: Element> Tape<E> {
             Sequence::Dense(x) => Saved::Dense(x),
             Sequence::Tokens { tokens, .. } => Saved::Tokens(m.lists.tokens.copy(tokens)),
         };
-        let present = present.map(|present| m.lists.present.copy(present));
+        let mask = mask.map(|mask| m.lists.mask.copy(mask));
         let before = m.lists.vars.copy(before);
-        let node = Recurrent { ids, d, x, present, before, hidden: outputs, last_cell, gates, cell };
+        let node = Recurrent { ids, d, x, mask, before, hidden: outputs, last_cell, gates, cell };
         self.record(node);
         Ok(y)
     }
@@ -182,7 +182,7 @@ impl<E: Element> Node<E> for Recurrent<E> {
             Saved::Dense(x) => Input::Dense(m.value(*x)),
             Saved::Tokens(tokens) => Input::Tokens(tokens),
         };
-        let inputs = Inputs { x, mask: self.present.as_deref() };
+        let inputs = Inputs { x, mask: self.mask.as_deref() };
         let [weight_ih, weight_hh, bias_ih, bias_hh] = match ids.recurrent {
             Some([weight_hh, bias_hh]) => grads.slices_mut([ids.weight_ih, weight_hh, ids.bias_ih, bias_hh]),
             None => {
@@ -220,8 +220,8 @@ impl<E: Element> Node<E> for Recurrent<E> {
         if let Saved::Tokens(tokens) = &mut self.x {
             m.lists.tokens.recycle(std::mem::take(tokens));
         }
-        if let Some(present) = self.present.take() {
-            m.lists.present.recycle(present);
+        if let Some(mask) = self.mask.take() {
+            m.lists.mask.recycle(mask);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Holds the nodes that look along rows: softmax, and the sum and mean over all elements.
-//! Refuses cross-entropy, which fuses softmax with its loss. A sum is one chain in f64: rising columns, rising rows.
+//! The nodes that reduce: softmax along rows, and the sum and mean over all elements. A sum is one chain in f64, in
+//! increasing columns, then rows. Not here: cross-entropy, which fuses softmax with its loss.
 
 use elman_kernels::{Element, elementwise, softmax};
 

@@ -1,10 +1,10 @@
-//! Holds the node that runs steps of the user's own over time and replays them backwards: to the outer tape it is one
-//! node, whatever T is. Refuses equations: they are the closure's.
+//! The node that runs user-defined steps over time and replays them backward: to the outer tape it is one node,
+//! whatever T is. Not here: equations, which are the closure's.
 //!
 //! The steps are recorded one after the other on one inner tape, so the state's values pass from step to step without a
-//! copy and backward is one loop over its nodes: nothing recurses in T. A recorded scan holds every value that any step
+//! copy and backward is one loop over its nodes: nothing recurses in T. A recorded scan keeps every value that any step
 //! computed until backward is done, T times the memory of a step; truncate long sequences as any other. A scan
-//! that is not recorded forgets each step before the next and holds one. Inner tapes and their buffers are used again.
+//! that is not recorded drops each step before the next and keeps one. Inner tapes and their buffers are used again.
 
 use elman_kernels::Element;
 

@@ -1,5 +1,5 @@
-//! Holds the node that picks rows of a value, each any number of times. Copies only; gradients of a row picked twice add up
-//! in the order of the picks.
+//! The node that selects rows of a value, each any number of times. It only copies; the gradients of a row selected
+//! twice are added in the order of selection.
 
 use elman_kernels::{Element, pad};
 

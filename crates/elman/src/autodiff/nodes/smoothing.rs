@@ -1,5 +1,5 @@
-//! Holds what label smoothing adds to the head's loss, forward and back, without a logit. Refuses to be the whole loss:
-//! [`Tape::linear_cross_entropy`] runs before it.
+//! What label smoothing adds to the head's loss, forward and backward, without computing logits. Not here: the rest of
+//! the loss; [`Tape::linear_cross_entropy`] runs first.
 //!
 //! With a share s of the targets' probability spread evenly over V columns (Szegedy et al. 2016, section 7), the loss of
 //! a row is -(1 - s) ln p[target] - s/V sum of ln p = -ln p[target] + s (the logit of the target - the mean logit). The
@@ -27,7 +27,7 @@ impl<E: Element> Tape<E> {
     /// The sum in nats of s (the logit of the target - the mean logit) over the rows of y `[rows, K]` whose target counts,
     /// s being `share`.
     /// The gradients of the mean over those rows are added: by W and b to `grads`, by y on the tape, from where
-    /// [`Tape::backward_seeded`] goes on.
+    /// [`Tape::backward_seeded`] continues.
     ///
     /// Errors: targets that are not the rows of y, or out of range; a head of another layout; a value of another tape.
     pub fn linear_smoothing(

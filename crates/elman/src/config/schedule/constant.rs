@@ -1,4 +1,4 @@
-//! Holds the schedule that keeps `lr`. Refuses to move.
+//! The schedule that keeps `lr` constant.
 
 use super::place::{Place, Rates};
 

@@ -1,5 +1,5 @@
-//! Holds the half cosine: lr * (f + (1 - f) * (1 + cos(pi p)) / 2), where p = (step - warmup) / (steps - warmup) and f is
-//! `min_lr_frac`; the last step has lr * f. Refuses restarts.
+//! The cosine schedule: lr * (f + (1 - f) * (1 + cos(pi p)) / 2), where p = (step - warmup) / (steps - warmup) and f is
+//! `min_lr_frac`; the last step has lr * f. Not here: restarts.
 
 use super::place::{Place, Rates};
 

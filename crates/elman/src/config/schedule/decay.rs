@@ -1,5 +1,5 @@
-//! Holds char-rnn's decay: lr in the first `lr_decay_after` epochs, then lr * lr_decay^(e - lr_decay_after + 1) with e whole
-//! epochs passed. Refuses decay within an epoch.
+//! The decay of char-rnn: lr in the first `lr_decay_after` epochs, then lr * lr_decay^(e - lr_decay_after + 1), where e
+//! is the number of whole epochs passed. Not here: decay within an epoch.
 
 use super::place::{Place, Rates};
 

@@ -1,4 +1,5 @@
-//! Holds torch-rnn's halvings: lr / 2^floor(e / halve_every) with e whole epochs passed. Refuses other factors.
+//! The schedule of torch-rnn: lr / 2^floor(e / halve_every), where e is the number of whole epochs passed. Not here:
+//! other factors.
 
 use super::place::{Place, Rates};
 

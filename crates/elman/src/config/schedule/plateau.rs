@@ -1,4 +1,4 @@
-//! Holds the plateau: lr / 2^halvings, which `Patience` of the training loop counts. Refuses to look at losses.
+//! The plateau schedule: lr / 2^n, where `Patience` of the training loop counts n. Not here: losses.
 
 use super::place::{Place, Rates};
 

@@ -1,5 +1,6 @@
-//! Holds time series out of a table: a time column, value columns, many series by a group column. Refuses numbers that are
-//! none, times that are none, that come twice or do not rise, each with its row and column. Fits nothing: see `scale.rs`.
+//! Time series from a table: a time column, value columns, and many series by a group column. A value that is not a
+//! number, and a time that is invalid, repeated or not increasing, is an error with its row and column. Nothing is
+//! fitted here (`scale.rs` does that).
 
 pub mod time;
 pub mod timeline;
@@ -194,32 +195,35 @@ mod tests {
     #[test]
     fn bad_rows_and_columns_are_named() {
         let plain = Columns::default();
-        let said = |text: &str, columns: &Columns| read(text, columns).unwrap_err();
+        let message = |text: &str, columns: &Columns| read(text, columns).unwrap_err();
         assert_eq!(
-            said("t,y\n1,2\n2,NaN\n", &plain),
+            message("t,y\n1,2\n2,NaN\n", &plain),
             "line 3, column y: \"NaN\" is given, expected a finite number (t.csv)"
         );
         assert_eq!(
-            said("t,y\n1949-02,2\n1949-02,2\n", &plain),
+            message("t,y\n1949-02,2\n1949-02,2\n", &plain),
             "line 3, column t: the time \"1949-02\" comes twice in its series (t.csv)"
         );
         assert_eq!(
-            said("t,y\n1949-02,2\n1949-01,2\n", &plain),
+            message("t,y\n1949-02,2\n1949-01,2\n", &plain),
             "line 3, column t: the time \"1949-01\" comes after 1949-02, expected rising times (t.csv)"
         );
         assert_eq!(
-            said("t,y\n1949-02,2\n7,2\n", &plain),
+            message("t,y\n1949-02,2\n7,2\n", &plain),
             "line 3, column t: \"7\" counts numbers, expected months as before (t.csv)"
         );
         assert_eq!(
-            said("t,y\nmonday,2\n", &plain),
+            message("t,y\nmonday,2\n", &plain),
             "line 2, column t: \"monday\" is given, expected a number or a date such as 1949-01 or 1949-01-31 (t.csv)"
         );
-        assert_eq!(said("t\n1\n", &plain), "the only column is t, expected a column of values beside the time (t.csv)");
-        assert_eq!(said("t,y\n", &plain), "the table has no rows, expected at least 1 (t.csv)");
+        assert_eq!(
+            message("t\n1\n", &plain),
+            "the only column is t, expected a column of values beside the time (t.csv)"
+        );
+        assert_eq!(message("t,y\n", &plain), "the table has no rows, expected at least 1 (t.csv)");
         let twice = Columns { values: vec!["t".into()], ..Columns::default() };
-        assert_eq!(said("t,y\n1,1\n", &twice), "column t is named for two things, expected one (t.csv)");
+        assert_eq!(message("t,y\n1,1\n", &twice), "column t is named for two things, expected one (t.csv)");
         let missing = Columns { values: vec!["z".into()], ..Columns::default() };
-        assert_eq!(said("t,y\n1,1\n", &missing), "no column is called z, expected one of t, y (t.csv)");
+        assert_eq!(message("t,y\n1,1\n", &missing), "no column is called z, expected one of t, y (t.csv)");
     }
 }

@@ -1,5 +1,5 @@
-//! Holds points in time as a table writes them: numbers, months, days, seconds; how far they are apart, and what comes after
-//! the last. Refuses time zones and calendars other than the Gregorian one.
+//! Points in time as a table writes them: numbers, months, days, seconds; the differences between them, and what
+//! follows the last. Not here: time zones, and calendars other than the Gregorian one.
 
 /// What a time column counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

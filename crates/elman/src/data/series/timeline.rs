@@ -1,6 +1,7 @@
-//! Holds the one time line of forecasts: the input at t is (`y[t-1]`, `x[t]`) and predicts `y[t]`, or `y[t]`, `y[t+1]`, ... at once.
-//! Values are transformed and scaled on the way in and brought back on the way out; what that takes is fitted on the training
-//! span alone. Refuses values that have no logarithm, by series and time. No input at t knows anything of `y[t]` or later.
+//! The time line of forecasts: the input at t is (`y[t-1]`, `x[t]`) and predicts `y[t]`, or `y[t]`, `y[t+1]`, ... at
+//! once. Values are transformed and scaled on input and transformed back on output; the scaling is fitted on the
+//! training span alone. A value that has no logarithm is an error with its series and time. No input at t depends on
+//! `y[t]` or later.
 
 use serde::{Deserialize, Serialize};
 

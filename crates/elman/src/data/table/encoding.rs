@@ -1,5 +1,6 @@
-//! Holds how a task's sequences become numbers: texts by a vocabulary, rows of numbers by a scaler; fitted on the training
-//! part, and kept in the model file. Refuses sequences of the other kind, and columns other than those it was fitted on.
+//! How a task's sequences become numbers: texts by a vocabulary, rows of numbers by a scaler. Both are fitted on the
+//! training part and saved in the model file. Sequences of the other kind, or other columns than those it was fitted
+//! on, are errors.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

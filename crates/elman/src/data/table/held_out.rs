@@ -1,5 +1,5 @@
-//! Holds which examples are kept from training: a share of every class, drawn with a fixed seed, after what comes twice was
-//! left out. Refuses to look at anything but texts and classes.
+//! Which examples are held out from training: a share of every class, drawn with a fixed seed, after duplicates are
+//! removed. It depends on texts and classes only.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -19,21 +19,21 @@ pub struct HeldOut {
 }
 
 impl HeldOut {
-    /// Holds out a share of each class: `val_frac` of its members, rounded, but one at least where it has two, and never all.
-    /// The draw depends on the seed and on the order of the members.
-    pub fn stratified(labels: &[u32], members: &[usize], val_frac: f64, seed: u64) -> HeldOut {
+    /// Holds out a share of each class: `val_frac` of its examples, rounded, but at least one where it has two, and never
+    /// all. The draw depends on the seed and on the order of the examples.
+    pub fn stratified(labels: &[u32], examples: &[usize], val_frac: f64, seed: u64) -> HeldOut {
         let mut classes: HashMap<u32, Vec<usize>> = HashMap::new();
-        members.iter().for_each(|&at| classes.entry(labels[at]).or_default().push(at));
+        examples.iter().for_each(|&at| classes.entry(labels[at]).or_default().push(at));
         let mut by_class: Vec<(u32, Vec<usize>)> = classes.into_iter().collect();
         by_class.sort_by_key(|(class, _)| *class);
         let mut split = HeldOut::default();
-        for (class, mut members) in by_class {
-            shuffle(&mut members, &mut generator(seed, Purpose::Split, u64::from(class)));
-            let share = libm::round(val_frac * members.len() as f64) as usize;
-            let most = members.len() - 1;
+        for (class, mut examples) in by_class {
+            shuffle(&mut examples, &mut generator(seed, Purpose::Split, u64::from(class)));
+            let share = libm::round(val_frac * examples.len() as f64) as usize;
+            let most = examples.len() - 1;
             let held = if val_frac > 0.0 { share.max(1).min(most) } else { 0 };
-            split.held.extend_from_slice(&members[..held]);
-            split.train.extend_from_slice(&members[held..]);
+            split.held.extend_from_slice(&examples[..held]);
+            split.train.extend_from_slice(&examples[held..]);
         }
         split.train.sort_unstable();
         split.held.sort_unstable();
@@ -82,17 +82,17 @@ mod tests {
     fn every_class_gives_its_share_and_keeps_one() {
         let labels: Vec<u32> =
             (0..130).map(|at| if at < 100 { 0 } else { 1 + u32::from(at >= 127) * (at - 126) }).collect();
-        let members: Vec<usize> = (0..130).collect();
-        let split = HeldOut::stratified(&labels, &members, 0.1, 7);
+        let examples: Vec<usize> = (0..130).collect();
+        let split = HeldOut::stratified(&labels, &examples, 0.1, 7);
         let held = |class| split.held.iter().filter(|&&at| labels[at] == class).count();
         // 100 of class 0, 27 of class 1, one each of three others.
         assert_eq!((held(0), held(1), held(2), split.held.len()), (10, 3, 0, 13));
         let mut all: Vec<usize> = split.train.iter().chain(&split.held).copied().collect();
         all.sort_unstable();
-        assert_eq!(all, members);
-        assert_eq!(split, HeldOut::stratified(&labels, &members, 0.1, 7));
-        assert_ne!(split, HeldOut::stratified(&labels, &members, 0.1, 8));
-        assert!(HeldOut::stratified(&labels, &members, 0.0, 7).held.is_empty());
+        assert_eq!(all, examples);
+        assert_eq!(split, HeldOut::stratified(&labels, &examples, 0.1, 7));
+        assert_ne!(split, HeldOut::stratified(&labels, &examples, 0.1, 8));
+        assert!(HeldOut::stratified(&labels, &examples, 0.0, 7).held.is_empty());
         assert_eq!(HeldOut::stratified(&[0, 0], &[0, 1], 0.99, 1).held.len(), 1);
     }
 

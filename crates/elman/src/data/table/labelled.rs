@@ -1,6 +1,6 @@
-//! Holds sequences with a class each: texts of a table or of a folder with a file or a folder for every class, and rows of
-//! numbers grouped by a column. Refuses, by row and column or by file, what has no text, no class or no number.
-//! Which of them are trained on is decided in `held_out.rs`; nothing is fitted here.
+//! Sequences with one class each: texts from a table, or from a folder with a file or a folder for every class, and
+//! rows of numbers grouped by a column. An example without a text, class or number is an error with its row and column,
+//! or its file. Not here: which examples are trained on (`held_out.rs`), and anything fitted.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Source;
 use crate::data::table::{Format, OnBad, Table};
-use crate::data::text::corpus::{Corpus, TextMark, is_text};
+use crate::data::text::corpus::{Corpus, Fingerprint, is_text};
 use crate::error::Error;
 
 /// What the sequences are made of.
@@ -95,14 +95,14 @@ pub struct Labelled {
     /// The classes' names, sorted.
     pub classes: Vec<String>,
     /// How the data is known again.
-    pub mark: TextMark,
+    pub fingerprint: Fingerprint,
 }
 
 impl Labelled {
     /// Errors: sequences that do not fit themselves; labels that are not as many as sequences, or beyond the classes.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.items.check(&self.mark.name)?;
-        let refuse = |problem: String| Err(Error::Data { name: self.mark.name.clone(), problem });
+        self.items.check(&self.fingerprint.name)?;
+        let refuse = |problem: String| Err(Error::Data { name: self.fingerprint.name.clone(), problem });
         if self.labels.len() != self.items.len() {
             let (labels, sequences) = (self.labels.len(), self.items.len());
             return refuse(format!("{labels} labels are given, expected one for each of {sequences} sequences"));
@@ -130,11 +130,11 @@ impl Labelled {
         };
         let corpus = Corpus::read_raw(&[path.to_path_buf()])?;
         let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, source.header)?;
-        Labelled::of_table(&table, source, corpus.mark())
+        Labelled::of_table(&table, source, corpus.fingerprint())
     }
 
     /// The labelled rows of a table, or its groups of rows.
-    pub fn of_table(table: &Table, source: &Source, mark: TextMark) -> Result<Labelled, Error> {
+    pub fn of_table(table: &Table, source: &Source, fingerprint: Fingerprint) -> Result<Labelled, Error> {
         if table.is_empty() {
             let problem = "the table has no rows, expected at least 1".to_string();
             return Err(Error::Data { name: table.name().into(), problem });
@@ -156,7 +156,7 @@ impl Labelled {
                 }
                 names.push(class.to_string());
             }
-            return Ok(Labelled::of(vectors.items(table)?, names, mark));
+            return Ok(Labelled::of(vectors.items(table)?, names, fingerprint));
         }
         let text = table.column(&source.text)?;
         let (mut texts, mut names) = (Vec::with_capacity(table.len()), Vec::with_capacity(table.len()));
@@ -167,7 +167,7 @@ impl Labelled {
                 return Err(table.refusal(row, label, "the class is white space, expected a name"));
             }
         }
-        Ok(Labelled::of(Items::Texts(texts), names, mark))
+        Ok(Labelled::of(Items::Texts(texts), names, fingerprint))
     }
 
     /// A folder with a file for every class, each line of it an example, or with a folder for every class, each file of it
@@ -203,16 +203,16 @@ impl Labelled {
                 return Err(Error::file(&entry, "the class has no examples, expected at least 1"));
             }
         }
-        Ok(Labelled::of(Items::Texts(texts), names, corpus.mark()))
+        Ok(Labelled::of(Items::Texts(texts), names, corpus.fingerprint()))
     }
 
-    fn of(items: Items, names: Vec<String>, mark: TextMark) -> Labelled {
+    fn of(items: Items, names: Vec<String>, fingerprint: Fingerprint) -> Labelled {
         let mut classes = names.clone();
         classes.sort();
         classes.dedup();
         let places: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
         let labels = names.iter().map(|name| places[name.as_str()]).collect();
-        Labelled { items, labels, classes, mark }
+        Labelled { items, labels, classes, fingerprint }
     }
 
     /// The same with the classes of a model. Errors: a class that the model does not know, by name.
@@ -222,7 +222,7 @@ impl Labelled {
         for class in &self.classes {
             let Some(place) = place(class) else {
                 let problem = format!("the class {class:?} was not trained on, expected one of {}", classes.join(", "));
-                return Err(Error::Data { name: self.mark.name, problem });
+                return Err(Error::Data { name: self.fingerprint.name, problem });
             };
             places.push(place);
         }
@@ -339,8 +339,8 @@ mod tests {
 
     fn read(text: &str, source: &Source) -> Result<Labelled, String> {
         let table = Table::from_bytes("t.csv", text.as_bytes(), Format::Csv, true).unwrap();
-        let mark = Corpus::from_text("t.csv", text.to_string()).mark();
-        Labelled::of_table(&table, source, mark).map_err(|error| error.to_string())
+        let fingerprint = Corpus::from_text("t.csv", text.to_string()).fingerprint();
+        Labelled::of_table(&table, source, fingerprint).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Holds tables of text cells: CSV, TSV and JSON lines from bytes, and back to CSV. Every cell knows the line its row
-//! begins on. Refuses, by row and column, what is no row of the table, and numbers that are none; knows nothing of what a
-//! column means.
+//! Tables of text cells: CSV, TSV and JSON lines from bytes, and back to CSV. Every cell knows the line on which its
+//! row begins. A malformed row, and a cell that should be a number and is not, is an error with row and column. Not
+//! here: the meaning of a column.
 
 pub mod encoding;
 pub mod held_out;
@@ -55,7 +55,7 @@ struct Row {
     cells: Vec<(u32, String)>,
 }
 
-/// What becomes of a row that cannot be read: the error stops the reading, Ok goes on without the row.
+/// What becomes of a row that cannot be read: the error stops the reading, Ok continues without the row.
 pub type OnBad<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
 
 impl Table {
@@ -414,10 +414,10 @@ mod tests {
     fn what_is_wrong_is_named_by_row_and_column() {
         let table = csv("a,b\n1,\n2,NaN\n3,4x\n").unwrap();
         let column = table.column("b").unwrap();
-        let said: Vec<String> = (0..3).map(|row| table.number(row, column).unwrap_err().to_string()).collect();
-        assert_eq!(said[0], "line 2, column b: the cell is empty, expected text (t.csv)");
-        assert_eq!(said[1], "line 3, column b: \"NaN\" is given, expected a finite number (t.csv)");
-        assert_eq!(said[2], "line 4, column b: \"4x\" is given, expected a finite number (t.csv)");
+        let messages: Vec<String> = (0..3).map(|row| table.number(row, column).unwrap_err().to_string()).collect();
+        assert_eq!(messages[0], "line 2, column b: the cell is empty, expected text (t.csv)");
+        assert_eq!(messages[1], "line 3, column b: \"NaN\" is given, expected a finite number (t.csv)");
+        assert_eq!(messages[2], "line 4, column b: \"4x\" is given, expected a finite number (t.csv)");
         assert_eq!(table.column("c").unwrap_err().to_string(), "no column is called c, expected one of a, b (t.csv)");
         assert_eq!(words(csv("a,b\n1,2\n\n3\n")), "line 4: the row has 1 cells, expected 2 (t.csv)");
         assert_eq!(
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_ends_with_either_mark_or_both() {
+    fn a_row_ends_with_cr_or_lf_or_both() {
         let table = csv("a,b\r1,2\r\n\r\n\n3,4\r5,6").unwrap();
         assert_eq!([0, 1, 2].map(|row| table.line(row)), [2, 5, 6]);
     }

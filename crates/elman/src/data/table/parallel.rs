@@ -1,5 +1,6 @@
-//! Holds pairs of texts: read from a table, cleaned, limited in length, split so that no text to read is in two parts, and in
-//! batches of like length. Refuses, by row and column, a pair without a text. Vocabularies are fitted on the training part.
+//! Pairs of texts: read from a table, cleaned, limited in length, split so that no source text is in two parts, and
+//! batched by similar length. A pair without a text is an error with row and column. Vocabularies are fitted on the
+//! training part.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,7 +13,7 @@ use crate::data::table::held_out::shuffle;
 use crate::data::table::sequences::{Padded, Sequences};
 use crate::data::table::{Format, Table};
 use crate::data::text::clean::Rules;
-use crate::data::text::corpus::{Corpus, TextMark};
+use crate::data::text::corpus::{Corpus, Fingerprint};
 use crate::data::text::vocab::Vocab;
 use crate::data::text::words;
 use crate::error::Error;
@@ -24,7 +25,7 @@ pub struct Parallel {
     /// What is read, and what is written for it.
     pub pairs: Vec<(String, String)>,
     /// How the data is known again.
-    pub mark: TextMark,
+    pub fingerprint: Fingerprint,
 }
 
 impl Parallel {
@@ -35,11 +36,11 @@ impl Parallel {
         let corpus = Corpus::read_raw(&[path.to_path_buf()])?;
         let format = Format::of_path(path).unwrap_or(Format::Tsv);
         let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, source.header)?;
-        Parallel::of_table(&table, source, corpus.mark())
+        Parallel::of_table(&table, source, corpus.fingerprint())
     }
 
     /// The pairs of a table. Errors: as [`Parallel::read`].
-    pub fn of_table(table: &Table, source: &Sides, mark: TextMark) -> Result<Parallel, Error> {
+    pub fn of_table(table: &Table, source: &Sides, fingerprint: Fingerprint) -> Result<Parallel, Error> {
         let (from, to) = (table.column(&source.from)?, table.column(&source.to)?);
         if table.is_empty() {
             let problem = "the table has no rows, expected at least 1".to_string();
@@ -53,7 +54,7 @@ impl Parallel {
             Ok(text.to_string())
         };
         let pairs: Result<_, Error> = (0..table.len()).map(|row| Ok((text(row, from)?, text(row, to)?))).collect();
-        Ok(Parallel { pairs: pairs?, mark })
+        Ok(Parallel { pairs: pairs?, fingerprint })
     }
 }
 
@@ -331,8 +332,10 @@ mod tests {
     fn bad_rows_are_named() {
         let read = |text: &str, source: &Sides| {
             let table = Table::from_bytes("t.tsv", text.as_bytes(), Format::Tsv, source.header).unwrap();
-            let mark = Corpus::from_text("t.tsv", text.to_string()).mark();
-            Parallel::of_table(&table, source, mark).map(|parallel| parallel.pairs).map_err(|error| error.to_string())
+            let fingerprint = Corpus::from_text("t.tsv", text.to_string()).fingerprint();
+            Parallel::of_table(&table, source, fingerprint)
+                .map(|parallel| parallel.pairs)
+                .map_err(|error| error.to_string())
         };
         let plain = Sides::default();
         assert_eq!(read("a\tb\nc\td \n", &plain).unwrap(), pairs(&[("a", "b"), ("c", "d")]));

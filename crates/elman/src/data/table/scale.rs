@@ -1,5 +1,5 @@
-//! Holds the scaler that gives columns of numbers mean 0 and deviation 1, fitted on the training part alone. Refuses nothing:
-//! a column that never changes keeps its deviation of 1.
+//! The scaler that gives columns of numbers mean 0 and deviation 1, fitted on the training part alone. A constant
+//! column is divided by 1.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! Holds sequences of any length in batches: which of them make a batch, and a batch laid out time-major with a mask.
-//! Refuses memory: batch n is a function of lengths, settings and n.
+//! Sequences of any length in batches: which of them make a batch, and a batch laid out time-major with a mask. Nothing
+//! is remembered: batch n is a function of lengths, settings and n.
 
 use elman_kernels::Element;
 
@@ -90,7 +90,7 @@ pub struct Padded<E> {
     /// Numbers in a vector; 0 for tokens.
     pub width: usize,
     /// `[T*B]`: where a sequence has a step.
-    pub present: Vec<bool>,
+    pub mask: Vec<bool>,
     /// `[B]`: the steps of each.
     pub lengths: Vec<usize>,
 }
@@ -104,8 +104,8 @@ impl<E: Element> Padded<E> {
         places.iter().try_for_each(|&at| sequences.check(at))?;
         let lengths: Vec<usize> = places.iter().map(|&at| sequences.steps(at)).collect();
         let (rows, steps) = (places.len(), lengths.iter().max().copied().unwrap_or(0).max(1) + padding);
-        let present = (0..steps).flat_map(|t| lengths.iter().map(move |&length| t < length)).collect();
-        let mut padded = Padded { rows, steps, present, lengths, ..Padded::empty() };
+        let mask = (0..steps).flat_map(|t| lengths.iter().map(move |&length| t < length)).collect();
+        let mut padded = Padded { rows, steps, mask, lengths, ..Padded::empty() };
         match sequences {
             Sequences::Tokens(all) => {
                 let token = |t: usize, at: usize| all[at].get(t).copied().unwrap_or(0);
@@ -129,7 +129,7 @@ impl<E: Element> Padded<E> {
     /// Puts token 0, `<unk>` where it is reserved, in the place of a share of the tokens, each drawn by itself (Bowman et al.
     /// 2016, section 3.1). Padding takes no draw.
     pub fn hide(&mut self, share: f64, rng: &mut ChaCha8Rng) {
-        let tokens = self.tokens.iter_mut().zip(&self.present).filter(|(_, present)| **present);
+        let tokens = self.tokens.iter_mut().zip(&self.mask).filter(|(_, read)| **read);
         for (token, _) in tokens {
             if uniform(rng) < share {
                 *token = 0;
@@ -144,7 +144,7 @@ impl<E: Element> Padded<E> {
             tokens: Vec::new(),
             vectors: Vec::new(),
             width: 0,
-            present: Vec::new(),
+            mask: Vec::new(),
             lengths: Vec::new(),
         }
     }
@@ -210,16 +210,16 @@ fn by_length(lengths: &[usize], batch: usize) -> Vec<Vec<usize>> {
     order.chunks(batch.max(1)).map(<[usize]>::to_vec).collect()
 }
 
-/// Hands the places of sequences, those of like lengths together, to `read`, batch after batch; None once `goes_on` says
+/// Hands the places of sequences, those of like lengths together, to `read`, batch after batch; None once `continues` says
 /// no.
 pub fn read_by_length(
     lengths: &[usize],
     batch: usize,
-    goes_on: &mut dyn FnMut() -> bool,
+    continues: &mut dyn FnMut() -> bool,
     mut read: impl FnMut(&[usize]) -> Result<(), Error>,
 ) -> Result<Option<()>, Error> {
     for places in by_length(lengths, batch) {
-        if !goes_on() {
+        if !continues() {
             return Ok(None);
         }
         read(&places)?;
@@ -265,7 +265,7 @@ mod tests {
             let mut batch: Padded<f32> = Padded::new(&sequences, &places, padding).unwrap();
             let mut rng = generator(3, Purpose::Hidden, 1);
             batch.hide(share, &mut rng);
-            let seen = batch.tokens.iter().zip(&batch.present).filter(|(_, present)| **present);
+            let seen = batch.tokens.iter().zip(&batch.mask).filter(|(_, read)| **read);
             (seen.map(|(&token, _)| token).collect::<Vec<u32>>(), uniform(&mut rng))
         };
         let count = |tokens: &[u32]| tokens.iter().filter(|&&token| token == 0).count() as f64;
@@ -283,10 +283,10 @@ mod tests {
         assert_eq!((padded.rows, padded.steps), (3, 3));
         assert_eq!(padded.tokens, [7, 5, 0, 8, 0, 0, 0, 0, 0]);
         let (yes, no) = (true, false);
-        assert_eq!(padded.present, [yes, yes, no, yes, no, no, no, no, no]);
+        assert_eq!(padded.mask, [yes, yes, no, yes, no, no, no, no, no]);
         let vectors = Sequences::Vectors { width: 2, rows: vec![vec![1.0, 2.0, 3.0, 4.0], vec![5.0, 6.0]] };
         let padded: Padded<f32> = Padded::new(&vectors, &[0, 1], 0).unwrap();
         assert_eq!(padded.vectors, [1.0, 2.0, 5.0, 6.0, 3.0, 4.0, 0.0, 0.0]);
-        assert_eq!(Padded::<f32>::new(&Sequences::Tokens(vec![vec![]]), &[0], 0).unwrap().present, [false]);
+        assert_eq!(Padded::<f32>::new(&Sequences::Tokens(vec![vec![]]), &[0], 0).unwrap().mask, [false]);
     }
 }

@@ -1,6 +1,6 @@
-//! Holds sequences with a class for every step: sentences of tokens with a tag each, out of two columns or of CoNLL lines; rows of
-//! numbers with a class each, grouped by a column; characters with what was taken from them (`restore.rs`). Refuses, by row and
-//! column, tokens and tags of different number.
+//! Sequences with a class for every step: sentences of tokens with a tag each, from two columns or from CoNLL lines;
+//! rows of numbers with a class each, grouped by a column; characters with what was removed from them (`restore.rs`).
+//! Different numbers of tokens and tags are an error with row and column.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::config::Source;
 use crate::data::table::labelled::{Items, Vectors};
 use crate::data::table::{Format, Table};
-use crate::data::text::corpus::{Corpus, TextMark};
+use crate::data::text::corpus::{Corpus, Fingerprint};
 use crate::error::Error;
 
 /// Sequences with a class for every step.
@@ -21,15 +21,15 @@ pub struct Tagged {
     /// The classes' names, sorted.
     pub classes: Vec<String>,
     /// How the data is known again.
-    pub mark: TextMark,
+    pub fingerprint: Fingerprint,
 }
 
 impl Tagged {
     /// Errors: sequences that do not fit themselves; lists of labels that are not as many as sequences; of rows of numbers, a
     /// list that is not as long as its sequence; a label beyond the classes.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.items.check(&self.mark.name)?;
-        let refuse = |problem: String| Err(Error::Data { name: self.mark.name.clone(), problem });
+        self.items.check(&self.fingerprint.name)?;
+        let refuse = |problem: String| Err(Error::Data { name: self.fingerprint.name.clone(), problem });
         if self.labels.len() != self.items.len() {
             let (lists, sequences) = (self.labels.len(), self.items.len());
             return refuse(format!(
@@ -61,14 +61,14 @@ impl Tagged {
         match Format::of_path(path) {
             Some(format) => {
                 let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, source.header)?;
-                Tagged::of_table(&table, source, corpus.mark())
+                Tagged::of_table(&table, source, corpus.fingerprint())
             }
-            None => Tagged::of_lines(corpus.name(), corpus.utf8()?, corpus.mark()),
+            None => Tagged::of_lines(corpus.name(), corpus.utf8()?, corpus.fingerprint()),
         }
     }
 
     /// A sentence a row, tokens and tags in a column each; or a step a row, in groups.
-    pub fn of_table(table: &Table, source: &Source, mark: TextMark) -> Result<Tagged, Error> {
+    pub fn of_table(table: &Table, source: &Source, fingerprint: Fingerprint) -> Result<Tagged, Error> {
         let label = table.column(&source.label)?;
         if let Some(vectors) = Vectors::of_table(table, source)? {
             let tags = vectors.rows.iter().map(|rows| {
@@ -76,7 +76,7 @@ impl Tagged {
                 tags.collect::<Result<Vec<String>, Error>>()
             });
             let tags = tags.collect::<Result<Vec<_>, Error>>()?;
-            return Tagged::of(vectors.items(table)?, tags, mark);
+            return Tagged::of(vectors.items(table)?, tags, fingerprint);
         }
         let text = table.column(&source.text)?;
         let (mut texts, mut tags) = (Vec::new(), Vec::new());
@@ -91,11 +91,11 @@ impl Tagged {
             texts.push(tokens.join(" "));
             tags.push(of_row);
         }
-        Tagged::of(Items::Texts(texts), tags, mark)
+        Tagged::of(Items::Texts(texts), tags, fingerprint)
     }
 
     /// A token a line, its first column the token and its last the tag; a blank line ends a sentence.
-    pub fn of_lines(name: &str, text: &str, mark: TextMark) -> Result<Tagged, Error> {
+    pub fn of_lines(name: &str, text: &str, fingerprint: Fingerprint) -> Result<Tagged, Error> {
         let (mut texts, mut tags) = (Vec::new(), Vec::new());
         let (mut tokens, mut of_sentence): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
         for (at, line) in text.lines().chain([""]).enumerate() {
@@ -117,21 +117,21 @@ impl Tagged {
                 }
             }
         }
-        Tagged::of(Items::Texts(texts), tags, mark)
+        Tagged::of(Items::Texts(texts), tags, fingerprint)
     }
 
     /// Sequences and the names of their classes. Errors: there are none.
-    pub(crate) fn of(items: Items, names: Vec<Vec<String>>, mark: TextMark) -> Result<Tagged, Error> {
+    pub(crate) fn of(items: Items, names: Vec<Vec<String>>, fingerprint: Fingerprint) -> Result<Tagged, Error> {
         if items.is_empty() {
             let problem = "there are no sequences, expected at least 1".to_string();
-            return Err(Error::Data { name: mark.name, problem });
+            return Err(Error::Data { name: fingerprint.name, problem });
         }
         let mut classes: Vec<String> = names.iter().flatten().cloned().collect();
         classes.sort();
         classes.dedup();
         let places: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
         let labels = names.iter().map(|tags| tags.iter().map(|tag| places[tag.as_str()]).collect()).collect();
-        Ok(Tagged { items, labels, classes, mark })
+        Ok(Tagged { items, labels, classes, fingerprint })
     }
 
     /// Those at `places`, in that order.
@@ -140,7 +140,7 @@ impl Tagged {
             items: self.items.pick(places),
             labels: places.iter().map(|&at| self.labels[at].clone()).collect(),
             classes: self.classes.clone(),
-            mark: self.mark.clone(),
+            fingerprint: self.fingerprint.clone(),
         }
     }
 
@@ -150,7 +150,7 @@ impl Tagged {
         for class in &self.classes {
             let Some(place) = classes.iter().position(|known| known == class) else {
                 let problem = format!("the class {class:?} was not trained on, expected one of {}", classes.join(", "));
-                return Err(Error::Data { name: self.mark.name, problem });
+                return Err(Error::Data { name: self.fingerprint.name, problem });
             };
             places.push(place as u32);
         }
@@ -163,19 +163,19 @@ impl Tagged {
 mod tests {
     use super::*;
 
-    fn mark() -> TextMark {
-        Corpus::from_text("t", "x".into()).mark()
+    fn fingerprint() -> Fingerprint {
+        Corpus::from_text("t", "x".into()).fingerprint()
     }
 
     fn table(text: &str, source: &Source) -> Result<Tagged, String> {
         let table = Table::from_bytes("t.csv", text.as_bytes(), Format::Csv, true).unwrap();
-        Tagged::of_table(&table, source, mark()).map_err(|error| error.to_string())
+        Tagged::of_table(&table, source, fingerprint()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn columns_and_lines_hold_the_same() {
         let columns = table("text,label\nthe  cat,D N\nruns,V\n", &Source::default()).unwrap();
-        let lines = Tagged::of_lines("t", "\nthe DT D\ncat NN N\n\n\nruns VB V", mark()).unwrap();
+        let lines = Tagged::of_lines("t", "\nthe DT D\ncat NN N\n\n\nruns VB V", fingerprint()).unwrap();
         for tagged in [columns, lines] {
             assert_eq!(tagged.items, Items::Texts(vec!["the cat".into(), "runs".into()]));
             assert_eq!((tagged.classes.join(" "), tagged.labels), ("D N V".to_string(), vec![vec![0, 1], vec![2]]));
@@ -191,8 +191,8 @@ mod tests {
             table("text,label\nthe cat,D\n", &Source::default()).unwrap_err(),
             "line 2, column label: the row has 1 tags, expected one for each of its 2 tokens (t.csv)"
         );
-        let error = Tagged::of_lines("t", "the D\ncat\n", mark()).unwrap_err().to_string();
+        let error = Tagged::of_lines("t", "the D\ncat\n", fingerprint()).unwrap_err().to_string();
         assert_eq!(error, "line 2: the line has one column, expected a token and a tag (t)");
-        assert!(Tagged::of_lines("t", "\n\n", mark()).is_err());
+        assert!(Tagged::of_lines("t", "\n\n", fingerprint()).is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! Holds the cut of a training text into batches: contiguous rows whose state is carried along, chunks and random
-//! windows that begin from the zero state, lines. Refuses memory: batch n is a function of settings, text and n.
+//! How a training text is cut into batches: contiguous rows with a carried state, chunks and random windows that start
+//! from the zero state, lines. Nothing is remembered: batch n is a function of settings, text and n.
 
 use crate::config::{BatchKind, Config, RandomEpoch};
 use crate::data::text::batch::Batch;
@@ -131,7 +131,7 @@ impl Batches {
         windows as u64
     }
 
-    /// Whether the batches of an epoch go on from the state of the one before.
+    /// Whether the batches of an epoch continue from the state of the one before.
     pub fn carries_state(&self) -> bool {
         self.stateful
     }

@@ -1,8 +1,8 @@
-//! Holds parts of words by byte-pair encoding over bytes, through the crate `tokenizers`: trained on a text, or as a
-//! `tokenizer.json` says. Every text can be encoded and comes back byte for byte.
+//! Subwords by byte-pair encoding over bytes, with the crate `tokenizers`: trained on a text, or read from a
+//! `tokenizer.json`. Every text can be encoded and is restored byte for byte.
 //!
-//! Refuses what would lose or guess: vocabularies without all bytes, other models, splits and decoders. A stranger's file
-//! is checked here, entry by entry, before that crate builds anything from it.
+//! What would lose text or need a guess is an error: vocabularies without all bytes, other models, splits and decoders. An
+//! untrusted file is checked here, entry by entry, before that crate builds anything from it.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -319,8 +319,8 @@ fn merges(value: &Value, vocab: &BTreeMap<String, u32>) -> Result<Vec<(String, S
             _ => return Err(format!("merge {} is {merge}, expected two tokens", merges.len())),
         };
         let whole = format!("{}{}", pair.0, pair.1);
-        if let Some(stranger) = [pair.0, pair.1, &whole].into_iter().find(|token| !vocab.contains_key(*token)) {
-            return Err(format!("merge {} needs {stranger:?}, which is no token", merges.len()));
+        if let Some(unknown) = [pair.0, pair.1, &whole].into_iter().find(|token| !vocab.contains_key(*token)) {
+            return Err(format!("merge {} needs {unknown:?}, which is no token", merges.len()));
         }
         merges.push((pair.0.to_string(), pair.1.to_string()));
     }
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_files_are_refused_by_what_is_wrong_with_them() {
+    fn untrusted_files_are_refused_by_what_is_wrong_with_them() {
         let good: Value = serde_json::from_str(trained().json()).unwrap();
         let message = |spoil: &dyn Fn(&mut Value)| {
             let mut value = good.clone();

@@ -1,4 +1,4 @@
-//! Holds the place of parts of words in a build without them. Refuses to be made.
+//! Stands in for the subword tokenizer in a build without it: making one is an error.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::error::Error;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Bpe {}
 
-fn absent() -> Error {
+fn not_built() -> Error {
     Error::Setting {
         name: "tokenizer",
         got: "bpe".into(),
@@ -19,10 +19,10 @@ fn absent() -> Error {
 
 impl Bpe {
     pub fn train(_: &str, _: usize) -> Result<Bpe, Error> {
-        Err(absent())
+        Err(not_built())
     }
     pub fn from_json(_: &str, _: &Path) -> Result<Bpe, Error> {
-        Err(absent())
+        Err(not_built())
     }
     pub fn json(&self) -> &str {
         match *self {}

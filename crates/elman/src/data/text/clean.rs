@@ -1,6 +1,5 @@
-//! Holds what is done to a text before it becomes tokens: lower case, and d2l's cleaning to letters.
-//! Refuses nothing: every text can be cleaned. The rules travel with the vocabulary, so that prompts and texts to
-//! evaluate meet the same ones.
+//! What is done to a text before it is tokenised: lower case, and d2l's reduction to letters. Every text can be
+//! cleaned. The rules are saved with the vocabulary, so that prompts and evaluated texts are cleaned in the same way.
 
 use std::borrow::Cow;
 
@@ -44,7 +43,7 @@ impl Rules {
         }
     }
 
-    /// A piece of text that others go on from: its ends stay what they are.
+    /// A piece of text that others continue: its ends stay what they are.
     pub fn apply_to_piece<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.clean {
             Clean::Letters => Cow::Owned(letters(text)),

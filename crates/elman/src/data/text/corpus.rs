@@ -1,6 +1,6 @@
-//! Holds a text to learn from: read from files and folders, or bundled, or left on the disk, with its name, its split, and
-//! the texts that were kept from it. Refuses what is not UTF-8 (naming file and byte), unless bytes are asked for, and folders without text. Changes nothing in a text: carriage
-//! returns, tabs and byte-order marks stay.
+//! A text to learn from: read from files and folders, bundled, or left on the disk, with its name, its split and its
+//! held-out texts. Text that is not UTF-8 is an error with file and byte, unless bytes are asked for; so is a folder
+//! without text. The text is not changed: carriage returns, tabs and the BOM stay.
 
 use std::{
     fs,
@@ -37,7 +37,7 @@ pub struct Corpus {
 /// How a run knows its text again: what it was called, where it came from, how long it was, and its hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TextMark {
+pub struct Fingerprint {
     /// Name of the text.
     pub name: String,
     /// The paths given to [`Corpus::read`], made absolute; empty for a text that came otherwise.
@@ -48,29 +48,31 @@ pub struct TextMark {
     pub sha256: String,
     /// The text to validate on, where it came by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validation: Option<Box<TextMark>>,
+    pub validation: Option<Box<Fingerprint>>,
     /// The text to test on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test: Option<Box<TextMark>>,
+    pub test: Option<Box<Fingerprint>>,
 }
 
-impl TextMark {
+impl Fingerprint {
     /// Checks that this is the text that a run knows, with the same validation and test texts, whatever they are
     /// called. Errors: the first that is another.
-    pub(crate) fn check(&self, known: &TextMark) -> Result<(), Error> {
+    pub(crate) fn check(&self, known: &Fingerprint) -> Result<(), Error> {
         let pairs = [
             (Some(self), Some(known)),
             (self.validation.as_deref(), known.validation.as_deref()),
             (self.test.as_deref(), known.test.as_deref()),
         ];
         for (got, known) in pairs {
-            if got.map(|mark| &mark.sha256) != known.map(|mark| &mark.sha256) {
-                let name = |mark: Option<&TextMark>| mark.map_or("no file".to_string(), |mark| mark.name.clone());
+            if got.map(|fingerprint| &fingerprint.sha256) != known.map(|fingerprint| &fingerprint.sha256) {
+                let name = |fingerprint: Option<&Fingerprint>| {
+                    fingerprint.map_or("no file".to_string(), |fingerprint| fingerprint.name.clone())
+                };
                 return Err(Error::AnotherText {
                     got: name(got),
-                    got_characters: got.map_or(0, |mark| mark.characters),
+                    got_characters: got.map_or(0, |fingerprint| fingerprint.characters),
                     expected: name(known),
-                    expected_characters: known.map_or(0, |mark| mark.characters),
+                    expected_characters: known.map_or(0, |fingerprint| fingerprint.characters),
                 });
             }
         }
@@ -245,18 +247,18 @@ impl Corpus {
     }
 
     /// How to know this text again.
-    pub fn mark(&self) -> TextMark {
+    pub fn fingerprint(&self) -> Fingerprint {
         let (characters, hash) = match &self.on_disk {
             Some(text) => (text.characters(), text.sha256()),
             None => (String::from_utf8_lossy(&self.bytes).chars().count(), Sha256::digest(&self.bytes).into()),
         };
-        TextMark {
+        Fingerprint {
             name: self.name.clone(),
             sources: self.sources.clone(),
             characters,
             sha256: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
-            validation: self.validation.as_ref().map(|corpus| Box::new(corpus.mark())),
-            test: self.test.as_ref().map(|corpus| Box::new(corpus.mark())),
+            validation: self.validation.as_ref().map(|corpus| Box::new(corpus.fingerprint())),
+            test: self.test.as_ref().map(|corpus| Box::new(corpus.fingerprint())),
         }
     }
 
@@ -351,7 +353,7 @@ mod tests {
         assert_eq!(corpus.text(), "first\r\nABC");
         assert_eq!(corpus.name(), "z.dat and 1 more");
         assert_eq!(corpus.pieces().len(), 4);
-        assert_eq!(corpus.mark().sources.len(), 2);
+        assert_eq!(corpus.fingerprint().sources.len(), 2);
     }
 
     #[test]
@@ -391,31 +393,31 @@ mod tests {
         let corpus = Corpus::read_raw(std::slice::from_ref(&path)).unwrap();
         assert_eq!((corpus.bytes(), corpus.text()), (&b"ab\xff\x00c"[..], "ab"));
         assert_eq!(corpus.utf8().unwrap_err().to_string(), "raw.bin is not UTF-8: invalid bytes at byte offset 2");
-        assert_eq!(corpus.mark().characters, 5);
+        assert_eq!(corpus.fingerprint().characters, 5);
         fs::write(&path, b"").unwrap();
         assert!(Corpus::read_raw(&[path]).is_err());
     }
 
     #[test]
-    fn a_mark_knows_all_three_texts() {
+    fn a_fingerprint_knows_all_three_texts() {
         let text = |text: &str| Corpus::from_text(text, text.into());
-        let mark = text("abc").with_validation(text("d")).with_test(text("e")).mark();
-        assert!(mark.check(&mark).is_ok());
-        let message = |corpus: Corpus| corpus.mark().check(&mark).unwrap_err().to_string();
+        let fingerprint = text("abc").with_validation(text("d")).with_test(text("e")).fingerprint();
+        assert!(fingerprint.check(&fingerprint).is_ok());
+        let message = |corpus: Corpus| corpus.fingerprint().check(&fingerprint).unwrap_err().to_string();
         let other = message(text("abc").with_validation(text("x")).with_test(text("e")));
         assert!(other.starts_with("the text x (1 characters) is not the one this run was trained on: d"), "{other}");
         let none = message(text("abc").with_validation(text("d")));
         assert!(none.starts_with("the text no file (0 characters)") && none.contains(": e (1"), "{none}");
-        assert!(mark.check(&text("abc").mark()).is_err(), "one too many");
+        assert!(fingerprint.check(&text("abc").fingerprint()).is_err(), "one too many");
         assert!(message(text("abd").with_validation(text("d")).with_test(text("e"))).starts_with("the text abd"));
     }
 
     #[test]
-    fn the_mark_depends_on_the_text_alone() {
-        let mark = |text: &str| Corpus::from_text("t", text.to_string()).mark();
-        assert_eq!(mark("abc").sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_ne!(mark("abc").sha256, mark("abd").sha256);
-        assert_eq!(mark("é").characters, 1);
+    fn the_fingerprint_depends_on_the_text_alone() {
+        let fingerprint = |text: &str| Corpus::from_text("t", text.to_string()).fingerprint();
+        assert_eq!(fingerprint("abc").sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_ne!(fingerprint("abc").sha256, fingerprint("abd").sha256);
+        assert_eq!(fingerprint("é").characters, 1);
         assert!(Corpus::bundled().text().len() > 100);
     }
 }

@@ -1,5 +1,5 @@
-//! Holds how a vocabulary is made from a training text. Refuses to look at any other text, but for the characters that
-//! only held-out text has, and a vocabulary of nothing.
+//! How a vocabulary is made from a training text. It reads no other text, except for the characters that occur in
+//! held-out text only. An empty vocabulary is an error.
 
 use std::collections::HashMap;
 
@@ -72,7 +72,7 @@ impl Vocab {
     /// The words of a training text: `<unk>`, what else is reserved, `<eos>` where line ends are tokens, then the words
     /// that come `min_freq` times or more by falling frequency, ties by code point; `vocab_size` tokens at most.
     ///
-    /// Errors: no word comes so often; no room for one.
+    /// Errors: no word comes so often; no space for one in `vocab_size`.
     fn of_words_counted(config: &Config, name: &str, mut counts: HashMap<String, u64>) -> Result<Vocab, Error> {
         let mut tokens = vec![UNKNOWN.to_string()];
         for (reserved, token) in [(Reserved::Pad, "<pad>"), (Reserved::Bos, "<bos>")] {
@@ -96,8 +96,8 @@ impl Vocab {
             let expected = format!("more than the {} reserved tokens", tokens.len());
             return Err(Error::Setting { name: "vocab_size", got: size.to_string(), expected });
         }
-        let room = config.vocab_size.unwrap_or(usize::MAX) - tokens.len();
-        tokens.extend(order.into_iter().take(room).map(|(word, _)| word));
+        let space = config.vocab_size.unwrap_or(usize::MAX) - tokens.len();
+        tokens.extend(order.into_iter().take(space).map(|(word, _)| word));
         Ok(Vocab::of_words(config, tokens))
     }
 }

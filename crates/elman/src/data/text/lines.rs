@@ -1,5 +1,5 @@
-//! Holds the cut of a training text into lines, each an example of its own, padded to the longest of its batch.
-//! Refuses a text without a line to learn.
+//! How a training text is cut into lines, each an example of its own, padded to the longest of its batch. A text
+//! without a line to learn is an error.
 
 use crate::data::table::held_out::shuffle;
 use crate::data::text::batch::Batch;

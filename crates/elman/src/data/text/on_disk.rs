@@ -1,7 +1,7 @@
-//! Holds a text that stays on the disk: it is read block by block, to know it, to make a vocabulary of it, and to write its
-//! tokens into a file, from which batches are read. Memory does not grow with the text, but with its longest line where
-//! words or rules look at whole lines.
-//! Refuses what needs a whole text at hand: parts of words, and cutting characters off its end.
+//! A text that stays on the disk: it is read in blocks to measure it, to make a vocabulary and to write its tokens to a
+//! file, from which batches are read. Memory does not grow with the text, but with its longest line where words or
+//! rules need whole lines. Not here: what needs the whole text in memory (subwords, and cutting characters off its
+//! end).
 
 use std::{path::Path, sync::Arc};
 
@@ -90,7 +90,7 @@ pub(super) fn split(
     let file = match TokenFile::open(path, &binding) {
         Some(file) => file,
         None => {
-            check_room(path, text, &vocab)?;
+            check_space(path, text, &vocab)?;
             TokenFile::make(&Disk::default(), path, &binding, vocab.len(), |push| match is_bytes {
                 true => push_bytes(text, left, push),
                 false => push_text(corpus.name(), text, &vocab, rules, by_line, cut(), push),
@@ -110,10 +110,10 @@ fn binding(config: &Config, text: &OnDisk, val_frac: f64, vocab: &Vocab) -> [u8;
 }
 
 /// Errors: the tokens would fill the disk.
-fn check_room(path: &Path, text: &OnDisk, vocab: &Vocab) -> Result<(), Error> {
+fn check_space(path: &Path, text: &OnDisk, vocab: &Vocab) -> Result<(), Error> {
     let needed = text.bytes.saturating_mul(tokens::width(vocab.len())) as u64; // at most a token a byte
-    let room = Disk::default().room(path).map_err(Error::io("write", path))?;
-    if room < needed { Err(Error::Room { path: path.to_path_buf(), needed, room }) } else { Ok(()) }
+    let available = Disk::default().free_space(path).map_err(Error::io("write", path))?;
+    if available < needed { Err(Error::DiskSpace { path: path.to_path_buf(), needed, available }) } else { Ok(()) }
 }
 
 /// The vocabulary of what stands before the cut, with the characters of all that is held out.
@@ -241,7 +241,7 @@ mod tests {
                 let memory = with(if is_raw { Corpus::read_raw(&paths) } else { Corpus::read(&paths) }.unwrap());
                 let disk = with(Corpus::on_disk_of(&paths, is_raw).unwrap());
                 let disk = disk.with_tokens_in(dir.path().join(format!("{i}-{held_out}.tokens")));
-                assert_eq!(disk.mark(), memory.mark());
+                assert_eq!(disk.fingerprint(), memory.fingerprint());
                 let want = told(config, &memory);
                 assert_eq!(told(config, &disk), want, "{config:?}");
                 assert_eq!(told(config, &disk), want, "the second time, of the file that is there: {config:?}");

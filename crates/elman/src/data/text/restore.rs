@@ -1,12 +1,12 @@
-//! Holds what `--task restore` learns from: text without capitals, punctuation and line breaks, and for each of its characters
-//! what was taken from it. Puts it back, too. Refuses nothing: a mark before the first letter is lost.
+//! The data of `--task restore`: a text without capitals, punctuation and line breaks, and for each of its characters
+//! what was removed. It also restores them. Punctuation before the first letter is lost.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::data::table::labelled::Items;
 use crate::data::table::tagged::Tagged;
-use crate::data::text::corpus::TextMark;
+use crate::data::text::corpus::Fingerprint;
 use crate::error::Error;
 
 /// The marks that are taken away and put back. Apostrophes and hyphens belong to words and stay.
@@ -15,7 +15,7 @@ pub const MARKS: [char; 6] = ['.', ',', ';', ':', '!', '?'];
 /// The class of a character from which nothing was taken.
 pub(crate) const NOTHING: &str = "=";
 
-/// A text without capitals and marks, and the class of each of its characters: `^` for a capital, then the mark that
+/// A text without capitals and marks, and the class of each of its characters: `^` for a capital, then the punctuation that
 /// followed; `=` for neither. White space of any length is one space.
 pub fn taken(text: &str) -> (Vec<char>, Vec<String>) {
     let (mut bare, mut classes): (Vec<char>, Vec<String>) = (Vec::new(), Vec::new());
@@ -56,9 +56,9 @@ pub fn put_back<'a>(bare: &[char], classes: impl Iterator<Item = &'a str>) -> St
     let mut text = String::new();
     for (&c, class) in bare.iter().zip(classes) {
         match class.strip_prefix('^') {
-            Some(mark) => {
+            Some(sign) => {
                 text.extend(c.to_uppercase());
-                text += mark;
+                text += sign;
             }
             None => {
                 text.push(c);
@@ -69,7 +69,7 @@ pub fn put_back<'a>(bare: &[char], classes: impl Iterator<Item = &'a str>) -> St
     text
 }
 
-/// Whether a class has a capital, and its mark.
+/// Whether a class has a capital, and its punctuation.
 pub fn parts(class: &str) -> (bool, Option<char>) {
     let (capital, rest) = match class.strip_prefix('^') {
         Some(rest) => (true, rest),
@@ -79,17 +79,17 @@ pub fn parts(class: &str) -> (bool, Option<char>) {
 }
 
 /// The classes of a bare text's characters if every word stands as it mostly stood in a text that is known: what a model has to
-/// beat. Of several ways equally common the least counts; a word that is not known, and all between words, has the class `nothing`.
+/// beat. Of several variants equally common the least counts; a word that is not known, and all between words, has the class `nothing`.
 pub fn by_words(known: (&[char], &[u32]), text: &[char], nothing: u32) -> Vec<u32> {
-    let mut ways: BTreeMap<&[char], BTreeMap<&[u32], usize>> = BTreeMap::new();
+    let mut variants: BTreeMap<&[char], BTreeMap<&[u32], usize>> = BTreeMap::new();
     for word in words(known.0) {
-        *ways.entry(&known.0[word.clone()]).or_default().entry(&known.1[word]).or_default() += 1;
+        *variants.entry(&known.0[word.clone()]).or_default().entry(&known.1[word]).or_default() += 1;
     }
     let mut classes = vec![nothing; text.len()];
     for word in words(text) {
-        let of_word = ways.get(&text[word.clone()]).into_iter().flatten();
-        if let Some((way, _)) = of_word.rev().max_by_key(|&(_, &count)| count) {
-            classes[word].copy_from_slice(way);
+        let of_word = variants.get(&text[word.clone()]).into_iter().flatten();
+        if let Some((variant, _)) = of_word.rev().max_by_key(|&(_, &count)| count) {
+            classes[word].copy_from_slice(variant);
         }
     }
     classes
@@ -106,10 +106,10 @@ fn words(bare: &[char]) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// A text in pieces of `length` characters, with what was taken from each.
-pub fn pieces(text: &str, length: usize, mark: TextMark) -> Result<Tagged, Error> {
+pub fn pieces(text: &str, length: usize, fingerprint: Fingerprint) -> Result<Tagged, Error> {
     let (bare, classes) = taken(text);
     let texts = bare.chunks(length.max(1)).map(|piece| piece.iter().collect()).collect();
-    Tagged::of(Items::Texts(texts), classes.chunks(length.max(1)).map(<[String]>::to_vec).collect(), mark)
+    Tagged::of(Items::Texts(texts), classes.chunks(length.max(1)).map(<[String]>::to_vec).collect(), fingerprint)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Holds how a corpus becomes tokens to train on, to validate on and to test on, and the vocabulary of all three.
-//! Refuses held-out files without a prediction in them. A validation file takes the place of the corpus's tail.
+//! How a corpus becomes training, validation and test tokens with one vocabulary. A validation file replaces the tail
+//! of the corpus. A held-out file without a prediction in it is an error.
 
 use super::{clean::Rules, corpus::Corpus, held::Held, on_disk, tokens::Tokens, vocab::Vocab};
 use crate::{

@@ -1,5 +1,5 @@
-//! Holds the tokens of a text, in memory or in a file of their own, and that file's form. Refuses a file that was made of
-//! another text or by another vocabulary, and one that is not whole.
+//! The tokens of a text, in memory or in a file, and the format of that file. A file that was made from another text or
+//! vocabulary, or that is incomplete, is an error.
 //!
 //! The file: every token in 1, 2 or 4 bytes (as few as the vocabulary needs), little-endian, those to train on before those
 //! kept from it; then what binds them: see [`Binding`] and `FOOTER`.
@@ -128,9 +128,9 @@ impl TokenFile {
         }
         let mut footer = [0; FOOTER];
         file.read_exact(&mut footer).ok()?;
-        let (said, sum) = footer.split_at(FOOTER - 32);
-        hash.update(said);
-        let (magic, rest) = said.split_at(MAGIC.len());
+        let (fields, sum) = footer.split_at(FOOTER - 32);
+        hash.update(fields);
+        let (magic, rest) = fields.split_at(MAGIC.len());
         let (bound, numbers) = rest.split_at(binding.len());
         if hash.finalize()[..] != *sum || magic != MAGIC || bound != binding {
             return None;

@@ -1,6 +1,5 @@
-//! Holds the way from bytes that come one by one to characters.
-//! Refuses to split a character: an incomplete sequence is held back, and what can never be completed becomes U+FFFD, as
-//! in `String::from_utf8_lossy`.
+//! Decodes bytes that arrive one by one. An incomplete character is held back, and what can never be completed becomes
+//! U+FFFD, as in `String::from_utf8_lossy`.
 
 use std::str;
 

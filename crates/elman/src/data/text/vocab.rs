@@ -1,7 +1,6 @@
-//! Holds the vocabulary, which token has which id, both ways: characters, the 256 bytes, words, parts of words.
-//! Refuses characters it does not hold, by name and place; there is no silent stand-in for them, but the `<unk>` that a
-//! vocabulary of characters has where it was asked for, and one of words always. How a vocabulary is made from a text
-//! stands in `fit.rs`.
+//! The vocabulary, a map between tokens and ids: characters, the 256 bytes, words, subwords. An unknown character is an
+//! error with its name and place. Only `<unk>` replaces one: a vocabulary of characters has it on request, one of words
+//! always. Not here: how a vocabulary is made from a text (`fit.rs`).
 
 use std::{collections::HashMap, path::Path};
 

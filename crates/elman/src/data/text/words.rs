@@ -1,6 +1,5 @@
-//! Holds how a text falls into words and marks, and how they are put together again.
-//! Refuses nothing: every text has words. What comes back is the text with one space for each run of white space, and
-//! lines that neither begin nor end with one.
+//! How a text is split into words and punctuation, and joined again. Every text can be split. The joined text has one
+//! space for each run of white space, and no white space at the ends of a line.
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -21,8 +20,9 @@ pub(crate) enum Piece {
 /// The words of a text and its line ends, in order.
 ///
 /// * `spaces`: what stands between white space.
-/// * `marks`: words and marks by themselves (Unicode's word boundaries, UAX 29). A token that touches its neighbour
-///   says so by a [`JOINER`] on that side: where a mark and a word touch, the mark; where two of a kind do, the second.
+/// * `marks`: words and punctuation as separate tokens (Unicode's word boundaries, UAX 29). A token that touches its neighbour
+///   says so by a [`JOINER`] on that side: between punctuation and a word, on the punctuation; between two
+///   of one kind, on the second.
 /// * `elisions`: as `marks`, and what stands within a word up to an apostrophe is a word that touches the next one.
 pub(crate) fn pieces(text: &str, how: Words) -> impl Iterator<Item = Piece> {
     text.split_inclusive('\n').flat_map(move |line| {

@@ -1,4 +1,4 @@
-//! Holds the cut below a share of the likeliest. Refuses what is no share.
+//! Keeps the tokens whose probability is at least a share of the largest. A value outside 0 to 1 is an error.
 
 use crate::error::Error;
 

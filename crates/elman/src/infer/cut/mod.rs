@@ -1,6 +1,6 @@
-//! Holds the settings of a sampler and the cuts of the tail, a file each: a further cut is a file and a line in `cuts!`,
-//! from which its setting, its default, its check and its flag in the program follow. Refuses settings that make no
-//! distribution; draws nothing (`choose.rs` does).
+//! The settings of a sampler and the truncations of the tail, a file each. A new truncation is a file and a line in
+//! `cuts!`, from which its setting, its default, its check and its flag in the program follow. Settings that make no
+//! distribution are errors. Not here: draws (`choose.rs`).
 
 mod range;
 

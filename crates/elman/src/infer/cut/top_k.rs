@@ -1,4 +1,4 @@
-//! Holds the cut after the k likeliest. Refuses nothing: more than there are keeps all.
+//! Keeps the k most probable tokens; all of them where there are no more than k.
 
 use crate::error::Error;
 

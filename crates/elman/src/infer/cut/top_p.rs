@@ -1,5 +1,5 @@
-//! Holds the cut where a probability is reached. Refuses what is none.
-//! Source: Holtzman and others 2020, nucleus sampling.
+//! Keeps the most probable tokens until their sum reaches p. A value outside 0 to 1 is an error. Source: Holtzman and
+//! others 2020, nucleus sampling.
 
 use crate::error::Error;
 

@@ -1,5 +1,5 @@
-//! Holds the classifier: a reader, one row made of all its steps, an affine head, cross-entropy; or several of these side by
-//! side. Refuses texts and classes' names: it sees tokens or vectors, and numbers.
+//! The classifier: a reader, pooling over its steps, an affine head, cross-entropy; or an ensemble of these. Not here:
+//! texts and the names of classes; it sees tokens or vectors, and numbers.
 
 use elman_kernels::{Element, linear, pad};
 use rand_chacha::ChaCha8Rng;
@@ -34,7 +34,7 @@ pub struct Balance<E> {
 /// A classifier without the memory of its parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Layers<E> {
-    members: Vec<Member<E>>,
+    models: Vec<Model<E>>,
     pooling: Pooling,
     output_dropout: Dropout,
     classes: usize,
@@ -42,7 +42,7 @@ pub(crate) struct Layers<E> {
 
 /// One of the networks whose probabilities are averaged.
 #[derive(Clone, Debug)]
-struct Member<E> {
+struct Model<E> {
     reader: Reader<E>,
     /// The map of the keys, and the query, of learned weights.
     attention: Option<(LinearIds, ParamId)>,
@@ -58,17 +58,17 @@ impl<E: Element> Layers<E> {
             return Err(Error::Setting { name: "classes", got, expected });
         }
         let mut declaration = Declaration::default();
-        let members = (1..=settings.members).map(|number| {
+        let models = (1..=settings.members).map(|number| {
             let prefix = if number == 1 { String::new() } else { format!("member{number}.") };
-            Member::declare(&mut declaration, &prefix, config, settings, input, classes)
+            Model::declare(&mut declaration, &prefix, config, settings, input, classes)
         });
-        let members = members.collect();
+        let models = models.collect();
         let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
-        Ok((Layers { members, pooling: settings.pooling, output_dropout, classes }, declaration))
+        Ok((Layers { models, pooling: settings.pooling, output_dropout, classes }, declaration))
     }
 }
 
-impl<E: Element> Member<E> {
+impl<E: Element> Model<E> {
     fn declare(
         declaration: &mut Declaration,
         prefix: &str,
@@ -76,7 +76,7 @@ impl<E: Element> Member<E> {
         settings: &Settings,
         input: Input,
         classes: usize,
-    ) -> Member<E> {
+    ) -> Model<E> {
         let reader = Reader::declare(declaration, prefix, config, input, settings.bidirectional);
         let width = reader.outputs();
         let attention = (settings.pooling == Pooling::Attention).then(|| {
@@ -89,7 +89,7 @@ impl<E: Element> Member<E> {
             weight: declaration.matrix(format!("{prefix}decoder.weight"), head.weight()),
             bias: declaration.vector(format!("{prefix}decoder.bias"), head.bias()),
         };
-        Member { reader, attention, head }
+        Model { reader, attention, head }
     }
 }
 
@@ -123,46 +123,46 @@ impl<E: Element> Classifier<E> {
         &mut self.params
     }
 
-    /// Logits `[B, classes]` of each member. `dropout`: the generator of this pass's masks; None turns dropout off.
+    /// Logits `[B, classes]` of each model. `dropout`: the generator of this pass's masks; None turns dropout off.
     pub fn forward(
         &self,
         tape: &mut Tape<E>,
         batch: &Padded<E>,
         mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<Vec<Var>, Error> {
-        let members = self.layers.members.iter();
-        members.map(|member| self.logits(member, tape, batch, dropout.as_deref_mut())).collect()
+        let models = self.layers.models.iter();
+        models.map(|model| self.logits(model, tape, batch, dropout.as_deref_mut())).collect()
     }
 
     fn logits(
         &self,
-        member: &Member<E>,
+        model: &Model<E>,
         tape: &mut Tape<E>,
         batch: &Padded<E>,
         mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<Var, Error> {
         let layers = &self.layers;
-        let read = member.reader.read(tape, &self.params, batch, dropout.as_deref_mut())?;
-        let (y, rows, present) = (read.output, batch.rows, &batch.present);
-        let mut pooled = match (layers.pooling, member.attention) {
-            (Pooling::First, _) => tape.pool_first(y, rows, present)?,
-            (Pooling::Mean, _) => tape.pool_mean(y, rows, present)?,
-            (Pooling::Max, _) => tape.pool_max(y, rows, present)?,
+        let read = model.reader.read(tape, &self.params, batch, dropout.as_deref_mut())?;
+        let (y, rows, mask) = (read.output, batch.rows, &batch.mask);
+        let mut pooled = match (layers.pooling, model.attention) {
+            (Pooling::First, _) => tape.pool_first(y, rows, mask)?,
+            (Pooling::Mean, _) => tape.pool_mean(y, rows, mask)?,
+            (Pooling::Max, _) => tape.pool_max(y, rows, mask)?,
             (Pooling::Attention, Some((map, query))) => {
                 let keys = tape.linear(&self.params, map, y.cols(), y)?;
                 let keys = tape.tanh(keys)?;
                 let query = tape.embed(&self.params, query, 1, y.cols(), &vec![0; rows])?;
-                tape.attention(query, [keys, y], rows, present, None)?
+                tape.attention(query, [keys, y], rows, mask, None)?
             }
-            (Pooling::Last | Pooling::Attention, _) => member.reader.last(tape, &read)?,
+            (Pooling::Last | Pooling::Attention, _) => model.reader.last(tape, &read)?,
         };
         if let Some(rng) = dropout {
             pooled = layers.output_dropout.apply(tape, rng, pooled, rows)?;
         }
-        tape.linear(&self.params, member.head, layers.classes, pooled)
+        tape.linear(&self.params, model.head, layers.classes, pooled)
     }
 
-    /// Mean loss in nats, over the members too; `grads` is overwritten. Errors: as [`Self::forward`]; a balance of other
+    /// Mean loss in nats, over the models too; `grads` is overwritten. Errors: as [`Self::forward`]; a balance of other
     /// classes.
     pub fn loss_and_grads(
         &self,
@@ -186,15 +186,15 @@ impl<E: Element> Classifier<E> {
             };
             sum = Some(sum.map_or(Ok(loss), |sum| tape.add(sum, loss))?);
         }
-        let sum = sum.expect("a classifier has a member");
-        let mean = tape.scale(sum, 1.0 / self.layers.members.len() as f64)?;
+        let sum = sum.expect("a classifier has a model");
+        let mean = tape.scale(sum, 1.0 / self.layers.models.len() as f64)?;
         tape.gradients(mean, &self.params, grads)
     }
 
     /// The probabilities of each sequence `[B, classes]`, row-major.
     pub fn probabilities(&self, tape: &mut Tape<E>, batch: &Padded<E>) -> Result<Vec<f64>, Error> {
         tape.start(false);
-        let (classes, share) = (self.layers.classes, 1.0 / self.layers.members.len() as f64);
+        let (classes, share) = (self.layers.classes, 1.0 / self.layers.models.len() as f64);
         let mut mean = vec![0.0; batch.rows * classes];
         for logits in self.forward(tape, batch, None)? {
             let rows = tape.value(logits).chunks_exact(pad(classes));

@@ -1,5 +1,6 @@
-//! Holds the conditioned language model: one to many. A class or a vector of numbers sets the initial state of the recurrent
-//! layers, or stands beside the token at every step, or both; an affine head says the next token. Refuses text: it sees ids.
+//! The conditioned language model, one to many. A class or a vector of numbers sets the initial state of the recurrent
+//! layers, or is concatenated to the token at every step, or both; an affine head predicts the next token. Not here:
+//! text; it sees ids.
 
 use elman_kernels::{Element, pad};
 use rand_chacha::ChaCha8Rng;
@@ -167,7 +168,7 @@ impl<E: Element> Conditioned<E> {
         tokens: &[u32],
         given: &Conditions<E>,
         before: &[Var],
-        present: Option<&[bool]>,
+        mask: Option<&[bool]>,
         mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<(Var, Vec<Var>), Error> {
         let layers = &self.layers;
@@ -178,7 +179,7 @@ impl<E: Element> Conditioned<E> {
             x = tape.concat(&[x, condition])?;
         }
         let x = Sequence::Dense(x);
-        let mut pass = Pass { batch: rows, mask: present, dropout: dropout.as_deref_mut() };
+        let mut pass = Pass { batch: rows, mask, dropout: dropout.as_deref_mut() };
         let (mut y, after) = layers.rnn.as_layer().run(tape, &self.params, x, before, &mut pass)?;
         if let Some(rng) = dropout {
             y = layers.output_dropout.apply(tape, rng, y, rows)?;
@@ -193,14 +194,14 @@ impl<E: Element> Conditioned<E> {
         tape: &mut Tape<E>,
         [tokens, targets]: [&[u32]; 2],
         given: &Conditions<E>,
-        present: &[bool],
+        mask: &[bool],
         rows: usize,
         learn: Option<(&mut Params<E>, Option<ChaCha8Rng>)>,
     ) -> Result<(f64, f64), Error> {
         let (grads, mut dropout) = learn.map_or((None, None), |(grads, dropout)| (Some(grads), dropout));
         tape.start(grads.is_some());
         let before = self.begin(tape, given, rows)?;
-        let (logits, _) = self.forward(tape, tokens, given, &before, Some(present), dropout.as_mut())?;
+        let (logits, _) = self.forward(tape, tokens, given, &before, Some(mask), dropout.as_mut())?;
         let (loss, sum) = tape.cross_entropy(logits, targets)?;
         let mean = match grads {
             Some(grads) => tape.gradients(loss, &self.params, grads)?,

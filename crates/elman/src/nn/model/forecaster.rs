@@ -1,5 +1,5 @@
-//! Holds the forecaster: recurrent layers, or layers without recurrence over a window, and an affine head whose numbers are
-//! the parameters of distributions. Refuses scales and times: it sees vectors.
+//! The forecaster: recurrent layers, or layers without recurrence over a window, and an affine head whose outputs are
+//! the parameters of distributions. Not here: scales and times; it sees vectors.
 
 use elman_kernels::Element;
 use rand_chacha::ChaCha8Rng;

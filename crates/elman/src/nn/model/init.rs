@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_has_its_own_spread() {
+    fn every_scheme_has_its_own_spread() {
         let base = Config::default();
         let root = (H as f64).sqrt();
         let cases = [

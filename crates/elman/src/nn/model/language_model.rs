@@ -1,6 +1,5 @@
-//! Holds the language model: tokens (one-hot or embedded), stacked recurrent layers, affine head (its weight may be the
-//! embedding's), cross-entropy.
-//! Refuses text and optimizers: it sees token ids and leaves gradients.
+//! The language model: tokens (one-hot or embedded), stacked recurrent layers, affine head (its weight may be tied to
+//! the embedding's), cross-entropy. Not here: text and optimizers; it sees token ids and gives gradients.
 
 use std::sync::Arc;
 

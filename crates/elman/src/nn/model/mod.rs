@@ -1,4 +1,4 @@
-//! Holds the models: small files that put layers together for a task. Refuses loops and data.
+//! The models: small files that combine layers for a task. Not here: loops and data.
 
 pub(crate) mod classifier;
 pub(crate) mod conditioned;

@@ -1,5 +1,5 @@
-//! Holds counts of n-grams: for each class, how often a token came after those before it, and how likely that makes a sequence
-//! of the class. Refuses to learn anything else: it is counted once, from the examples that are trained on.
+//! Counts of n-grams: for each class, how often a token followed those before it, and the probability that this gives a
+//! sequence of the class. It is counted once, from the training examples. Not here: anything learned by gradients.
 
 use std::collections::HashMap;
 
@@ -92,11 +92,11 @@ impl NGrams {
     fn of(settings: &Settings, vocab_size: usize, windows: Vec<HashMap<Vec<u32>, u32>>) -> NGrams {
         let end = vocab_size as u32 + 1;
         let is_end = |(window, _): &(&Vec<u32>, &u32)| window.last() == Some(&end);
-        let members: Vec<u32> = windows.iter().map(|all| all.iter().filter(is_end).map(|(_, n)| n).sum()).collect();
-        let all = f64::from(members.iter().sum::<u32>().max(1));
+        let sizes: Vec<u32> = windows.iter().map(|all| all.iter().filter(is_end).map(|(_, n)| n).sum()).collect();
+        let all = f64::from(sizes.iter().sum::<u32>().max(1));
         // What of a class's share the networks learn too: see `logit_adjustment` and `class_weights`.
         let weight = 1.0 - settings.logit_adjustment - settings.class_weights.power();
-        let classes = windows.iter().zip(&members).map(|(windows, &members)| {
+        let classes = windows.iter().zip(&sizes).map(|(windows, &sizes)| {
             let mut after: HashMap<Vec<u32>, Followers> = HashMap::new();
             for (window, &n) in windows {
                 let (&next, history) = window.split_last().expect("a window has a token");
@@ -106,7 +106,7 @@ impl NGrams {
                     *followers.counts.entry(next).or_default() += n;
                 }
             }
-            Class { after, prior: weight * libm::log(f64::from(members.max(1)) / all) }
+            Class { after, prior: weight * libm::log(f64::from(sizes.max(1)) / all) }
         });
         NGrams { order: settings.ngrams, share: settings.ngram_share, vocab_size, classes: classes.collect() }
     }

@@ -1,5 +1,5 @@
-//! Holds what reads sequences of any length: tokens (one-hot or embedded) or vectors, then stacked recurrent layers under a
-//! mask. Refuses heads and losses.
+//! Reads sequences of any length: tokens (one-hot or embedded) or vectors, then stacked recurrent layers under a mask.
+//! Not here: heads and losses.
 
 use elman_kernels::Element;
 use rand_chacha::ChaCha8Rng;
@@ -107,7 +107,7 @@ impl<E: Element> Reader<E> {
         }
         let rnn = self.rnn.as_layer();
         let before = rnn.begin(tape, params, state, false)?;
-        let mut pass = Pass { batch: batch.rows, mask: Some(&batch.present), dropout };
+        let mut pass = Pass { batch: batch.rows, mask: Some(&batch.mask), dropout };
         let (output, after) = rnn.run(tape, params, x, &before, &mut pass)?;
         Ok(Read { output, after })
     }

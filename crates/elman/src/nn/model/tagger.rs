@@ -1,5 +1,5 @@
-//! Holds the tagger: a reader and an affine head at every step, cross-entropy over the steps that are there. Refuses names: it
-//! sees tokens or vectors, and numbers.
+//! The tagger: a reader, an affine head at every step, and cross-entropy over the steps that the mask keeps. Not here:
+//! names; it sees tokens or vectors, and numbers.
 
 use elman_kernels::softmax::IGNORED;
 use elman_kernels::{Element, linear, pad};

@@ -1,5 +1,6 @@
-//! Holds the forecast of a value with its interval, and how intervals are widened by how earlier ones did: by split conformal
-//! prediction (Vovk, Gammerman, Shafer 2005) with the forecaster's own past as calibration set. Refuses nets and series.
+//! The forecast of a value with its interval, and how intervals are widened from the errors of earlier ones: by split
+//! conformal prediction (Vovk, Gammerman, Shafer 2005) with the forecaster's own past as calibration set. Not here:
+//! networks and series.
 
 use crate::config::{Forecast, Transform};
 
@@ -60,7 +61,7 @@ mod tests {
         let mut scores: Vec<f64> = (1..=10).map(|at| f64::from(at) * 0.3).collect();
         scores.reverse();
         assert!((widening(&mut scores, 0.8) - 2.7).abs() < 1e-12);
-        // Where enough lie within, nothing is made narrower; where too few are known, nothing is said.
+        // Where enough lie within, nothing is made narrower; where too few are known, nothing is predicted.
         assert_eq!(widening(&mut [0.1; 20], 0.8), 1.0);
         assert_eq!(widening(&mut [9.0, 9.0, 9.0], 0.8), 1.0);
         assert_eq!(widening(&mut [9.0, 9.0, 9.0, 9.0], 0.8), 9.0);

@@ -1,5 +1,5 @@
-//! Holds clipping: by value, by the norm of each parameter, by the global norm, in this order.
-//! Refuses gradients that are not finite numbers: the trainer ends before they come here.
+//! Gradient clipping: by value, by the norm of each parameter, by the global norm, in this order. Not here: gradients
+//! that are not finite, which end the step in the trainer before clipping.
 
 use elman_kernels::{Cpu, Element};
 
@@ -68,17 +68,17 @@ mod tests {
     }
 
     #[test]
-    fn each_way_of_clipping_against_plain_arithmetic() {
+    fn each_kind_of_clipping_against_plain_arithmetic() {
         let cpu = Cpu::new(Some(1)).unwrap();
         let off = Config { clip: 0.0, ..Config::default() };
-        let ways = [
+        let configs = [
             off.clone(),
             Config { clip: 0.5, ..off.clone() },
             Config { clip_value: 0.2, ..off.clone() },
             Config { clip_param_norm: 1.1, ..off.clone() },
             Config { clip: 0.7, clip_value: 0.3, clip_param_norm: 0.9, ..off },
         ];
-        for config in ways {
+        for config in configs {
             let (mut grads, mut want) = gradients();
             let before = grads.norm(&cpu);
             let scale = clip(&cpu, &config, before, &mut grads);

@@ -1,5 +1,5 @@
-//! Holds what turns gradients into new parameters: the optimizers; clipping and schedules have files of their own.
-//! Refuses hidden state: moments are plain parameters-shaped data, a schedule is a function of the step.
+//! The optimizers, which turn gradients into new parameters. There is no hidden state: moments are plain data in the
+//! layout of the parameters. Not here: clipping and schedules, which have files of their own.
 
 mod clip;
 mod patience;

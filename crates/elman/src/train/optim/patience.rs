@@ -1,5 +1,5 @@
-//! Holds what a run remembers of its validations: how many brought nothing, and how often the rate was halved for it.
-//! Refuses to measure: it is told whether a validation was the best so far.
+//! What a run remembers of its validations: how many brought no improvement, and how often the rate was halved for
+//! that. Not here: the measurement; it is told whether a validation was the best so far.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub struct Patience {
 
 impl Patience {
     /// Counts a validation. The rate is halved after `plateau` of them in a row without improvement, and the count for
-    /// the next halving begins anew (PyTorch's `ReduceLROnPlateau` with a patience of `plateau - 1`); 0 halves never.
+    /// the next halving begins anew (PyTorch's `ReduceLROnPlateau` with a patience of `plateau - 1`); 0 never halves the rate.
     pub fn validated(&mut self, is_best: bool, plateau: u64) {
         if is_best {
             (self.since_best, self.since_halving) = (0, 0);
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plateau_halves_and_patience_ends() {
+    fn a_plateau_lowers_the_rate_and_patience_ends() {
         let mut patience = Patience::default();
         let mut after = |is_best| {
             patience.validated(is_best, 2);

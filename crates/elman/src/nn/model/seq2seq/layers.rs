@@ -1,5 +1,5 @@
-//! Holds what a network that reads and writes is made of: its parameters by name, and the small maps between its layers.
-//! Refuses loops over steps (see `mod.rs`) and memory.
+//! The layers of a sequence-to-sequence network: its parameters by name, and the small maps between its layers. Not
+//! here: loops over steps (`mod.rs`) and state.
 //!
 //! Names: `source.encoder.weight`, `source.rnn.*` read; `bridge.{h,c}_l*.*` go from the encoder's last state to the decoder's
 //! first; `target.encoder.weight` (absent where it is tied to `decoder.weight`), `target.rnn.*` write; `attention.*`,

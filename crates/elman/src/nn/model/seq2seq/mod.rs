@@ -1,6 +1,6 @@
-//! Holds the network that reads a text and writes another: an encoder, a bridge from its last state to the decoder's first,
-//! a decoder with or without attention, a head. Attention without input feeding looks at all steps of the decoder at once;
-//! with input feeding each step waits for the one before, in a scan. Refuses texts and search: it sees tokens.
+//! The sequence-to-sequence network: an encoder, a bridge from its last state to the decoder's first, a decoder with or
+//! without attention, a head. Attention without input feeding reads all steps of the decoder at once; with input
+//! feeding each step waits for the one before, in a scan. Not here: texts and search; it sees tokens.
 //! Source: Sutskever, Vinyals, Le 2014; Luong, Pham, Manning 2015 (the decoder's order of state, attention, output).
 
 mod layers;
@@ -39,7 +39,7 @@ struct Encoded<'a> {
     values: Var,
     /// What the decoder's queries are held against `[Ts*B, D]`.
     keys: Var,
-    present: &'a [bool],
+    mask: &'a [bool],
     rows: usize,
 }
 
@@ -184,7 +184,7 @@ impl<E: Element> Seq2Seq<E> {
         let read = layers.reader.read(tape, params, batch, dropout)?;
         let before = layers.bridge(tape, params, &read.after)?;
         let keys = layers.keys(tape, params, read.output)?;
-        Ok((Encoded { values: read.output, keys, present: &batch.present, rows: batch.rows }, before))
+        Ok((Encoded { values: read.output, keys, mask: &batch.mask, rows: batch.rows }, before))
     }
 
     /// What the queries of the decoder's h `[T*B, H]` find; None without attention. `weights` is given where it looked.
@@ -198,10 +198,10 @@ impl<E: Element> Seq2Seq<E> {
         let Some(query) = self.layers.query(tape, &self.params, h)? else { return Ok(None) };
         let (places, rows) = ([encoded.keys, encoded.values], encoded.rows);
         match self.layers.score {
-            None => tape.attention(query, places, rows, encoded.present, weights).map(Some),
+            None => tape.attention(query, places, rows, encoded.mask, weights).map(Some),
             Some(score) => {
                 let score = tape.param(&self.params, score)?;
-                tape.additive_attention(query, score, places, rows, encoded.present, weights).map(Some)
+                tape.additive_attention(query, score, places, rows, encoded.mask, weights).map(Some)
             }
         }
     }
@@ -226,7 +226,7 @@ impl<E: Element> Seq2Seq<E> {
                 state.push(tape.slice(packed, start, width)?);
                 start += width;
             }
-            let encoded = Encoded { values, keys, present: encoded.present, rows: encoded.rows };
+            let encoded = Encoded { values, keys, mask: encoded.mask, rows: encoded.rows };
             let (output, after) = self.step(tape, &encoded, x, state, Some(output), None)?;
             Ok((output, [tape.concat(&after)?, output, keys, values]))
         })?;

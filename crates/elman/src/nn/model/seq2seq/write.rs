@@ -1,5 +1,5 @@
-//! Holds what a decoder needs to write token by token: what was read and the state so far, as plain data that no tape keeps.
-//! Refuses to choose tokens: see `sample/search.rs`.
+//! What a decoder needs to write token by token: the encoded input and the current state, as plain data that no tape
+//! keeps. Not here: the choice of tokens (`infer/search.rs`).
 
 use elman_kernels::{Element, pad};
 
@@ -40,7 +40,7 @@ pub struct Memory<E> {
     values: Rows<E>,
     /// None where they are the values.
     keys: Option<Rows<E>>,
-    present: Vec<bool>,
+    mask: Vec<bool>,
 }
 
 /// How far some texts were written: the decoder's state, whether it has a cell, and its last output.
@@ -64,7 +64,7 @@ impl<E: Element> Seq2Seq<E> {
         let (encoded, before) = self.encode(tape, batch, None)?;
         let keys = (encoded.keys != encoded.values).then(|| Rows::of(tape, encoded.keys));
         let values = Rows::of(tape, encoded.values);
-        let memory = Memory { rows: batch.rows, values, keys, present: batch.present.clone() };
+        let memory = Memory { rows: batch.rows, values, keys, mask: batch.mask.clone() };
         let width = self.layers.output;
         let output = Rows { cols: width, values: vec![E::ZERO; batch.rows * pad(width)] };
         Ok((memory, Carried { states: taken(tape, &before), output }))
@@ -86,7 +86,7 @@ impl<E: Element> Seq2Seq<E> {
         let (layers, params) = (&self.layers, &self.params);
         let values = memory.values.put(tape);
         let keys = memory.keys.as_ref().map_or(values, |keys| keys.put(tape));
-        let encoded = Encoded { values, keys, present: &memory.present, rows: memory.rows };
+        let encoded = Encoded { values, keys, mask: &memory.mask, rows: memory.rows };
         let before: Vec<Var> = carried.states.iter().map(|rows| rows.put(tape)).collect();
         let output = carried.output.put(tape);
         let x = layers.embed(tape, params, tokens)?;
