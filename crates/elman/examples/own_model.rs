@@ -63,7 +63,7 @@ impl<E: Element> ScanCell<E> for Leaky {
     }
 
     fn kept(&self) -> usize {
-        6 * elman_kernels::pad(self.states[0].width)
+        6 * elman::pad(self.states[0].width)
     }
 }
 

@@ -27,7 +27,8 @@ fn data(seed: u64) -> (Vec<f32>, Vec<f32>) {
 /// The mean squared error of the numbers after the last step.
 fn loss(tape: &mut Tape<f32>, network: &Network<f32>, (x, y): (Vec<f32>, Vec<f32>)) -> Result<Var, Error> {
     tape.start(true);
-    let before = network.layers().initial_state(network.params(), B).to_tape(tape, false);
+    let state = network.layers().initial_state(network.params(), B);
+    let before = network.layers().begin(tape, network.params(), &state, false)?;
     let x = Sequence::Dense(tape.dense_leaf(1, &x, false)?);
     let (all, _) = network.layers().run(tape, network.params(), x, &before, &mut Pass::plain(B))?;
     let (last, want) = (tape.rows(all, (T - 1) * B, B)?, tape.dense_leaf(1, &y, false)?);

@@ -25,7 +25,8 @@ fn network<E: Element>(cell: Cell, input: Input, embed: usize) -> Network<E> {
         layers.push(Arc::new(Embedding::declare(&mut declared, "encoder", width, embed)));
         width = embed;
     }
-    let recurrent: Stack<E> = Recurrent::plain(cell, width, &[18, 7]).declare(&mut declared, "rnn.");
+    let recurrent = Recurrent { learned_state: embed > 0, ..Recurrent::plain(cell, width, &[18, 7]) };
+    let recurrent: Stack<E> = recurrent.declare(&mut declared, "rnn.");
     let outputs = if matches!(input, Input::Tokens(_)) { input.size() } else { O };
     layers.extend(recurrent.layers().iter().cloned());
     layers.push(Arc::new(Linear::declare(&mut declared, "head", 7, outputs)));
@@ -44,7 +45,8 @@ fn bits<E: Element>(values: &[E]) -> Vec<u64> {
 fn sequence<E: Element>(network: &Network<E>, cpu: &Cpu, tokens: &[u32], x: &[E]) -> Vec<E> {
     let mut tape = Tape::new(cpu);
     tape.start(false);
-    let before = network.layers().initial_state(network.params(), 1).to_tape(&mut tape, false);
+    let state = network.layers().initial_state(network.params(), 1);
+    let before = network.layers().begin(&mut tape, network.params(), &state, false).unwrap();
     let x = match network.input() {
         Input::Tokens(vocab_size) => Sequence::Tokens { tokens, vocab_size },
         Input::Vectors(width) => Sequence::Dense(tape.dense_leaf(width, x, false).unwrap()),

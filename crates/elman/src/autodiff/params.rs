@@ -317,17 +317,17 @@ impl<E: Element> Params<E> {
 
     /// Where the elements of a parameter lie in its packed memory.
     pub(crate) fn layout(&self, id: ParamId) -> Layout {
-        self.entries[id.0].layout
+        self.entries.get(id.0).map_or(Layout::Panels { rows: 0, cols: 0 }, |e| e.layout)
     }
 
     /// Whether a parameter was declared as a vector.
     pub(crate) fn is_vector(&self, id: ParamId) -> bool {
-        self.entries[id.0].shape.len() == 1
+        self.entries.get(id.0).is_some_and(|e| e.shape.len() == 1)
     }
 
-    /// The packed memory of one parameter.
+    /// The packed memory of one parameter; nothing where it was declared elsewhere, beyond these.
     pub fn slice(&self, id: ParamId) -> &[E] {
-        &self.values[self.entries[id.0].range.clone()]
+        self.entries.get(id.0).map_or(&[], |e| &self.values[e.range.clone()])
     }
 
     /// The packed memory of one parameter.

@@ -224,9 +224,6 @@ impl<E: Element> Tape<E> {
         if [loss.rows(), loss.cols()] != [1, 1] {
             return Err(shape_error("loss", loss, [1, 1]));
         }
-        if !grads.is_like(params) {
-            return Err(Error::Value { problem: "is a gradient of parameters that were declared elsewhere" });
-        }
         let mut one = self.memory.take(loss.len());
         one.fill(E::ZERO);
         one[0] = E::ONE;
@@ -245,6 +242,9 @@ impl<E: Element> Tape<E> {
 
     /// As [`Tape::backward`], from the gradients given by [`Tape::seed`].
     pub fn backward_seeded(&mut self, params: &Params<E>, grads: &mut Params<E>) -> Result<(), Error> {
+        if !grads.is_like(params) {
+            return Err(Error::Value { problem: "is a gradient of parameters that were declared elsewhere" });
+        }
         while let Some(mut node) = self.nodes.pop() {
             let done = node.backward(&mut self.memory, params, grads);
             self.memory.recycle_node(node);

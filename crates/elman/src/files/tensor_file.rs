@@ -337,6 +337,11 @@ impl<'a> Tensors<'a> {
         Ok(())
     }
 
+    /// Errors: the contents do not have a checksum that the metadata of any key holds.
+    pub(crate) fn check_sums(&self) -> Result<(), Error> {
+        self.metadata.values().try_for_each(|json| self.without_checksum(json).map(|_| ()))
+    }
+
     /// Whether the metadata has this key.
     pub(crate) fn has_key(&self, key: &str) -> bool {
         self.metadata.contains_key(key)

@@ -2,6 +2,7 @@
 //! checksum; and plain files of other programs, such as a PyTorch state dict. Not here: model files of the program
 //! (`model_file.rs`), which hold a configuration and a vocabulary too.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use elman_kernels::Element;
@@ -60,6 +61,7 @@ impl Weights {
 
     fn of(file: TensorFile, path: &Path) -> Result<Weights, Error> {
         let weights = Weights { path: path.to_path_buf(), file, prefixes: Vec::new(), ignores_others: false };
+        weights.file.parse()?.check_sums()?;
         weights.metadata()?;
         Ok(weights)
     }
@@ -100,26 +102,25 @@ impl Weights {
     pub fn params<E: Element>(&self, declaration: Declaration) -> Result<Params<E>, Error> {
         let tensors = self.file.parse()?;
         let refuse = |problem: String| Error::file(&self.path, problem);
-        let mut sources: Vec<(String, &str)> = Vec::new();
+        let mut sources: BTreeMap<String, &str> = BTreeMap::new();
         for name in tensors.names() {
             let Some(declared) = self.renamed(name) else { continue };
-            if let Some((_, other)) = sources.iter().find(|(known, _)| *known == declared) {
+            if let Some(other) = sources.get(&declared) {
                 return Err(refuse(format!("{other} and {name} are both {declared}, expected one")));
             }
-            sources.push((declared, name));
+            sources.insert(declared, name);
         }
         let mut found: Vec<Option<&str>> = Vec::new();
         for declared in declaration.shapes() {
-            let source = sources.iter().find(|(name, _)| name == declared.name).map(|(_, source)| *source);
+            let source = sources.remove(declared.name);
             match source {
                 Some(source) => tensors.check_wide::<E>(source, declared.formula, declared.shape)?,
-                None if declared.shape.len() == 1 => {}
+                None if is_bias(declared.name) && declared.shape.len() == 1 => {}
                 None => return Err(refuse(format!("{} is missing", declared.name))),
             }
             found.push(source);
         }
-        let is_used = |source: &str| found.contains(&Some(source));
-        if let Some((_, source)) = sources.iter().find(|(_, source)| !self.ignores_others && !is_used(source)) {
+        if let Some(source) = sources.values().next().filter(|_| !self.ignores_others) {
             return Err(refuse(format!("{source} is not a tensor of this network")));
         }
         let mut params: Params<E> = declaration.zeros()?;
@@ -140,6 +141,11 @@ impl Weights {
         let rule = |(from, to): &(String, String)| Some(format!("{to}{}", name.strip_prefix(from.as_str())?));
         self.prefixes.iter().find_map(rule)
     }
+}
+
+/// Whether a vector of this name is a bias: `bias_hh_l0`, `fc.bias`. A gain that is missing is no zero.
+fn is_bias(name: &str) -> bool {
+    name.rsplit('.').next().is_some_and(|last| last.starts_with("bias"))
 }
 
 #[cfg(test)]
@@ -230,6 +236,25 @@ mod tests {
         assert_eq!(refused(nan), "fc.weight holds NaN, expected finite numbers (w)");
         let whole = file(&[("fc.weight", Dtype::I64, &[2, 3], wide(6))]);
         assert_eq!(refused(whole), "fc.weight has dtype I64, expected F16, BF16 or F32 (w)");
+    }
+
+    #[test]
+    fn a_gain_that_is_missing_is_no_zero_and_a_damaged_model_file_is_found() {
+        let declared = || {
+            let mut declaration = declared();
+            declaration.bias("fc.gain", 2);
+            declaration
+        };
+        let numbers = le((0..6).map(|i| (i as f32).to_le_bytes()));
+        let refused = file(&[("fc.weight", Dtype::F32, &[2, 3], numbers)]).params::<f32>(declared()).unwrap_err();
+        assert_eq!(refused.to_string(), "fc.gain is missing (w)");
+        // The checksum of a file of any other kind is compared, too.
+        let params: Params<f32> = declared().zeros().unwrap();
+        let path = std::path::Path::new("model");
+        let mut bytes = tensor_file::serialize(path, "elman", &json!({"format": 1}), named("", &params)).unwrap();
+        assert!(Weights::from_bytes(bytes.clone(), "w").is_ok());
+        *bytes.last_mut().unwrap() ^= 1;
+        assert!(Weights::from_bytes(bytes, "w").map(|_| ()).unwrap_err().to_string().starts_with("damaged"));
     }
 
     #[test]

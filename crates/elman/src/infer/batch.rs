@@ -115,6 +115,10 @@ impl<E: Element> Batch<E> {
         cpu: &Cpu,
     ) -> Result<Batch<E>, Error> {
         settings.check()?;
+        if vocab.len() != model.vocab_size() {
+            let (got, expected) = (format!("{} tokens", vocab.len()), format!("the model's {}", model.vocab_size()));
+            return Err(Error::Setting { name: "vocabulary", got, expected });
+        }
         let mut rows = Vec::new();
         for (start, rng) in starts {
             let (unread, recent, written) = (VecDeque::new(), VecDeque::new(), VecDeque::new());

@@ -17,12 +17,17 @@ use crate::nn::layer::Pass;
 use crate::nn::network::{Input, Network};
 use crate::nn::state::State;
 
+/// The most rows of a session: beyond it the outputs alone would fill a small machine.
+const MAX_ROWS: usize = 1 << 14;
+
 /// A network and the states of its rows.
 pub struct Session<E> {
     network: Network<E>,
     cpu: Cpu,
     precision: Precision,
     body: Body<E>,
+    /// Whether the network has single steps of the kernels.
+    has_steps: bool,
     /// `[rows, outputs]` of the last step.
     outputs: Vec<E>,
 }
@@ -47,8 +52,9 @@ impl<E: Element> Session<E> {
     /// Errors: no rows; a network of which an output depends on a later input; narrow weights (`precision`) for layers that have
     /// no single steps of the kernels, or in f64.
     pub fn new(network: Network<E>, rows: usize, precision: Precision, cpu: &Cpu) -> Result<Session<E>, Error> {
-        if rows == 0 {
-            return Err(Error::Setting { name: "rows of a session", got: "0".into(), expected: "at least 1".into() });
+        if rows == 0 || rows > MAX_ROWS {
+            let expected = format!("1 to {MAX_ROWS}");
+            return Err(Error::Setting { name: "rows of a session", got: rows.to_string(), expected });
         }
         if !network.layers().is_causal() {
             let (got, expected) = ("a network that reads backward".into(), "one that reads forward only".into());
@@ -56,7 +62,8 @@ impl<E: Element> Session<E> {
         }
         let state = network.layers().initial_state(network.params(), rows);
         let body = Body::of(&network, state, precision, cpu)?;
-        Ok(Session { network, cpu: cpu.clone(), precision, body, outputs: Vec::new() })
+        let has_steps = stepper::exist_for(&network);
+        Ok(Session { network, cpu: cpu.clone(), precision, body, has_steps, outputs: Vec::new() })
     }
 
     /// The network.
@@ -199,12 +206,18 @@ impl<E: Element> Session<E> {
             let (got, expected) = (format!("{} rows of another network", state.batch()), "the network's".to_string());
             return Err(Error::Setting { name: "state of a session", got, expected });
         }
-        self.rebuild(state.clone())
+        let mut state = state.clone();
+        state.was_begun();
+        self.rebuild(state)
     }
 
     /// Adds a row at the start of a sequence; its number. Allocates.
     pub fn add_row(&mut self) -> Result<usize, Error> {
         let row = self.rows();
+        if row == MAX_ROWS {
+            let expected = format!("at most {MAX_ROWS}");
+            return Err(Error::Setting { name: "rows of a session", got: format!("{row} and one more"), expected });
+        }
         let mut state = self.network.layers().zero_state(row + 1);
         state.put_rows(0, &self.state());
         state.put_rows(row, &self.network.layers().initial_state(self.network.params(), 1));
@@ -225,15 +238,16 @@ impl<E: Element> Session<E> {
 
     /// Makes the rows those at `from`, in that order; a row may come several times. Allocates. Errors: no rows; no such row.
     pub fn pick(&mut self, from: &[usize]) -> Result<(), Error> {
-        if from.is_empty() {
-            return Err(Error::Setting { name: "rows of a session", got: "0".into(), expected: "at least 1".into() });
+        if from.is_empty() || from.len() > MAX_ROWS {
+            let (got, expected) = (from.len().to_string(), format!("1 to {MAX_ROWS}"));
+            return Err(Error::Setting { name: "rows of a session", got, expected });
         }
         let mut state = self.state().pick(from)?;
         state.was_begun();
         self.rebuild(state)
     }
 
-    /// Copies the state of a row to another. Errors: no such row.
+    /// Copies the state of a row to another. Allocates. Errors: no such row.
     pub fn copy_row(&mut self, from: usize, to: usize) -> Result<(), Error> {
         let mut rows: Vec<usize> = (0..self.rows()).collect();
         let count = rows.len();
@@ -245,7 +259,7 @@ impl<E: Element> Session<E> {
         self.pick(&rows)
     }
 
-    /// Puts a row back to the start of a sequence. Errors: no such row.
+    /// Puts a row back to the start of a sequence. Allocates. Errors: no such row.
     pub fn reset_row(&mut self, row: usize) -> Result<(), Error> {
         if row >= self.rows() {
             let expected = format!("a row below {}", self.rows());
@@ -260,7 +274,7 @@ impl<E: Element> Session<E> {
     /// Continues with other states, in the form that suits their number.
     fn rebuild(&mut self, new: State<E>) -> Result<(), Error> {
         match &mut self.body {
-            Body::Tape { state, .. } if new.batch() > 1 => *state = new,
+            Body::Tape { state, .. } if new.batch() > 1 || !self.has_steps => *state = new,
             Body::Steps { stepper, states, .. } if new.batch() == 1 || self.precision != Precision::Full => {
                 *states = stepper::of_state(stepper, &new);
             }

@@ -42,6 +42,17 @@ impl Parts {
         let layers: Vec<LayerIds> = pieces.into_iter().map(layer).collect::<Option<_>>()?;
         (!layers.is_empty()).then_some(Parts { vocab_size, embedding, layers, head })
     }
+
+    /// Whether head and embedding have a row for each token.
+    fn fits<E: Element>(&self, network: &Network<E>) -> bool {
+        let rows = |id| network.params().layout(id).rows() == self.vocab_size;
+        rows(self.head.weight) && self.embedding.is_none_or(|(table, _)| rows(table))
+    }
+}
+
+/// Whether there are single steps for a network of this shape.
+pub(super) fn exist_for<E: Element>(network: &Network<E>) -> bool {
+    Parts::of(network).is_some_and(|parts| parts.fits(network))
 }
 
 /// The network laid out anew for single steps; None where there are none for it. Allocates: its weights once more.
@@ -54,8 +65,7 @@ pub(super) fn of<E: Element>(
 ) -> Result<Option<Stepper<E>>, Error> {
     let Some(parts) = Parts::of(network) else { return Ok(None) };
     let params = network.params();
-    let outputs = params.layout(parts.head.weight).rows();
-    if outputs != parts.vocab_size {
+    if !parts.fits(network) {
         return Ok(None);
     }
     // A table of rows, whatever the layout of a tied weight is.

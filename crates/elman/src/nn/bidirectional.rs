@@ -9,7 +9,7 @@ use crate::autodiff::params::Params;
 use crate::autodiff::tape::{Tape, Var};
 use crate::error::Error;
 use crate::nn::layer::{Footprint, Layer, Pass};
-use crate::nn::state::StatePart;
+use crate::nn::state::{StatePart, distinct, split};
 
 /// A layer that reads forward and one that reads backward.
 #[derive(Clone, Debug)]
@@ -22,14 +22,14 @@ pub struct Bidirectional<E> {
 impl<E: Element> Bidirectional<E> {
     /// Of two layers with the same input; which way each reads is its own.
     pub fn new(forward: Arc<dyn Layer<E>>, backward: Arc<dyn Layer<E>>) -> Bidirectional<E> {
-        let states = [&forward, &backward].into_iter().flat_map(|layer| layer.states()).cloned().collect();
+        let states = distinct([&forward, &backward].into_iter().flat_map(|layer| layer.states()));
         Bidirectional { forward, backward, states }
     }
 }
 
 impl<E: Element> Layer<E> for Bidirectional<E> {
     fn outputs(&self) -> usize {
-        self.forward.outputs() + self.backward.outputs()
+        self.forward.outputs().saturating_add(self.backward.outputs())
     }
 
     fn states(&self) -> &[StatePart] {
@@ -49,7 +49,7 @@ impl<E: Element> Layer<E> for Bidirectional<E> {
         after: &mut Vec<Var>,
         pass: &mut Pass<'_>,
     ) -> Result<Var, Error> {
-        let (own, others) = before.split_at(self.forward.states().len());
+        let (own, others) = split(before, self.forward.states().len())?;
         let forward = self.forward.sequence(tape, params, x, own, after, pass)?;
         let backward = self.backward.sequence(tape, params, x, others, after, pass)?;
         tape.concat(&[forward, backward])

@@ -48,6 +48,10 @@ impl<E: Element> Layer<E> for DropoutLayer {
         self.width
     }
 
+    fn is_causal(&self) -> bool {
+        true
+    }
+
     fn sequence(
         &self,
         tape: &mut Tape<E>,

@@ -56,6 +56,10 @@ impl<E: Element> Layer<E> for Embedding {
         self.width
     }
 
+    fn is_causal(&self) -> bool {
+        true
+    }
+
     fn sequence(
         &self,
         tape: &mut Tape<E>,

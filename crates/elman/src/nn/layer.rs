@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::autodiff::nodes::{LayerIds, LinearIds, Sequence};
 use crate::autodiff::params::{ParamId, Params};
-use crate::autodiff::tape::{Tape, Var};
+use crate::autodiff::tape::{Tape, Var, shape_error};
 use crate::error::Error;
 use crate::nn::state::{State, StatePart};
 
@@ -42,9 +42,7 @@ pub trait Layer<E: Element>: Debug + Send + Sync {
     }
 
     /// Whether no output depends on a later input, so that it can run step by step.
-    fn is_causal(&self) -> bool {
-        true
-    }
+    fn is_causal(&self) -> bool;
 
     /// Runs all steps of `x` `[T*B, *]`: y `[T*B, outputs]`. `before` are the states before the first step read, one value
     /// `[B, width]` for each of [`Layer::states`]; the states after the last step are pushed to `after`.
@@ -164,7 +162,10 @@ impl<E: Element> dyn Layer<E> + '_ {
         Ok(vars)
     }
 
-    /// As [`Layer::sequence`], with the list of the states after it.
+    /// As [`Layer::sequence`], with the list of the states after it, and everything that must fit checked.
+    ///
+    /// Errors: rows of x that are no multiple of the batch; states or a mask of another number or shape; a layer that does not
+    /// do what it says.
     pub fn run(
         &self,
         tape: &mut Tape<E>,
@@ -173,12 +174,35 @@ impl<E: Element> dyn Layer<E> + '_ {
         before: &[Var],
         pass: &mut Pass<'_>,
     ) -> Result<(Var, Vec<Var>), Error> {
-        if before.len() != self.states().len() {
-            let (got, expected) = (vec![before.len()], vec![self.states().len()]);
-            return Err(Error::Shape { name: "list of states".into(), got, expected });
+        let (rows, batch, mask) = (x.rows(), pass.batch, pass.mask.map(<[bool]>::len));
+        if !rows.is_multiple_of(batch.max(1)) || (batch == 0 && rows > 0) {
+            let (got, expected) = (vec![rows], vec![rows / batch.max(1), batch]);
+            return Err(Error::Shape { name: "input of a layer".into(), got, expected });
         }
+        if let Some(mask) = mask.filter(|&mask| mask != rows) {
+            return Err(Error::Shape { name: "mask".into(), got: vec![mask], expected: vec![rows] });
+        }
+        self.check_states(before, batch)?;
         let mut after = tape.memory.lists.vars.take();
         let y = self.sequence(tape, params, x, before, &mut after, pass)?;
+        if [y.rows(), y.cols()] != [rows, self.outputs()] {
+            return Err(shape_error("output of a layer", y, [rows, self.outputs()]));
+        }
+        self.check_states(&after, batch)?;
         Ok((y, after))
+    }
+
+    /// Errors: another number of states than this layer's; one that is not `[batch, width]`.
+    fn check_states(&self, states: &[Var], batch: usize) -> Result<(), Error> {
+        if states.len() != self.states().len() {
+            let (got, expected) = (vec![states.len()], vec![self.states().len()]);
+            return Err(Error::Shape { name: "list of states".into(), got, expected });
+        }
+        for (&state, part) in states.iter().zip(self.states()) {
+            if [state.rows(), state.cols()] != [batch, part.width] {
+                return Err(shape_error(&part.name, state, [batch, part.width]));
+            }
+        }
+        Ok(())
     }
 }

@@ -39,6 +39,10 @@ impl<E: Element> Layer<E> for Linear {
         self.outputs
     }
 
+    fn is_causal(&self) -> bool {
+        true
+    }
+
     fn sequence(
         &self,
         tape: &mut Tape<E>,

@@ -35,8 +35,8 @@ impl Input {
     }
 }
 
-/// The parameters of a declaration, drawn as PyTorch draws its layers: uniform within 1/sqrt(H) of the layer's units, or of a
-/// map's inputs; constants as they are declared.
+/// The parameters of a declaration, drawn uniformly: within 1/sqrt(H) of the layer's units, as PyTorch draws its recurrent
+/// layers, or of a map's inputs, as it draws its linear ones; embeddings within 1/sqrt of their width. Constants are as declared.
 ///
 /// Errors: no memory; two parameters of one name.
 pub fn fresh<E: Element>(declaration: Declaration, seed: u64) -> Result<Params<E>, Error> {

@@ -15,7 +15,7 @@ use crate::nn::cells::Cell;
 use crate::nn::cells::direction::Direction;
 use crate::nn::dropout::Dropout;
 use crate::nn::layer::{Footprint, Layer, Pass, Piece};
-use crate::nn::state::StatePart;
+use crate::nn::state::{StatePart, distinct, split};
 
 /// What stacked recurrent layers of one cell are made of.
 #[derive(Clone, Copy, Debug)]
@@ -76,23 +76,16 @@ pub struct Stack<E> {
 }
 
 impl<E: Element> Stack<E> {
-    /// A stack of layers. Errors: none; two states of one name.
+    /// A stack of layers. States of one name are told apart by their number: `h_l0`, `h_l0.2`. Errors: no layers.
     pub fn new(layers: Vec<Arc<dyn Layer<E>>>) -> Result<Stack<E>, Error> {
         if layers.is_empty() {
             return Err(Error::Setting { name: "layers of a stack", got: "0".into(), expected: "at least 1".into() });
         }
-        let stack = Stack::of(layers);
-        for (i, part) in stack.states.iter().enumerate() {
-            if stack.states[..i].iter().any(|other| other.name == part.name) {
-                let expected = "a name of its own".to_string();
-                return Err(Error::Setting { name: "state of a stack", got: part.name.clone(), expected });
-            }
-        }
-        Ok(stack)
+        Ok(Stack::of(layers))
     }
 
     pub(crate) fn of(layers: Vec<Arc<dyn Layer<E>>>) -> Stack<E> {
-        let states = layers.iter().flat_map(|layer| layer.states()).cloned().collect();
+        let states = distinct(layers.iter().flat_map(|layer| layer.states()));
         Stack { layers, states }
     }
 
@@ -132,10 +125,10 @@ impl<E: Element> Layer<E> for Stack<E> {
         let Some((first, rest)) = self.layers.split_first() else {
             return Err(Error::Setting { name: "layers of a stack", got: "0".into(), expected: "at least 1".into() });
         };
-        let (own, mut before) = before.split_at(first.states().len());
+        let (own, mut before) = split(before, first.states().len())?;
         let mut y = first.sequence(tape, params, x, own, after, pass)?;
         for layer in rest {
-            let (own, others) = before.split_at(layer.states().len());
+            let (own, others) = split(before, layer.states().len())?;
             y = layer.sequence(tape, params, Sequence::Dense(y), own, after, pass)?;
             before = others;
         }

@@ -61,7 +61,10 @@ impl<E: Element> State<E> {
         self.initial = true;
         for (part, row) in self.parts.iter_mut().zip(rows) {
             match row {
-                Some(row) => part.values.chunks_exact_mut(row.len().max(1)).for_each(|to| to.copy_from_slice(row)),
+                Some(row) if row.len() == pad(part.width) => {
+                    part.values.chunks_exact_mut(row.len().max(1)).for_each(|to| to.copy_from_slice(row));
+                }
+                Some(_) => part.values.fill(E::ZERO),
                 None => part.values.fill(E::ZERO),
             }
         }
@@ -171,4 +174,28 @@ impl<E: Element> State<E> {
         }
         Ok(())
     }
+}
+
+/// Parts of a state whose names are all different.
+pub(crate) fn distinct<'a>(parts: impl Iterator<Item = &'a StatePart>) -> Vec<StatePart> {
+    let mut all: Vec<StatePart> = Vec::new();
+    for part in parts {
+        let is_taken = |name: &str, all: &[StatePart]| all.iter().any(|other| other.name == name);
+        let mut name = part.name.clone();
+        let mut number = 2;
+        while is_taken(&name, &all) {
+            name = format!("{}.{number}", part.name);
+            number += 1;
+        }
+        all.push(StatePart { name, ..part.clone() });
+    }
+    all
+}
+
+/// The first `count` states, and the rest. Errors: there are fewer.
+pub(crate) fn split(states: &[Var], count: usize) -> Result<(&[Var], &[Var]), Error> {
+    states.split_at_checked(count).ok_or_else(|| {
+        let (got, expected) = (vec![states.len()], vec![count]);
+        Error::Shape { name: "list of states".into(), got, expected }
+    })
 }

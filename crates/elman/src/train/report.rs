@@ -56,11 +56,10 @@ pub struct Report {
     pub bad: Option<String>,
 }
 
-/// JSON has no infinity: the perplexity of an enormous loss is written as null. What is no number is no metric.
+/// JSON has no infinity: the perplexity of an enormous loss is written as null.
 fn infinite_where_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
-    let all: BTreeMap<String, serde_json::Value> = BTreeMap::deserialize(from)?;
-    let number = |value: serde_json::Value| if value.is_null() { Some(f64::INFINITY) } else { value.as_f64() };
-    Ok(all.into_iter().filter_map(|(name, value)| Some((name, number(value)?))).collect())
+    let all: BTreeMap<String, Option<f64>> = BTreeMap::deserialize(from)?;
+    Ok(all.into_iter().map(|(name, value)| (name, value.unwrap_or(f64::INFINITY))).collect())
 }
 
 /// What happens while a run continues.

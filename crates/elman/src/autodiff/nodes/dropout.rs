@@ -38,8 +38,14 @@ impl<E: Element> Tape<E> {
 
     /// Draws for `rows` rows, again and again for all of x.
     fn dropped(&mut self, p: f64, rng: &mut ChaCha8Rng, x: Var, rows: usize) -> Result<Var, Error> {
+        if !(0.0..1.0).contains(&p) {
+            return Err(Error::Setting { name: "dropout", got: p.to_string(), expected: "0 <= p < 1".into() });
+        }
         if p == 0.0 || x.len() == 0 {
             return Ok(x);
+        }
+        if rows == 0 {
+            return Err(Error::Setting { name: "batch of dropout", got: "0".into(), expected: "at least 1".into() });
         }
         let dropout = dropout::Dropout::new(p);
         let drawn = rows * pad(x.cols());

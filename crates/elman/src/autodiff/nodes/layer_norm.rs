@@ -7,6 +7,7 @@
 //!
 //! The means run over the columns of a row, in rising order and in f64, so that every machine has the same bits.
 
+use elman_kernels::layout::Layout;
 use elman_kernels::{Buffer, Element};
 
 use crate::autodiff::params::{ParamId, Params};
@@ -43,7 +44,7 @@ impl<E: Element> Tape<E> {
         let m = &mut self.memory;
         m.check(x)?;
         for id in [Some(gain), bias].into_iter().flatten() {
-            if params.layout(id).rows() != x.cols() || !params.is_vector(id) {
+            if params.layout(id) != (Layout::Panels { rows: x.cols(), cols: 1 }) || !params.is_vector(id) {
                 return Err(shape_error("input of layer_norm", x, [x.rows(), params.layout(id).rows()]));
             }
         }

@@ -38,6 +38,11 @@ impl<E: Element> Tape<E> {
             let (got, expected) = (vec![outputs, cols], vec![outputs, vocab_size]);
             return Err(Error::Shape { name: "weight of linear_tokens".into(), got, expected });
         }
+        if let Some(bias) = bias.filter(|&bias| params.layout(bias) != Layout::Panels { rows: outputs, cols: 1 }) {
+            let got = format!("{:?}", params.layout(bias));
+            let expected = format!("a vector of {outputs} in panels");
+            return Err(Error::Setting { name: "bias of linear_tokens", got, expected });
+        }
         if let Some(position) = tokens.iter().position(|&token| token as usize >= vocab_size) {
             return Err(elman_kernels::Error::Token { token: tokens[position], position, limit: vocab_size }.into());
         }

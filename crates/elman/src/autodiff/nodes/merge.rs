@@ -43,10 +43,10 @@ impl<E: Element> Tape<E> {
 impl<E: Element> Node<E> for Merge {
     fn backward(&mut self, m: &mut Memory<E>, _: &Params<E>, _: &mut Params<E>) -> Result<(), Error> {
         let Some(mut grad_y) = m.take_grad_if_any(self.y.slot) else { return Ok(()) };
-        let width = self.y.stride();
+        let width = pad(self.y.cols());
         if m.wants_grad(self.rows.slot) {
             let mut grad = m.take_grad(self.rows.slot);
-            for (to, &row) in grad[self.rows.range()].chunks_exact_mut(width).zip(&self.at) {
+            for (to, &row) in grad[self.rows.range()].chunks_exact_mut(width.max(1)).zip(&self.at) {
                 to.iter_mut().zip(&grad_y[row * width..]).for_each(|(d, &g)| *d += g);
             }
             m.put_grad(self.rows.slot, grad);

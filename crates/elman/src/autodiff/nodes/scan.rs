@@ -81,7 +81,8 @@ impl<E: Element> Tape<E> {
 
     /// As [`Tape::scan`], with any number of states and a mask. The states after the last step are pushed to `after`.
     ///
-    /// Under a mask a step is run for the rows that read something; of the others the states pass through and y is 0. So
+    /// Under a mask every state has B rows, and a step is run for the rows that read something; of the others the states pass
+    /// through and y is 0. Where no row ever reads, y has no rows, because no step says how wide it is. So
     /// more padding changes no bit, and x may be anything where nothing is read.
     pub fn scan_states(
         &mut self,
@@ -102,6 +103,9 @@ impl<E: Element> Tape<E> {
             return Err(Error::Shape { name: "mask".into(), got: vec![mask.len()], expected: vec![x.rows()] });
         }
         let batch = x.rows() / seq_len;
+        if let (true, Some(&state)) = (mask.is_some(), states.iter().find(|state| state.rows() != batch)) {
+            return Err(shape_error("state of a scan under a mask", state, [batch, state.cols()]));
+        }
         let mut inner = m.inner.pop().unwrap_or_else(|| Tape::new(&m.cpu));
         inner.start(recording);
         let mut leaf = |outer: Var| Pair { outer, inner: inner.copy(m.value(outer), outer, m.wants_grad(outer.slot)) };

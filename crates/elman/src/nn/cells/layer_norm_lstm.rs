@@ -38,7 +38,7 @@ impl LayerNormLstm {
     /// Declares the parameters: gains start at 1, biases of the norm of c at 0.
     pub fn declare(declaration: &mut Declaration, direction: &Direction<'_>) -> LayerNormLstm {
         let Direction { input_size, hidden_size, .. } = *direction;
-        let gates = 4 * hidden_size;
+        let gates = hidden_size.saturating_mul(4);
         let weight_ih = declaration.weight(direction.parameter("weight_ih"), gates, input_size);
         let weight_hh = declaration.weight(direction.parameter("weight_hh"), gates, hidden_size);
         let mut vector = |kind: &str, len, start| {
