@@ -1,6 +1,6 @@
-//! Holds the flags that decide what a training run computes, and how they are laid over a recipe and the defaults.
-//! Refuses to change the settings of a run that is resumed. The fields bear the names of `elman::config::Config`'s
-//! keys, so that a flag, a line of a recipe and a line of `config.toml` are one thing.
+//! The flags that decide what a training run computes; they override a recipe, which overrides the defaults. The fields have
+//! the names of the keys of `elman::config::Config`, so a flag, a line of a recipe and a line of `config.toml` mean the same.
+//! Not here: flags of tasks (`task_flags.rs`).
 
 use std::path::{Path, PathBuf};
 

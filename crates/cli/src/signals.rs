@@ -1,5 +1,5 @@
-//! Holds what a signal asks: the first stops the work after the step in progress, the second ends the program at once.
-//! Refuses to act before `listen`: until training starts, Ctrl-C kills as usual, and there is nothing to save.
+//! Handles signals: the first stops the work after the current step, the second ends the program at once. Not here: anything
+//! before `listen`; until training starts, Ctrl-C ends the program as usual, because there is nothing to save.
 
 use std::io;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Holds the flags of tasks other than language models: `--task`, where the data lies in its table, what is done with it.
-//! Refuses such a flag where no task is asked for, and one of another task, by its name.
+//! The flags of the tasks other than language models: `--task`, the columns of the data, and the settings of each task. A flag
+//! without its task is an error that names the flag. Not here: flags that all tasks share (`settings.rs`).
 
 use anyhow::Context;
 use elman::config::TaskSettings;

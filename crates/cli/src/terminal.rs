@@ -1,5 +1,5 @@
-//! Holds how words reach people: lines on stderr, one JSON object on stdout, colours, numbers in a short form.
-//! Refuses to fail because nobody listens: a closed stderr is not an error, a closed stdout is told to the caller.
+//! Prints: lines on stderr, one JSON object on stdout, colours, short forms of numbers. A closed stderr is not an error; a
+//! closed stdout is one for the caller. Not here: progress bars (`progress.rs`).
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};

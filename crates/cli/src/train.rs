@@ -1,5 +1,5 @@
-//! Holds the verb `train`: what it says before, while and after, and the run directory it leaves.
-//! Refuses before a step is taken whatever cannot end well: settings, text, run directory.
+//! The verb `train`: checks settings, text and run directory before the first step, trains, and prints the results. Not here:
+//! the training loop (`elman::train`) and the tasks other than language models (`tasks`).
 
 mod args;
 mod session;

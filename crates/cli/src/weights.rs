@@ -1,4 +1,4 @@
-//! Holds the flag `--weights`: the precision a trained model is run at. Refuses to change a file.
+//! The flag `--weights`: the precision at which a trained model runs. Not here: changes of the file.
 
 use clap::ValueEnum;
 use elman::Precision;

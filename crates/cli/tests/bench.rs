@@ -1,4 +1,4 @@
-//! Holds what the verb `bench` promises: rows by their names, figures that fit each other, refusals.
+//! Tests the verb `bench`: rows selected by name, consistent figures, usage errors.
 
 mod place;
 

@@ -1,4 +1,4 @@
-//! Holds what the program promises when all goes well: streams, names of flags, run directories, figures.
+//! Tests the program when nothing fails: streams, names of flags, run directories, figures.
 
 mod place;
 

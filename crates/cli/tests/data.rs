@@ -1,5 +1,5 @@
-//! Holds what `elman data` must do, offline: copies, a local server that breaks off, wrong hashes, files in the way.
-//! Data-dependent: it needs one of the texts, since nothing else has the right hash.
+//! Tests `elman data` offline: copies, a local server that closes the connection early, wrong hashes, files in the way. The
+//! tests need one of the texts, because nothing else has its hash.
 
 #[path = "../../../.ci/not_run.rs"]
 mod not_run;
@@ -115,7 +115,7 @@ fn a_copy_is_checked_and_nothing_is_written_over() {
     assert_eq!(get(&to, &["--from", copy]).0, 0);
     assert_eq!(fs::read(to.join(FILE)).unwrap(), fs::read(&text).unwrap());
     let (code, words) = get(&to, &["--from", "nothing"]);
-    assert!(code == 0 && words.contains("is there already, and right"), "{words}");
+    assert!(code == 0 && words.contains("exists already and is correct"), "{words}");
     fs::write(to.join(FILE), "mine").unwrap();
     let (code, error) = get(&to, &["--from", copy]);
     assert!(

@@ -1,5 +1,5 @@
-//! Holds what `kill -9` does to a run that saves at every step: nothing that the next start does not put right.
-//! Short here; `ELMAN_KILLS=1000` makes it the whole of it.
+//! Tests `kill -9` on a run that saves at every step: the next start repairs everything. Short by default;
+//! `ELMAN_KILLS=1000` runs the long form.
 #![cfg(unix)]
 
 mod place;

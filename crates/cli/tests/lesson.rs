@@ -1,5 +1,5 @@
-//! Holds what `elman lesson` must do: its list, a lesson that needs no text, one whose text is absent; and that every recipe
-//! trains on any text.
+//! Tests `elman lesson`: the list, a lesson that needs no text, a lesson whose text is missing; and that every recipe trains on
+//! any text.
 
 #[path = "../../../.ci/not_run.rs"]
 mod not_run;

@@ -1,5 +1,5 @@
-//! Holds how the program behaves where there is little: memory under a limit, files under a limit, an estimate that must
-//! be near what is used. `ELMAN_ESTIMATES=10` measures all ten configurations.
+//! Tests the program with limited resources: a memory limit, a file size limit, and a memory estimate close to the memory
+//! used. `ELMAN_ESTIMATES=10` measures all ten configurations.
 #![cfg(target_os = "linux")]
 
 mod place;

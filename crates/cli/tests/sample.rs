@@ -1,4 +1,4 @@
-//! Holds what the verb `sample` promises of several texts, stop strings, random starts and turns.
+//! Tests the verb `sample`: several texts, stop strings, random starts, interactive turns.
 
 mod place;
 

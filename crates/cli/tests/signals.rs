@@ -1,5 +1,5 @@
-//! Holds what a signal does to training: the step in progress ends, all is saved, and the run goes on as if it had
-//! never stopped.
+//! Tests a signal during training: the current step ends, everything is saved, and the resumed run equals one that never
+//! stopped.
 #![cfg(unix)]
 
 mod place;

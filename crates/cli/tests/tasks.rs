@@ -1,4 +1,4 @@
-//! Holds what a person does with a task: `train --task`, `predict`, and what is refused on the way, by line and column.
+//! Tests the tasks at the command line: `train --task`, `predict`, and errors that name line and column.
 
 mod place;
 

@@ -1,5 +1,5 @@
-//! Holds what the program promises of texts: bytes, unknown characters, files kept from training, lines, and of the words
-//! about itself that it prints.
+//! Tests the handling of texts: bytes, unknown characters, held-out files, lines; and the texts that the program prints about
+//! itself.
 
 mod place;
 
@@ -117,7 +117,7 @@ fn shells_and_readers_get_their_pages() {
     assert!(page.contains(".TH elman 1") && page.contains("elman\\-sample"), "{page}");
     let page = stdout(&place.done(&["man", "train"]));
     assert!(page.contains(".TH elman-train 1") && page.contains("\\-\\-val\\-file"), "{page}");
-    place.refused(1, "'fly' is no verb", &["man", "fly"]);
+    place.refused(1, "'fly' is not a verb", &["man", "fly"]);
 }
 
 #[test]

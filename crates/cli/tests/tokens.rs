@@ -1,5 +1,5 @@
-//! Holds what the program promises of words and parts of words: they travel inside the model file, come back as clean text,
-//! and survive a resume; and of the cleaning and cutting of texts. Without the feature `bpe`, that it says so.
+//! Tests words and parts of words: they are stored in the model file, decode to clean text, and survive a resume; and the
+//! cleaning and cutting of texts. Without the feature `bpe` the program reports that it is missing.
 
 mod place;
 

@@ -1,5 +1,5 @@
-//! Holds what `--task translate` must do at the command line: train on pairs, translate lines, measure the parts that were
-//! held out, draw what was looked at; and what it refuses.
+//! Tests `--task translate` at the command line: training on pairs, translating lines, measuring the held-out parts, drawing
+//! attention weights, and errors.
 
 mod place;
 

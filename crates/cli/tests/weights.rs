@@ -1,4 +1,4 @@
-//! Holds what the flag `--weights` promises: text from narrow weights, and what they cost, told by `eval`.
+//! Tests the flag `--weights`: text from narrow weights, and the loss that `eval` reports for them.
 
 mod place;
 

@@ -1,5 +1,5 @@
-//! Holds `bench --growth`: what a token costs, in time and memory, as each size grows by itself, and what a state of
-//! subnormal numbers costs; a table, and a picture of it. Refuses sizes of its own: the library says which.
+//! `bench --growth`: time and memory per token as each size grows, and the cost of a subnormal state, as a table and a
+//! picture. Not here: the sizes; `elman_bench::growth` defines them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

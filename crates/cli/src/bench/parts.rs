@@ -1,5 +1,5 @@
-//! Holds the table of where a training step's time goes: the parts that the kernels' profiler times, each beside what its products
-//! would take at the peak. Refuses sampling, which is one part.
+//! The parts of a training step that the kernels' profiler times, each compared with the time of its products at the peak.
+//! Not here: sampling, which is a single part.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Holds the lesson of the NumPy tutorial: an LSTM of two layers on The Cask of Amontillado. Refuses to hide that the
-//! edition is another: the tutorial's file was never published.
+//! The lesson of the NumPy tutorial: an LSTM of two layers on The Cask of Amontillado. Not here: the tutorial's own edition of
+//! the text, which was never published.
 
 use super::runs::{recipe, shown, train, write};
 use super::setting::Setting;

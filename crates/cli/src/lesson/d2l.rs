@@ -1,5 +1,5 @@
-//! Holds the lessons on d2l's Time Machine: its lines, words and characters, and its character models. Refuses the
-//! tutorial's way of predicting, which reads a prefix and then begins again from its first letter.
+//! The lessons on d2l's Time Machine: lines, words and characters, and character models. Not here: the tutorial's prediction,
+//! which reads a prefix and then starts again from its first letter.
 
 use elman::config::{Cell, Reserved, TokenizerKind};
 use elman::{Config, Corpus, Trainer};

@@ -1,5 +1,5 @@
-//! Holds the lesson on gradient checking: the tutorial's toy network in its three shapes, at its own initialisation, where
-//! differences mostly measure noise, and at one where they tell. Refuses a FAIL anywhere, and noise that calls itself a pass.
+//! The lesson on gradient checking: the tutorial's three toy networks, at the tutorial's initial values, where the differences
+//! mostly measure noise, and at larger ones, where they are conclusive. Not here: the check itself (`elman::check`).
 
 use elman::autodiff::nodes::{LinearIds, Sequence};
 use elman::autodiff::params::{Declaration, Params};

@@ -1,5 +1,5 @@
-//! Holds the lesson on min-char-rnn with its author's own settings: one pass over Shakespeare, the state carried on.
-//! Refuses single losses as a trend: it looks at the moving one, which begins at 25 ln 65 there.
+//! The lesson on min-char-rnn with its author's settings: one pass over Shakespeare with the state carried between windows.
+//! Not here: single losses; the lesson compares the moving loss, which starts at 25 ln 65.
 
 use super::runs::{recipe, shown, train, write};
 use super::setting::Setting;

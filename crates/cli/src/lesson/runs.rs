@@ -1,5 +1,5 @@
-//! Holds what training lessons share: a recipe that comes with the program, a run of it step by step, the text a model
-//! writes, the middle of several figures. Refuses to train by itself: the library's trainer does.
+//! What training lessons share: bundled recipes, training with a callback for each step, sampling, the median. Not here: the
+//! training loop; that is the library's.
 
 use elman::infer::Generator;
 use elman::rng::{Purpose, generator};

@@ -1,4 +1,4 @@
-//! What every lesson is given: the processor, the texts, and how long to run. Not here: lessons; each has a file.
+//! What every lesson is given: the processor, the texts, and how long to run. Not here: lessons; each has its own file.
 
 use std::path::Path;
 

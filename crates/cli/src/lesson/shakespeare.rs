@@ -1,6 +1,6 @@
-//! Holds the two lessons on Shakespeare, chunk by chunk from left to right: one differentiated automatically and clipped,
-//! one by hand and not. Both read the same data, so that their losses are comparable step by step. Refuses to compare
-//! single seeds: they scatter by several per cent, and a run without clipping may diverge.
+//! The two lessons on Shakespeare, read in chunks from left to right: one with automatic differentiation and clipping, one with
+//! hand-written gradients and no clipping. Both read the same data, so their losses can be compared step by step. Not here:
+//! single seeds; they differ by several per cent, and a run without clipping may diverge.
 
 use elman::autodiff::nodes::LinearIds;
 use elman::autodiff::params::{Declaration, ParamId, Params};

@@ -1,5 +1,5 @@
-//! Holds the lesson on softmax and cross-entropy: the library's nodes on the tutorials' examples. Refuses the unstable form
-//! but as the example of itself.
+//! The lesson on softmax and cross-entropy: the library's nodes on the tutorials' examples. Not here: an unstable softmax,
+//! except as an example.
 
 use elman::Cpu;
 use elman::autodiff::tape::Tape;

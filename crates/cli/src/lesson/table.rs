@@ -1,5 +1,5 @@
-//! Holds the rows of a lesson: what a tutorial prints, what came out here, how far they may lie apart, and the verdict.
-//! Refuses rows without a reason: what is not compared says why.
+//! The rows of a lesson: the tutorial's figure, the figure here, the tolerance, and the verdict. Not here: how the figures are
+//! measured.
 
 use serde::Serialize;
 

@@ -1,5 +1,5 @@
-//! Holds the lesson of the from-scratch tutorial: The Time Machine without its licence, in rows that are carried on, and
-//! the demonstrations on the way. Refuses batches that do not go on from each other, whatever the loss.
+//! The lesson of the from-scratch tutorial: The Time Machine without its licence, in rows whose state continues from batch to
+//! batch, and the tutorial's small examples. Not here: batches that do not continue each other.
 
 use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::Declaration;

@@ -1,5 +1,5 @@
-//! Holds the lesson on vanishing gradients: the norm of d loss_t / d h_{t-k} by k, for an RNN, an LSTM and a GRU, as they
-//! are drawn and once they are trained. Refuses to take the figures on trust: each is held against differences.
+//! The lesson on vanishing gradients: the norm of d loss_t / d h_{t-k} over k, for an RNN, an LSTM and a GRU, untrained and
+//! trained, checked against central differences. Not here: training; `runs.rs` does that.
 //!
 //! An LSTM carries two states, so both are measured: h with c held, and c with h held.
 

@@ -1,5 +1,5 @@
-//! Holds the lesson of the PyTorch walkthrough: three sentences padded with blanks to one length, and what a small network
-//! makes of them, over twenty seeds. Refuses to leave the blanks out of the loss, which the tutorial counts.
+//! The lesson of the PyTorch walkthrough: three sentences, padded with blanks to one length, and a small network, over twenty
+//! seeds. Not here: a mask; the tutorial counts the blanks in the loss.
 
 use elman::autodiff::tape::Tape;
 use elman::infer::Generator;

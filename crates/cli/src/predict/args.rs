@@ -1,4 +1,4 @@
-//! The arguments of the verb `predict`, and its input as it is written. Not here: predictions; each task has a file.
+//! The arguments of the verb `predict`, and the format of its input. Not here: predictions; each task has its own file.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Holds predictions of classes: lines, JSON lines and tables of texts as they come, tables of numbers by their groups.
+//! Predicts classes: of lines, JSON lines and tables of texts as they arrive, of tables of numbers by group. Not here: the
+//! network (`elman::task::classify`).
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;

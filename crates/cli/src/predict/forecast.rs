@@ -1,5 +1,5 @@
-//! Holds forecasts of what comes after the last row of each series: CSV on standard output, and a picture where one is asked
-//! for.
+//! Forecasts what follows the last row of each series, as CSV on standard output and optionally as a picture. Not here: the
+//! network (`elman::task::forecast`).
 
 use std::path::Path;
 use std::process::ExitCode;

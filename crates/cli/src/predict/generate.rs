@@ -1,4 +1,4 @@
-//! Holds texts that are written for a class or a vector: a text a line.
+//! Writes texts for a class or a vector, a text a line. Not here: the network (`elman::task::generate`).
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! Holds the verb `predict`: what a trained model says of data it has not seen, a file for each task. Refuses language models,
-//! which write: `sample` and `eval` are theirs.
+//! The verb `predict`: applies a trained model to new data; each task has its own file. Not here: language models (`sample`,
+//! `eval`).
 
 mod args;
 mod classify;

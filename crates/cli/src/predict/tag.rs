@@ -1,4 +1,5 @@
-//! Holds predictions of a class for every step: JSON lines for sentences and sequences, restored text for text.
+//! Predicts a class for every step: JSON lines for sentences and sequences, restored text for text. Not here: the network
+//! (`elman::task::tag`).
 
 use std::io::{self, Write};
 use std::process::ExitCode;

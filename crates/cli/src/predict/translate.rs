@@ -1,4 +1,5 @@
-//! Holds translations of lines as they come, of the held-out parts of a run's data, and the picture of what was looked at.
+//! Translates lines as they arrive, measures the held-out parts of a run's data, and draws attention weights. Not here: the
+//! network (`elman::task::translate`).
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};

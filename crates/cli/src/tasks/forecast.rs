@@ -1,4 +1,5 @@
-//! Holds training a forecaster: the series before, the backtest against naive forecasts after.
+//! Trains a forecaster: prints the series first, then the backtest against naive forecasts. Not here: the network
+//! (`elman::task::forecast`).
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! Holds training a writer for a class or a vector: what it can be asked for before, how to ask after.
+//! Trains a network that writes texts for a class or a vector: prints the possible conditions first, then an example command.
+//! Not here: the network (`elman::task::generate`).
 
 use std::process::ExitCode;
 

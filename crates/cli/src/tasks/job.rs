@@ -1,5 +1,5 @@
-//! What training shares among the tasks other than language models: the data's place, the trainer, what is said before and
-//! what is measured after. Not here: what belongs to one task.
+//! What training shares among the tasks other than language models: finding the data, making the trainer, printing the
+//! settings, measuring the result. Not here: what belongs to one task.
 
 use std::path::{Path, PathBuf};
 

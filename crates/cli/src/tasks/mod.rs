@@ -1,5 +1,4 @@
-//! Holds how the verb `train` learns the tasks other than language models, a file each: what is said before and after.
-//! Refuses what a task has no use for.
+//! How the verb `train` runs the tasks other than language models; each has its own file. Not here: language models (`train`).
 
 mod classify;
 mod forecast;

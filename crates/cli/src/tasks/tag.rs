@@ -1,4 +1,5 @@
-//! Holds training a tagger, and one that restores capitals and punctuation: the classes before, F1 after.
+//! Trains a tagger, or a network that restores capitals and punctuation: prints the classes first, then F1. Not here: the
+//! network (`elman::task::tag`).
 
 use std::process::ExitCode;
 

@@ -1,5 +1,4 @@
-//! A session of training: the loop with its reports and curves, and what is said and printed at its end. Not here: what is
-//! learned.
+//! A training session: the loop with its reports and curves, and what is printed at its end. Not here: the tasks.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

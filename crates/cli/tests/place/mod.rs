@@ -1,5 +1,5 @@
-//! Holds an empty directory to run the program in, and what a refusal must look like.
-//! Refuses to let a test see the machine's own runs or colours.
+//! A temporary directory to run the program in, and the form of an error message. Not here: the machine's own runs and colours;
+//! tests do not see them.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::collections::BTreeMap;
