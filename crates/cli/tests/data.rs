@@ -135,7 +135,7 @@ fn a_copy_is_checked_and_nothing_is_written_over() {
 
 #[test]
 #[cfg(feature = "download")]
-fn a_download_goes_on_where_it_broke_off() {
+fn an_interrupted_download_continues() {
     let Some(text) = text() else { return };
     let body = fs::read(text).unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -143,7 +143,7 @@ fn a_download_goes_on_where_it_broke_off() {
     for (have, part) in [(5000, "5,000"), (5100, "5,100")] {
         let (code, error) = get(dir.path(), &["--url", &url]);
         assert!(code == 1 && error.contains(&format!("broke off after {part} of 13,000 bytes")), "{error}");
-        assert!(error.contains("hint: the same command goes on from there"), "{error}");
+        assert!(error.contains("hint: the same command continues from there"), "{error}");
         assert_eq!(fs::metadata(dir.path().join(FILE.to_string() + ".part")).unwrap().len(), have);
         assert!(!dir.path().join(FILE).exists());
     }

@@ -35,7 +35,7 @@ pub struct Args {
     /// The folder with the texts: see `elman data`
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
-    /// As long as the tutorial says, where a lesson is shorter by default
+    /// Train as long as the tutorial, in lessons that are shorter by default
     #[arg(long)]
     full: bool,
     /// The picture that vanishing-gradient draws

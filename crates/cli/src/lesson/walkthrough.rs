@@ -68,7 +68,13 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
         }
     }
     let right = texts.iter().filter(|text| *text == "good i am fine ").count();
-    report.check("'good' goes on", "'good i am fine '", format!("{right} of {SEEDS}"), "all", right == SEEDS as usize);
+    report.check(
+        "continuation of 'good'",
+        "'good i am fine '",
+        format!("{right} of {SEEDS}"),
+        "all",
+        right == SEEDS as usize,
+    );
     report.told("  the first", "'good i am fine '", shown(&texts[0], 15));
     Ok(())
 }
