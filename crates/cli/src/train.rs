@@ -55,7 +55,7 @@ fn train<E: Element>(args: &Args, work: Work) -> anyhow::Result<ExitCode> {
     driven.conclude(args, trainer.config(), trainer.plan(), &run, unit);
     if !args.quiet && !driven.outcome.stopped {
         say!(
-            "\nTo let it write:\n\n    {}\n",
+            "\nTo generate text:\n\n    {}\n",
             bold(&format!("{} sample {}", terminal::this_program(), path_word(&run)))
         );
     }

@@ -13,7 +13,7 @@ fn training_says_what_it_does_and_what_comes_next() {
     let place = Place::with_text();
     let output = place.train(&["text.txt", "--steps", "20", "--print-every", "5"]);
     assert_eq!(stdout(&output), "");
-    let said = stderr(&output);
+    let messages = stderr(&output);
     for words in [
         "text.txt: 2,000 characters",
         "vocabulary",
@@ -23,12 +23,15 @@ fn training_says_what_it_does_and_what_comes_next() {
         "thread",
         "runs/text",
     ] {
-        assert!(said.contains(words), "{words} in {said}");
+        assert!(messages.contains(words), "{words} in {messages}");
     }
-    assert!(said.contains("step 5/20  loss ") && said.contains(" tokens/s"), "{said}");
-    assert!(said.contains("it writes, after step"), "{said}");
-    assert!(said.contains("validation loss") && said.trim_end().ends_with("elman sample runs/text"), "{said}");
-    assert!(!said.contains('\x1b'), "no colours off a terminal: {said}");
+    assert!(messages.contains("step 5/20  loss ") && messages.contains(" tokens/s"), "{messages}");
+    assert!(messages.contains("it writes, after step"), "{messages}");
+    assert!(
+        messages.contains("validation loss") && messages.trim_end().ends_with("elman sample runs/text"),
+        "{messages}"
+    );
+    assert!(!messages.contains('\x1b'), "no colours off a terminal: {messages}");
     let expected = [
         ".lock",
         "best.safetensors",
@@ -47,8 +50,8 @@ fn started_by_cargo_it_says_cargo() {
     let place = Place::with_text();
     let args = [&["train", "text.txt", "--steps", "2"], &TINY[..]].concat();
     let output = place.command(&args).env("CARGO", "cargo").output().unwrap();
-    let said = stderr(&output);
-    assert!(said.contains("cargo run") && said.contains("-- sample runs/text"), "{said}");
+    let messages = stderr(&output);
+    assert!(messages.contains("cargo run") && messages.contains("-- sample runs/text"), "{messages}");
 }
 
 #[test]
@@ -114,11 +117,11 @@ fn train_json_is_one_object() {
 fn patience_and_time_run_out_in_words() {
     let place = Place::with_text();
     let flags = ["--lr", "1e-30", "--steps", "90", "--eval-every", "2", "--patience", "3", "--schedule", "plateau"];
-    let said = stderr(&place.train(&[&["text.txt", "--out", "early"], &flags[..]].concat()));
-    assert!(said.contains("8 steps") && said.contains("3 validations brought no lower loss"), "{said}");
+    let messages = stderr(&place.train(&[&["text.txt", "--out", "early"], &flags[..]].concat()));
+    assert!(messages.contains("8 steps") && messages.contains("3 validations without a lower loss"), "{messages}");
     // The time is up before the first step is done; what was begun is finished, saved and resumed.
-    let said = stderr(&place.train(&["text.txt", "--steps", "3", "--minutes", "1e-9", "--out", "brief"]));
-    assert!(said.contains("stopped after step 1 of 3") && said.contains("train --resume brief"), "{said}");
+    let messages = stderr(&place.train(&["text.txt", "--steps", "3", "--minutes", "1e-9", "--out", "brief"]));
+    assert!(messages.contains("stopped after step 1 of 3") && messages.contains("train --resume brief"), "{messages}");
     place.done(&["train", "--resume", "brief"]);
     place.train(&["text.txt", "--steps", "3", "--out", "whole"]);
     assert_eq!(place.read("brief/model.safetensors"), place.read("whole/model.safetensors"));
@@ -234,8 +237,8 @@ fn sample_writes_text_and_nothing_else() {
     assert_ne!(stdout(&sample(&["-n", "50", "--seed", "4", "--prompt", "the "])), written);
     // Without a seed it draws one and says which, so that the text can be had again.
     let free = sample(&["-n", "50"]);
-    let said = stderr(&free);
-    let seed = said.strip_prefix("seed ").and_then(|rest| rest.strip_suffix('\n')).unwrap();
+    let messages = stderr(&free);
+    let seed = messages.strip_prefix("seed ").and_then(|rest| rest.strip_suffix('\n')).unwrap();
     assert_eq!(stdout(&sample(&["-n", "50", "--seed", seed])), stdout(&free));
     // A model file will do wherever a run will; greedy needs no seed.
     let greedy = place.done(&["sample", "run/model.safetensors", "--temperature", "0", "-n", "5"]);
@@ -348,7 +351,7 @@ fn a_resume_with_the_same_settings_is_welcome() {
 }
 
 #[test]
-fn a_half_written_line_of_the_log_does_not_stop_a_resume() {
+fn an_incomplete_line_of_the_log_does_not_stop_a_resume() {
     let place = Place::with_run();
     let before = place.read("run/log.jsonl");
     place.write("run/log.jsonl", [&before[..], &b"{\"step\": 7, \"tra"[..]].concat());

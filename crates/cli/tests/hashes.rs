@@ -82,7 +82,7 @@ const TASKS: [(&str, &str, &str, &str); 6] = [
     ),
 ];
 
-/// What else a task can be: one line each, in f32 with an LSTM where nothing else is said.
+/// Options of the tasks, one line each, in f32 with an LSTM unless stated otherwise.
 const VARIANTS: [(&str, &str, &str, &str); 14] = [
     (
         "lm-tied",

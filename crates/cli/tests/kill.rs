@@ -37,10 +37,10 @@ const FLAGS: [&str; 17] = [
 ];
 
 /// The last step whose save was announced.
-fn announced(said: &Path) -> Option<u64> {
-    let said = fs::read_to_string(said).unwrap();
+fn announced(messages: &Path) -> Option<u64> {
+    let messages = fs::read_to_string(messages).unwrap();
     // A line that the kill has cut is no announcement.
-    let whole = said.rsplit_once('\n')?.0;
+    let whole = messages.rsplit_once('\n')?.0;
     whole.lines().rev().find_map(|line| line.strip_prefix("step ")?.strip_suffix("/1000000  saved")?.parse().ok())
 }
 
@@ -53,7 +53,7 @@ fn strays(run: &Path) -> Vec<String> {
 fn a_killed_run_loses_at_most_the_step_after_its_last_announced_save() {
     let kills: u64 = std::env::var("ELMAN_KILLS").map_or(12, |text| text.parse().unwrap());
     let place = Place::with_text();
-    let (run, said) = (place.path("run"), place.path("said"));
+    let (run, messages) = (place.path("run"), place.path("messages"));
     let corpus = Corpus::read(&[place.path("text.txt")]).unwrap();
     let cpu = Cpu::new(Some(1)).unwrap();
     let (mut random, mut last, mut before_any, mut torn, mut unannounced) = (7_u64, 0, 0, 0, 0);
@@ -67,20 +67,20 @@ fn a_killed_run_loses_at_most_the_step_after_its_last_announced_save() {
             }
         };
         let mut child =
-            place.command(&args).stderr(File::create(&said).unwrap()).stdout(Stdio::null()).spawn().unwrap();
+            place.command(&args).stderr(File::create(&messages).unwrap()).stdout(Stdio::null()).spawn().unwrap();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         // Half of the kills at any moment from the start, half when it is saving.
         if random >> 63 == 0 {
-            while announced(&said).is_none() && child.try_wait().unwrap().is_none() {
+            while announced(&messages).is_none() && child.try_wait().unwrap().is_none() {
                 thread::sleep(Duration::from_millis(1));
             }
         }
         thread::sleep(Duration::from_micros((random >> 40) % 40_000));
-        assert!(child.try_wait().unwrap().is_none(), "it ended: {}", fs::read_to_string(&said).unwrap());
+        assert!(child.try_wait().unwrap().is_none(), "it ended: {}", fs::read_to_string(&messages).unwrap());
         child.kill().unwrap();
         child.wait().unwrap();
 
-        let told = announced(&said);
+        let told = announced(&messages);
         last = told.unwrap_or(last);
         if !run.join("state.safetensors").is_file() {
             assert!(told.is_none() && !resumes, "kill {kill}");
@@ -107,7 +107,7 @@ fn a_killed_run_loses_at_most_the_step_after_its_last_announced_save() {
     );
     assert!(last > 0, "nothing was ever saved");
 
-    // And what all those kills came to is what one quiet run comes to.
+    // The result after all kills equals that of one run without them.
     let quiet = RunDir::create(place.path("quiet")).unwrap();
     let config = Config {
         hidden_size: 8,

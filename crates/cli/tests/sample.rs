@@ -100,10 +100,10 @@ fn a_conversation_keeps_its_state() {
     let first = text("the sea", "20");
     let second = text(&format!("{first} wind"), "20");
     let third = text(&second, "20");
-    let said = format!("{first}\n{}\n{}\n", &second[first.len()..], &third[second.len()..]);
-    assert_eq!(stdout(&output), said);
+    let expected = format!("{first}\n{}\n{}\n", &second[first.len()..], &third[second.len()..]);
+    assert_eq!(stdout(&output), expected);
     let prompted = fed(&place, &[&args[..], &["--prompt", "the sea"]].concat(), b" wind\n\n");
-    assert_eq!(stdout(&prompted), said, "a prompt is the first turn");
+    assert_eq!(stdout(&prompted), expected, "a prompt is the first turn");
     let nothing = fed(&place, &args, b"");
     assert_eq!((nothing.status.code(), stdout(&nothing), stderr(&nothing)), (Some(0), String::new(), String::new()));
     let unknown = fed(&place, &args, "the ☃\n".as_bytes());

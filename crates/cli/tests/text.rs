@@ -64,9 +64,9 @@ fn files_are_kept_for_validation_and_test() {
     let summary = json(&output);
     let loss = |file: &str| json(&place.done(&["eval", "run", file, "--json"]))["loss"].clone();
     assert_eq!((&summary["val_loss"], &summary["test_loss"]), (&loss("val.txt"), &loss("test.txt")));
-    let said = stderr(&output);
-    assert!(said.contains("2,000 characters, all to train on; 300 of val.txt to validate"), "{said}");
-    assert!(said.contains("test       loss ") && said.contains("nats/char, "), "{said}");
+    let messages = stderr(&output);
+    assert!(messages.contains("2,000 characters, all to train on; 300 of val.txt to validate"), "{messages}");
+    assert!(messages.contains("test       loss ") && messages.contains("nats/char, "), "{messages}");
     // The text itself is all for training: the same as without a tail.
     place.train(&["text.txt", "--steps", "20", "--val-frac", "0", "--out", "whole"]);
     let tokens = |run: &str| json(&place.done(&["info", run, "--json"]))["results"]["train_loss"].clone();

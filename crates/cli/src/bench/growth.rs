@@ -244,7 +244,7 @@ fn draw(curves: &[Grown]) -> Result<String, Box<dyn std::error::Error>> {
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-/// One curve; its axis covers at least a factor of 4 around it, so that a flat curve looks flat.
+/// One curve; its axis covers at least two decades, so that a flat curve looks flat.
 fn panel(
     area: &Area<'_>,
     title: &str,

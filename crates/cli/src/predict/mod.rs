@@ -37,7 +37,7 @@ fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode>
         None => {
             let message = format!("{} is a language model, expected one that predicts", args.run.display());
             Err(Refusal::new(message)
-                .hint("'elman sample RUN' lets it write, 'elman eval RUN TEXT' measures it")
+                .hint("'elman sample RUN' generates text, 'elman eval RUN TEXT' measures the model")
                 .into())
         }
     }

@@ -15,7 +15,7 @@ use crate::failure::Refusal;
 use crate::terminal::{self, bold, grouped, say, shell_word};
 use crate::train;
 
-/// Texts and what they are written for: classes, or the columns that `--features` names.
+/// Texts and their conditions: classes, or the columns that `--features` names.
 fn read(path: &std::path::Path, settings: &Settings) -> anyhow::Result<Written> {
     let source = &settings.source;
     if source.features.is_empty() {
@@ -65,7 +65,7 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     if !args.quiet && !driven.outcome.stopped {
         let program = terminal::this_program();
         let command = format!("{program} predict {} --given {} -n 10", train::path_word(&run), shell_word(&given));
-        say!("\nTo let it write:\n\n    {}\n", bold(&command));
+        say!("\nTo generate texts:\n\n    {}\n", bold(&command));
     }
     if args.json {
         terminal::print_json(&driven.summary(&plan, &run))?;

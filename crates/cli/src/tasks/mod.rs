@@ -18,7 +18,7 @@ use crate::failure::Refusal;
 use crate::train::Args;
 use job::Job;
 
-/// Learns what `config.task` says.
+/// Trains the task of `config`.
 pub fn train(args: &Args, config: Config, origin: Option<(RunDir, Origin)>) -> anyhow::Result<ExitCode> {
     let job = Job { args, config, origin };
     match (&job.config.task, job.config.dtype) {

@@ -22,11 +22,11 @@ struct Json {
     summary: Summary,
     accuracy: Option<f64>,
     macro_f1: Option<f64>,
-    /// Over the steps of all classes but the commonest.
+    /// Over all classes except the most frequent.
     micro_f1: Option<f64>,
     #[serde(flatten)]
     restored: Option<RestoreFigures>,
-    /// The same where every word stands as it mostly stood in training.
+    /// The figures of a baseline: every word in its most frequent form in training.
     majority: Option<RestoreFigures>,
 }
 

@@ -94,13 +94,13 @@ impl Place {
     pub fn refused(&self, code: i32, words: &str, args: &[&str]) {
         let before = self.files();
         let output = self.elman(args);
-        let (said, context) = (stderr(&output), format!("elman {}", args.join(" ")));
-        assert_eq!(output.status.code(), Some(code), "{context}: {said}");
+        let (messages, context) = (stderr(&output), format!("elman {}", args.join(" ")));
+        assert_eq!(output.status.code(), Some(code), "{context}: {messages}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{context}");
-        let lines: Vec<&str> = said.lines().collect();
-        assert!(lines[0].starts_with("error: ") && lines[0].contains(words), "{context}: {said}");
-        assert!(lines.len() == 1 || (lines.len() == 2 && lines[1].starts_with("hint: ")), "{context}: {said}");
-        assert!(!said.contains("panicked"), "{context}: {said}");
+        let lines: Vec<&str> = messages.lines().collect();
+        assert!(lines[0].starts_with("error: ") && lines[0].contains(words), "{context}: {messages}");
+        assert!(lines.len() == 1 || (lines.len() == 2 && lines[1].starts_with("hint: ")), "{context}: {messages}");
+        assert!(!messages.contains("panicked"), "{context}: {messages}");
         assert!(self.files() == before, "{context} left something behind");
     }
 }
