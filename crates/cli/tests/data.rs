@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use assert_cmd::Command;
 use not_run::not_run;
 
-/// The text to move around, if it is here.
+/// The text for the tests, if it exists.
 fn text() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/the_cask_of_amontillado_gutenberg.txt");
     let found = path.is_file().then_some(path);
@@ -37,17 +37,17 @@ fn get(to: &Path, more: &[&str]) -> (i32, String) {
 /// What a server does with one request.
 #[cfg(feature = "download")]
 enum Answer {
-    /// Sends all that is asked for, but says it is longer and hangs up after so many bytes.
+    /// Announces the requested bytes, but closes the connection after so many.
     BreakOff(usize),
-    /// Sends all that is asked for.
+    /// Sends the requested bytes.
     All,
-    /// Sends everything, whatever is asked for.
+    /// Ignores the range and sends everything.
     NoRanges,
     /// A status without a body.
     Status(u16),
 }
 
-/// Answers one request after another; returns the ranges that were asked for.
+/// Answers requests one after another; returns the requested ranges.
 #[cfg(feature = "download")]
 fn serve(body: Vec<u8>, answers: Vec<Answer>) -> (String, JoinHandle<Vec<Option<usize>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -15,7 +15,7 @@ use elman::train::{Control, Event};
 use elman::{Config, Corpus, Cpu, ModelFile, RunDir, Trainer};
 use place::{Place, TINY};
 
-/// Every file of a run is written all the time, and nothing depends on how far the run is to go.
+/// Every file of the run is written often, and no result depends on the number of steps.
 const FLAGS: [&str; 17] = [
     "--steps",
     "1000000",
@@ -39,7 +39,7 @@ const FLAGS: [&str; 17] = [
 /// The last step whose save was announced.
 fn announced(messages: &Path) -> Option<u64> {
     let messages = fs::read_to_string(messages).unwrap();
-    // A line that the kill has cut is no announcement.
+    // An incomplete last line does not count.
     let whole = messages.rsplit_once('\n')?.0;
     whole.lines().rev().find_map(|line| line.strip_prefix("step ")?.strip_suffix("/1000000  saved")?.parse().ok())
 }
@@ -69,7 +69,7 @@ fn a_killed_run_loses_at_most_the_step_after_its_last_announced_save() {
         let mut child =
             place.command(&args).stderr(File::create(&messages).unwrap()).stdout(Stdio::null()).spawn().unwrap();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // Half of the kills at any moment from the start, half when it is saving.
+        // Half of the kills happen at a random time after the start, half during saves.
         if random >> 63 == 0 {
             while announced(&messages).is_none() && child.try_wait().unwrap().is_none() {
                 thread::sleep(Duration::from_millis(1));
@@ -131,7 +131,7 @@ fn a_killed_run_loses_at_most_the_step_after_its_last_announced_save() {
     };
     let mut trainer = Trainer::new(config, &corpus, &cpu).unwrap();
     trainer.run(Some(&quiet), &mut until_saved).unwrap();
-    // One step more, after the last kill and in quiet.
+    // One more step without a kill.
     let mut one_step = |event: Event<'_>| match event {
         Event::Step { .. } => Control::Stop,
         _ => Control::Continue,

@@ -31,7 +31,7 @@ fn more_memory_than_a_limit_allows_is_refused_with_both_numbers() {
     let (takes, left) = (number(3), number(8));
     assert!(takes > 536_870_912 && left < 536_870_912 && left > 100_000_000, "{messages}");
     assert!(place.files() == before);
-    // Under the same limit a small one trains.
+    // A small model trains under the same limit.
     let tiny = [&["train", "text.txt", "--threads", "1", "--out", "run", "--steps", "2"], &place::TINY[..]].concat();
     let output = limited(&place, "-v 524288", &tiny);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -41,7 +41,7 @@ fn more_memory_than_a_limit_allows_is_refused_with_both_numbers() {
 fn a_file_that_may_not_grow_is_an_error_and_the_old_ones_stay_whole() {
     let place = Place::with_run();
     let before = ["model", "best", "state"].map(|name| place.read(&format!("run/{name}.safetensors")));
-    // Blocks of 1024 bytes: less than a state takes.
+    // In blocks of 1024 bytes: less than the size of a state.
     let output = limited(&place, "-f 4", &["train", "--resume", "run", "--force", "--steps", "40"]);
     let messages = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{messages}");

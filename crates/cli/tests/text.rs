@@ -19,7 +19,7 @@ fn bytes_of_anything_are_a_text() {
     assert_eq!((figures["tokens"].as_u64(), &figures["bits_per_byte"]), (Some(2000), &figures["bpc"]));
     assert!(stdout(&place.done(&["eval", "run", "raw.bin"])).contains("nats per byte"));
     assert!(stdout(&place.done(&["info", "run"])).contains("the 256 bytes"));
-    // A resume reads bytes again, also where config.toml is gone; a finished run has nothing to add.
+    // A resume reads bytes again, even without config.toml; a finished run does not change.
     let before = place.read("run/model.safetensors");
     place.done(&["train", "--resume", "run"]);
     std::fs::remove_file(place.path("run/config.toml")).unwrap();
@@ -67,11 +67,11 @@ fn files_are_kept_for_validation_and_test() {
     let messages = stderr(&output);
     assert!(messages.contains("2,000 characters, all to train on; 300 of val.txt to validate"), "{messages}");
     assert!(messages.contains("test       loss ") && messages.contains("nats/char, "), "{messages}");
-    // The text itself is all for training: the same as without a tail.
+    // The whole text is used for training, as without a validation share.
     place.train(&["text.txt", "--steps", "20", "--val-frac", "0", "--out", "whole"]);
     let tokens = |run: &str| json(&place.done(&["info", run, "--json"]))["results"]["train_loss"].clone();
     assert_eq!(tokens("run"), tokens("whole"));
-    // Resumed it finds them again, and refuses others.
+    // A resumed run finds the files again; different ones are an error.
     place.done(&[&["train", "--resume", "run"], &TINY[..]].concat());
     let refused = |words: &str, flags: &[&str]| place.refused(1, words, &[&["train", "--resume"], flags].concat());
     refused("is not the one this run was trained on: val.txt", &["run", "--val-file", "test.txt"]);
@@ -129,7 +129,7 @@ fn a_text_on_the_disk_gives_the_same_run() {
     for file in ["model.safetensors", "best.safetensors", "state.safetensors", "config.toml", "samples.txt"] {
         assert!(place.read(&format!("disk/{file}")) == place.read(&format!("memory/{file}")), "{file}");
     }
-    // A token a byte, and what binds them to the text.
+    // One byte per token, and a header that identifies the text.
     assert!(!place.path("memory/tokens.bin").exists());
     let tokens = place.read("disk/tokens.bin");
     assert!((place::text().len()..place::text().len() + 200).contains(&tokens.len()), "{}", tokens.len());

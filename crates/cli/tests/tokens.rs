@@ -26,7 +26,7 @@ fn words_are_written_as_a_person_would() {
         messages.contains("different words") && messages.contains("perplexity ") && messages.contains("nats/word"),
         "{messages}"
     );
-    // The model file alone is all that is needed.
+    // The model file alone is sufficient.
     std::fs::rename(place.path("run/model.safetensors"), place.path("alone")).unwrap();
     let text = stdout(&place.done(&["sample", "alone", "-n", "300", "--temperature", "0", "--prompt", "The Door"]));
     assert!(
@@ -141,7 +141,7 @@ fn parts_of_words_travel_with_the_model() {
     let known = ["\"Come in,\" said the miller's wife.", "The door (été ☃) stood open; rain fell.", ""];
     assert_eq!(lines[0], known[1], "{text}");
     assert!(lines[..lines.len() - 1].iter().all(|line| known.contains(line)), "{text}");
-    // Its own tokenizer.json, taken out, makes the same model again.
+    // Training with the tokenizer.json extracted from the model gives the same model.
     let file = place.read("run/model.safetensors");
     let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
     let header: serde_json::Value = serde_json::from_slice(&file[8..8 + length]).unwrap();
