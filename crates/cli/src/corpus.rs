@@ -25,7 +25,7 @@ pub fn read(texts: &[PathBuf], kind: TokenizerKind) -> anyhow::Result<Corpus> {
         return Ok(files(texts, kind)?);
     }
     if texts.len() > 1 {
-        return Err(Refusal::new("- (standard input) is given beside other texts, expected it alone").into());
+        return Err(Refusal::new("- (standard input) is given together with other texts, expected it alone").into());
     }
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;

@@ -92,7 +92,7 @@ impl Progress {
 
     /// Prints a sample of the model.
     pub fn sample(&self, step: u64, text: &str) {
-        let mut lines = vec![String::new(), dim(&format!("┌─ it writes, after step {step}"))];
+        let mut lines = vec![String::new(), dim(&format!("┌─ sample after step {step}"))];
         lines.extend(wrap(text, SAMPLE_WIDTH).into_iter().map(|line| format!("{} {line}", dim("│"))));
         lines.push(dim("└─"));
         self.words(&lines.join("\n"));

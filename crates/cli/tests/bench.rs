@@ -64,7 +64,7 @@ fn the_parts_of_a_step_are_the_whole_of_it() {
 #[test]
 fn what_cannot_be_timed_is_refused() {
     let place = Place::new();
-    place.refused(1, "no row's name holds lstm 9x9", &["bench", "--rows", "lstm 9x9"]);
+    place.refused(1, "no row's name contains lstm 9x9", &["bench", "--rows", "lstm 9x9"]);
     place.refused(1, "--seconds is 0, expected a finite number above 0", &["bench", "--seconds", "0"]);
     place.refused(1, "threads is 0, expected 1 to 1024", &["bench", "--threads", "0", "--rows", "rnn"]);
 }
@@ -92,6 +92,6 @@ fn growth_is_measured_and_drawn() {
     assert_eq!((subnormal["cell"].as_str(), subnormal["steps"].as_u64()), (Some("rnn"), Some(100_000)));
     assert!((number("ratio") - number("us_per_step_subnormal") / number("us_per_step_normal")).abs() < 1e-9);
     assert!(String::from_utf8(place.read("growth.svg")).unwrap().contains("bytes of a text on the disk"));
-    place.refused(1, "no row's name holds X 9", &["bench", "--growth", "--rows", "X 9"]);
+    place.refused(1, "no row's name contains X 9", &["bench", "--growth", "--rows", "X 9"]);
     place.refused(1, "cannot write no/growth.svg", &["bench", "--growth", "--figure", "no/growth.svg"]);
 }

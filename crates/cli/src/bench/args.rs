@@ -33,6 +33,6 @@ pub struct Args {
 
 /// Errors: always, because no row matches `--rows`.
 pub fn refuse_none<T>(args: &Args) -> anyhow::Result<T> {
-    let refusal = Refusal::new(format!("no row's name holds {}", args.rows.join(" or ")));
+    let refusal = Refusal::new(format!("no row's name contains {}", args.rows.join(" or ")));
     Err(refusal.hint("without --rows all rows are timed and listed").into())
 }

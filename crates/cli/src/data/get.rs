@@ -75,7 +75,7 @@ fn download(text: &Text, path: &Path, url: &str) -> anyhow::Result<()> {
     let bytes = fs::read(&part).with_context(|| format!("cannot read {}", part.display()))?;
     if let Err(refusal) = check(text, &bytes, url) {
         fs::remove_file(&part).with_context(|| format!("cannot remove {}", part.display()))?;
-        return Err(refusal.hint("the text there has changed, or is another; nothing was kept").into());
+        return Err(refusal.hint("the text at this address is different; the download was deleted").into());
     }
     if path.symlink_metadata().is_ok() {
         return Err(elman::Error::Exists { path: path.to_path_buf() }.into());
@@ -122,7 +122,7 @@ fn fetch(text: &Text, part: &Path, url: &str, have: u64) -> anyhow::Result<()> {
     let bar = crate::progress::bytes(text.bytes, have);
     let (mut body, mut buffer, mut got) = (response.into_body().into_reader(), vec![0; 1 << 16], have);
     let broken = |got: u64| {
-        Refusal::new(format!("{url} broke off after {} of {} bytes", grouped(got), grouped(text.bytes)))
+        Refusal::new(format!("{url} closed the connection after {} of {} bytes", grouped(got), grouped(text.bytes)))
             .hint("the same command continues from there")
     };
     loop {
@@ -137,7 +137,7 @@ fn fetch(text: &Text, part: &Path, url: &str, have: u64) -> anyhow::Result<()> {
             fs::remove_file(part).with_context(|| format!("cannot remove {}", part.display()))?;
             let message = format!("{url} gives more than {} bytes, expected no more of {}", text.bytes, text.name);
             return Err(Refusal::new(message)
-                .hint("the text there has changed, or is another; nothing was kept")
+                .hint("the text at this address is different; the download was deleted")
                 .into());
         }
         file.write_all(&buffer[..n]).with_context(|| format!("cannot write {}", part.display()))?;
