@@ -1,4 +1,4 @@
-# All that CI runs.
+# Runs what CI runs.
 check:
     bash .ci/run
 
@@ -6,21 +6,21 @@ check:
 test:
     cargo test --release --workspace
 
-# Asserts agreement, then times the kernels.
+# Compares the kernels with the reference, then times them.
 bench:
     cargo bench -p elman-kernels
 
-# Remakes testdata/ with the PyTorch of testdata/requirements.txt.
+# Regenerates testdata/ with the PyTorch version of testdata/requirements.txt.
 fixtures:
     python testdata/make_fixtures.py
 
-# Trains the recipe and lets PyTorch read the model file and measure the same text.
+# Trains a model and evaluates its file on the same text in elman and in PyTorch.
 pytorch TEXT:
     cargo run --release -- train --steps 300 --out runs/pytorch-check
     cargo run --release -- eval runs/pytorch-check {{TEXT}} --json
     python testdata/check_model_file.py runs/pytorch-check/model.safetensors {{TEXT}} --json
 
-# The long forms of what CI does in short: hours on two cores. Each line says its figures.
+# The long forms of CI checks: hours on two cores. Each prints its figures.
 soak: kills cuts bytes faults drills stream estimates (fuzz "10000000")
 
 # kill -9 at 1000 random moments while every step is saved.
@@ -39,11 +39,11 @@ bytes STEPS="200":
 faults:
     cargo test --release -p elman --test faults -- --nocapture
 
-# Numbers that are not finite, put wherever a run keeps any: 25 runs for each place and remedy.
+# Numbers that are not finite in every place where a run keeps numbers: 25 runs for each place and remedy.
 drills N="25":
     ELMAN_DRILLS={{N}} cargo test --release -p elman --lib guard -- --nocapture
 
-# A million steps of a stream against the whole; a million draws for each setting of the sampler.
+# Compares a million single steps with the whole sequence; a million draws for each setting of the sampler.
 stream N="1000000":
     ELMAN_STREAM={{N}} cargo test --release -p elman --test sampler -- --nocapture
 
@@ -51,11 +51,11 @@ stream N="1000000":
 estimates N="10":
     ELMAN_ESTIMATES={{N}} cargo test --release -p elman-cli --test limits estimate -- --nocapture
 
-# Changed inputs of the committed corpus, through every target.
+# Runs every fuzz target on mutated inputs of the committed corpus.
 fuzz N="1000000" SEED="1":
     for target in model_file vocabulary config prompt csv; do cargo run --release -p elman-fuzz -- $target {{N}} {{SEED}} || exit 1; done
 
-# The same with libFuzzer, which learns: needs a nightly compiler and cargo-fuzz.
+# The same with libFuzzer, which is guided by coverage: needs a nightly compiler and cargo-fuzz.
 libfuzzer TARGET SECONDS="600":
     cargo +nightly fuzz run {{TARGET}} fuzz/corpus/{{TARGET}} crates/fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}}
 
@@ -67,7 +67,7 @@ imports *CRATES:
 words *FLAGS:
     cargo run --release -p elman-checks -- words {{FLAGS}}
 
-# Licences and sources of what we build upon: needs cargo-deny.
+# Checks licences and sources of the dependencies: needs cargo-deny.
 deny:
     cargo deny check licenses bans sources
 
@@ -75,6 +75,6 @@ deny:
 asan:
     RUSTFLAGS=-Zsanitizer=address cargo +nightly test -p elman-kernels --target x86_64-unknown-linux-gnu --tests
 
-# Miri over the kernels in their portable source, at sizes that it can bear: needs a nightly compiler with miri and rust-src.
+# Miri over the portable kernels at small sizes: needs a nightly compiler with miri and rust-src.
 miri:
     MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p elman-kernels --lib --test agree --test bfloat16 --test step --test mask

@@ -3,13 +3,13 @@
 
     python3 bench/peers/compare.py [--rows WORDS] [--threads N] [--avx2] [--compile] [--peers ...] [--json FILE]
 
-Everything it needs it installs under bench/peers/.work: cargo target directories, and a virtual environment with
-PyTorch, unless the environment variable PYTHON names a python that has torch and safetensors. Nothing else is touched.
+The script installs what it needs under bench/peers/.work: cargo target directories, and a virtual environment with
+PyTorch, unless the environment variable PYTHON names a python that has torch and safetensors. It changes no other files.
 
-For every row: the losses of both sides are compared first, and a row that differs is not timed. PyTorch's side is the
-best of its ordinary ways (1 and all threads; for sampling nn.LSTM, the same with oneDNN off, nn.LSTMCell), found by a
-short trial. Then fresh processes take turns, A B A B; the one that waits is stopped, so that its idle threads take
-nothing from the other. A ratio is their time over ours: above 1 elman is ahead.
+For every row: the losses of both sides are compared first, and a row that differs is not timed. For PyTorch, a
+short trial selects the fastest of its usual variants (1 or all threads; for sampling nn.LSTM, nn.LSTM without oneDNN,
+nn.LSTMCell). Then new processes alternate, A B A B; the waiting one is stopped, so that its idle threads take no time from
+the other. A ratio is the peer's time divided by elman's: above 1 elman is faster.
 """
 
 import argparse

@@ -1,5 +1,5 @@
-//! Holds how a command line is read: `_` taken for `-` in flag names, defaults shown in the help, usage errors
-//! told in one line. Refuses to touch a value: only names of flags are rewritten.
+//! Reads the command line: `_` counts as `-` in flag names, the help shows defaults, and a usage error is one line. Not here:
+//! values; only names of flags are rewritten.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -10,12 +10,12 @@ use clap::{Command, CommandFactory, FromArgMatches};
 use crate::settings;
 use crate::terminal::say;
 
-/// The command line as it is read and documented.
+/// The definition of the command line, with defaults in the help.
 pub fn command<Cli: CommandFactory>() -> Command {
     settings::show_defaults(Cli::command())
 }
 
-/// Reads the command line. Errors: the exit code to leave with, once help, version or a complaint is printed.
+/// Parses the command line. Errors: the exit code, after help, version or a usage error is printed.
 pub fn parse<Cli: CommandFactory + FromArgMatches>(args: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
     let command = command::<Cli>();
     let args = dashes(args, &free_text_flags(&command));
@@ -25,7 +25,7 @@ pub fn parse<Cli: CommandFactory + FromArgMatches>(args: impl Iterator<Item = Os
         .map_err(|error| explain(&error))
 }
 
-/// The flags whose value may look like a flag itself (a prompt may).
+/// The flags whose value may start with a hyphen (a prompt may).
 fn free_text_flags(command: &Command) -> Vec<String> {
     command
         .get_subcommands()
@@ -38,7 +38,7 @@ fn free_text_flags(command: &Command) -> Vec<String> {
         .collect()
 }
 
-/// Writes `--rnn_size=a_b` as `--rnn-size=a_b`; leaves values, what follows `--` and text for `free_text` flags alone.
+/// Rewrites `--rnn_size=a_b` as `--rnn-size=a_b`. Values, arguments after `--` and the values of `free_text` flags do not change.
 fn dashes(args: impl Iterator<Item = OsString>, free_text: &[String]) -> Vec<OsString> {
     let mut out: Vec<OsString> = Vec::new();
     let (mut is_value, mut is_over) = (false, false);
@@ -56,7 +56,7 @@ fn dashes(args: impl Iterator<Item = OsString>, free_text: &[String]) -> Vec<OsS
     out
 }
 
-/// Prints what clap has to say: help and version as they are, a complaint as one line and at most one hint.
+/// Prints clap's help or version unchanged, or a usage error as one line with one hint.
 fn explain(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn flag_names_take_either_mark() {
+    fn flag_names_take_underscores_or_hyphens() {
         assert_eq!(
             rewritten(&["elman", "train", "a_b", "--rnn_size", "64", "--out=x_y"]),
             ["elman", "train", "a_b", "--rnn-size", "64", "--out=x_y"]

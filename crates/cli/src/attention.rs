@@ -1,5 +1,5 @@
-//! Holds the picture of what a translator looked at: a row for each token that was written, a column for each that was read.
-//! Refuses figures: those are the library's.
+//! Draws the attention weights of a translation: a row for each written token, a column for each read token. Not here: the
+//! weights themselves; the library computes them.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::confusion::escaped;
 /// Pixels of a cell.
 const CELL: usize = 32;
 
-/// Draws the shares into the file `picture`. Errors: it cannot be written.
+/// Draws the attention weights into the file `picture`. Errors: it cannot be written.
 pub fn draw(look: &Look, picture: &Path) -> anyhow::Result<()> {
     Ok(write_atomic(picture, svg(look).as_bytes())?)
 }
@@ -23,8 +23,8 @@ fn svg(look: &Look) -> String {
     let (width, height) = ((left + CELL * look.read.len() + 24).max(320), top + CELL * look.written.len() + 20);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"12\" y=\"24\" fill=\"#555\">each row: where a word that was \
-         written looked</text>\n"
+         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"12\" y=\"24\" fill=\"#555\">each row: the attention weights of \
+         a written word</text>\n"
     );
     for (at, word) in look.read.iter().enumerate() {
         let (x, y) = (left + at * CELL + CELL / 2 + 4, top - 8);

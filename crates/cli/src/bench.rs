@@ -1,5 +1,5 @@
-//! Holds the verb `bench`: what training and sampling take on this machine, beside what the machine can do at best.
-//! Refuses to time what it has not checked: a row whose losses are not as they should be ends the run.
+//! The verb `bench`: times training and sampling and compares them with the measured peak of the machine. A row whose losses
+//! are wrong ends the run. Not here: the rows; `elman_bench` defines them.
 
 mod args;
 mod growth;
@@ -77,10 +77,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         terminal::print_json(&Report { machine, rows: measured })?;
     } else {
         say!(
-            "share: of the peak between the steps; bandwidth: of reading as many bytes as the weights have, on as many threads"
+            "share: of the peak, measured between the steps; bandwidth: of reading the weights' bytes with the same threads"
         );
         if args.parts {
-            say!("lost: what products at the peak would not take, of the step");
+            say!("lost: time beyond that of the products at the peak, as a share of the step");
         }
     }
     Ok(ExitCode::SUCCESS)

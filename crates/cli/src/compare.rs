@@ -1,5 +1,5 @@
-//! Holds the verb `compare`: runs side by side, as a table and as one picture of their validation losses. Refuses to train
-//! or to measure anything: it reads what their logs say.
+//! The verb `compare`: a table of several runs and a picture of their validation losses. Not here: training and measuring;
+//! the figures come from the logs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use crate::curves::draw_runs;
 use crate::settings::config_of;
 use crate::terminal::{self, say, span};
 
-/// Set runs side by side
+/// Compare runs in a table
 #[derive(clap::Args)]
 pub struct Args {
     /// Run directories

@@ -1,5 +1,4 @@
-//! Holds the verb `completions`: what a shell needs to complete this program's verbs and flags, on stdout.
-//! Refuses to install it: where it belongs is the shell's affair.
+//! The verb `completions`: prints a completion script for a shell. Not here: installing it.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,4 @@
-//! Holds the counts of true against predicted classes as people look at them: a table in lines and a picture. Refuses
-//! figures: those are the library's.
+//! Prints and draws a confusion matrix. Not here: computing its figures; the library does.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,12 +6,12 @@ use std::path::Path;
 use elman::files::atomic_file::write_atomic;
 use elman::metrics::Confusion;
 
-/// Classes whose table still fits a terminal.
+/// Largest number of classes whose table fits a terminal.
 const MOST_IN_LINES: usize = 24;
-/// Pixels of a cell of the picture.
+/// Side of a cell of the picture, in pixels.
 const CELL: usize = 30;
 
-/// The table in lines: a row for each true class, with precision, recall and F1. Of many classes, the figures alone.
+/// A row for each true class with precision, recall and F1, and the counts if there are at most `MOST_IN_LINES` classes.
 pub fn lines(confusion: &Confusion, classes: &[String]) -> String {
     let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(9);
     let is_small = classes.len() <= MOST_IN_LINES;
@@ -39,7 +38,7 @@ pub fn lines(confusion: &Confusion, classes: &[String]) -> String {
     out
 }
 
-/// Draws the counts into the file `picture`, each row's shares in shades. Errors: it cannot be written.
+/// Draws the counts into the file `picture`; the shade is the share of the row. Errors: it cannot be written.
 pub fn draw(confusion: &Confusion, classes: &[String], title: &str, picture: &Path) -> anyhow::Result<()> {
     Ok(write_atomic(picture, svg(confusion, classes, title).as_bytes())?)
 }
@@ -86,7 +85,7 @@ fn svg(confusion: &Confusion, classes: &[String], title: &str) -> String {
     out + "</svg>\n"
 }
 
-/// Text as it may stand in a picture.
+/// The text with the characters escaped that are special in SVG.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -104,7 +103,7 @@ mod tests {
         assert!(lines.contains("a<b            1.000   0.667   0.800   2   1"), "{lines}");
         let svg = svg(&confusion, &classes, "x & y");
         assert!(svg.contains("a&lt;b") && svg.contains("x &amp; y") && svg.contains(">2</text>"));
-        // The whole of the second row, and two thirds of the first.
+        // Shades of a share of 1 (second row) and of 2/3 (first row).
         assert!(svg.contains("fill=\"#1f77b4\"") && svg.contains("fill=\"#6aa4cd\""), "{svg}");
     }
 }

@@ -1,5 +1,5 @@
-//! Holds how the TEXT arguments become a text: files, folders, `-` for standard input, nothing for the bundled tales.
-//! Refuses `-` beside other texts.
+//! Reads the TEXT arguments: files, folders, `-` for standard input, or the bundled tales if there is none. Not here:
+//! standard input combined with other texts, which is an error.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -13,10 +13,10 @@ use elman::{Corpus, Error, RunDir};
 use crate::failure::Refusal;
 use crate::progress::wait_for;
 
-/// Bytes of text from which on it stays on the disk: in memory a text and its tokens take five times its size.
+/// Texts of at least so many bytes stay on the disk: in memory a text and its tokens take five times its size.
 const LARGE: u64 = 64 << 20;
 
-/// Reads what TEXT names, in bytes where `kind` asks for them; no TEXT is the bundled text.
+/// Reads the texts, as bytes if `kind` is bytes. Without any, returns the bundled text.
 pub fn read(texts: &[PathBuf], kind: TokenizerKind) -> anyhow::Result<Corpus> {
     if texts.is_empty() {
         return Ok(Corpus::bundled());
@@ -25,7 +25,7 @@ pub fn read(texts: &[PathBuf], kind: TokenizerKind) -> anyhow::Result<Corpus> {
         return Ok(files(texts, kind)?);
     }
     if texts.len() > 1 {
-        return Err(Refusal::new("- (standard input) is given beside other texts, expected it alone").into());
+        return Err(Refusal::new("- (standard input) is given together with other texts, expected it alone").into());
     }
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
@@ -35,7 +35,7 @@ pub fn read(texts: &[PathBuf], kind: TokenizerKind) -> anyhow::Result<Corpus> {
     }
 }
 
-/// Reads what TEXT names to train on it. A large one stays on the disk, as does any where `on_disk` asks for it.
+/// Reads the training text. A large text, or any with `on_disk`, stays on the disk.
 pub fn to_train_on(texts: &[PathBuf], config: &Config, on_disk: bool) -> anyhow::Result<Corpus> {
     let is_of_files = !texts.is_empty() && !is_from_stdin(texts);
     if on_disk && !is_of_files {
@@ -43,10 +43,10 @@ pub fn to_train_on(texts: &[PathBuf], config: &Config, on_disk: bool) -> anyhow:
     }
     if on_disk && !can_stay_on_disk(config) {
         let refusal = Refusal::new("--on-disk is given with --tokenizer bpe, --batches lines or --cut-tail");
-        return Err(refusal.hint("these need the whole text in memory; leave --on-disk away").into());
+        return Err(refusal.hint("these need the whole text in memory; omit --on-disk").into());
     }
     if let Some(path) = texts.iter().find(|path| on_disk && path.exists() && !path.is_file() && !path.is_dir()) {
-        let words = format!("{} is not a file, expected one that --on-disk can read again", path.display());
+        let words = format!("{} is not a regular file, which --on-disk needs", path.display());
         return Err(Refusal::new(words).into());
     }
     if on_disk || (is_of_files && can_stay_on_disk(config) && Corpus::size_of(texts)? >= LARGE) {
@@ -56,7 +56,7 @@ pub fn to_train_on(texts: &[PathBuf], config: &Config, on_disk: bool) -> anyhow:
     read(texts, config.tokenizer)
 }
 
-/// Reads files and folders, in bytes where `kind` asks for them.
+/// Reads files and folders, as bytes if `kind` is bytes.
 fn files(paths: &[PathBuf], kind: TokenizerKind) -> Result<Corpus, Error> {
     match kind {
         TokenizerKind::Byte => Corpus::read_raw(paths),
@@ -64,7 +64,7 @@ fn files(paths: &[PathBuf], kind: TokenizerKind) -> Result<Corpus, Error> {
     }
 }
 
-/// The corpus with the files to validate and to test on, where there are any.
+/// Adds the validation and test files, if any, to the corpus.
 pub fn with_held_out(
     mut corpus: Corpus,
     validation: &[PathBuf],
@@ -80,12 +80,12 @@ pub fn with_held_out(
     Ok(corpus)
 }
 
-/// Where a text was when a run began.
+/// The paths of the text when the run began.
 pub fn places(fingerprint: Option<&Fingerprint>) -> Vec<PathBuf> {
     fingerprint.into_iter().flat_map(|fingerprint| &fingerprint.sources).map(PathBuf::from).collect()
 }
 
-/// Reads the text of a run, of which `fingerprint` is known, again, from where it was then.
+/// Reads the text of a run again, from the paths that the run recorded.
 pub fn of_run(run: &RunDir, fingerprint: &Fingerprint, config: &Config, on_disk: bool) -> anyhow::Result<Corpus> {
     if fingerprint.sources.is_empty() {
         if fingerprint.sha256 == Corpus::bundled().fingerprint().sha256 {
@@ -93,12 +93,12 @@ pub fn of_run(run: &RunDir, fingerprint: &Fingerprint, config: &Config, on_disk:
         }
         let message = format!("{} was trained on {}, which is not here", run.path().display(), fingerprint.name);
         return Err(Refusal::new(message)
-            .hint("give the same text again: a file, a folder, or - for standard input")
+            .hint("name the same text again: a file, a folder, or - for standard input")
             .into());
     }
     let message = || {
         Refusal::new(format!("cannot find the text of {}", run.path().display()))
-            .hint("give its new place: elman train TEXT --resume RUN")
+            .hint("give its new path: elman train TEXT --resume RUN")
     };
     to_train_on(&places(Some(fingerprint)), config, on_disk).with_context(message)
 }
@@ -108,7 +108,7 @@ pub fn is_from_stdin(texts: &[PathBuf]) -> bool {
     texts.iter().any(|text| is_stdin(text))
 }
 
-/// What a run on TEXT is called when nobody names it: the stem of the first file, or the folder's name.
+/// The default name of a run: the stem of the first file, or the name of the folder.
 pub fn run_name(texts: &[PathBuf]) -> String {
     let Some(first) = texts.first() else {
         return "tales".to_string();

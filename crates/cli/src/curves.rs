@@ -1,6 +1,5 @@
-//! Holds the pictures of losses over the steps: `loss.svg`, training and validation of one run, and the validation losses of
-//! several.
-//! Refuses figures that are not finite: they are left out of the picture.
+//! Draws losses over steps: `loss.svg` with training and validation loss of one run, and the validation losses of several.
+//! Not here: losses that are not finite; the picture omits them.
 
 use std::path::Path;
 
@@ -14,21 +13,21 @@ const SIZE: (u32, u32) = (800, 480);
 const FONT: &str = "sans-serif";
 const TRAIN: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
 const VALIDATION: RGBColor = RGBColor(0xd6, 0x5f, 0x00);
-/// Colours of several runs, apart for eyes of every kind.
+/// Colours of several runs, which colour-blind readers can tell apart.
 const COLOURS: [RGBColor; 5] =
     [TRAIN, VALIDATION, RGBColor(0x2c, 0x8c, 0x4a), RGBColor(0x7b, 0x4f, 0xa3), RGBColor(0x55, 0x55, 0x55)];
-/// Points of a curve at most: neighbours are averaged beyond that.
+/// Most points of a curve; of a longer one, neighbours are averaged.
 const MAX_POINTS: usize = 800;
-/// A curve of fewer points shows each as a dot.
+/// A validation curve of fewer points shows each as a dot.
 const MAX_DOTS: usize = 60;
 
-/// Draws the reports of a run into the file `picture`, `unit` being a token, whole or not at all. Errors: it cannot be written.
+/// Draws the reports of a run into the file `picture`, atomically; `unit` is the name of a token. Errors: it cannot be written.
 pub fn draw(reports: &[Report], picture: &Path, title: &str, unit: &str) -> anyhow::Result<()> {
     let svg = svg(reports, title, unit).map_err(|error| anyhow!("cannot draw {}: {error}", picture.display()))?;
     Ok(write_atomic(picture, svg.as_bytes())?)
 }
 
-/// A loss over the steps, without what is not a number, thinned to `MAX_POINTS`.
+/// A loss over the steps without values that are not finite, averaged to at most `MAX_POINTS`.
 fn points(reports: &[Report], loss: impl Fn(&Report) -> Option<f64>) -> Vec<(f64, f64)> {
     let all: Vec<(f64, f64)> = reports
         .iter()
@@ -57,7 +56,7 @@ pub fn draw_runs(runs: &[(String, Vec<Report>)], picture: &Path, unit: &str) -> 
 struct Curve {
     name: String,
     colour: RGBColor,
-    /// Whether each point shows, few as they are.
+    /// Whether each point is drawn as a dot.
     dots: bool,
     points: Vec<(f64, f64)>,
 }
@@ -79,7 +78,7 @@ fn chart(title: &str, unit: &str, curves: Vec<Curve>) -> Result<String, Box<dyn 
     let last = all().map(|&(step, _)| step).fold(1.0, f64::max);
     let (low, high) = all().fold((f64::MAX, f64::MIN), |(low, high), &(_, loss)| (low.min(loss), high.max(loss)));
     let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
-    let room = ((high - low) * 0.06).max(0.01);
+    let margin = ((high - low) * 0.06).max(0.01);
 
     let mut svg = String::new();
     let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -90,7 +89,7 @@ fn chart(title: &str, unit: &str, curves: Vec<Curve>) -> Result<String, Box<dyn 
         .caption(title, (FONT, 20))
         .x_label_area_size(46)
         .y_label_area_size(60)
-        .build_cartesian_2d(0.0..last, (low - room).max(0.0)..high + room)?;
+        .build_cartesian_2d(0.0..last, (low - margin).max(0.0)..high + margin)?;
     chart
         .configure_mesh()
         .x_desc("step")

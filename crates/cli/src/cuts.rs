@@ -1,14 +1,14 @@
-//! Holds the flags of the cuts of the tail, made from the library's table of them. Refuses to know any by name.
+//! The flags that truncate the sampling distribution, made from the library's table `CUTS`. Not here: their names.
 
 use clap::{Arg, ArgMatches, Command};
 use elman::infer::CUTS;
 use elman::{Error, Settings};
 
-/// What was given, or the default, by name.
+/// The values of the flags, given or default, by name.
 pub struct Cuts(Vec<(&'static str, String)>);
 
 impl Cuts {
-    /// Lays them over `settings`. Errors: a value that is none of its type.
+    /// Puts the values into `settings`. Errors: a value of the wrong type.
     pub fn apply(&self, settings: &mut Settings) -> Result<(), Error> {
         self.0.iter().try_for_each(|(name, value)| settings.set(name, value))
     }

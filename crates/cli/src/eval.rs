@@ -1,5 +1,5 @@
-//! Holds the verb `eval`: how well a model predicts a text, read as one stream or line by line.
-//! Refuses to invent a text: unlike `train` it has no default.
+//! The verb `eval`: measures how well a model predicts a text, as one stream or line by line. Not here: a default text; the
+//! user names one.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,7 +27,7 @@ pub struct Args {
     /// Score each line by itself: its log-probability in nats and its tokens; with --json, an object a line
     #[arg(long)]
     per_line: bool,
-    /// Measure with narrower weights too, and say the difference
+    /// Measure also with narrower weights, and print the difference
     #[arg(long, value_name = "KIND", value_enum, conflicts_with = "per_line")]
     weights: Option<Weights>,
     /// Print one JSON object on stdout
@@ -35,7 +35,7 @@ pub struct Args {
     json: bool,
 }
 
-/// The same text with narrower weights.
+/// The loss of the same text with narrower weights.
 #[derive(serde::Serialize)]
 struct Narrow {
     weights: &'static str,
@@ -100,7 +100,7 @@ fn eval<E: Element>(args: &Args, stored: Stored) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a token is called.
+/// The name of a token.
 fn unit(vocab: &Vocab) -> &'static str {
     vocab.unit(1)
 }
@@ -118,7 +118,7 @@ fn table(name: &str, unit: &str, figures: &Evaluation) -> String {
         row("ppl", &format!("{:.4}", figures.ppl)),
         row("bpc", &format!("{:.4} bits per {unit}", figures.bpc)),
     ];
-    // Where every character is a byte the two are one figure, but for the last bits.
+    // If every character is one byte, the two figures are equal to rounding.
     if (figures.bits_per_byte / figures.bpc - 1.0).abs() > 1e-9 {
         lines.push(row("bpb", &format!("{:.4} bits per byte", figures.bits_per_byte)));
     }

@@ -1,5 +1,4 @@
-//! Holds how a failure is told: `error:` with the chain of causes in one line, then at most one `hint:`.
-//! Refuses backtraces and second hints: what helps is one cause that the reader can act on.
+//! Prints an error: `error:` with the chain of causes in one line, then at most one `hint:`. Not here: backtraces.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -8,7 +7,7 @@ use elman::Error;
 
 use crate::terminal::say;
 
-/// A refusal of the program's own, with what to do about it.
+/// An error of the program itself, with a hint.
 #[derive(Debug)]
 pub struct Refusal {
     message: String,
@@ -16,12 +15,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal that speaks for itself.
+    /// An error without a hint.
     pub fn new(message: impl Into<String>) -> Refusal {
         Refusal { message: message.into(), hint: None }
     }
 
-    /// The same with advice.
+    /// Adds a hint.
     pub fn hint(self, hint: impl Into<String>) -> Refusal {
         Refusal { hint: Some(hint.into()), ..self }
     }
@@ -35,14 +34,14 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Prints `error` and gives the exit code of a refusal.
+/// Prints `error` and returns exit code 1, or 0 for a closed pipe.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if error.chain().any(is_closed_pipe) {
-        return ExitCode::SUCCESS; // the reader has seen enough: `elman sample RUN | head`
+        return ExitCode::SUCCESS; // the reader needs no more: `elman sample RUN | head`
     }
     let causes: Vec<String> = error.chain().map(|cause| one_line(&cause.to_string())).collect();
     say!("error: {}", causes.join(": "));
-    // A refusal that is the context of another error is no link of the chain: it is found at the top only.
+    // A refusal that is the context of another error is not in the chain; only `downcast_ref` finds it.
     let refusal = error.downcast_ref::<Refusal>().and_then(|refusal| refusal.hint.clone());
     if let Some(hint) = refusal.or_else(|| error.chain().find_map(hint)) {
         say!("hint: {hint}");
@@ -50,7 +49,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Prints what is passed over.
+/// Prints an error that does not stop the program.
 pub fn warn(error: &Error) {
     say!("warning: {}", one_line(&error.to_string()));
 }
@@ -64,20 +63,20 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         return refusal.hint.clone();
     }
     let advice = match cause.downcast_ref::<elman::Error>()? {
-        Error::Exists { .. } => "give --out a new directory, or go on with that run by --resume",
+        Error::Exists { .. } => "give --out a new directory, or continue that run with --resume",
         Error::InvalidUtf8 { .. } => "save the text as UTF-8 first, for instance with iconv",
-        Error::NoText { .. } => "name the files themselves, whatever their names end in",
+        Error::NoText { .. } => "name the files themselves; then any ending is allowed",
         Error::UnknownCharacter { .. } => "a model reads the characters of its training text and no others",
         Error::UnknownPrompt { .. } => "use characters of the training text; 'elman info RUN' lists them",
         Error::AnotherText { .. } => {
-            "a run goes on with the very text it began with; a changed text needs a new run, or --force"
+            "a run continues only with the text it began with; a changed text needs a new run, or --force"
         }
-        Error::Changed { .. } => "leave the settings out, start a new run, or give --force for one that is neither",
+        Error::Changed { .. } => "omit the settings, start a new run, or give --force to change a run that has started",
         Error::Diverged { .. } => {
-            "a smaller --lr, or a --clip of 1, keeps training steady; --on-nan skip or rollback gets over a bad step"
+            "a smaller --lr or --clip 1 makes training more stable; --on-nan skip or rollback continues after a bad step"
         }
-        Error::InUse { .. } => "wait for it, stop it, or start a run of your own with --out",
-        Error::DiskSpace { .. } => "make room and go on with --resume",
+        Error::InUse { .. } => "wait for that program, stop it, or start another run with --out",
+        Error::DiskSpace { .. } => "free space on the disk and continue with --resume",
         Error::Memory { .. } => "a smaller --hidden, --batch or --seq-len takes less",
         _ => return None,
     };

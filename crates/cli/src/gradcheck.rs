@@ -1,5 +1,5 @@
-//! Holds the verb `gradcheck`: the verdicts of the library's comparison with numerical differentiation, for people
-//! and for programs. Refuses to pass over a failure: one FAIL and the exit code is 1.
+//! The verb `gradcheck`: prints the verdicts of the library's gradient check. One FAIL makes the exit code 1. Not here: the
+//! check itself (`elman::check`).
 
 use std::process::ExitCode;
 
@@ -11,16 +11,16 @@ use crate::failure::Refusal;
 use crate::progress::wait_for;
 use crate::terminal;
 
-/// What INCONCLUSIVE means, for who meets it.
-const INCONCLUSIVE: &str = "INCONCLUSIVE: the gradient is smaller than the noise of the numerical one, so that comparing them would say nothing.";
+/// The explanation of INCONCLUSIVE below the table.
+const INCONCLUSIVE: &str = "INCONCLUSIVE: the gradient is smaller than the rounding noise of the numerical one, so a comparison means nothing.";
 
 /// Compare gradients with numerical differentiation
 #[derive(clap::Args)]
 pub struct Args {
-    /// Check every cell there is; so does leaving it out
+    /// Check every cell; this is the default
     #[arg(long)]
     all: bool,
-    /// Check every cell with every combination of sizes and options: minutes instead of seconds
+    /// Check every cell with every combination of sizes and options; takes minutes instead of seconds
     #[arg(long)]
     full: bool,
     /// Print one JSON object on stdout
@@ -37,7 +37,7 @@ struct Summary<'a> {
     inconclusive: usize,
 }
 
-/// Counts of the verdicts and the largest relative error among those that say something.
+/// Counts of the verdicts and the largest relative error of those that are not inconclusive.
 #[derive(Default)]
 struct Tally {
     pass: usize,
@@ -56,7 +56,7 @@ impl Tally {
                 return;
             }
         }
-        // An error that is not a number is the worst of all, and stays so.
+        // NaN counts as the largest error: no comparison with NaN is true, so it stays.
         if check.finding.rel_error.is_nan() || check.finding.rel_error > self.worst {
             self.worst = check.finding.rel_error;
         }
@@ -85,7 +85,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if total.fail > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// One row for each cell, network and parameter, all sizes and layers together; then each failure by itself, then the sum.
+/// One row for each cell, network and parameter over all sizes and layers; then each failure, then the totals.
 fn table(configurations: usize, checks: &[Check], total: &Tally) -> String {
     let mut groups: Vec<(&str, &str, &str, Tally)> = Vec::new();
     for check in checks {
@@ -131,7 +131,7 @@ fn table(configurations: usize, checks: &[Check], total: &Tally) -> String {
 fn network(c: &Configuration) -> &'static str {
     match (c.network, c.bidirectional) {
         (Network::LanguageModel, _) => "language model",
-        (Network::Layers, true) => "both ways",
+        (Network::Layers, true) => "bidirectional",
         (Network::Layers, false) => "layers",
     }
 }
@@ -142,7 +142,7 @@ fn kind(parameter: &str) -> &str {
     name.rsplit_once("_l").map_or(name, |(kind, _)| kind)
 }
 
-/// A configuration in words, so that it can be found again.
+/// A configuration in words.
 fn describe(c: &Configuration) -> String {
     let widths: Vec<String> = c.hidden_sizes.iter().map(usize::to_string).collect();
     let initial_state = format!("{:?}", c.initial_state).to_lowercase();

@@ -1,5 +1,4 @@
-//! Holds the verb `info`: what this machine offers, or what a run or model file contains.
-//! Refuses to compute: it reads and tells.
+//! The verb `info`: describes this machine, a run, or a model file. Not here: computation.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +11,7 @@ use serde::Serialize;
 
 use crate::terminal::{self, grouped, row, short_unit};
 
-/// Tell about this machine, or about a trained model
+/// Describe this machine, or a trained model
 #[derive(clap::Args)]
 pub struct Args {
     /// A run directory or a model file; without it, the program and the machine
@@ -78,7 +77,7 @@ fn machine(cpu: &Cpu) -> Machine {
     }
 }
 
-/// The instruction sets of this processor that matter to the kernels.
+/// The instruction sets of this processor that the kernels use.
 #[cfg(target_arch = "x86_64")]
 fn instruction_sets() -> Vec<&'static str> {
     let all = [
@@ -91,7 +90,7 @@ fn instruction_sets() -> Vec<&'static str> {
     all.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
 }
 
-/// No kernel asks another processor for more than its base instructions.
+/// On other processors the kernels use base instructions only.
 #[cfg(not(target_arch = "x86_64"))]
 fn instruction_sets() -> Vec<&'static str> {
     Vec::new()

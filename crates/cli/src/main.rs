@@ -1,5 +1,5 @@
-//! Holds the door of the program `elman`: one verb in, one exit code out.
-//! Refuses to do the work itself (that is the library's) and to let a failure pass without a sentence.
+//! The entry point of the program `elman`: parses one verb, runs it, and returns its exit code. Not here: the work; each verb
+//! has its own file, and the library computes.
 
 mod arguments;
 mod attention;
@@ -34,7 +34,7 @@ use clap::{Parser, Subcommand};
 
 /// Train, sample and check recurrent networks.
 ///
-/// `elman train` learns to write from any text; without a text it takes the tales that come with the program.
+/// `elman train` trains a language model on any text; without a text it uses the bundled tales.
 #[derive(Parser)]
 #[command(
     name = "elman",

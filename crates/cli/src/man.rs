@@ -1,5 +1,4 @@
-//! Holds the verb `man`: the manual page of the program or of one verb, in roff, on stdout.
-//! Refuses to say anything that the help does not say: both are made of the same words.
+//! The verb `man`: prints the manual page of the program or of one verb in roff. Not here: its words; they are the help's.
 
 use std::process::ExitCode;
 
@@ -8,10 +7,10 @@ use clap::Command;
 use crate::failure::Refusal;
 use crate::terminal;
 
-/// Print the manual page, to be read by `man -l -`
+/// Print the manual page in roff, for `man -l -`
 #[derive(clap::Args)]
 pub struct Args {
-    /// The verb whose page it is; without it, the program's
+    /// The verb to describe; without it, the whole program
     #[arg(value_name = "VERB")]
     verb: Option<String>,
 }
@@ -24,7 +23,7 @@ pub fn run(args: &Args, mut command: Command) -> anyhow::Result<ExitCode> {
         Some(verb) => {
             let found = command.find_subcommand(verb).cloned();
             found.ok_or_else(|| {
-                Refusal::new(format!("'{verb}' is no verb of this program")).hint("'elman --help' lists the verbs")
+                Refusal::new(format!("'{verb}' is not a verb of this program")).hint("'elman --help' lists the verbs")
             })?
         }
     };

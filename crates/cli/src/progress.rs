@@ -1,5 +1,5 @@
-//! Holds what a person sees while the program works: a bar on a terminal, a line for each report elsewhere, samples
-//! set off from both. Refuses to write anything when asked to be quiet.
+//! Shows progress: a bar on a terminal, a line for each report elsewhere, and samples. Not here: what is printed before and
+//! after training.
 
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::terminal::{dim, measure, say, short, span, stderr_is_terminal};
 
-/// How often the words behind the bar change.
+/// Time between updates of the text beside the bar.
 const REFRESH: Duration = Duration::from_millis(100);
 /// Share of the old mean kept at each step in the loss that the bar shows.
 const KEEP: f64 = 0.95;
-/// Columns of a sample's line.
+/// Width of a sample, in characters.
 const SAMPLE_WIDTH: usize = 76;
 
 /// The progress of a training run.
@@ -21,18 +21,18 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     refreshed: Option<Instant>,
     steps: u64,
-    /// When it began, after which step.
+    /// The time and the step at the start.
     begun: (Instant, u64),
-    /// What a token is called.
+    /// The name of a token.
     unit: &'static str,
-    /// Steps of a window, where losses are summed over them.
+    /// Steps of a window, if losses are summed over them.
     summed: Option<usize>,
-    /// Falling mean of the losses and the weight in it.
+    /// Exponential moving average of the losses, and its total weight.
     mean: (f64, f64),
 }
 
 impl Progress {
-    /// Starts the bar where there is a terminal and somebody who wants to see it.
+    /// Starts the bar, if stderr is a terminal and the program is not quiet.
     pub fn start(plan: &Plan, unit: &'static str, summed: Option<usize>, is_quiet: bool) -> Progress {
         let bar = (stderr_is_terminal() && !is_quiet).then(|| {
             let style = ProgressStyle::with_template("{pos}/{len} {wide_bar} {msg}");
@@ -43,7 +43,7 @@ impl Progress {
         Progress { is_quiet, bar, refreshed: None, steps: plan.steps, begun, unit, summed, mean: (0.0, 0.0) }
     }
 
-    /// A step was taken.
+    /// Updates the bar after a step.
     pub fn step(&mut self, step: u64, loss: f64, tokens_per_sec: f64) {
         self.mean = (KEEP * self.mean.0 + (1.0 - KEEP) * loss, KEEP * self.mean.1 + (1.0 - KEEP));
         let Some(bar) = &self.bar else {
@@ -56,49 +56,49 @@ impl Progress {
             bar.set_message(format!(
                 "loss {loss:.3}  {}  {}",
                 measure(loss, self.unit),
-                self.pace(step, tokens_per_sec)
+                self.speed(step, tokens_per_sec)
             ));
         }
     }
 
-    /// A report was made: a line of its own where there is no bar, or where it brings a validation loss.
+    /// Prints a report, if there is no bar or the report has a validation loss.
     pub fn report(&self, report: &Report) {
         if self.bar.is_some() && report.val_loss.is_none() {
             return;
         }
         let validation = report.val_loss.map(|loss| format!("  validation {loss:.4}")).unwrap_or_default();
-        let pace = match self.bar {
+        let speed = match self.bar {
             Some(_) => String::new(),
-            None => format!("  {}", self.pace(report.step, report.tokens_per_sec)),
+            None => format!("  {}", self.speed(report.step, report.tokens_per_sec)),
         };
         let loss = report.train_loss;
         let (measure, step, steps) = (measure(loss, self.unit), report.step, self.steps);
         let summed = self.summed.map(|n| format!("  sum over {n} {:.4}", loss * n as f64)).unwrap_or_default();
         let moving = report.moving_loss.map(|loss| format!("  moving {loss:.4}")).unwrap_or_default();
-        self.words(&format!("step {step}/{steps}  loss {loss:.4}{summed}{moving}  {measure}{validation}{pace}"));
+        self.words(&format!("step {step}/{steps}  loss {loss:.4}{summed}{moving}  {measure}{validation}{speed}"));
     }
 
-    /// Model and state are on the disk: a line where there is no bar.
+    /// Prints that model and state are on the disk, if there is no bar.
     pub fn saved(&self, step: u64) {
         if self.bar.is_none() {
             self.words(&format!("step {step}/{}  saved", self.steps));
         }
     }
 
-    /// A step went bad.
+    /// Prints a warning about a bad step.
     pub fn bad(&self, words: &str) {
         self.words(&format!("warning: {words}"));
     }
 
-    /// The model wrote something.
+    /// Prints a sample of the model.
     pub fn sample(&self, step: u64, text: &str) {
-        let mut lines = vec![String::new(), dim(&format!("┌─ it writes, after step {step}"))];
+        let mut lines = vec![String::new(), dim(&format!("┌─ sample after step {step}"))];
         lines.extend(wrap(text, SAMPLE_WIDTH).into_iter().map(|line| format!("{} {line}", dim("│"))));
         lines.push(dim("└─"));
         self.words(&lines.join("\n"));
     }
 
-    /// Words that stand above the bar.
+    /// Prints lines, above the bar if there is one.
     pub fn words(&self, words: &str) {
         match &self.bar {
             Some(bar) => bar.println(words),
@@ -107,26 +107,26 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
 
-    fn pace(&self, step: u64, tokens_per_sec: f64) -> String {
+    fn speed(&self, step: u64, tokens_per_sec: f64) -> String {
         let (since, first) = self.begun;
         let left = left(since.elapsed(), step.saturating_sub(first), self.steps.saturating_sub(step));
         format!("{} tokens/s  {} left", short(tokens_per_sec), left.map_or("?".to_string(), span))
     }
 }
 
-/// The time that more steps will take if they go as those before them did, evaluations included.
+/// The time that `to_do` steps need at the mean speed of the `done` steps, evaluations included.
 fn left(taken: Duration, done: u64, to_do: u64) -> Option<Duration> {
     Duration::try_from_secs_f64(taken.as_secs_f64() / done as f64 * to_do as f64).ok()
 }
 
-/// A bar of bytes, of which `have` are there; hidden without a terminal.
+/// A bar for a download with `have` bytes done; hidden without a terminal.
 #[cfg(feature = "download")]
 pub fn bytes(all: u64, have: u64) -> ProgressBar {
     if !stderr_is_terminal() {
@@ -137,7 +137,7 @@ pub fn bytes(all: u64, have: u64) -> ProgressBar {
     ProgressBar::new(all).with_style(style).with_position(have)
 }
 
-/// Shows that something is under way that cannot say how far it is. Refuses nothing; without a terminal it is mute.
+/// Shows a spinner while `work` runs; prints nothing without a terminal.
 pub fn wait_for<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     if !stderr_is_terminal() {
         return work();
@@ -151,7 +151,7 @@ pub fn wait_for<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// The text in lines of at most `width` characters, broken at spaces where it has them; nothing in it moves a cursor.
+/// The text in lines of at most `width` characters, broken at spaces if possible. Control characters are replaced.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {

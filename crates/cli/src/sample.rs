@@ -1,5 +1,5 @@
-//! Holds the verb `sample`: text goes to stdout as it is written, and nothing else does.
-//! Refuses to fail because the reader has gone: `| head` ends it quietly.
+//! The verb `sample`: writes generated text, and nothing else, to stdout. Not here: an error when the reader closes the pipe;
+//! `| head` ends the program quietly.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -18,7 +18,7 @@ use crate::failure;
 use crate::terminal::{NO_STDOUT, dim, say};
 use crate::weights::Weights;
 
-/// Let a trained model write
+/// Generate text with a trained model
 #[derive(clap::Args)]
 pub struct Args {
     /// A run directory or a model file
@@ -27,34 +27,34 @@ pub struct Args {
     /// Characters to write after the prompt
     #[arg(long, short = 'n', value_name = "N", default_value_t = 500)]
     length: usize,
-    /// End before TEXT, which is not printed; may be given several times
+    /// Stop before TEXT, which is not printed; may be given several times
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
-    /// Text to go on from; it is printed first; may be given several times
+    /// Text to continue; it is printed first; may be given several times
     #[arg(long, visible_aliases = ["prime", "primetext", "prefix", "start-text"], value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Vec<String>,
-    /// Begin with a random character instead, each of the vocabulary as likely
+    /// Begin with a random character instead, drawn uniformly from the vocabulary
     #[arg(long, conflicts_with = "prompt")]
     random_start: bool,
     /// Texts to write for each prompt, all in one batch; a line like `--- 2/5` stands between two
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     num_samples: usize,
-    /// Read a line of standard input, go on from it, and so on; what went before is remembered
+    /// Read lines of standard input and continue each; the state carries over from line to line
     #[arg(long, short = 'i', conflicts_with_all = ["random_start", "num_samples"])]
     interactive: bool,
-    /// Precision of the weights; `elman eval --weights` says what the narrow ones cost
+    /// Precision of the weights; `elman eval --weights` measures the loss of the narrow ones
     #[arg(long, value_name = "KIND", value_enum, default_value_t = Weights::Full)]
     weights: Weights,
-    /// Seed: the same seed writes the same text [default: a new one each time, told on stderr]
+    /// Seed: the same seed writes the same text [default: a new one each time, printed on stderr]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Below 1 plays safe, above 1 takes risks; 0 always takes the likeliest character
+    /// Divides the logits: below 1 favours likely characters, above 1 unlikely ones; 0 always takes the likeliest
     #[arg(long, value_name = "X", default_value_t = Settings::default().temperature, allow_negative_numbers = true, help_heading = "Choice")]
     temperature: f64,
     #[command(flatten)]
     cuts: Cuts,
-    /// Make the characters among the last 64 of prompt and text less likely; 1 does not
+    /// Make the last 64 characters of prompt and text less likely; 1 has no effect
     #[arg(long, value_name = "X", default_value_t = Settings::default().repetition_penalty, allow_negative_numbers = true, help_heading = "Choice")]
     repetition_penalty: f64,
 }
@@ -104,7 +104,7 @@ fn sample<E: Element>(args: &Args, settings: Settings, ending: &Ending, stored: 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints every prompt and its texts: the first text character by character, the others once they are there.
+/// Prints every prompt and its texts: the first text character by character, the others when they are complete.
 fn write_texts<E: Element>(prompts: &[&str], samples: usize, mut batch: Batch<E>, ending: &Ending) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let count = prompts.len() * samples;
@@ -123,14 +123,13 @@ fn write_texts<E: Element>(prompts: &[&str], samples: usize, mut batch: Batch<E>
         write!(out, "\n--- {}/{count}\n{text}", at + 1)?;
     }
     if out.is_terminal() {
-        writeln!(out)?; // so that the shell's prompt has a line to itself; a file holds the text alone
+        writeln!(out)?; // so that the shell's prompt starts a line; a file gets the text alone
     }
     out.flush()
 }
 
-/// Turn by turn: reads a line (its end is not part of it), goes on from all that was read and written, ends the line.
-/// The prompt, if there is one, is the first turn. A line of unknown characters is refused: at a terminal by a word,
-/// elsewhere by the end.
+/// Reads lines in turn and continues each, with the state of all earlier lines. The prompt, if there is one, is the first
+/// turn. A line with unknown characters is an error: a terminal session continues after it, otherwise the program ends.
 fn talk<'a, E: Element + 'a>(
     prompt: &[String],
     ending: &Ending,
@@ -175,7 +174,7 @@ fn talk<'a, E: Element + 'a>(
     }
 }
 
-/// The line and what follows from it, on a line of their own.
+/// Prints the line, its continuation, and a line end.
 fn write_turn<E: Element>(line: &str, batch: &mut Batch<E>, ending: &Ending, out: &mut impl Write) -> io::Result<()> {
     out.write_all(line.as_bytes())?;
     out.flush()?;
@@ -197,7 +196,7 @@ fn read_line(from: &mut impl BufRead) -> anyhow::Result<Option<String>> {
     Ok(Some(line.strip_suffix('\r').unwrap_or(line).to_string()))
 }
 
-/// A number drawn by the system, short enough to type again.
+/// A random seed, short enough to type.
 fn fresh_seed() -> u64 {
     RandomState::new().build_hasher().finish() >> 40
 }

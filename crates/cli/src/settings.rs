@@ -1,6 +1,6 @@
-//! Holds the flags that decide what a training run computes, and how they are laid over a recipe and the defaults.
-//! Refuses to change the settings of a run that is resumed. The fields bear the names of `elman::config::Config`'s
-//! keys, so that a flag, a line of a recipe and a line of `config.toml` are one thing.
+//! The flags that decide what a training run computes; they override a recipe, which overrides the defaults. The fields have
+//! the names of the keys of `elman::config::Config`, so a flag, a line of a recipe and a line of `config.toml` mean the same.
+//! Not here: flags of tasks (`task_flags.rs`).
 
 use std::path::{Path, PathBuf};
 
@@ -15,29 +15,29 @@ use toml::{Table, Value};
 use crate::failure::Refusal;
 use crate::task_flags::TaskFlags;
 
-/// Settings given on the command line; what is not given is `None`.
+/// Settings from the command line; `None` if not given.
 #[derive(clap::Args, Serialize, Default)]
 pub struct Settings {
-    /// Numbers to compute in and to save: single or double precision; bf16 is f32 whose products take operands in bfloat16
+    /// Number type: single or double precision; bf16 is f32 with products whose operands are rounded to bfloat16
     #[arg(long, value_parser = ["f32", "f64", "bf16"], help_heading = "Model")]
     dtype: Option<String>,
     /// Recurrent cell
     #[arg(long, visible_alias = "model", value_parser = names(Cell::ALL, |cell| cell.name()), help_heading = "Model")]
     cell: Option<String>,
-    /// Units of a layer, or of each: 512,256 are two layers
+    /// Units of all layers, or of each: 512,256 means two layers
     #[arg(long = "hidden", visible_aliases = ["rnn-size", "nhid", "hidden-size"], value_name = "N[,N..]", value_delimiter = ',', value_parser = whole(), help_heading = "Model")]
     #[serde(skip)]
     hidden_size: Vec<u64>,
     /// Stacked layers
     #[arg(long = "layers", visible_aliases = ["num-layers", "nlayers"], value_name = "N", value_parser = whole(), help_heading = "Model")]
     num_layers: Option<u64>,
-    /// The state before a text's first step: zero, or a learned row
+    /// The state before the first step of a text: zero, or a learned vector
     #[arg(long, value_parser = ["zero", "learned"], help_heading = "Model")]
     initial_state: Option<String>,
-    /// Width of the embedding; 0 feeds one-hot tokens
+    /// Width of the embedding; 0 uses one-hot tokens
     #[arg(long, visible_aliases = ["emsize", "wordvec-size"], value_name = "N", value_parser = whole(), help_heading = "Model")]
     embed: Option<u64>,
-    /// One weight for embedding and head; --embed is the last layer's width
+    /// One weight for embedding and head; --embed must equal the width of the last layer
     #[arg(long, help_heading = "Model")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     tied: bool,
@@ -47,50 +47,50 @@ pub struct Settings {
     /// Dropout after the last layer, before the head
     #[arg(long, value_name = "P", help_heading = "Model")]
     output_dropout: Option<f64>,
-    /// Keep dropout's masks over all steps of a window
+    /// Use the same dropout mask at all steps of a window
     #[arg(long, help_heading = "Model")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     locked_dropout: bool,
-    /// How the weights are drawn: pytorch, uniform within 1/sqrt(hidden); normal, of one deviation; fan, normal over
-    /// sqrt(inputs); orthogonal, in the recurrence, the rest as pytorch
+    /// Initial weights: pytorch, uniform within 1/sqrt(hidden); normal, with one standard deviation; fan, normal divided by
+    /// sqrt(inputs); orthogonal, for the recurrent weights, the others as pytorch
     #[arg(long, value_parser = ["pytorch", "normal", "fan", "orthogonal"], help_heading = "Model")]
     init: Option<String>,
-    /// Factor on what is drawn; for normal the deviation [default: 1, and 0.01 for normal]
+    /// Factor on the initial weights; for normal the standard deviation [default: 1, and 0.01 for normal]
     #[arg(long, value_name = "X", help_heading = "Model")]
     init_scale: Option<f64>,
-    /// Biases at the start: drawn like the weights, or zero
+    /// Initial biases: drawn like the weights, or zero
     #[arg(long, value_parser = ["drawn", "zero"], help_heading = "Model")]
     init_bias: Option<String>,
-    /// Added to the forget gate's bias at the start
+    /// Added to the initial bias of the forget gate
     #[arg(long, value_name = "X", help_heading = "Model")]
     forget_bias: Option<f64>,
 
-    /// Characters a step looks back
+    /// Tokens of a window, over which gradients are propagated back
     #[arg(long, visible_aliases = ["seq-length", "bptt"], value_name = "N", value_parser = whole(), help_heading = "Training")]
     seq_len: Option<u64>,
-    /// How the text is cut: rows carry their state along; chunks, random windows and lines begin from zero. A line longer
-    /// than --seq-len is cut there
+    /// How the text is divided: rows carry their state between windows; chunks, random windows and lines begin from zero.
+    /// A line longer than --seq-len is cut
     #[arg(long, value_parser = ["rows", "chunks", "random", "lines"], help_heading = "Training")]
     batches: Option<String>,
-    /// Whether a batch goes on from the state of the one before [default: true with rows, else false]
+    /// Whether a batch starts with the state of the one before [default: true with rows, else false]
     #[arg(long, value_name = "BOOL", help_heading = "Training")]
     stateful: Option<bool>,
-    /// Rows of whole windows only: what does not fill one stays out
+    /// Omit the rest of a row that does not fill a window
     #[arg(long, help_heading = "Training")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     drop_last: bool,
-    /// Begin the rows of each epoch at a random place among the first --seq-len tokens
+    /// Begin each epoch at a random position among the first --seq-len tokens
     #[arg(long, help_heading = "Training")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     random_offset: bool,
     /// An epoch of random windows: as many predictions as the text has, or as many windows as it has tokens
     #[arg(long, value_parser = ["predictions", "starts"], help_heading = "Training")]
     random_epoch: Option<String>,
-    /// What the gradient is that of: the mean over all predictions, or the sum over a window's steps, its mean over the
-    /// rows; a sum wants a smaller --lr. Reports are means either way
+    /// The loss to differentiate: the mean over all predictions, or the sum over the steps of a window, averaged over the
+    /// rows; a sum needs a smaller --lr. Reports are means in both cases
     #[arg(long, value_parser = ["mean", "sum"], help_heading = "Training")]
     loss: Option<String>,
-    /// Rows of text read side by side; a small text shrinks it
+    /// Rows of text in a batch; fewer for a small text
     #[arg(long, visible_alias = "batch-size", value_name = "N", value_parser = whole(), help_heading = "Training")]
     batch: Option<u64>,
     /// Passes over the text [default: 20, and on small texts as many as make 800 steps]
@@ -99,21 +99,21 @@ pub struct Settings {
     /// Steps to take, instead of epochs
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
     steps: Option<u64>,
-    /// What turns gradients into steps, with PyTorch's formulas and constants
+    /// Optimizer, with PyTorch's formulas and constants
     #[arg(long, value_parser = names(OptimizerKind::ALL, |kind| kind.name()), help_heading = "Training")]
     optimizer: Option<String>,
-    /// Share of the velocity that momentum and nesterov keep
+    /// Momentum coefficient of momentum and nesterov
     #[arg(long, value_name = "X", help_heading = "Training")]
     momentum: Option<f64>,
-    /// Pull of every parameter towards 0: added to the gradient, as a penalty of X/2 times the sum of squares would be;
-    /// adamw shrinks the parameters instead [default: 0, and 0.01 for adamw]
+    /// Weight decay of every parameter: adds the gradient of X/2 times the sum of squares; adamw shrinks the parameters
+    /// instead [default: 0, and 0.01 for adamw]
     #[arg(long, visible_alias = "l2", value_name = "X", help_heading = "Training")]
     weight_decay: Option<f64>,
-    /// Highest learning rate; what suits adam is too small for sgd
+    /// Highest learning rate; a good rate for adam is too small for sgd
     #[arg(long, visible_alias = "learning-rate", value_name = "X", help_heading = "Training")]
     lr: Option<f64>,
-    /// How the learning rate moves [default: cosine, or the one that --lr-decay, --halve-every or --plateau-patience
-    /// belongs to]
+    /// Schedule of the learning rate [default: cosine, or the schedule that --lr-decay, --halve-every or
+    /// --plateau-patience belongs to]
     #[arg(long, value_parser = names(Schedule::ALL, |schedule| schedule.name()), help_heading = "Training")]
     schedule: Option<String>,
     /// Steps over which the learning rate rises at the start
@@ -128,7 +128,7 @@ pub struct Settings {
     /// Epochs at the full rate before --lr-decay begins [default with --schedule decay: 1]
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
     lr_decay_after: Option<u64>,
-    /// Epochs after which the learning rate is halved, again and again [default with --schedule halve: 5]
+    /// Epochs between two halvings of the learning rate [default with --schedule halve: 5]
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
     halve_every: Option<u64>,
     /// Validations without improvement that halve the learning rate [default with --schedule plateau: 3]
@@ -140,52 +140,51 @@ pub struct Settings {
     /// Largest norm of a gradient; 0 does not clip
     #[arg(long, visible_alias = "grad-clip", value_name = "X", help_heading = "Training")]
     clip: Option<f64>,
-    /// Largest size of a gradient's element, taken before any norm; 0 does not clip
+    /// Largest absolute value of a gradient's element, applied before any norm; 0 does not clip
     #[arg(long, value_name = "X", help_heading = "Training")]
     clip_value: Option<f64>,
-    /// Largest norm of each parameter's gradient, taken before the norm of all; 0 does not clip
+    /// Largest norm of each parameter's gradient, applied before the norm of all; 0 does not clip
     #[arg(long, value_name = "X", help_heading = "Training")]
     clip_param_norm: Option<f64>,
     /// Seed of every random draw
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
     seed: Option<u64>,
-    /// What a token is: a character of UTF-8 text, a byte of anything, a word, or a part of a word learned by byte-pair
-    /// encoding
+    /// Tokens: characters of UTF-8 text, bytes of any file, words, or parts of words learned by byte-pair encoding
     #[arg(long, value_parser = ["char", "byte", "word", "bpe"], help_heading = "Text")]
     tokenizer: Option<String>,
-    /// Give unknown characters a token of their own instead of refusing them; words always have one
+    /// Map unknown characters to a token instead of an error; words always have such a token
     #[arg(long, help_heading = "Text")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unk: bool,
-    /// Of words, and of characters with --unk: what comes less than N times in the training text is unknown
+    /// Words, and characters with --unk, that occur less than N times in the training text are unknown
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Text")]
     min_freq: Option<u64>,
-    /// Tokens of the vocabulary at most [default: all, and 2000 for bpe]
+    /// Largest size of the vocabulary [default: no limit, and 2000 for bpe]
     #[arg(long, visible_alias = "max-vocab", value_name = "N", value_parser = whole(), help_heading = "Text")]
     vocab_size: Option<u64>,
-    /// Words: marks apart from them, or all that stands between white space
+    /// How words are split: punctuation marks apart, elisions too, or at white space only
     #[arg(long, value_parser = ["marks", "elisions", "spaces"], help_heading = "Text")]
     words: Option<String>,
-    /// Words: whether a line's end is a token
+    /// For words: whether the end of a line is a token
     #[arg(long, value_name = "BOOL", help_heading = "Text")]
     eos: Option<bool>,
-    /// Words: tokens reserved beside <unk>
+    /// For words: tokens reserved in addition to <unk>
     #[arg(long, value_delimiter = ',', value_parser = ["pad", "bos"], help_heading = "Text")]
     reserve: Option<Vec<String>>,
-    /// Clean the text first: letters makes small letters, with one space for all else
+    /// Clean the text first: letters converts to lower case and replaces everything else by one space
     #[arg(long, value_parser = ["none", "letters"], help_heading = "Text")]
     clean: Option<String>,
-    /// Make all letters small first
+    /// Convert the text to lower case first
     #[arg(long, help_heading = "Text")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     lowercase: bool,
-    /// Characters at the end of the text to leave out, such as a licence
+    /// Characters at the end of the text to omit, such as a licence
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Text")]
     cut_tail: Option<u64>,
-    /// Train on the first N tokens only; 0 takes all
+    /// Train on the first N tokens only; 0 means all
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Text")]
     max_tokens: Option<u64>,
-    /// Share of the text, from its tail, kept for validation
+    /// Share of the text, at its end, held out for validation
     #[arg(long, value_name = "X", help_heading = "Text")]
     val_frac: Option<f64>,
 
@@ -195,7 +194,7 @@ pub struct Settings {
     /// Steps between lines of log.jsonl
     #[arg(long, visible_alias = "log-interval", value_name = "N", value_parser = whole(), help_heading = "Reports")]
     print_every: Option<u64>,
-    /// Keep this share of the old value at each step in a moving loss, reported beside the mean; 0 reports none
+    /// Report also an exponential moving average of the loss that keeps this share of the old value at each step; 0 reports none
     #[arg(long, value_name = "X", help_heading = "Reports")]
     moving: Option<f64>,
     /// Steps between samples; 0 means never [default: ten over the run]
@@ -208,14 +207,14 @@ pub struct Settings {
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
     save_every: Option<u64>,
 
-    /// Saved models that stay: with 2 or more, the last ones as model-STEP.safetensors beside the latest
+    /// Number of saved models to keep: with 2 or more, the last ones are model-STEP.safetensors beside the latest
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
     keep: Option<u64>,
-    /// What to do about a step whose loss, gradient or weights are not finite, or whose gradient jumps (--spike): stop;
-    /// skip it; or go back to the last save and halve the learning rate
+    /// What to do after a step whose loss, gradient or weights are not finite, or whose gradient is a spike (--spike): stop;
+    /// skip the step; or return to the last scheduled save and halve the learning rate
     #[arg(long, value_parser = ["stop", "skip", "rollback"], help_heading = "Training")]
     on_nan: Option<String>,
-    /// Treat a gradient norm of more than X times the mean of the last ones as --on-nan says; 0 lets all pass
+    /// Apply --on-nan also to a gradient norm of more than X times the moving average of the norm; 0 turns this off
     #[arg(long, value_name = "X", help_heading = "Training")]
     spike: Option<f64>,
 
@@ -229,7 +228,7 @@ pub struct Settings {
     config: Option<PathBuf>,
 }
 
-/// The names of all choices there are.
+/// The names of all choices.
 fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> PossibleValuesParser {
     all.iter().map(|&choice| name(choice)).collect::<Vec<_>>().into()
 }
@@ -241,7 +240,7 @@ fn whole() -> RangedU64ValueParser {
 
 impl Settings {
     /// The defaults, overridden by the recipe, overridden by the flags. Errors: an unreadable recipe; an impossible value.
-    /// `wants_parts`: a file with parts of words is given, so that they are the tokens.
+    /// `wants_parts`: a tokenizer file is given, so the tokens are parts of words.
     pub fn resolve(&self, wants_parts: bool) -> anyhow::Result<Config> {
         let mut given = self.given()?;
         if wants_parts {
@@ -263,7 +262,7 @@ impl Settings {
         Ok(config)
     }
 
-    /// The settings to go on with, where any are given: the run's, overridden by them.
+    /// The settings of the run, overridden by the flags and the recipe; None if neither gives any.
     pub fn of_resume(&self, run: &RunDir) -> anyhow::Result<Option<Config>> {
         let given = self.given()?;
         if given.is_empty() {
@@ -271,7 +270,7 @@ impl Settings {
         }
         let (config, by_epochs) = (config_of(run)?, given.contains_key("epochs") && !given.contains_key("steps"));
         let mut wanted = overlay(&config, given)?;
-        // A small text has shrunk the batch it was given, and would again.
+        // The start of the run reduced the batch for a small text; the same flag must have the same effect.
         wanted.batch = if wanted.batch > config.batch { config.batch } else { wanted.batch };
         if by_epochs {
             wanted.steps = None;
@@ -279,7 +278,7 @@ impl Settings {
         Ok(Some(wanted))
     }
 
-    /// What was given: the recipe's keys under the flags'.
+    /// The settings of the recipe, overridden by the flags.
     fn given(&self) -> anyhow::Result<Table> {
         let mut given = match &self.config {
             Some(path) => read_recipe(path)?,
@@ -293,7 +292,7 @@ impl Settings {
         Ok(given)
     }
 
-    /// One width is `hidden_size`; several say the number of layers too, and replace a recipe's.
+    /// One width is `hidden_size`; several also set the number of layers, and replace those of a recipe.
     fn put_widths(&self, given: &mut Table) {
         let whole = |n: u64| Value::Integer(n as i64); // the parser's range fits
         match self.hidden_size[..] {

@@ -1,5 +1,5 @@
-//! Holds what a signal asks: the first stops the work after the step in progress, the second ends the program at once.
-//! Refuses to act before `listen`: until training starts, Ctrl-C kills as usual, and there is nothing to save.
+//! Handles signals: the first stops the work after the current step, the second ends the program at once. Not here: anything
+//! before `listen`; until training starts, Ctrl-C ends the program as usual, because there is nothing to save.
 
 use std::io;
 use std::sync::Arc;
@@ -10,31 +10,31 @@ use signal_hook::consts::SIGHUP;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// Remembers which signal came.
+/// Stores the signal that arrived.
 pub struct Signals {
     number: Arc<AtomicUsize>,
 }
 
 impl Signals {
-    /// Takes SIGINT, SIGTERM and, where there is one, SIGHUP over from the system. Errors: the system refuses.
+    /// Handles SIGINT, SIGTERM and, on Unix, SIGHUP. Errors: the system does not allow it.
     pub fn listen() -> io::Result<Signals> {
         let number = Arc::new(AtomicUsize::new(0));
-        let has_come = Arc::new(AtomicBool::new(false));
+        let arrived = Arc::new(AtomicBool::new(false));
         for signal in [
             SIGINT,
             SIGTERM,
             #[cfg(unix)]
             SIGHUP,
         ] {
-            // In this order: the first handler sees the flag that an earlier signal has set.
-            flag::register_conditional_shutdown(signal, exit_code(signal as usize).into(), Arc::clone(&has_come))?;
+            // Order matters: the first handler must see only a flag that an earlier signal has set.
+            flag::register_conditional_shutdown(signal, exit_code(signal as usize).into(), Arc::clone(&arrived))?;
             flag::register_usize(signal, Arc::clone(&number), signal as usize)?;
-            flag::register(signal, Arc::clone(&has_come))?;
+            flag::register(signal, Arc::clone(&arrived))?;
         }
         Ok(Signals { number })
     }
 
-    /// The exit code of the signal that came, if one did: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
+    /// The exit code of the signal that arrived, if any: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
     pub fn exit_code(&self) -> Option<u8> {
         match self.number.load(Ordering::Relaxed) {
             0 => None,

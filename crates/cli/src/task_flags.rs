@@ -1,5 +1,5 @@
-//! Holds the flags of tasks other than language models: `--task`, where the data lies in its table, what is done with it.
-//! Refuses such a flag where no task is asked for, and one of another task, by its name.
+//! The flags of the tasks other than language models: `--task`, the columns of the data, and the settings of each task. A flag
+//! without its task is an error that names the flag. Not here: flags that all tasks share (`settings.rs`).
 
 use anyhow::Context;
 use elman::config::TaskSettings;
@@ -8,98 +8,97 @@ use toml::{Table, Value};
 
 use crate::failure::Refusal;
 
-/// Flags given on the command line; what is not given is `None`.
+/// Flags from the command line; `None` if not given.
 #[derive(clap::Args, Serialize, Default)]
 pub struct TaskFlags {
-    /// What to learn: lm, to write text; classify, a class for every text or sequence of numbers;
-    /// forecast, what comes next in time series; tag, a class for every token; restore, capitals and punctuation;
-    /// generate, texts for a class or for numbers; translate, a text for every text
+    /// Task: lm, a language model; classify, a class for every text or sequence of numbers; forecast, the next values of time
+    /// series; tag, a class for every token; restore, capitals and punctuation; generate, texts for a class or for numbers;
+    /// translate, a text for every text
     #[arg(long, value_parser = kinds(), help_heading = "Task")]
     #[serde(skip)]
     task: Option<String>,
     #[command(flatten)]
     #[serde(skip)]
     source: SourceFlags,
-    /// Let the layers read backwards, too [default: true]
+    /// Whether the layers read the sequence in both directions [default: true]
     #[arg(long, value_name = "BOOL", help_heading = "Task")]
     bidirectional: Option<bool>,
-    /// classify: what becomes of the outputs of all steps [default: last]
+    /// classify: how the outputs of all steps are pooled [default: last]
     #[arg(long, value_parser = ["last", "first", "mean", "max", "attention"], help_heading = "Task")]
     pooling: Option<String>,
-    /// classify: what an example counts: all the same, balanced between the classes, or the root of that [default: none]
+    /// classify: weights of the examples: equal, balanced between the classes, or the square root of that [default: none]
     #[arg(long, value_parser = ["none", "balanced", "root"], help_heading = "Task")]
     class_weights: Option<String>,
-    /// classify: how much of the classes' shares is left out of what is learned, so that rare ones are found: 0 none, 1 all
+    /// classify: logit adjustment by TAU times the log of the class frequencies, so that rare classes are predicted more often
     /// [default: 0]
     #[arg(long, value_name = "TAU", help_heading = "Task")]
     logit_adjustment: Option<f64>,
-    /// classify: share of the tokens that are hidden as <unk> at each step of training [default: 0]
+    /// classify: share of the tokens replaced by <unk> at each step of training [default: 0]
     #[arg(long, value_name = "SHARE", help_heading = "Task")]
     token_dropout: Option<f64>,
-    /// classify: networks that learn side by side, whose probabilities are averaged [default: 1]
+    /// classify: ensemble size: networks whose probabilities are averaged [default: 1]
     #[arg(long, value_name = "N", help_heading = "Task")]
     members: Option<usize>,
-    /// classify: tokens of the n-grams that are counted for each class and have a share in the answer; 0 counts none
-    /// [default: 0]
+    /// classify: length of the n-grams counted for each class and combined with the network; 0 counts none [default: 0]
     #[arg(long, value_name = "N", help_heading = "Task")]
     ngrams: Option<usize>,
-    /// classify, with --ngrams: the n-grams' exponent in the answer, a weighted geometric mean; for short texts [default: 0.3]
+    /// classify, with --ngrams: weight of the n-grams in the geometric mean of both; for short texts [default: 0.3]
     #[arg(long, value_name = "SHARE", help_heading = "Task")]
     ngram_share: Option<f64>,
-    /// classify: keep examples that come twice with the same class
+    /// classify: keep repeated examples of the same class
     #[arg(long, help_heading = "Task")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     keep_duplicates: bool,
-    /// generate: where the condition enters: the state before the first step, every step, or both [default: state]
+    /// generate: where the condition is used: in the state before the first step, at every step, or both [default: state]
     #[arg(long, value_parser = ["state", "steps", "both"], help_heading = "Task")]
     condition: Option<String>,
     /// forecast: the time column [default: the first]
     #[arg(long, value_name = "COLUMN", help_heading = "Task")]
     time: Option<String>,
-    /// forecast: the value columns [default: all that are nothing else]
+    /// forecast: the value columns [default: all columns without another role]
     #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', help_heading = "Task")]
     values: Option<Vec<String>>,
-    /// forecast: columns that are known beforehand
+    /// forecast: columns whose future values are known
     #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', help_heading = "Task")]
     covariates: Option<Vec<String>>,
     /// forecast: steps ahead [default: 12]
     #[arg(long, value_name = "N", help_heading = "Task")]
     horizon: Option<u32>,
-    /// forecast: steps of a season [default: 1, none]
+    /// forecast: steps of a season [default: 1, no season]
     #[arg(long, value_name = "N", help_heading = "Task")]
     season: Option<u32>,
-    /// forecast: what is done to the values first: logarithm, difference to the season before, difference
+    /// forecast: transforms of the values: logarithm, seasonal difference, difference
     #[arg(long, value_delimiter = ',', value_parser = ["log", "seasonal", "diff"], help_heading = "Task")]
     transform: Option<Vec<String>>,
-    /// forecast: whether the place within year, week and day is an input [default: true]
+    /// forecast: whether the position within year, week and day is an input [default: true]
     #[arg(long, value_name = "BOOL", help_heading = "Task")]
     calendar: Option<bool>,
-    /// forecast: what is learned of each value [default: gaussian]
+    /// forecast: the predicted distribution of each value [default: gaussian]
     #[arg(long, value_parser = ["gaussian", "student", "quantile"], help_heading = "Task")]
     output: Option<String>,
-    /// forecast: all steps at once, or one by one along paths that are drawn [default: direct]
+    /// forecast: all steps at once, or one by one along sampled paths [default: direct]
     #[arg(long, value_parser = ["direct", "recursive"], help_heading = "Task")]
     strategy: Option<String>,
     /// forecast: recurrent layers, or a window of the last --lags values [default: recurrent]
     #[arg(long, value_parser = ["recurrent", "window"], help_heading = "Task")]
     memory: Option<String>,
-    /// forecast: values of the past in an input [default: 1; with a window the season, 12 at least]
+    /// forecast: past values in an input [default: 1; with a window the season, at least 12]
     #[arg(long, value_name = "N", help_heading = "Task")]
     lags: Option<u32>,
     /// forecast: probability of the intervals [default: 0.8]
     #[arg(long, value_name = "P", help_heading = "Task")]
     level: Option<f64>,
-    /// forecast: paths that are drawn [default: 200]
+    /// forecast: number of sampled paths [default: 200]
     #[arg(long, value_name = "N", help_heading = "Task")]
     paths: Option<u32>,
-    /// forecast: places before a forecast's own whose forecasts widen its interval, where too few of the values known since
-    /// lie within theirs; 0 leaves intervals as the model says them [default: 0]
+    /// forecast: number of earlier origins that calibrate an interval: it is widened if too few of the values since then lie
+    /// within their intervals; 0 does not change intervals [default: 0]
     #[arg(long, value_name = "N", help_heading = "Task")]
     recent: Option<u32>,
-    /// translate: words and marks that a text that is read may have; 0 lets all in [default: 50]
+    /// translate: most words and punctuation marks of a source text; 0 means no limit [default: 50]
     #[arg(long, value_name = "N", help_heading = "Task")]
     max_from: Option<usize>,
-    /// translate: the same of a text that is written [default: 50]
+    /// translate: the same for a target text [default: 50]
     #[arg(long, value_name = "N", help_heading = "Task")]
     max_to: Option<usize>,
     /// translate: different texts to read that are kept for validation [default: --val-frac of them]
@@ -111,21 +110,21 @@ pub struct TaskFlags {
     /// translate: units of the encoder in each direction [default: --hidden, shared among the directions]
     #[arg(long, value_name = "H", help_heading = "Task")]
     encoder_hidden: Option<usize>,
-    /// translate: how the decoder looks at what was read [default: dot]
+    /// translate: attention score of the decoder [default: dot]
     #[arg(long, value_parser = ["none", "dot", "general", "additive"], help_heading = "Task")]
     attention: Option<String>,
-    /// translate: feed what was attended to into the next step; slower [default: false]
+    /// translate: feed the attention output into the next step; slower [default: false]
     #[arg(long, value_name = "BOOL", help_heading = "Task")]
     input_feeding: Option<bool>,
-    /// translate: how likely the decoder is fed the true token at the end of training, falling from 1 [default: 1]
+    /// translate: teacher forcing: probability of the true token as input at the end of training, falling from 1 [default: 1]
     #[arg(long, value_name = "SHARE", help_heading = "Task")]
     forcing: Option<f64>,
-    /// translate: share of the target's probability that is spread over all tokens [default: 0]
+    /// translate: label smoothing: share of the target's probability spread over all tokens [default: 0]
     #[arg(long, value_name = "SHARE", help_heading = "Task")]
     smoothing: Option<f64>,
 }
 
-/// Where the data lies in its table.
+/// The columns of the data.
 #[derive(clap::Args, Serialize, Default)]
 struct SourceFlags {
     /// The column of texts [default: text]
@@ -137,16 +136,16 @@ struct SourceFlags {
     /// The column that says which sequence, or series, a row of numbers belongs to
     #[arg(long, value_name = "COLUMN", help_heading = "Task")]
     group: Option<String>,
-    /// The columns of numbers [default: all that are nothing else]
+    /// The columns of numbers [default: all columns without another role]
     #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', help_heading = "Task")]
     features: Option<Vec<String>>,
-    /// translate: the column of texts to read [default: 1]
+    /// translate: the column of source texts [default: 1]
     #[arg(long, value_name = "COLUMN", help_heading = "Task")]
     from: Option<String>,
-    /// translate: the column of texts to write [default: 2]
+    /// translate: the column of target texts [default: 2]
     #[arg(long, value_name = "COLUMN", help_heading = "Task")]
     to: Option<String>,
-    /// Whether the first row names the columns; without, they are 1, 2, ... [default: true; translate: false]
+    /// Whether the first row names the columns; if not, they are 1, 2, ... [default: true; translate: false]
     #[arg(long, value_name = "BOOL", help_heading = "Task")]
     header: Option<bool>,
 }
@@ -156,8 +155,8 @@ fn kinds() -> Vec<&'static str> {
 }
 
 impl TaskFlags {
-    /// The task that is asked for, by the flag, else by the recipe, and puts its settings into `given`: its own defaults, over
-    /// them the recipe's, over them the flags'. None for a language model.
+    /// Returns the task of the flag, else of the recipe, and puts its settings into `given`: the flags override the recipe,
+    /// which overrides the defaults. None for a language model.
     pub fn put(&self, given: &mut Table) -> anyhow::Result<Option<TaskSettings>> {
         let recipe = match given.remove("task") {
             Some(Value::Table(table)) => table,
@@ -183,7 +182,7 @@ impl TaskFlags {
         if of_recipe.as_ref() == Some(&kind) {
             merge(&mut table, recipe);
         }
-        // A forecast has a table of numbers alone, and no source within it.
+        // A forecast's settings have no table `source`: the columns are direct keys.
         match kind.as_str() {
             "forecast" => flags.extend(source),
             _ if source.is_empty() => {}
@@ -199,7 +198,7 @@ impl TaskFlags {
     }
 }
 
-/// Lays `over` on `table`, table by table.
+/// Puts `over` into `table`, merging nested tables.
 fn merge(table: &mut Table, over: Table) {
     for (key, value) in over {
         match (table.get_mut(&key), value) {

@@ -1,5 +1,5 @@
-//! Holds how words reach people: lines on stderr, one JSON object on stdout, colours, numbers in a short form.
-//! Refuses to fail because nobody listens: a closed stderr is not an error, a closed stdout is told to the caller.
+//! Prints: lines on stderr, one JSON object on stdout, colours, short forms of numbers. A closed stderr is not an error; a
+//! closed stdout is one for the caller. Not here: progress bars (`progress.rs`).
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-/// What failed when stdout takes no more.
+/// The error message when stdout is closed or full.
 pub const NO_STDOUT: &str = "cannot write to standard output";
 
 /// Prints a line on stderr.
@@ -32,7 +32,7 @@ pub fn print(lines: &str) -> anyhow::Result<()> {
     writeln!(out, "{lines}").and_then(|()| out.flush()).context(NO_STDOUT)
 }
 
-/// Whether stderr is a person's terminal.
+/// Whether stderr is a terminal.
 pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
@@ -52,7 +52,7 @@ pub fn bold(text: &str) -> String {
     if is_coloured() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_string() }
 }
 
-/// A line `name   words` in two columns.
+/// A line `name   text` in two columns.
 pub fn row(name: &str, words: &str) -> String {
     format!("{name:<11}{words}")
 }
@@ -75,17 +75,17 @@ pub fn grouped(n: u64) -> String {
     out
 }
 
-/// `n` and the noun, in the plural where it takes one: `1 layer`, `2 layers`.
+/// `n` and the noun, in the plural unless `n` is 1: `1 layer`, `2 layers`.
 pub fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
-/// What a token is called in `nats/char`.
+/// The short name of a token, as in `nats/char`.
 pub fn short_unit(unit: &'static str) -> &'static str {
     if unit == "character" { "char" } else { unit }
 }
 
-/// A loss as its readers know it: bits of characters and bytes, perplexity of words and their parts.
+/// A loss in the usual unit: bits for characters and bytes, perplexity for words and parts of words.
 pub fn measure(loss: f64, unit: &'static str) -> String {
     match unit {
         "word" | "token" => format!("perplexity {}", perplexity(loss)),
@@ -94,7 +94,7 @@ pub fn measure(loss: f64, unit: &'static str) -> String {
     }
 }
 
-/// exp(loss) in four figures.
+/// exp(loss) with four significant digits.
 pub fn perplexity(loss: f64) -> String {
     let value = loss.exp();
     match value {
@@ -105,7 +105,7 @@ pub fn perplexity(loss: f64) -> String {
     }
 }
 
-/// A rate in three figures: `987`, `12.3k`, `4.56M`.
+/// A rate with three significant digits: `987`, `12.3k`, `4.56M`.
 pub fn short(value: f64) -> String {
     let (scaled, unit) = if value >= 999_500.0 {
         (value / 1e6, "M")
@@ -124,7 +124,7 @@ pub fn short(value: f64) -> String {
     format!("{scaled:.decimals$}{unit}")
 }
 
-/// A length of time: `8s`, `1m 05s`, `2h 03m`.
+/// A duration: `8s`, `1m 05s`, `2h 03m`.
 pub fn span(time: Duration) -> String {
     let seconds = time.as_secs_f64().round() as u64;
     match seconds {
@@ -134,7 +134,7 @@ pub fn span(time: Duration) -> String {
     }
 }
 
-/// A word as a shell takes it: quoted where it must be.
+/// A word for a shell, quoted if necessary.
 pub fn shell_word(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -144,7 +144,7 @@ pub fn shell_word(word: &str) -> String {
     }
 }
 
-/// How this program was started, to be typed again: `cargo run --release --`, or the name it was called by.
+/// The command that started this program: `cargo run --release --`, or its name.
 pub fn this_program() -> String {
     if std::env::var_os("CARGO").is_some() {
         let profile = if cfg!(debug_assertions) { "" } else { " --release" };

@@ -1,5 +1,5 @@
-//! Holds the verb `train`: what it says before, while and after, and the run directory it leaves.
-//! Refuses before a step is taken whatever cannot end well: settings, text, run directory.
+//! The verb `train`: checks settings, text and run directory before the first step, trains, and prints the results. Not here:
+//! the training loop (`elman::train`) and the tasks other than language models (`tasks`).
 
 mod args;
 mod session;
@@ -55,7 +55,7 @@ fn train<E: Element>(args: &Args, work: Work) -> anyhow::Result<ExitCode> {
     driven.conclude(args, trainer.config(), trainer.plan(), &run, unit);
     if !args.quiet && !driven.outcome.stopped {
         say!(
-            "\nTo let it write:\n\n    {}\n",
+            "\nTo generate text:\n\n    {}\n",
             bold(&format!("{} sample {}", terminal::this_program(), path_word(&run)))
         );
     }

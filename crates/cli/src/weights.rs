@@ -1,22 +1,22 @@
-//! Holds the flag `--weights`: the precision a trained model is run at. Refuses to change a file.
+//! The flag `--weights`: the precision at which a trained model runs. Not here: changes of the file.
 
 use clap::ValueEnum;
 use elman::Precision;
 
-/// What the weights of a trained model are rounded to before they are used.
+/// The number type to which the weights of a trained model are rounded before use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Weights {
-    /// As they are
+    /// Not rounded
     #[value(alias = "f32")]
     Full,
-    /// bfloat16: half the memory, faster one text at a time
+    /// bfloat16: half the memory, faster for a single text
     Bf16,
     /// 8-bit integers with a scale for each output: a quarter of the memory, fastest
     Int8,
 }
 
 impl Weights {
-    /// The same, as the library knows it.
+    /// The library's value.
     pub fn precision(self) -> Precision {
         match self {
             Weights::Full => Precision::Full,
@@ -25,7 +25,7 @@ impl Weights {
         }
     }
 
-    /// As a user types it.
+    /// The value on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Weights::Full => "full",

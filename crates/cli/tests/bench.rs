@@ -1,4 +1,4 @@
-//! Holds what the verb `bench` promises: rows by their names, figures that fit each other, refusals.
+//! Tests the verb `bench`: rows selected by name, consistent figures, usage errors.
 
 mod place;
 
@@ -12,7 +12,7 @@ fn figures_of_a_row_fit_each_other() {
     let [one, all] = [0, 1].map(|i| told["machine"]["peak_gflops"][i].as_f64().unwrap());
     assert!(one > 0.1 && all > 0.1);
     let all_rows = told["rows"].as_array().unwrap();
-    // Where the processor multiplies bfloat16, the training row has a twin.
+    // If the processor has instructions for bfloat16, the training row also exists in bf16.
     let (narrow, rows): (Vec<_>, Vec<_>) =
         all_rows.iter().partition(|row| row["row"].as_str().unwrap().ends_with("T50 bf16"));
     assert!(rows.len() == 2 && narrow.len() <= 1);
@@ -25,11 +25,11 @@ fn figures_of_a_row_fit_each_other() {
     assert!((number(0, "tokens_per_sec") * seconds / 50.0 - 1.0).abs() < 1e-9);
     assert!((number(0, "gflops") * seconds / (50.0 * 6.0 * 16_500.0 / 1e9) - 1.0).abs() < 1e-9);
     assert!(number(0, "gflops_with_one_hot") > number(0, "gflops") && number(0, "ms_min") <= number(0, "ms_median"));
-    // Of the peak between the steps, which the machine's best bounds but for its noise.
+    // The share is of the peak between the steps, which is at most the machine's peak, except for noise.
     assert!(number(0, "peak_share") > 0.1 * number(0, "gflops") / all && number(0, "peak_share") < 1.5);
     assert_eq!(rows[1]["row"], "sample lstm 2x128 int8 x1");
     assert!(number(1, "bandwidth_share") > 0.0 && number(1, "weights_gb_per_sec") > 0.0);
-    // A quarter of the full weights' bytes, and the row of a token in full.
+    // A quarter of the bytes of the full weights, and the embedding of one token in full precision.
     let bytes = number(1, "weights_gb_per_sec") * 1e9 * number(1, "ms_median") / 1e3;
     assert!((bytes - (3.0 * 4.0 * 128.0 * 128.0 + 80.0 * 128.0 + 4.0 * 512.0)).abs() < 1.0, "{bytes}");
     let table = stdout(&place.done(&args));
@@ -55,7 +55,7 @@ fn the_parts_of_a_step_are_the_whole_of_it() {
         assert_eq!(part.get("peak_share").is_some(), name != "optimizer");
     }
     assert_eq!(names.last(), Some(&"between them"));
-    // Two layers have every part that products are counted for.
+    // A network of two layers has all parts with products.
     let layers = row("lstm 2x128 B50 T50")["parts"].as_array().unwrap().clone();
     assert_eq!(layers.iter().filter(|part| part.get("peak_share").is_some()).count(), 6, "{layers:?}");
     place.refused(2, "cannot be used with", &["bench", "--parts", "--growth"]);
@@ -64,7 +64,7 @@ fn the_parts_of_a_step_are_the_whole_of_it() {
 #[test]
 fn what_cannot_be_timed_is_refused() {
     let place = Place::new();
-    place.refused(1, "no row's name holds lstm 9x9", &["bench", "--rows", "lstm 9x9"]);
+    place.refused(1, "no row's name contains lstm 9x9", &["bench", "--rows", "lstm 9x9"]);
     place.refused(1, "--seconds is 0, expected a finite number above 0", &["bench", "--seconds", "0"]);
     place.refused(1, "threads is 0, expected 1 to 1024", &["bench", "--threads", "0", "--rows", "rnn"]);
 }
@@ -92,6 +92,6 @@ fn growth_is_measured_and_drawn() {
     assert_eq!((subnormal["cell"].as_str(), subnormal["steps"].as_u64()), (Some("rnn"), Some(100_000)));
     assert!((number("ratio") - number("us_per_step_subnormal") / number("us_per_step_normal")).abs() < 1e-9);
     assert!(String::from_utf8(place.read("growth.svg")).unwrap().contains("bytes of a text on the disk"));
-    place.refused(1, "no row's name holds X 9", &["bench", "--growth", "--rows", "X 9"]);
+    place.refused(1, "no row's name contains X 9", &["bench", "--growth", "--rows", "X 9"]);
     place.refused(1, "cannot write no/growth.svg", &["bench", "--growth", "--figure", "no/growth.svg"]);
 }

@@ -1,4 +1,4 @@
-//! Holds what the program promises when all goes well: streams, names of flags, run directories, figures.
+//! Tests the program when nothing fails: streams, names of flags, run directories, figures.
 
 mod place;
 
@@ -13,7 +13,7 @@ fn training_says_what_it_does_and_what_comes_next() {
     let place = Place::with_text();
     let output = place.train(&["text.txt", "--steps", "20", "--print-every", "5"]);
     assert_eq!(stdout(&output), "");
-    let said = stderr(&output);
+    let messages = stderr(&output);
     for words in [
         "text.txt: 2,000 characters",
         "vocabulary",
@@ -23,12 +23,15 @@ fn training_says_what_it_does_and_what_comes_next() {
         "thread",
         "runs/text",
     ] {
-        assert!(said.contains(words), "{words} in {said}");
+        assert!(messages.contains(words), "{words} in {messages}");
     }
-    assert!(said.contains("step 5/20  loss ") && said.contains(" tokens/s"), "{said}");
-    assert!(said.contains("it writes, after step"), "{said}");
-    assert!(said.contains("validation loss") && said.trim_end().ends_with("elman sample runs/text"), "{said}");
-    assert!(!said.contains('\x1b'), "no colours off a terminal: {said}");
+    assert!(messages.contains("step 5/20  loss ") && messages.contains(" tokens/s"), "{messages}");
+    assert!(messages.contains("sample after step"), "{messages}");
+    assert!(
+        messages.contains("validation loss") && messages.trim_end().ends_with("elman sample runs/text"),
+        "{messages}"
+    );
+    assert!(!messages.contains('\x1b'), "no colours off a terminal: {messages}");
     let expected = [
         ".lock",
         "best.safetensors",
@@ -47,8 +50,8 @@ fn started_by_cargo_it_says_cargo() {
     let place = Place::with_text();
     let args = [&["train", "text.txt", "--steps", "2"], &TINY[..]].concat();
     let output = place.command(&args).env("CARGO", "cargo").output().unwrap();
-    let said = stderr(&output);
-    assert!(said.contains("cargo run") && said.contains("-- sample runs/text"), "{said}");
+    let messages = stderr(&output);
+    assert!(messages.contains("cargo run") && messages.contains("-- sample runs/text"), "{messages}");
 }
 
 #[test]
@@ -114,11 +117,11 @@ fn train_json_is_one_object() {
 fn patience_and_time_run_out_in_words() {
     let place = Place::with_text();
     let flags = ["--lr", "1e-30", "--steps", "90", "--eval-every", "2", "--patience", "3", "--schedule", "plateau"];
-    let said = stderr(&place.train(&[&["text.txt", "--out", "early"], &flags[..]].concat()));
-    assert!(said.contains("8 steps") && said.contains("3 validations brought no lower loss"), "{said}");
-    // The time is up before the first step is done; what was begun is finished, saved and resumed.
-    let said = stderr(&place.train(&["text.txt", "--steps", "3", "--minutes", "1e-9", "--out", "brief"]));
-    assert!(said.contains("stopped after step 1 of 3") && said.contains("train --resume brief"), "{said}");
+    let messages = stderr(&place.train(&[&["text.txt", "--out", "early"], &flags[..]].concat()));
+    assert!(messages.contains("8 steps") && messages.contains("3 validations without a lower loss"), "{messages}");
+    // The time limit passes during the first step; the step is finished and saved, and the run can be resumed.
+    let messages = stderr(&place.train(&["text.txt", "--steps", "3", "--minutes", "1e-9", "--out", "brief"]));
+    assert!(messages.contains("stopped after step 1 of 3") && messages.contains("train --resume brief"), "{messages}");
     place.done(&["train", "--resume", "brief"]);
     place.train(&["text.txt", "--steps", "3", "--out", "whole"]);
     assert_eq!(place.read("brief/model.safetensors"), place.read("whole/model.safetensors"));
@@ -201,7 +204,7 @@ fn flags_override_the_recipe_and_the_recipe_the_defaults() {
     assert_eq!(widths(&config("g", &["--hidden", "6,7"])).1, Some(2));
     let args = ["train", "text.txt", "--config", "recipe.toml", "--layers", "2"];
     place.refused(1, "num_layers is 2, expected 3, the number of hidden_sizes", &args);
-    // Asking for epochs takes the recipe's steps back: 1,800 characters in 2 rows are some 112 windows of 8.
+    // --epochs overrides the recipe's steps: 1,800 characters in 2 rows are about 112 windows of 8.
     place.write("recipe.toml", "hidden_size = 12\nnum_layers = 1\nsteps = 3\nbatch = 2\nseq_len = 8\n");
     assert!(config("c", &["--epochs", "1"])["steps"].as_integer().unwrap() > 100);
 }
@@ -232,12 +235,12 @@ fn sample_writes_text_and_nothing_else() {
         assert_eq!(stdout(&sample(&["--length", "50", "--seed", "3", name, "the "])), written, "{name}");
     }
     assert_ne!(stdout(&sample(&["-n", "50", "--seed", "4", "--prompt", "the "])), written);
-    // Without a seed it draws one and says which, so that the text can be had again.
+    // Without a seed the program draws one and prints it, so that the text can be reproduced.
     let free = sample(&["-n", "50"]);
-    let said = stderr(&free);
-    let seed = said.strip_prefix("seed ").and_then(|rest| rest.strip_suffix('\n')).unwrap();
+    let messages = stderr(&free);
+    let seed = messages.strip_prefix("seed ").and_then(|rest| rest.strip_suffix('\n')).unwrap();
     assert_eq!(stdout(&sample(&["-n", "50", "--seed", seed])), stdout(&free));
-    // A model file will do wherever a run will; greedy needs no seed.
+    // A model file works like a run directory; greedy sampling needs no seed.
     let greedy = place.done(&["sample", "run/model.safetensors", "--temperature", "0", "-n", "5"]);
     assert_eq!((stdout(&greedy).len(), stderr(&greedy)), (5, String::new()));
 }
@@ -342,13 +345,13 @@ fn a_resume_with_the_same_settings_is_welcome() {
     place.write("recipe.toml", "hidden_size = 8\nlr = 0.004\n");
     place.done(&[&["train", "--resume", "run", "--config", "recipe.toml"], &TINY[..]].concat());
     assert_eq!(place.read("run/model.safetensors"), before, "a finished run has nothing to add");
-    // The batch a text would shrink to the run's is the run's.
+    // A batch that the text reduces to the run's batch is no change of settings.
     place.done(&["train", "--resume", "run", "--batch", "64"]);
     place.refused(1, "batch is 2 here", &["train", "--resume", "run", "--batch", "2"]);
 }
 
 #[test]
-fn a_half_written_line_of_the_log_does_not_stop_a_resume() {
+fn an_incomplete_line_of_the_log_does_not_stop_a_resume() {
     let place = Place::with_run();
     let before = place.read("run/log.jsonl");
     place.write("run/log.jsonl", [&before[..], &b"{\"step\": 7, \"tra"[..]].concat());

@@ -1,5 +1,5 @@
-//! Holds what `elman data` must do, offline: copies, a local server that breaks off, wrong hashes, files in the way.
-//! Data-dependent: it needs one of the texts, since nothing else has the right hash.
+//! Tests `elman data` offline: copies, a local server that closes the connection early, wrong hashes, files in the way. The
+//! tests need one of the texts, because nothing else has its hash.
 
 #[path = "../../../.ci/not_run.rs"]
 mod not_run;
@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use assert_cmd::Command;
 use not_run::not_run;
 
-/// The text to move around, if it is here.
+/// The text for the tests, if it exists.
 fn text() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/the_cask_of_amontillado_gutenberg.txt");
     let found = path.is_file().then_some(path);
@@ -37,17 +37,17 @@ fn get(to: &Path, more: &[&str]) -> (i32, String) {
 /// What a server does with one request.
 #[cfg(feature = "download")]
 enum Answer {
-    /// Sends all that is asked for, but says it is longer and hangs up after so many bytes.
+    /// Announces the requested bytes, but closes the connection after so many.
     BreakOff(usize),
-    /// Sends all that is asked for.
+    /// Sends the requested bytes.
     All,
-    /// Sends everything, whatever is asked for.
+    /// Ignores the range and sends everything.
     NoRanges,
     /// A status without a body.
     Status(u16),
 }
 
-/// Answers one request after another; returns the ranges that were asked for.
+/// Answers requests one after another; returns the requested ranges.
 #[cfg(feature = "download")]
 fn serve(body: Vec<u8>, answers: Vec<Answer>) -> (String, JoinHandle<Vec<Option<usize>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -115,7 +115,7 @@ fn a_copy_is_checked_and_nothing_is_written_over() {
     assert_eq!(get(&to, &["--from", copy]).0, 0);
     assert_eq!(fs::read(to.join(FILE)).unwrap(), fs::read(&text).unwrap());
     let (code, words) = get(&to, &["--from", "nothing"]);
-    assert!(code == 0 && words.contains("is there already, and right"), "{words}");
+    assert!(code == 0 && words.contains("exists already and is correct"), "{words}");
     fs::write(to.join(FILE), "mine").unwrap();
     let (code, error) = get(&to, &["--from", copy]);
     assert!(
@@ -135,15 +135,15 @@ fn a_copy_is_checked_and_nothing_is_written_over() {
 
 #[test]
 #[cfg(feature = "download")]
-fn a_download_continues_where_it_broke_off() {
+fn an_interrupted_download_continues() {
     let Some(text) = text() else { return };
     let body = fs::read(text).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let (url, server) = serve(body.clone(), vec![Answer::BreakOff(5000), Answer::BreakOff(100), Answer::All]);
     for (have, part) in [(5000, "5,000"), (5100, "5,100")] {
         let (code, error) = get(dir.path(), &["--url", &url]);
-        assert!(code == 1 && error.contains(&format!("broke off after {part} of 13,000 bytes")), "{error}");
-        assert!(error.contains("hint: the same command goes on from there"), "{error}");
+        assert!(code == 1 && error.contains(&format!("closed the connection after {part} of 13,000 bytes")), "{error}");
+        assert!(error.contains("hint: the same command continues from there"), "{error}");
         assert_eq!(fs::metadata(dir.path().join(FILE.to_string() + ".part")).unwrap().len(), have);
         assert!(!dir.path().join(FILE).exists());
     }
@@ -174,7 +174,7 @@ fn servers_without_ranges_and_wrong_texts() {
     for (body, want) in [(other, "has the SHA-256"), (long, "gives more than 13000 bytes")] {
         let (url, server) = serve(body, vec![Answer::All]);
         let (code, error) = get(dir.path(), &["--url", &url]);
-        assert!(code == 1 && error.contains(want) && error.contains("nothing was kept"), "{error}");
+        assert!(code == 1 && error.contains(want) && error.contains("the download was deleted"), "{error}");
         server.join().unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }

@@ -33,7 +33,7 @@ const STEPS: [&str; 13] = [
     "0",
 ];
 
-/// What is trained and what is then asked of the model.
+/// A training run and the command that uses its model.
 struct Case {
     name: String,
     train: Vec<String>,
@@ -46,7 +46,7 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_string).collect()
 }
 
-/// The six tasks: their data, the flags of a small network, and what is asked of it.
+/// The six tasks: their data, the flags of a small network, and the command that uses the model.
 const TASKS: [(&str, &str, &str, &str); 6] = [
     // A batch of 17 rows of 64 steps is large enough to be computed in two shards, one row longer than the other.
     ("lm", "text.txt --hidden 24,20 --batch 17 --seq-len 64 --dropout 0.1", "sample", "-n 80 --seed 3 --prompt the"),
@@ -82,7 +82,7 @@ const TASKS: [(&str, &str, &str, &str); 6] = [
     ),
 ];
 
-/// What else a task can be: one line each, in f32 with an LSTM where nothing else is said.
+/// Options of the tasks, one line each, in f32 with an LSTM unless stated otherwise.
 const VARIANTS: [(&str, &str, &str, &str); 14] = [
     (
         "lm-tied",
@@ -185,7 +185,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// A place with the data of all cases.
+/// A directory with the data of all cases.
 fn data() -> Place {
     let place = Place::with_text();
     let row = |at: usize| {
@@ -247,7 +247,7 @@ fn tensors(file: &[u8]) -> String {
     digits(hash)
 }
 
-/// Trains a case on an instruction set; the fingerprints of the model and of what it writes.
+/// Trains a case with an instruction set; returns the fingerprints of the model and of its output.
 fn fingerprint(place: &Place, case: &Case, backend: &str) -> String {
     let run = format!("{}-{backend}", case.name.replace('/', "-"));
     let done = |args: &[String]| {

@@ -1,5 +1,5 @@
-//! Holds what `kill -9` does to a run that saves at every step: nothing that the next start does not put right.
-//! Short here; `ELMAN_KILLS=1000` makes it the whole of it.
+//! Tests `kill -9` on a run that saves at every step: the next start repairs everything. Short by default;
+//! `ELMAN_KILLS=1000` runs the long form.
 #![cfg(unix)]
 
 mod place;
@@ -15,7 +15,7 @@ use elman::train::{Control, Event};
 use elman::{Config, Corpus, Cpu, ModelFile, RunDir, Trainer};
 use place::{Place, TINY};
 
-/// Every file of a run is written all the time, and nothing depends on how far the run is to go.
+/// Every file of the run is written often, and no result depends on the number of steps.
 const FLAGS: [&str; 17] = [
     "--steps",
     "1000000",
@@ -37,10 +37,10 @@ const FLAGS: [&str; 17] = [
 ];
 
 /// The last step whose save was announced.
-fn announced(said: &Path) -> Option<u64> {
-    let said = fs::read_to_string(said).unwrap();
-    // A line that the kill has cut is no announcement.
-    let whole = said.rsplit_once('\n')?.0;
+fn announced(messages: &Path) -> Option<u64> {
+    let messages = fs::read_to_string(messages).unwrap();
+    // An incomplete last line does not count.
+    let whole = messages.rsplit_once('\n')?.0;
     whole.lines().rev().find_map(|line| line.strip_prefix("step ")?.strip_suffix("/1000000  saved")?.parse().ok())
 }
 
@@ -53,7 +53,7 @@ fn strays(run: &Path) -> Vec<String> {
 fn a_killed_run_loses_at_most_the_step_after_its_last_announced_save() {
     let kills: u64 = std::env::var("ELMAN_KILLS").map_or(12, |text| text.parse().unwrap());
     let place = Place::with_text();
-    let (run, said) = (place.path("run"), place.path("said"));
+    let (run, messages) = (place.path("run"), place.path("messages"));
     let corpus = Corpus::read(&[place.path("text.txt")]).unwrap();
     let cpu = Cpu::new(Some(1)).unwrap();
     let (mut random, mut last, mut before_any, mut torn, mut unannounced) = (7_u64, 0, 0, 0, 0);
@@ -67,20 +67,20 @@ fn a_killed_run_loses_at_most_the_step_after_its_last_announced_save() {
             }
         };
         let mut child =
-            place.command(&args).stderr(File::create(&said).unwrap()).stdout(Stdio::null()).spawn().unwrap();
+            place.command(&args).stderr(File::create(&messages).unwrap()).stdout(Stdio::null()).spawn().unwrap();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // Half of the kills at any moment from the start, half when it is saving.
+        // Half of the kills happen at a random time after the start, half during saves.
         if random >> 63 == 0 {
-            while announced(&said).is_none() && child.try_wait().unwrap().is_none() {
+            while announced(&messages).is_none() && child.try_wait().unwrap().is_none() {
                 thread::sleep(Duration::from_millis(1));
             }
         }
         thread::sleep(Duration::from_micros((random >> 40) % 40_000));
-        assert!(child.try_wait().unwrap().is_none(), "it ended: {}", fs::read_to_string(&said).unwrap());
+        assert!(child.try_wait().unwrap().is_none(), "it ended: {}", fs::read_to_string(&messages).unwrap());
         child.kill().unwrap();
         child.wait().unwrap();
 
-        let told = announced(&said);
+        let told = announced(&messages);
         last = told.unwrap_or(last);
         if !run.join("state.safetensors").is_file() {
             assert!(told.is_none() && !resumes, "kill {kill}");
@@ -107,7 +107,7 @@ fn a_killed_run_loses_at_most_the_step_after_its_last_announced_save() {
     );
     assert!(last > 0, "nothing was ever saved");
 
-    // And what all those kills came to is what one quiet run comes to.
+    // The result after all kills equals that of one run without them.
     let quiet = RunDir::create(place.path("quiet")).unwrap();
     let config = Config {
         hidden_size: 8,
@@ -131,7 +131,7 @@ fn a_killed_run_loses_at_most_the_step_after_its_last_announced_save() {
     };
     let mut trainer = Trainer::new(config, &corpus, &cpu).unwrap();
     trainer.run(Some(&quiet), &mut until_saved).unwrap();
-    // One step more, after the last kill and in quiet.
+    // One more step without a kill.
     let mut one_step = |event: Event<'_>| match event {
         Event::Step { .. } => Control::Stop,
         _ => Control::Continue,

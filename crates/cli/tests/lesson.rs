@@ -1,5 +1,5 @@
-//! Holds what `elman lesson` must do: its list, a lesson that needs no text, one whose text is absent; and that every recipe
-//! trains on any text.
+//! Tests `elman lesson`: the list, a lesson that needs no text, a lesson whose text is missing; and that every recipe trains on
+//! any text.
 
 #[path = "../../../.ci/not_run.rs"]
 mod not_run;
@@ -52,10 +52,10 @@ fn every_recipe_trains_on_any_data_of_its_task() {
     let mut count = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        // Models as small as they may be, since every other setting is the recipe's.
+        // Small models; every other setting is the recipe's.
         let recipe = path.to_str().unwrap();
         let run = format!("run-{}", path.file_stem().unwrap().to_str().unwrap());
-        // A language model learns the bundled tales; a task needs a table or a folder.
+        // A language model trains on the bundled tales; a task needs a table or a folder.
         let text = std::fs::read_to_string(&path).unwrap();
         let data = match text.lines().find_map(|line| line.strip_prefix("kind = ")) {
             None => vec![],

@@ -1,5 +1,5 @@
-//! Holds how the program behaves where there is little: memory under a limit, files under a limit, an estimate that must
-//! be near what is used. `ELMAN_ESTIMATES=10` measures all ten configurations.
+//! Tests the program with limited resources: a memory limit, a file size limit, and a memory estimate close to the memory
+//! used. `ELMAN_ESTIMATES=10` measures all ten configurations.
 #![cfg(target_os = "linux")]
 
 mod place;
@@ -23,15 +23,15 @@ fn more_memory_than_a_limit_allows_is_refused_with_both_numbers() {
     let before = place.files();
     let args = ["train", "text.txt", "--threads", "1", "--out", "run", "--hidden", "2048", "--layers", "2"];
     let output = limited(&place, "-v 524288", &args);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    let words: Vec<&str> = said.split_whitespace().collect();
-    let number = |at: usize| words[at].parse::<u64>().unwrap_or_else(|_| panic!("{said}"));
-    assert!(said.starts_with("error: this takes ") && said.contains(" bytes of memory, but "), "{said}");
+    let messages = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{messages}");
+    let words: Vec<&str> = messages.split_whitespace().collect();
+    let number = |at: usize| words[at].parse::<u64>().unwrap_or_else(|_| panic!("{messages}"));
+    assert!(messages.starts_with("error: this takes ") && messages.contains(" bytes of memory, but "), "{messages}");
     let (takes, left) = (number(3), number(8));
-    assert!(takes > 536_870_912 && left < 536_870_912 && left > 100_000_000, "{said}");
+    assert!(takes > 536_870_912 && left < 536_870_912 && left > 100_000_000, "{messages}");
     assert!(place.files() == before);
-    // Under the same limit a small one trains.
+    // A small model trains under the same limit.
     let tiny = [&["train", "text.txt", "--threads", "1", "--out", "run", "--steps", "2"], &place::TINY[..]].concat();
     let output = limited(&place, "-v 524288", &tiny);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -41,11 +41,11 @@ fn more_memory_than_a_limit_allows_is_refused_with_both_numbers() {
 fn a_file_that_may_not_grow_is_an_error_and_the_old_ones_stay_whole() {
     let place = Place::with_run();
     let before = ["model", "best", "state"].map(|name| place.read(&format!("run/{name}.safetensors")));
-    // Blocks of 1024 bytes: less than a state takes.
+    // In blocks of 1024 bytes: less than the size of a state.
     let output = limited(&place, "-f 4", &["train", "--resume", "run", "--force", "--steps", "40"]);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("error: cannot write run/") && !said.contains("saved"), "{said}");
+    let messages = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{messages}");
+    assert!(messages.contains("error: cannot write run/") && !messages.contains("saved"), "{messages}");
     let after = ["model", "best", "state"].map(|name| place.read(&format!("run/{name}.safetensors")));
     assert!(before == after);
     place.done(&["train", "--resume", "run", "--force", "--steps", "40"]);

@@ -1,4 +1,4 @@
-//! Holds what the program must refuse: one clear line, exit 1 or 2, no panic, nothing left behind.
+//! Tests errors: one clear line, exit code 1 or 2, no panic, no files left.
 
 #[path = "../../../.ci/not_run.rs"]
 mod not_run;

@@ -1,4 +1,4 @@
-//! Holds what the verb `sample` promises of several texts, stop strings, random starts and turns.
+//! Tests the verb `sample`: several texts, stop strings, random starts, interactive turns.
 
 mod place;
 
@@ -32,7 +32,7 @@ fn several_texts_are_separated_and_each_is_what_it_is_alone() {
     assert_eq!(texts[0], alone("the "));
     assert!(texts[1].starts_with("2/3\nthe ") && texts[2].starts_with("3/3\nthe "), "{three}");
     assert!(texts[1][4..] != texts[2][4..] && texts[1][4..] != *texts[0]);
-    // Five of a kind begin with the same three.
+    // A sample does not depend on the number of samples.
     assert_eq!(
         sample(&place, &["-n", "40", "--prompt", "the ", "--num-samples", "5"]).split("\n--- ").nth(2).unwrap()[4..],
         texts[2][4..]
@@ -95,15 +95,15 @@ fn a_conversation_keeps_its_state() {
     let args = ["sample", "run", "-i", "-n", "20", "--temperature", "0", "--seed", "3"];
     let output = fed(&place, &args, b"the sea\n wind\r\n\n");
     assert!(output.status.success(), "{}", stderr(&output));
-    // One text, cut at the turns: greedy text is its own continuation. A line end is the turn's, not the model's.
+    // Greedy text continues itself, so the turns are pieces of one text. The line ends are printed, not generated.
     let text = |prompt: &str, n: &str| sample(&place, &["-n", n, "--temperature", "0", "--prompt", prompt]);
     let first = text("the sea", "20");
     let second = text(&format!("{first} wind"), "20");
     let third = text(&second, "20");
-    let said = format!("{first}\n{}\n{}\n", &second[first.len()..], &third[second.len()..]);
-    assert_eq!(stdout(&output), said);
+    let expected = format!("{first}\n{}\n{}\n", &second[first.len()..], &third[second.len()..]);
+    assert_eq!(stdout(&output), expected);
     let prompted = fed(&place, &[&args[..], &["--prompt", "the sea"]].concat(), b" wind\n\n");
-    assert_eq!(stdout(&prompted), said, "a prompt is the first turn");
+    assert_eq!(stdout(&prompted), expected, "a prompt is the first turn");
     let nothing = fed(&place, &args, b"");
     assert_eq!((nothing.status.code(), stdout(&nothing), stderr(&nothing)), (Some(0), String::new(), String::new()));
     let unknown = fed(&place, &args, "the ☃\n".as_bytes());

@@ -1,5 +1,5 @@
-//! Holds what a signal does to training: the step in progress ends, all is saved, and the run goes on as if it had
-//! never stopped.
+//! Tests a signal during training: the current step ends, everything is saved, and the resumed run equals one that never
+//! stopped.
 #![cfg(unix)]
 
 mod place;
@@ -11,26 +11,26 @@ use place::{Place, TINY, json, stderr};
 
 const LONG: [&str; 8] = ["--steps", "4000", "--print-every", "20", "--sample-every", "0", "--eval-every", "1000"];
 
-/// Trains until the first report, sends the signal, gives what was said and the exit code.
+/// Trains until the first report, sends the signal, and returns the messages and the exit code.
 fn interrupted(place: &Place, signal: &str) -> (String, Option<i32>) {
     let args = [&["train", "text.txt", "--out", "run"], &TINY[..], &LONG].concat();
     let mut child = place.command(&args).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    while !said.contains("step 20/") {
-        assert!(lines.read_line(&mut said).unwrap() > 0, "{said}");
+    let mut messages = String::new();
+    while !messages.contains("step 20/") {
+        assert!(lines.read_line(&mut messages).unwrap() > 0, "{messages}");
     }
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-    lines.read_to_string(&mut said).unwrap();
-    (said, child.wait().unwrap().code())
+    lines.read_to_string(&mut messages).unwrap();
+    (messages, child.wait().unwrap().code())
 }
 
 #[test]
-fn ctrl_c_saves_and_the_run_continues_as_if_nothing_had_been() {
+fn after_ctrl_c_a_resumed_run_equals_one_that_never_stopped() {
     let place = Place::with_text();
-    let (said, code) = interrupted(&place, "-INT");
-    assert_eq!(code, Some(130), "{said}");
-    assert!(said.contains("stopped after step") && said.contains("train --resume run"), "{said}");
+    let (messages, code) = interrupted(&place, "-INT");
+    assert_eq!(code, Some(130), "{messages}");
+    assert!(messages.contains("stopped after step") && messages.contains("train --resume run"), "{messages}");
     let resumed = place.done(&["train", "--resume", "run", "--json"]);
     assert_eq!(json(&resumed)["steps"], 4000);
     assert!(stderr(&resumed).contains("resumed after step"), "{}", stderr(&resumed));
@@ -50,7 +50,7 @@ fn ctrl_c_saves_and_the_run_continues_as_if_nothing_had_been() {
 #[test]
 fn sigterm_too() {
     let place = Place::with_text();
-    let (said, code) = interrupted(&place, "-TERM");
-    assert_eq!(code, Some(143), "{said}");
+    let (messages, code) = interrupted(&place, "-TERM");
+    assert_eq!(code, Some(143), "{messages}");
     assert!(place.path("run/state.safetensors").is_file() && place.path("run/loss.svg").is_file());
 }

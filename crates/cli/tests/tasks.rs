@@ -1,4 +1,4 @@
-//! Holds what a person does with a task: `train --task`, `predict`, and what is refused on the way, by line and column.
+//! Tests the tasks at the command line: `train --task`, `predict`, and errors that name line and column.
 
 mod place;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const SMALL: [&str; 10] = ["--hidden", "12", "--embed", "8", "--steps", "60", "--lr", "0.02", "--batch", "8"];
 
-/// A place with `texts.csv`, two classes told apart by their first letter, and a run on it in `run`.
+/// A directory with `texts.csv`, whose two classes differ in their first letter, and a run on it in `run`.
 fn classifier() -> Place {
     let place = Place::new();
     let row = |at: usize| {
@@ -99,7 +99,7 @@ fn a_series_is_forecast_and_drawn() {
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     let backtest = &summary["backtest"];
     let mase = |who: &str| backtest[who]["mase"].as_f64().unwrap();
-    // It grows by 4 a season, which the seasonal naive forecast misses and the difference has.
+    // The series grows by 4 a season: the seasonal naive forecast misses this, a model of differences does not.
     assert!(mase("model") < 0.5 * mase("seasonal_naive") && mase("model") < mase("naive"), "{summary}");
     let log = String::from_utf8(place.read("run/log.jsonl")).unwrap();
     assert!(

@@ -1,5 +1,5 @@
-//! Holds what the program promises of texts: bytes, unknown characters, files kept from training, lines, and of the words
-//! about itself that it prints.
+//! Tests the handling of texts: bytes, unknown characters, held-out files, lines; and the texts that the program prints about
+//! itself.
 
 mod place;
 
@@ -19,7 +19,7 @@ fn bytes_of_anything_are_a_text() {
     assert_eq!((figures["tokens"].as_u64(), &figures["bits_per_byte"]), (Some(2000), &figures["bpc"]));
     assert!(stdout(&place.done(&["eval", "run", "raw.bin"])).contains("nats per byte"));
     assert!(stdout(&place.done(&["info", "run"])).contains("the 256 bytes"));
-    // A resume reads bytes again, also where config.toml is gone; a finished run has nothing to add.
+    // A resume reads bytes again, even without config.toml; a finished run does not change.
     let before = place.read("run/model.safetensors");
     place.done(&["train", "--resume", "run"]);
     std::fs::remove_file(place.path("run/config.toml")).unwrap();
@@ -64,14 +64,14 @@ fn files_are_kept_for_validation_and_test() {
     let summary = json(&output);
     let loss = |file: &str| json(&place.done(&["eval", "run", file, "--json"]))["loss"].clone();
     assert_eq!((&summary["val_loss"], &summary["test_loss"]), (&loss("val.txt"), &loss("test.txt")));
-    let said = stderr(&output);
-    assert!(said.contains("2,000 characters, all to train on; 300 of val.txt to validate"), "{said}");
-    assert!(said.contains("test       loss ") && said.contains("nats/char, "), "{said}");
-    // The text itself is all for training: the same as without a tail.
+    let messages = stderr(&output);
+    assert!(messages.contains("2,000 characters, all to train on; 300 of val.txt to validate"), "{messages}");
+    assert!(messages.contains("test       loss ") && messages.contains("nats/char, "), "{messages}");
+    // The whole text is used for training, as without a validation share.
     place.train(&["text.txt", "--steps", "20", "--val-frac", "0", "--out", "whole"]);
     let tokens = |run: &str| json(&place.done(&["info", run, "--json"]))["results"]["train_loss"].clone();
     assert_eq!(tokens("run"), tokens("whole"));
-    // Resumed it finds them again, and refuses others.
+    // A resumed run finds the files again; different ones are an error.
     place.done(&[&["train", "--resume", "run"], &TINY[..]].concat());
     let refused = |words: &str, flags: &[&str]| place.refused(1, words, &[&["train", "--resume"], flags].concat());
     refused("is not the one this run was trained on: val.txt", &["run", "--val-file", "test.txt"]);
@@ -117,7 +117,7 @@ fn shells_and_readers_get_their_pages() {
     assert!(page.contains(".TH elman 1") && page.contains("elman\\-sample"), "{page}");
     let page = stdout(&place.done(&["man", "train"]));
     assert!(page.contains(".TH elman-train 1") && page.contains("\\-\\-val\\-file"), "{page}");
-    place.refused(1, "'fly' is no verb", &["man", "fly"]);
+    place.refused(1, "'fly' is not a verb", &["man", "fly"]);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_text_on_the_disk_gives_the_same_run() {
     for file in ["model.safetensors", "best.safetensors", "state.safetensors", "config.toml", "samples.txt"] {
         assert!(place.read(&format!("disk/{file}")) == place.read(&format!("memory/{file}")), "{file}");
     }
-    // A token a byte, and what binds them to the text.
+    // One byte per token, and a header that identifies the text.
     assert!(!place.path("memory/tokens.bin").exists());
     let tokens = place.read("disk/tokens.bin");
     assert!((place::text().len()..place::text().len() + 200).contains(&tokens.len()), "{}", tokens.len());

@@ -1,5 +1,5 @@
-//! Holds what the program promises of words and parts of words: they travel inside the model file, come back as clean text,
-//! and survive a resume; and of the cleaning and cutting of texts. Without the feature `bpe`, that it says so.
+//! Tests words and parts of words: they are stored in the model file, decode to clean text, and survive a resume; and the
+//! cleaning and cutting of texts. Without the feature `bpe` the program reports that it is missing.
 
 mod place;
 
@@ -18,12 +18,15 @@ fn words_are_written_as_a_person_would() {
         "tale.txt",
         "\"Come in,\" said the miller's wife.\nThe door (it was old) stood open; rain fell.\n".repeat(60),
     );
-    let said = train(
+    let messages = train(
         &place,
         &["tale.txt", "--tokenizer", "word", "--lowercase", "--steps", "150", "--lr", "0.05", "--out", "run"],
     );
-    assert!(said.contains("different words") && said.contains("perplexity ") && said.contains("nats/word"), "{said}");
-    // The model file alone is all that is needed.
+    assert!(
+        messages.contains("different words") && messages.contains("perplexity ") && messages.contains("nats/word"),
+        "{messages}"
+    );
+    // The model file alone is sufficient.
     std::fs::rename(place.path("run/model.safetensors"), place.path("alone")).unwrap();
     let text = stdout(&place.done(&["sample", "alone", "-n", "300", "--temperature", "0", "--prompt", "The Door"]));
     assert!(
@@ -61,12 +64,12 @@ fn reserved_words_and_moving_losses_are_kept() {
 fn texts_are_cleaned_and_cut() {
     let place = Place::new();
     place.write("book.txt", "Chapter 1.\n\n The END-of it, said He.\n".repeat(30) + "LICENCE");
-    let said = train(
+    let messages = train(
         &place,
         &["book.txt", "--clean", "letters", "--cut-tail", "7", "--val-frac", "0", "--steps", "2", "--out", "run"],
     );
     // `chapter` and `the end of it said he`, thirty times, with nothing between the lines.
-    assert!(said.contains(&format!("{} characters", 30 * (7 + 21))), "{said}");
+    assert!(messages.contains(&format!("{} characters", 30 * (7 + 21))), "{messages}");
     let info = json(&place.done(&["info", "run", "--json"]));
     assert_eq!(info["vocab_size"], 14, "{}", info["vocab"]);
     place.done(&["sample", "run", "-n", "9", "--seed", "1", "--prompt", "The End!"]);
@@ -125,11 +128,11 @@ fn parts_of_words_travel_with_the_model() {
         "tale.txt",
         "\"Come in,\" said the miller's wife.\n\nThe door (été ☃) stood open; rain fell.\n".repeat(80),
     );
-    let said = train(
+    let messages = train(
         &place,
         &["tale.txt", "--tokenizer", "bpe", "--vocab-size", "300", "--steps", "200", "--lr", "0.03", "--out", "run"],
     );
-    assert!(said.contains("300 different tokens"), "{said}");
+    assert!(messages.contains("300 different tokens"), "{messages}");
     let before = place.read("run/model.safetensors");
     place.done(&["train", "--resume", "run"]);
     assert_eq!(place.read("run/model.safetensors"), before, "a finished run has nothing to add");
@@ -138,7 +141,7 @@ fn parts_of_words_travel_with_the_model() {
     let known = ["\"Come in,\" said the miller's wife.", "The door (été ☃) stood open; rain fell.", ""];
     assert_eq!(lines[0], known[1], "{text}");
     assert!(lines[..lines.len() - 1].iter().all(|line| known.contains(line)), "{text}");
-    // Its own tokenizer.json, taken out, makes the same model again.
+    // Training with the tokenizer.json extracted from the model gives the same model.
     let file = place.read("run/model.safetensors");
     let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
     let header: serde_json::Value = serde_json::from_slice(&file[8..8 + length]).unwrap();

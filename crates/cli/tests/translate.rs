@@ -1,5 +1,5 @@
-//! Holds what `--task translate` must do at the command line: train on pairs, translate lines, measure the parts that were
-//! held out, draw what was looked at; and what it refuses.
+//! Tests `--task translate` at the command line: training on pairs, translating lines, measuring the held-out parts, drawing
+//! attention weights, and errors.
 
 mod place;
 
@@ -27,7 +27,7 @@ const SMALL: [&str; 16] = [
     "10",
 ];
 
-/// Numbers of three digits in words, and backwards in another language.
+/// Numbers of three digits in words, and reversed in another language.
 fn pairs() -> String {
     let digits = [("one", "un"), ("two", "deux"), ("three", "trois"), ("four", "quatre"), ("five", "l'cinq")];
     let line = |at: usize| {
@@ -74,7 +74,7 @@ fn a_translator_is_trained_used_measured_and_looked_at() {
     let (done, beams, err) = translate(&place, "{\"1\": \"five two one .\"}\n", &["--format", "jsonl", "--beam", "4"]);
     assert!(done && beams.contains("un deux l'cinq !"), "{beams} {err}");
 
-    // The parts are found again in the data, and have the figures of training.
+    // `predict` finds the same held-out parts in the data and measures the same figures as training.
     let output = place.done(&["predict", "run", "numbers.tsv", "--part", "test"]);
     let again: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(again, json["test"]);

@@ -1,4 +1,4 @@
-//! Holds what the flag `--weights` promises: text from narrow weights, and what they cost, told by `eval`.
+//! Tests the flag `--weights`: text from narrow weights, and the loss that `eval` reports for them.
 
 mod place;
 
@@ -14,7 +14,7 @@ fn a_text_from_narrow_weights_is_its_own_and_the_same_again() {
         let text = sample(&["--weights", weights]);
         assert_eq!(text.chars().count(), 60);
         assert_eq!(text, sample(&["--weights", weights]), "{weights}");
-        // Several texts: the first is what it is alone.
+        // The first of several texts equals a single text.
         let both = sample(&["--weights", weights, "--num-samples", "2"]);
         assert_eq!(both.split("\n--- 2/2\n").next().unwrap(), text, "{weights}");
     }

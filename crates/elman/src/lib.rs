@@ -39,7 +39,7 @@ pub mod train;
 
 pub use config::Config;
 pub use data::{Corpus, Vocab};
-pub use elman_kernels::{Cpu, Element, Scalar};
+pub use elman_kernels::{Cpu, Element, Scalar, layout::Layout, pad};
 pub use error::Error;
 pub use files::run_dir::RunDir;
 pub use files::state_file::{Origin, origin_of};

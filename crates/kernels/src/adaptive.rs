@@ -44,7 +44,7 @@ pub(crate) struct AdaptiveChoice {
     mode: Mode,
     /// In a trial: the mean time of the mode before it, and the length of the trial so far.
     trial: Option<(Duration, Duration)>,
-    /// Pieces of work since the phase, or this half of the trial, began; and their time.
+    /// Pieces of work since the start of the phase, or of the current mode of the trial; and their time.
     count: u32,
     spent: Duration,
     /// Length of a phase.
@@ -121,17 +121,17 @@ mod tests {
         modes
     }
 
-    /// The share of the time that a mode had, from a time on.
+    /// The share of the time after `from` that ran in a mode.
     fn share(modes: &[(Duration, Mode)], mode: Mode, from: Duration) -> f64 {
-        let (mut of_way, mut all) = (Duration::ZERO, Duration::ZERO);
+        let (mut of_mode, mut all) = (Duration::ZERO, Duration::ZERO);
         for pair in modes.windows(2).filter(|pair| pair[0].0 >= from) {
             let took = pair[1].0 - pair[0].0;
             all += took;
             if pair[0].1 == mode {
-                of_way += took;
+                of_mode += took;
             }
         }
-        of_way.as_secs_f64() / all.as_secs_f64()
+        of_mode.as_secs_f64() / all.as_secs_f64()
     }
 
     const MS: Duration = Duration::from_millis(1);

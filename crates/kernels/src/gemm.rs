@@ -15,7 +15,7 @@ use crate::{Cpu, Number};
 const NARROW_TILE_ROWS: usize = 12;
 /// Of one that is three wide, as a GRU's are in AVX-512: more rows share what is loaded, and 27 sums leave registers free.
 const THREE_WIDE_TILE_ROWS: usize = 9;
-/// Steps of k between two visits of the output: a panel block stays in the second-level cache.
+/// Steps of k between two updates of the output: a panel block stays in the second-level cache.
 pub(crate) const BLOCK_K: usize = 256;
 /// Bytes of an output that no cache near a core holds.
 const FAR: usize = 4 << 20;
@@ -227,7 +227,7 @@ pub(crate) fn row_blocks(range: Range<usize>, vectors: usize) -> impl Iterator<I
     (0..blocks).map(move |i| (range.start + i * least + i.min(larger), least + usize::from(i < larger)))
 }
 
-/// Visits `cols` columns, a multiple of 16, in tiles of at most the backend's width.
+/// Splits `cols` columns, a multiple of 16, into tiles of at most the backend's width.
 #[inline(always)]
 pub(crate) fn column_blocks<E: Number, S: Simd<E>>(cols: usize, mut visit: impl FnMut(usize, usize)) {
     let mut col = 0;

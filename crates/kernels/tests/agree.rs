@@ -228,7 +228,7 @@ fn linear_matches_plain_sums() {
 #[test]
 #[cfg_attr(miri, ignore = "a thousand million multiply-adds")]
 fn an_output_larger_than_the_caches_has_the_bits_of_its_halves() {
-    // Two blocks of k, and the rows of one group; halves are whole panels.
+    // Two blocks of k, and the rows of one group; each part has whole panels.
     let (rows, narrow, wide) = (22, 260, 50_048);
     let middle = wide / 2;
     assert!(rows * wide * size_of::<f32>() > 4 << 20 && rows * middle * size_of::<f32>() < 4 << 20);

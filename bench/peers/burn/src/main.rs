@@ -1,6 +1,6 @@
-//! Holds burn's side of the comparison: stacks of `burn::nn::Lstm` on its CPU backend Flex (NdArray is deprecated there),
-//! trained with its Adam. Answers lines as elman's side does. Refuses other cells, sampling, and gradients so large that
-//! the row would clip them: burn clips by parameter, so the norm is computed, as in the others, but never used.
+//! burn in the comparison: stacks of `burn::nn::Lstm` on its CPU backend Flex (NdArray is deprecated there), trained with its
+//! Adam. Its protocol is that of `peer-elman serve`. Not here: other cells, sampling, and gradients so large that the row would
+//! clip them; burn clips by parameter, so the norm is computed, as in the others, but not used.
 
 use std::error::Error;
 use std::io::{BufRead, Write};

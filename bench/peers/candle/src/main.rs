@@ -1,5 +1,5 @@
-//! Holds candle's side of the comparison: stacks of `candle_nn::rnn::LSTM`, trained with its AdamW without decay, which
-//! is Adam. Answers lines as elman's side does. Refuses other cells and sampling.
+//! candle in the comparison: stacks of `candle_nn::rnn::LSTM`, trained with its AdamW without decay, which is Adam. Its
+//! protocol is that of `peer-elman serve`. Not here: other cells and sampling.
 
 use std::collections::HashMap;
 use std::error::Error;

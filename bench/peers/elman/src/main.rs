@@ -1,5 +1,5 @@
-//! Holds elman's side of the comparison: the rows of `elman bench` as JSON, their weights and data as a safetensors file
-//! in PyTorch's names, and the service that `compare.py` asks to check and to time. Refuses to know the peers.
+//! elman in the comparison: prints the rows of `elman bench` as JSON, writes their weights and data as a safetensors file with
+//! PyTorch's names, and checks and times rows for `compare.py`. Not here: the other libraries.
 //!
 //!     peer-elman list              one JSON array of rows
 //!     peer-elman export ROW FILE   weights, and the tokens to read and to predict

@@ -1,5 +1,5 @@
-//! Holds `bench --growth`: what a token costs, in time and memory, as each size grows by itself, and what a state of
-//! subnormal numbers costs; a table, and a picture of it. Refuses sizes of its own: the library says which.
+//! `bench --growth`: time and memory per token as each size grows, and the cost of a subnormal state, as a table and a
+//! picture. Not here: the sizes; `elman_bench::growth` defines them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,18 +20,18 @@ use super::measure::measure;
 use crate::progress::wait_for;
 use crate::terminal::{self, say, short};
 
-/// What a size took at one of its values.
+/// The cost of a token at one value of a size.
 #[derive(Serialize)]
 struct Point {
     size: u64,
     ns_per_token_median: f64,
     ns_per_token_min: f64,
     tokens_per_step: usize,
-    /// Of the products that are done; of a growing text, None.
+    /// Of the products that are computed; None for a growing text.
     gflops: Option<f64>,
-    /// Most memory that was resident, from making the model ready (of a text, from its first byte) on.
+    /// Peak resident memory, including the preparation of the model or text.
     peak_mb: Option<f64>,
-    /// Of a text: to know it, to make a vocabulary of it and to write its tokens.
+    /// For a text: to hash it, to make its vocabulary and to write its tokens.
     seconds_to_prepare: Option<f64>,
 }
 
@@ -42,7 +42,7 @@ struct Grown {
     points: Vec<Point>,
 }
 
-/// What a step of a layer costs where its state is subnormal, and where it is normal: the least of some times.
+/// The cost of a layer's step with a subnormal and with a normal state: the least of several times.
 #[derive(Serialize)]
 struct Decayed {
     cell: &'static str,
@@ -59,7 +59,7 @@ struct Report {
     subnormal: Vec<Decayed>,
 }
 
-/// Measures all that is asked for, and says it.
+/// Measures what `args` selects, and prints it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let is_asked = |name: &str| args.rows.is_empty() || args.rows.iter().any(|word| name.contains(word.as_str()));
     let mut grown = curves();
@@ -167,7 +167,7 @@ impl Drop for Scratch {
 /// Steps before timing.
 const WARM_UP: usize = 3;
 
-/// Training on a text of `bytes`, from its first byte on.
+/// Times training on a text of `bytes`, and its preparation.
 fn text(bytes: u64, cpu: &Cpu, time: Duration) -> anyhow::Result<Point> {
     let scratch = Scratch::new()?;
     let path = scratch.0.join("text.txt");
@@ -197,7 +197,7 @@ fn text(bytes: u64, cpu: &Cpu, time: Duration) -> anyhow::Result<Point> {
     })
 }
 
-/// All steps of a decay, in turns with a normal state and a subnormal one.
+/// Times all steps of a decay, alternately with a normal and a subnormal state.
 fn decay(cell: Cell, cpu: &Cpu) -> anyhow::Result<Decayed> {
     let mut layer = Decay::new(cell);
     let mut least = [f64::INFINITY; 2];
@@ -222,7 +222,7 @@ const FONT: &str = "sans-serif";
 const TIME: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
 const MEMORY: RGBColor = RGBColor(0xd6, 0x5f, 0x00);
 
-/// A panel for each size, time a token above and memory below, all axes logarithmic.
+/// Two panels for each size: time per token above and memory below, all axes logarithmic.
 fn draw(curves: &[Grown]) -> Result<String, Box<dyn std::error::Error>> {
     let mut svg = String::new();
     let root = SVGBackend::with_string(&mut svg, (300 * curves.len().max(1) as u32, 560)).into_drawing_area();
@@ -244,7 +244,7 @@ fn draw(curves: &[Grown]) -> Result<String, Box<dyn std::error::Error>> {
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-/// One curve, over two decades at least, so that what is flat looks flat.
+/// One curve; its axis covers at least two decades, so that a flat curve looks flat.
 fn panel(
     area: &Area<'_>,
     title: &str,
@@ -253,14 +253,14 @@ fn panel(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Ok(()) };
     let (low, high) = points.iter().fold((f64::MAX, 0.0), |(low, high), p| (p.1.min(low), p.1.max(high)));
-    let room = (100.0 * low / high).max(4.0).sqrt();
+    let margin = (100.0 * low / high).max(4.0).sqrt();
     let mut chart = ChartBuilder::on(area)
         .margin(10)
         .margin_right(20)
         .caption(title, (FONT, 12))
         .x_label_area_size(28)
         .y_label_area_size(56)
-        .build_cartesian_2d((first.0 / 1.2..last.0 * 1.2).log_scale(), (low / room..high * room).log_scale())?;
+        .build_cartesian_2d((first.0 / 1.2..last.0 * 1.2).log_scale(), (low / margin..high * margin).log_scale())?;
     chart
         .configure_mesh()
         .y_desc(unit)
@@ -278,7 +278,7 @@ fn panel(
     Ok(())
 }
 
-/// Whether a path for a picture can be written: asked before long work. Errors: its directory is not there.
+/// Checks before long work that a picture can be written. Errors: its directory does not exist.
 pub fn check_figure(path: &Path) -> anyhow::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::metadata(directory).map(|_| ()).with_context(|| format!("cannot write {}", path.display()))

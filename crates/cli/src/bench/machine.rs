@@ -1,4 +1,4 @@
-//! What the machine can do at best, and the memory that this process has held. Not here: rows (`measure.rs`).
+//! Measures the peak of the machine, and the memory of this process. Not here: rows (`measure.rs`).
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use elman::Cpu;
 use elman_kernels::peak;
 use serde::Serialize;
 
-/// Time between two looks at the peak.
+/// Time between two measurements of the peak.
 pub const BURST: Duration = Duration::from_millis(200);
 
-/// What the machine can do.
+/// The machine and its peak.
 #[derive(Serialize)]
 pub struct Machine {
     pub backend: &'static str,
     pub threads: usize,
-    /// Billions of multiply-adds on registers a second, each counted as two operations: one core, all threads.
+    /// Multiply-adds on registers, each counted as two operations, in billions a second: one core, all threads.
     pub peak_gflops: [f64; 2],
 }
 
 pub fn machine(cpu: &Cpu) -> Machine {
-    // The best of some tries: other work on the machine only ever takes away.
+    // The best of several measurements: other work on the machine only makes them slower.
     let best = |threads| {
         let tries = (0..5).map(|_| peak::multiply_adds(cpu.backend(), threads, Duration::from_millis(60)));
         tries.fold(0.0, f64::max) / 1e9
@@ -27,8 +27,8 @@ pub fn machine(cpu: &Cpu) -> Machine {
     Machine { backend: cpu.backend_name(), threads: cpu.threads(), peak_gflops: [best(1), best(cpu.threads())] }
 }
 
-/// The peak of all threads in this moment: a machine's rate changes from second to second, so what is timed between such
-/// moments is compared with their median. The best of some tries: threads that were just begun may share a core at first.
+/// The peak of all threads now. The clock rate changes from second to second, so a row is compared with the median of the
+/// peaks measured between its steps. The best of several measurements: new threads may share a core at first.
 pub fn moment(cpu: &Cpu) -> f64 {
     let tries = (0..4).map(|_| peak::multiply_adds(cpu.backend(), cpu.threads(), Duration::from_millis(6)));
     tries.fold(0.0, f64::max)
@@ -39,12 +39,12 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Makes the system forget how much memory was resident at most; whether it can.
+/// Resets the system's record of peak resident memory; returns whether it could.
 pub fn forget_peak() -> bool {
     cfg!(target_os = "linux") && std::fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 
-/// The most memory resident since [`forget_peak`], MB.
+/// Peak resident memory since [`forget_peak`], MB.
 pub fn peak_megabytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

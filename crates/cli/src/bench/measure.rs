@@ -1,4 +1,4 @@
-//! What a row of the benchmark takes on this machine. Not here: the parts of a step (`parts.rs`).
+//! Times a row of the benchmark on this machine. Not here: the parts of a step (`parts.rs`).
 
 use std::time::{Duration, Instant};
 
@@ -10,27 +10,27 @@ use serde::Serialize;
 use super::machine::{BURST, forget_peak, median, moment, peak_megabytes};
 use super::parts::Part;
 
-/// What a row took.
+/// The figures of a row.
 #[derive(Serialize)]
 pub struct Measured {
     pub row: String,
-    /// By step, of all timed steps; a step of sampling is a token of each stream.
+    /// Median of all timed steps; a step of sampling is a token of each stream.
     pub ms_median: f64,
     pub ms_min: f64,
     pub tokens_per_sec: f64,
-    /// Of the products that are done.
+    /// Of the products that are computed.
     pub gflops: f64,
-    /// With the one-hot product that is not, as others count.
+    /// Including the product with one-hot vectors, which elman does not compute but others count.
     pub gflops_with_one_hot: f64,
     /// Of the peak of all threads: the median of short measurements between the steps.
     pub peak_share: f64,
-    /// GB of weights a second, where each is read once a step.
+    /// GB of weights a second, for rows where each weight is read once a step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights_gb_per_sec: Option<f64>,
-    /// Of what reading a memory of that size gives.
+    /// Share of the bandwidth of reading a buffer of that size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth_share: Option<f64>,
-    /// Most memory that was resident during the row, MB, where the system tells.
+    /// Peak resident memory of the row, MB, if the system reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_mb: Option<f64>,
     pub losses: Vec<f64>,
@@ -55,7 +55,7 @@ pub fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Measured>
         if begin.elapsed() > next {
             peaks.push(moment(cpu));
             next = begin.elapsed() + BURST;
-            // What the moment took out of the caches.
+            // The measurement of the peak has evicted the caches: warm them again.
             (0..together).try_for_each(|_| runner.step())?;
         }
     }

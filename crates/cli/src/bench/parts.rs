@@ -1,5 +1,5 @@
-//! Holds the table of where a training step's time goes: the parts that the kernels' profiler times, each beside what its products
-//! would take at the peak. Refuses sampling, which is one part.
+//! The parts of a training step that the kernels' profiler times, each compared with the time of its products at the peak.
+//! Not here: sampling, which is a single part.
 
 use std::time::{Duration, Instant};
 
@@ -14,14 +14,14 @@ use super::machine::{BURST, median, moment};
 #[derive(Serialize)]
 pub struct Part {
     part: &'static str,
-    /// Mean of a step.
+    /// Mean over the steps.
     ms: f64,
-    /// Of the step.
+    /// Share of the step.
     share: f64,
-    /// Of its products, by the peak; absent where it has none.
+    /// Rate of its products as a share of the peak; None if it has no products.
     #[serde(skip_serializing_if = "Option::is_none")]
     peak_share: Option<f64>,
-    /// What its products would not take at the peak, of the step.
+    /// Time beyond that of its products at the peak, as a share of the step.
     lost: f64,
 }
 
@@ -38,7 +38,7 @@ impl Part {
     }
 }
 
-/// Times the parts of a row that trains, the largest loss first; what is between them comes last.
+/// Times the parts of a row that trains, sorted by lost time; the time between the parts comes last.
 pub fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Vec<Part>> {
     let cpu = cpu.clone().with_profiler();
     let Some(profiler) = cpu.profiler() else { unreachable!("a processor with a profiler") };
@@ -56,7 +56,7 @@ pub fn measure(row: &Row, cpu: &Cpu, time: Duration) -> anyhow::Result<Vec<Part>
         all += burst.elapsed().as_secs_f64();
         profiler.take().into_iter().for_each(|(name, time)| timed.add(name, time));
         peaks.push(moment(&cpu));
-        // What the moment took out of the caches.
+        // The measurement of the peak has evicted the caches: warm them again.
         runner.step()?;
         profiler.take();
     }

@@ -1,14 +1,14 @@
-//! Holds the texts that `elman data` knows and the lessons read: where each comes from, how to know it again, and under
-//! which terms. Refuses texts whose licence is unclear.
+//! The texts that `elman data` lists and the lessons read: address, size, hash and licence. Not here: texts whose licence is
+//! unclear.
 
 use std::path::{Path, PathBuf};
 
-/// A text that others keep.
+/// A text that another site publishes.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct Text {
-    /// What it is called here.
+    /// Its name in `elman data`.
     pub name: &'static str,
-    /// The file it becomes.
+    /// The name of its file.
     pub file: &'static str,
     /// What it is.
     pub about: &'static str,
@@ -68,7 +68,7 @@ impl Text {
         TEXTS.into_iter().find(|text| text.name == name)
     }
 
-    /// Where it lies in a folder.
+    /// Its path in a folder.
     pub fn path(&self, folder: &Path) -> PathBuf {
         folder.join(self.file)
     }

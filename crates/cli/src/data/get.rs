@@ -1,5 +1,5 @@
-//! Holds how a text comes here: from a copy, or from its address by a download that goes on where it broke off. Refuses what
-//! has another size or hash, and to write over a file that is not the text; a file bears its name only once it is right.
+//! Gets a text from a copy or by a download that continues after an interruption, and checks its size and hash. A file gets
+//! its final name only after the check. Not here: overwriting a file that differs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use super::Text;
 use crate::failure::Refusal;
 use crate::terminal::{grouped, say};
 
-/// Puts a text into a folder. Errors: a file of its name that is another; a copy or a download that is not the text.
+/// Puts a text into a folder. Errors: a different file of that name; a copy or a download with another hash.
 pub fn get(text: &Text, folder: &Path, from: Option<&Path>, url: Option<&str>) -> anyhow::Result<()> {
     let path = text.path(folder);
     if path.symlink_metadata().is_ok() {
         let there = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         check(text, &there, &path.display().to_string())
             .map_err(|refusal| refusal.hint("move it away, or name another folder with --to"))?;
-        say!("{} is there already, and right", path.display());
+        say!("{} exists already and is correct", path.display());
         return Ok(());
     }
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -36,7 +36,7 @@ pub fn get(text: &Text, folder: &Path, from: Option<&Path>, url: Option<&str>) -
     Ok(())
 }
 
-/// Whether these bytes are the text. `name` is where they came from.
+/// Checks size and hash. `name` is the source of the bytes, for the message.
 fn check(text: &Text, bytes: &[u8], name: &str) -> Result<(), Refusal> {
     if bytes.len() as u64 != text.bytes {
         let (got, want) = (grouped(bytes.len() as u64), grouped(text.bytes));
@@ -49,7 +49,7 @@ fn check(text: &Text, bytes: &[u8], name: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Where a download lies until it is whole.
+/// The path of a download until it is complete.
 #[cfg_attr(not(feature = "download"), expect(dead_code))]
 fn part(path: &Path) -> PathBuf {
     path.with_added_extension("part")
@@ -63,7 +63,7 @@ fn download(text: &Text, path: &Path, url: &str) -> anyhow::Result<()> {
     Err(Refusal::new(message).hint(hint).into())
 }
 
-/// Fetches what is still missing of the text, checks the whole and gives it its name.
+/// Downloads the missing part of the text, checks the whole, and renames the file.
 #[cfg(feature = "download")]
 fn download(text: &Text, path: &Path, url: &str) -> anyhow::Result<()> {
     let part = part(path);
@@ -75,7 +75,7 @@ fn download(text: &Text, path: &Path, url: &str) -> anyhow::Result<()> {
     let bytes = fs::read(&part).with_context(|| format!("cannot read {}", part.display()))?;
     if let Err(refusal) = check(text, &bytes, url) {
         fs::remove_file(&part).with_context(|| format!("cannot remove {}", part.display()))?;
-        return Err(refusal.hint("the text there has changed, or is another; nothing was kept").into());
+        return Err(refusal.hint("the text at this address is different; the download was deleted").into());
     }
     if path.symlink_metadata().is_ok() {
         return Err(elman::Error::Exists { path: path.to_path_buf() }.into());
@@ -83,8 +83,7 @@ fn download(text: &Text, path: &Path, url: &str) -> anyhow::Result<()> {
     fs::rename(&part, path).with_context(|| format!("cannot rename {}", part.display()))
 }
 
-/// Appends to `part`, of which `have` bytes are there, what the address gives from there on; from the beginning where it
-/// gives no parts.
+/// Appends to `part`, which has `have` bytes, the rest of the text; starts again if the server does not support ranges.
 #[cfg(feature = "download")]
 fn fetch(text: &Text, part: &Path, url: &str, have: u64) -> anyhow::Result<()> {
     use std::io::{Read, Write};
@@ -123,8 +122,8 @@ fn fetch(text: &Text, part: &Path, url: &str, have: u64) -> anyhow::Result<()> {
     let bar = crate::progress::bytes(text.bytes, have);
     let (mut body, mut buffer, mut got) = (response.into_body().into_reader(), vec![0; 1 << 16], have);
     let broken = |got: u64| {
-        Refusal::new(format!("{url} broke off after {} of {} bytes", grouped(got), grouped(text.bytes)))
-            .hint("the same command goes on from there")
+        Refusal::new(format!("{url} closed the connection after {} of {} bytes", grouped(got), grouped(text.bytes)))
+            .hint("the same command continues from there")
     };
     loop {
         let n = match body.read(&mut buffer) {
@@ -138,7 +137,7 @@ fn fetch(text: &Text, part: &Path, url: &str, have: u64) -> anyhow::Result<()> {
             fs::remove_file(part).with_context(|| format!("cannot remove {}", part.display()))?;
             let message = format!("{url} gives more than {} bytes, expected no more of {}", text.bytes, text.name);
             return Err(Refusal::new(message)
-                .hint("the text there has changed, or is another; nothing was kept")
+                .hint("the text at this address is different; the download was deleted")
                 .into());
         }
         file.write_all(&buffer[..n]).with_context(|| format!("cannot write {}", part.display()))?;

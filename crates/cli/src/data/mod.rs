@@ -1,5 +1,5 @@
-//! Holds the verb `data`: texts to learn from, with address, size, terms and hash; fetching one, or checking a copy.
-//! Refuses a text whose hash is another, and to write over a file.
+//! The verb `data`: lists texts to train on, and fetches one or checks a copy. Not here: the texts (`catalogue.rs`) and
+//! fetching (`get.rs`).
 
 mod catalogue;
 mod get;
@@ -23,7 +23,7 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// Tell name, size, terms and address of each text
+    /// List name, size, licence and address of each text
     List {
         /// Print one JSON object on stdout
         #[arg(long)]
@@ -31,16 +31,16 @@ enum What {
     },
     /// Fetch a text and check it
     Get {
-        /// Which, as `elman data list` names it
+        /// The name that `elman data list` prints
         #[arg(value_name = "NAME")]
         name: String,
         /// The folder to put it in
         #[arg(long, value_name = "DIR", default_value = "data")]
         to: PathBuf,
-        /// Take this copy instead of fetching one; it is checked all the same
+        /// Take this copy instead of a download; it is checked, too
         #[arg(long, value_name = "FILE", conflicts_with = "url")]
         from: Option<PathBuf>,
-        /// Fetch it from here instead; it is checked all the same
+        /// Download from this address instead; the text is checked, too
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },

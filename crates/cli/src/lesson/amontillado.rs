@@ -1,12 +1,12 @@
-//! Holds the lesson of the NumPy tutorial: an LSTM of two layers on The Cask of Amontillado. Refuses to hide that the
-//! edition is another: the tutorial's file was never published.
+//! The lesson of the NumPy tutorial: an LSTM of two layers on The Cask of Amontillado. Not here: the tutorial's own edition of
+//! the text, which was never published.
 
 use super::runs::{recipe, shown, train, write};
 use super::setting::Setting;
 use super::table::Report;
 
 const RECIPE: &str = include_str!("../../../../recipes/numpy-amontillado.toml");
-/// What the tutorial prints, by iteration: the loss summed over 24 steps.
+/// The losses that the tutorial prints, summed over 24 steps, by iteration.
 const PRINTED: [(u64, f64); 8] =
     [(1, 98.06), (204, 66.13), (407, 57.77), (501, 55.59), (610, 52.31), (813, 47.83), (1001, 46.16), (1015, 46.37)];
 
@@ -40,10 +40,8 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     report.at_most("loss at the end", "46.37", losses[losses.len() - 1], 46.4, 2);
     let text = write(&trainer, "\n", 100, 0.0, &setting.cpu)?;
     report.told("greedy text", "\" Ce the wall the wall the wall\" (it 610)", shown(&text, 60));
-    report.note("Losses fall faster here from the start. The tutorial's layers and solver are in files that it does not print, so that");
-    report.note(
-        "it cannot be told which detail slows them; 24 times the L2 penalty, for one, stops learning altogether.",
-    );
+    report.note("Losses fall faster here from the start. The tutorial does not print the files with its layers and solver, so the cause");
+    report.note("is unknown. An L2 penalty 24 times as large, for example, stops learning altogether.");
     report.tutorial_took("46.7 minutes there");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Holds the lessons on d2l's Time Machine: its lines, words and characters, and its character models. Refuses the
-//! tutorial's way of predicting, which reads a prefix and then begins again from its first letter.
+//! The lessons on d2l's Time Machine: lines, words and characters, and character models. Not here: the tutorial's prediction,
+//! which reads a prefix and then starts again from its first letter.
 
 use elman::config::{Cell, Reserved, TokenizerKind};
 use elman::{Config, Corpus, Trainer};
@@ -19,7 +19,7 @@ pub fn words(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     report.equal("SHA-1 of the file", "090b5e7e70c295757f55df93cb0a180b9691891a".to_string(), hash);
     report.equal("lines", 3221, corpus.text().lines().count());
     let base = Config { clean: elman::config::Clean::Letters, val_frac: 0.0, ..recipe("d2l-chars", CHARS)? };
-    // The library's own cleaning, line by line, through a vocabulary of words whose lines end in a token.
+    // Cleaned by the library, with a vocabulary of words and a token for the end of a line.
     let lines = Config { tokenizer: TokenizerKind::Word, unk: false, max_tokens: 0, ..base.clone() };
     let vocab = Trainer::new(lines.clone(), &corpus, &setting.cpu)?.vocab().clone();
     let cleaned = vocab.decode(&vocab.encode(corpus.name(), corpus.text())?)?;
@@ -41,7 +41,7 @@ pub fn words(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Trains and returns the trainer, the mean loss of every epoch, and its seconds.
+/// Trains; returns the trainer, the mean loss of every epoch, and the time in seconds.
 fn epochs(setting: &Setting, config: &Config, corpus: &Corpus) -> anyhow::Result<(Trainer, Vec<f64>, f64)> {
     let (mut losses, started) = (Vec::new(), std::time::Instant::now());
     let trainer = train(config, corpus, &setting.cpu, |_, loss| losses.push(loss))?;
@@ -64,7 +64,7 @@ pub fn chars(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let text = write(&trainer, PREFIX, 30, 0.0, &setting.cpu)?;
     report.told(format!("greedy, after '{PREFIX}'"), "'the tranled the med'", shown(&text, 30));
     report.told("seconds, RNN at T = 18, 1000 epochs", "-", format!("{seconds:.0}"));
-    report.note("The tutorial's text begins with 't', its prefix's first letter: it reads the prefix and then starts again from there.");
+    report.note("The tutorial's text begins with 't', the first letter of its prefix: it reads the prefix, then starts again there.");
     let base = recipe("d2l-perplexity", PERPLEXITY)?;
     // The seconds are those of PyTorch 2.15 on two cores of a machine with AVX-512.
     for (cell, most, pytorch, its_time) in

@@ -1,5 +1,5 @@
-//! Holds the lesson on gradient checking: the tutorial's toy network in its three shapes, at its own initialisation, where
-//! differences mostly measure noise, and at one where they tell. Refuses a FAIL anywhere, and noise that calls itself a pass.
+//! The lesson on gradient checking: the tutorial's three toy networks, at the tutorial's initial values, where the differences
+//! mostly measure noise, and at larger ones, where they are conclusive. Not here: the check itself (`elman::check`).
 
 use elman::autodiff::nodes::{LinearIds, Sequence};
 use elman::autodiff::params::{Declaration, Params};
@@ -13,14 +13,14 @@ use elman_kernels::recurrent::Cell;
 use super::setting::Setting;
 use super::table::Report;
 
-/// Batch, steps, inputs, units, outputs of the toy.
+/// Batch, steps, inputs, units and outputs of the toy network.
 const N: usize = 2;
 const T: usize = 3;
 const D: usize = 20;
 const H: usize = 6;
 const M: usize = 20;
 
-/// A configuration: cell, layers, and what the tutorial prints as relative errors.
+/// A configuration: cell, layers, and the relative errors that the tutorial prints.
 type Printed = (Cell, usize, &'static [(&'static str, &'static str)]);
 
 const PRINTED: [Printed; 3] = [
@@ -107,7 +107,7 @@ impl Toy {
         self.params.names().map(str::to_string).collect()
     }
 
-    /// The loss; with gradients where they are wanted.
+    /// The loss; writes the gradients to `grads`.
     fn loss(&mut self, grads: Option<&mut Params<f64>>) -> Result<f64, Error> {
         let tape = &mut self.tape;
         tape.start(grads.is_some());
@@ -152,12 +152,12 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     for (cell, layers, printed) in PRINTED {
         let title = format!("{} x {layers}", if cell == Cell::Lstm { "lstm" } else { "rnn" });
         let mut toy = Toy::new(&setting.cpu, cell, layers)?;
-        // Deviation 1e-3 over the root of the inputs, biases 0: what makes its loss 3 ln 20 and its gradients vanish.
+        // Deviation 1e-3 over the root of the inputs, biases 0: the loss is 3 ln 20 and the gradients are tiny.
         toy.draw(1e-3, 0.0)?;
         report.near(format!("{title}: loss at the tutorial's start"), 8.987, toy.loss(None)?, 5e-4, 4);
         for (name, finding) in toy.check()? {
             let Some((_, tutorial)) = printed.iter().find(|(known, _)| *known == name) else { continue };
-            // The recurrent weights' gradients are 1e-6 and below: who calls them right there has not looked.
+            // The gradients of the recurrent weights are 1e-6 and below: differences cannot confirm them.
             let (allowed, passes) = match name.starts_with("weight_hh") {
                 true => ("INCONCLUSIVE", finding.verdict == Verdict::Inconclusive),
                 false => ("not FAIL", finding.verdict != Verdict::Fail),
@@ -172,8 +172,8 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
             format!("{} of {} PASS, relative error {worst:.0e}", count(&findings, Verdict::Pass), findings.len());
         report.check(format!("{title}: conditioned start, all parameters"), "-", here, "all PASS at 1e-6", passes);
     }
-    report.note("INCONCLUSIVE: the gradient is smaller than the noise of the differences. The tutorial's errors of 1e-1 are that noise,");
-    report.note("and its 1e-7 for weight_hh of three layers is no agreement: there both gradients are far below the floor of its quotient.");
+    report.note("INCONCLUSIVE: the gradient is smaller than the noise of the differences. The tutorial's errors of 1e-1 are this noise.");
+    report.note("Its 1e-7 for weight_hh of three layers is no agreement: both gradients are far below the floor of its quotient.");
     Ok(())
 }
 

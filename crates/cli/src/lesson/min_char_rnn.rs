@@ -1,5 +1,5 @@
-//! Holds the lesson on min-char-rnn with its author's own settings: one pass over Shakespeare, the state carried on.
-//! Refuses single losses as a trend: it looks at the moving one, which begins at 25 ln 65 there.
+//! The lesson on min-char-rnn with its author's settings: one pass over Shakespeare with the state carried between windows.
+//! Not here: single losses; the lesson compares the moving loss, which starts at 25 ln 65.
 
 use super::runs::{recipe, shown, train, write};
 use super::setting::Setting;
@@ -25,11 +25,11 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let plan = trainer.plan();
     trend.push((plan.steps, moving));
     report.equal("steps of one pass", 44_615, plan.steps);
-    // A fresh model of weights of 0.01: its logits are within a few thousandths of each other.
+    // A new model has weights of about 0.01, so its logits differ by a few thousandths.
     report.near("loss of the first window, sum over 25: 25 ln 65", start, first, 0.05, 2);
     let mut before = start;
     for &(step, loss) in &trend {
-        // Plays differ: a stretch of 5,000 windows may be a little harder than the one before.
+        // 5,000 windows may be slightly harder than the 5,000 before.
         let allowed = format!("below {:.2}, 3 % above the one before", 1.03 * before);
         report.check(
             format!("moving loss at step {step}"),

@@ -1,7 +1,6 @@
-//! Holds the verb `lesson`: the experiments of five well-known tutorials on recurrent networks, run with their own settings
-//! and held against the figures they print. Refuses to call a lesson passed when one of its rows fails.
-//!
-//! A lesson is a file of its own beside this one; training lessons take their settings from `recipes/`.
+//! The verb `lesson`: runs experiments of five well-known tutorials with their settings and compares the results with the
+//! printed figures. A lesson fails if one of its rows fails. Not here: the lessons; each has its own file, and those that train
+//! take their settings from `recipes/`.
 
 mod amontillado;
 mod d2l;
@@ -36,7 +35,7 @@ pub struct Args {
     /// The folder with the texts: see `elman data`
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
-    /// As long as the tutorial says, where a lesson is shorter by default
+    /// Train as long as the tutorial, in lessons that are shorter by default
     #[arg(long)]
     full: bool,
     /// The picture that vanishing-gradient draws

@@ -1,19 +1,19 @@
-//! Holds what training lessons share: a recipe that comes with the program, a run of it step by step, the text a model
-//! writes, the middle of several figures. Refuses to train by itself: the library's trainer does.
+//! What training lessons share: bundled recipes, training with a callback for each step, sampling, the median. Not here: the
+//! training loop; that is the library's.
 
 use elman::infer::Generator;
 use elman::rng::{Purpose, generator};
 use elman::train::{Control, Event};
 use elman::{Config, Corpus, Cpu, Error, Settings, Trainer};
 
-/// The settings of a recipe with the checks of a user's.
+/// Parses and checks a bundled recipe.
 pub fn recipe(name: &str, text: &str) -> anyhow::Result<Config> {
     let config = Config::from_toml(text, name)?;
     config.check()?;
     Ok(config)
 }
 
-/// Trains to the end and hands `watch` each step (from 1) with its loss, the mean in nats. Nothing is written.
+/// Trains to the end; calls `watch` with each step (from 1) and its mean loss in nats. Writes no file.
 pub fn train(config: &Config, corpus: &Corpus, cpu: &Cpu, mut watch: impl FnMut(u64, f64)) -> Result<Trainer, Error> {
     let mut trainer = Trainer::new(config.clone(), corpus, cpu)?;
     trainer.run(None, &mut |event| {
@@ -25,7 +25,7 @@ pub fn train(config: &Config, corpus: &Corpus, cpu: &Cpu, mut watch: impl FnMut(
     Ok(trainer)
 }
 
-/// What the trained model writes after a prompt.
+/// The continuation of a prompt by the trained model.
 pub fn write(trainer: &Trainer, prompt: &str, length: usize, temperature: f64, cpu: &Cpu) -> Result<String, Error> {
     let settings = Settings { temperature, ..Settings::default() };
     let rng = generator(trainer.config().seed, Purpose::Sample, 0);
@@ -33,7 +33,7 @@ pub fn write(trainer: &Trainer, prompt: &str, length: usize, temperature: f64, c
     Ok(text.take(length).collect())
 }
 
-/// The middle one; NaN, which a run that diverged leaves, counts as the largest.
+/// The median; NaN, the loss of a run that diverged, counts as the largest value.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

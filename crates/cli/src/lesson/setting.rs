@@ -1,4 +1,4 @@
-//! What every lesson is given: the processor, the texts, and how long to run. Not here: lessons; each has a file.
+//! What every lesson is given: the processor, the texts, and how long to run. Not here: lessons; each has its own file.
 
 use std::path::Path;
 
@@ -11,18 +11,18 @@ use crate::terminal::{self, say};
 
 /// What a lesson is given.
 pub struct Setting<'a> {
-    /// The machine.
+    /// The processor.
     pub cpu: Cpu,
     /// The folder with the texts.
     pub data: &'a Path,
-    /// Whether to run as long as the tutorial.
+    /// Whether to train as long as the tutorial.
     pub full: bool,
-    /// Where to draw.
+    /// The file for the picture.
     pub picture: &'a Path,
 }
 
 impl Setting<'_> {
-    /// The text called `name` in the catalogue. Errors: it is absent, or another file, with how to get it.
+    /// The text called `name` in the catalogue. Errors: it is missing or has another hash; the hint says how to get it.
     pub fn text(&self, name: &str) -> anyhow::Result<Corpus> {
         let Some(text) = Text::named(name) else { anyhow::bail!("no text is called {name}") };
         let path = text.path(self.data);
@@ -46,7 +46,7 @@ impl Setting<'_> {
         Ok(corpus)
     }
 
-    /// Words for who waits.
+    /// Prints progress on stderr.
     pub fn say(&self, words: &str) {
         say!("{}", terminal::dim(words));
     }

@@ -1,6 +1,6 @@
-//! Holds the two lessons on Shakespeare, chunk by chunk from left to right: one differentiated automatically and clipped,
-//! one by hand and not. Both read the same data, so that their losses are comparable step by step. Refuses to compare
-//! single seeds: they scatter by several per cent, and a run without clipping may diverge.
+//! The two lessons on Shakespeare, read in chunks from left to right: one with automatic differentiation and clipping, one with
+//! hand-written gradients and no clipping. Both read the same data, so their losses can be compared step by step. Not here:
+//! single seeds; they differ by several per cent, and a run without clipping may diverge.
 
 use elman::autodiff::nodes::LinearIds;
 use elman::autodiff::params::{Declaration, ParamId, Params};
@@ -13,7 +13,7 @@ use super::table::Report;
 
 const AUTOGRAD: &str = include_str!("../../../../recipes/autograd-shakespeare.toml");
 const BY_HAND: &str = include_str!("../../../../recipes/min-char-rnn.toml");
-/// The printed losses, every hundred steps: sums over 50 characters.
+/// The losses that the tutorial prints, every hundred steps: sums over 50 characters.
 const PRINTED_AUTOGRAD: [f64; 14] =
     [208.72, 149.71, 145.99, 137.14, 133.17, 114.79, 124.66, 101.45, 99.60, 123.16, 120.61, 112.87, 134.52, 121.67];
 const PRINTED_BY_HAND: [f64; 8] = [208.72, 149.69, 146.59, 136.27, 134.83, 115.54, 124.32, 102.19];
@@ -89,7 +89,7 @@ struct Written {
 }
 
 impl Written {
-    /// With the parameters of `model`.
+    /// Copies the parameters of `model`.
     fn of(model: &LanguageModel<f64>, hidden: usize) -> Result<Written, Error> {
         let vocab = model.vocab_size();
         let mut d = Declaration::default();
@@ -135,7 +135,7 @@ impl Written {
     }
 }
 
-/// Gradient descent as configured, in f64.
+/// A step of gradient descent in f64, with the configured rate and clipping.
 fn descend(config: &Config, steps: usize, params: &mut Params<f64>, grads: &Params<f64>) {
     let limit = if config.clip_value > 0.0 { config.clip_value } else { f64::INFINITY };
     for (x, g) in params.values_mut().iter_mut().zip(grads.values()) {
@@ -143,7 +143,7 @@ fn descend(config: &Config, steps: usize, params: &mut Params<f64>, grads: &Para
     }
 }
 
-/// Trains the fused layer and its written twin side by side in f64 and compares their losses every hundred steps.
+/// Trains the fused layer and the written network in f64 and compares their losses every hundred steps.
 fn twin(cpu: &Cpu, corpus: &Corpus, config: &Config, stations: usize, report: &mut Report) -> anyhow::Result<()> {
     let vocab = Vocab::fit(corpus.text(), "");
     let (ids, steps) = (vocab.encode(corpus.name(), corpus.text())?, config.seq_len);

@@ -1,5 +1,5 @@
-//! Holds the lesson on softmax and cross-entropy: the library's nodes on the tutorials' examples. Refuses the unstable form
-//! but as the example of itself.
+//! The lesson on softmax and cross-entropy: the library's nodes on the tutorials' examples. Not here: an unstable softmax,
+//! except as an example.
 
 use elman::Cpu;
 use elman::autodiff::tape::Tape;
@@ -26,7 +26,7 @@ fn cross_entropy(cpu: &Cpu, rows: usize, yhat: &[f32], y: &[f32]) -> anyhow::Res
     Ok(-f64::from(tape.dense_value(sum)[0]) / rows as f64)
 }
 
-/// e^x over its sum, with nothing done against overflow.
+/// e^x over its sum, without protection against overflow.
 fn unstable(x: &[f32]) -> Vec<f32> {
     let total: f32 = x.iter().map(|x| x.exp()).sum();
     x.iter().map(|x| x.exp() / total).collect()
@@ -75,7 +75,9 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
         "± 1e-3",
         passes,
     );
-    report.note("The 1e-6 of the tutorial bounds every loss at 13.8; the library's loss never takes the logarithm of a probability.");
+    report.note(
+        "The tutorial's 1e-6 limits every loss to 13.8; the library's loss never takes the logarithm of a probability.",
+    );
     temperatures(cpu, report)
 }
 

@@ -1,19 +1,19 @@
-//! Holds the rows of a lesson: what a tutorial prints, what came out here, how far they may lie apart, and the verdict.
-//! Refuses rows without a reason: what is not compared says why.
+//! The rows of a lesson: the tutorial's figure, the figure here, the tolerance, and the verdict. Not here: how the figures are
+//! measured.
 
 use serde::Serialize;
 
 use crate::terminal::{bold, span};
 
-/// What a comparison came to.
+/// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Within what is allowed.
+    /// Within the tolerance.
     Pass,
-    /// Beyond it.
+    /// Outside the tolerance.
     Fail,
-    /// Told, not compared: the tutorial prints no figure.
+    /// Not compared: the tutorial prints no figure.
     Told,
 }
 
@@ -27,7 +27,7 @@ pub struct Row {
     verdict: Verdict,
 }
 
-/// Everything a lesson has to say.
+/// The results of a lesson.
 #[derive(Serialize)]
 pub struct Report {
     lesson: &'static str,
@@ -40,12 +40,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// No rows yet.
+    /// A report without rows.
     pub fn new(lesson: &'static str, about: &'static str) -> Report {
         Report { lesson, about, rows: Vec::new(), notes: Vec::new(), seconds: 0.0, tutorial_time: None }
     }
 
-    /// A row with its verdict.
+    /// Adds a row with its verdict.
     pub fn check(
         &mut self,
         quantity: impl Into<String>,
@@ -58,20 +58,20 @@ impl Report {
         self.push(quantity.into(), tutorial.into(), here.into(), allowed.into(), verdict);
     }
 
-    /// A row of equal things.
+    /// Adds a row whose values must be equal.
     pub fn equal<T: PartialEq + ToString>(&mut self, quantity: impl Into<String>, tutorial: T, here: T) {
         let passes = tutorial == here;
         self.check(quantity, tutorial.to_string(), here.to_string(), "equal", passes);
     }
 
-    /// A row of two numbers at most `allowed` apart, shown with `digits` after the point.
+    /// Adds a row of two numbers that may differ by `allowed`, shown with `digits` after the point.
     pub fn near(&mut self, quantity: impl Into<String>, tutorial: f64, here: f64, allowed: f64, digits: usize) {
         let passes = (tutorial - here).abs() <= allowed;
         let show = |x: f64| format!("{x:.digits$}");
         self.check(quantity, show(tutorial), show(here), format!("± {allowed}"), passes);
     }
 
-    /// A row of a number that may be `most`.
+    /// Adds a row of a number that may be at most `most`.
     pub fn at_most(
         &mut self,
         quantity: impl Into<String>,
@@ -83,7 +83,7 @@ impl Report {
         self.check(quantity, tutorial, format!("{here:.digits$}"), format!("at most {most}"), here <= most);
     }
 
-    /// A row that is told only.
+    /// Adds a row without a verdict.
     pub fn told(&mut self, quantity: impl Into<String>, tutorial: impl Into<String>, here: impl Into<String>) {
         self.push(quantity.into(), tutorial.into(), here.into(), String::new(), Verdict::Told);
     }
@@ -92,12 +92,12 @@ impl Report {
         self.rows.push(Row { quantity, tutorial, here, allowed, verdict });
     }
 
-    /// A sentence below the table: why figures differ, what was written.
+    /// Adds a sentence below the table.
     pub fn note(&mut self, words: impl Into<String>) {
         self.notes.push(words.into());
     }
 
-    /// How long the tutorial took.
+    /// Sets the time that the tutorial took.
     pub fn tutorial_took(&mut self, words: impl Into<String>) {
         self.tutorial_time = Some(words.into());
     }
@@ -107,7 +107,7 @@ impl Report {
         self.rows.iter().all(|row| row.verdict != Verdict::Fail)
     }
 
-    /// The table, the notes, the times.
+    /// The table, the notes and the times as text.
     pub fn text(&self) -> String {
         let head = ["quantity", "tutorial", "here", "allowed", "verdict"].map(str::to_string);
         let rows = self.rows.iter().map(|row| {

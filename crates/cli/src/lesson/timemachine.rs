@@ -1,5 +1,5 @@
-//! Holds the lesson of the from-scratch tutorial: The Time Machine without its licence, in rows that are carried on, and
-//! the demonstrations on the way. Refuses batches that do not go on from each other, whatever the loss.
+//! The lesson of the from-scratch tutorial: The Time Machine without its licence, in rows whose state continues from batch to
+//! batch, and the tutorial's small examples. Not here: batches that do not continue each other.
 
 use elman::autodiff::nodes::Sequence;
 use elman::autodiff::params::Declaration;
@@ -17,7 +17,7 @@ use super::softmax::temperatures;
 use super::table::Report;
 
 const RECIPE: &str = include_str!("../../../../recipes/scratch-timemachine.toml");
-/// Epochs after which loss and text are told.
+/// Epochs after which loss and text are reported.
 const STATIONS: [u64; 6] = [1, 10, 50, 175, 200, 2000];
 const PROMPTS: [&str; 2] = ["The Time Ma", "The Medical Man rose, came to the lamp,"];
 
@@ -70,7 +70,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
         }
     }
     report.note(
-        "The tutorial prints no losses. Its rate is halved one epoch earlier: before the 100th instead of after it.",
+        "The tutorial prints no losses. It halves its rate one epoch earlier: before the 100th epoch instead of after it.",
     );
     if !setting.full {
         report.note("200 epochs of the tutorial's 2000: --full runs them all.");
@@ -78,7 +78,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the tutorial says of its texts, as figures: spaces and e's at first, words of the book in the end.
+/// Measures what the tutorial describes of its texts: spaces and e's at first, words of the book at the end.
 fn judge(epochs: u64, prompt: &str, text: &str, book: &std::collections::BTreeSet<String>, report: &mut Report) {
     let share = |n: usize, of: usize| 100.0 * n as f64 / of.max(1) as f64;
     let prompt = shown(prompt, 12);
@@ -101,7 +101,7 @@ fn words_of(text: &str) -> std::collections::BTreeSet<String> {
     text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
 }
 
-/// Sequence s+1 of a row goes on from sequence s, and labels are inputs one step later: in every row of every batch.
+/// Checks in every row of every batch: sequence s+1 continues sequence s, and labels are the inputs one step later.
 fn rows(config: &elman::Config, ids: &[u32], vocab: &Vocab, report: &mut Report) -> anyhow::Result<()> {
     let mut batches = Batches::new(config, "the text", ids.to_vec(), vocab.line_end())?;
     let (mut batch, mut before) = (Batch::default(), Batch::default());
@@ -117,7 +117,7 @@ fn rows(config: &elman::Config, ids: &[u32], vocab: &Vocab, report: &mut Report)
         }
         std::mem::swap(&mut batch, &mut before);
     }
-    report.check("each sequence goes on from the one before", "yes", yes(continues), "all rows", continues);
+    report.check("each sequence continues the one before", "yes", yes(continues), "all rows", continues);
     report.check("labels are the next characters", "yes", yes(shifted), "all rows", shifted);
     let begins = [
         "Project Gutenberg's The Time Machine, by",
@@ -141,7 +141,7 @@ fn row_text(inputs: &[u32], rows: usize, b: usize, vocab: &Vocab) -> Result<Stri
     vocab.decode(&ids)
 }
 
-/// One-hot vectors there and back, and through a layer beside the tokens they stand for.
+/// Converts tokens to one-hot vectors and back, and compares a layer's output for vectors and for tokens.
 fn one_hot(cpu: &Cpu, text: &str, report: &mut Report) -> anyhow::Result<()> {
     let piece: String = text.chars().take(40).collect();
     let vocab = Vocab::fit(text, "");
@@ -172,7 +172,7 @@ fn one_hot(cpu: &Cpu, text: &str, report: &mut Report) -> anyhow::Result<()> {
     };
     let (dense, tokens) = (output(true)?, output(false)?);
     let apart = dense.iter().zip(&tokens).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    // A chain of products with 0 and 1: the same sum in the same order.
+    // Products with 0 and 1 in the same order give the same sum.
     report.check("a layer on one-hot vectors and on tokens", "the same", format!("{apart:e} apart"), "0", apart == 0.0);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Holds the lesson on vanishing gradients: the norm of d loss_t / d h_{t-k} by k, for an RNN, an LSTM and a GRU, as they
-//! are drawn and once they are trained. Refuses to take the figures on trust: each is held against differences.
+//! The lesson on vanishing gradients: the norm of d loss_t / d h_{t-k} over k, for an RNN, an LSTM and a GRU, untrained and
+//! trained, checked against central differences. Not here: training; `runs.rs` does that.
 //!
 //! An LSTM carries two states, so both are measured: h with c held, and c with h held.
 
@@ -18,9 +18,9 @@ use super::setting::Setting;
 use super::table::Report;
 
 const RECIPE: &str = include_str!("../../../../recipes/vanishing-gradient.toml");
-/// Steps back at most.
+/// Largest number of steps back.
 const REACH: usize = 100;
-/// Places in the text over which a norm is the mean.
+/// Positions in the text over which a norm is averaged.
 const ROWS: usize = 32;
 /// A target that does not count.
 const IGNORED: u32 = elman_kernels::softmax::IGNORED;
@@ -66,7 +66,7 @@ fn write_picture(path: &Path, svg: &str) -> Result<(), Error> {
     write_atomic(path, svg.as_bytes())
 }
 
-/// The trained weights in f64, where a gradient can be as small as it likes.
+/// Copies the trained weights to f64, whose range holds the smallest gradients.
 fn copy(trainer: &elman::Trainer, model: &mut LanguageModel<f64>) -> Result<(), Error> {
     let trained = trainer.model().params();
     for name in trained.names() {
@@ -76,7 +76,7 @@ fn copy(trainer: &elman::Trainer, model: &mut LanguageModel<f64>) -> Result<(), 
     Ok(())
 }
 
-/// `ROWS` places of a text with the `REACH` tokens before each, time-major.
+/// `ROWS` positions of a text with the `REACH` tokens before each, time-major.
 struct Windows {
     ids: Vec<u32>,
 }
@@ -94,8 +94,8 @@ impl Windows {
     }
 }
 
-/// The loss of the last prediction alone, its mean over the rows, `back` steps after `state`; with the gradients by each
-/// part of that state where `wants` says so.
+/// The loss of the last prediction, `back` steps after `state`, averaged over the rows; with `wants`, also its gradients
+/// with respect to each part of the state.
 fn last_loss(
     tape: &mut Tape<f64>,
     model: &LanguageModel<f64>,
@@ -118,8 +118,8 @@ fn last_loss(
     Ok((sum / ROWS as f64, before.into_iter().map(|part| tape.dense_grad(part)).collect()))
 }
 
-/// The curves of a model, one for each part of its state, and the largest relative error of a gradient against central
-/// differences along itself.
+/// The curves of a model, one for each part of its state, and the largest relative error of a gradient, compared with central
+/// differences in its own direction.
 fn measure(cpu: &Cpu, model: &LanguageModel<f64>, windows: &Windows, cell: Cell) -> Result<(Vec<Curve>, f64), Error> {
     let names: &[&str] = match cell {
         Cell::LSTM => &["LSTM h", "LSTM c"],
@@ -145,13 +145,14 @@ fn measure(cpu: &Cpu, model: &LanguageModel<f64>, windows: &Windows, cell: Cell)
     Ok((curves, worst))
 }
 
-/// The mean over the rows of the norm of each row's gradient by its own loss, of which the mean has 1/ROWS.
+/// The mean over the rows of the norm of the gradient of a row's own loss. `grad` is that of the mean loss, so each row has a
+/// factor of 1/ROWS already.
 fn mean_norm(grad: &[f64]) -> f64 {
     let rows = grad.chunks_exact(grad.len() / ROWS);
     rows.map(|row| row.iter().map(|g| g * g).sum::<f64>().sqrt()).sum()
 }
 
-/// How far the norm of a gradient is from the slope of the loss along it.
+/// The relative difference between the norm of a gradient and the slope of the loss in its direction.
 fn against_differences(
     tape: &mut Tape<f64>,
     model: &LanguageModel<f64>,
@@ -197,7 +198,7 @@ fn rows(panels: &[(&str, Vec<Curve>)], worst: f64, report: &mut Report) {
 const COLOURS: [RGBColor; 4] =
     [RGBColor(0xd6, 0x27, 0x28), RGBColor(0x1f, 0x77, 0xb4), RGBColor(0x17, 0x9e, 0x8a), RGBColor(0x8c, 0x56, 0xb0)];
 const FONT: &str = "sans-serif";
-/// What lies below is not drawn.
+/// Smaller norms are not drawn.
 const FLOOR: f64 = 1e-16;
 
 /// Both panels side by side, norms on a logarithmic axis.
@@ -247,7 +248,7 @@ fn draw(panels: &[(&str, Vec<Curve>)]) -> Result<String, Box<dyn std::error::Err
     Ok(svg)
 }
 
-/// The curves in letters: R and G for the h of RNN and GRU, L and C for h and c of the LSTM; decades from top to bottom.
+/// The curves as text: R and G for the h of RNN and GRU, L and C for h and c of the LSTM; a line for each decade.
 fn plot(curves: &[Curve]) -> Vec<String> {
     const WIDTH: usize = 60;
     let decades = 1..=17_i32;
@@ -286,7 +287,7 @@ mod tests {
         assert_eq!(svg.matches("LSTM c").count(), 2);
         assert!(svg.contains("untrained") && svg.contains("k, steps back"));
         let lines = plot(&curves(0.5));
-        // The last curve lies over the others: 0.5 in the decade below 1, then a decade every 3.3 steps.
+        // The last curve covers the others: 0.5 is in the decade below 1, then a decade every 3.3 steps.
         assert!(lines[1].starts_with("  1e-01 |GG") || lines[1].contains('G'), "{lines:?}");
         assert!(lines[0].trim_end().ends_with('|'), "{lines:?}");
     }

@@ -1,5 +1,5 @@
-//! Holds the lesson of the PyTorch walkthrough: three sentences padded with blanks to one length, and what a small network
-//! makes of them, over twenty seeds. Refuses to leave the blanks out of the loss, which the tutorial counts.
+//! The lesson of the PyTorch walkthrough: three sentences, padded with blanks to one length, and a small network, over twenty
+//! seeds. Not here: a mask; the tutorial counts the blanks in the loss.
 
 use elman::autodiff::tape::Tape;
 use elman::infer::Generator;
@@ -68,7 +68,13 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
         }
     }
     let right = texts.iter().filter(|text| *text == "good i am fine ").count();
-    report.check("'good' goes on", "'good i am fine '", format!("{right} of {SEEDS}"), "all", right == SEEDS as usize);
+    report.check(
+        "continuation of 'good'",
+        "'good i am fine '",
+        format!("{right} of {SEEDS}"),
+        "all",
+        right == SEEDS as usize,
+    );
     report.told("  the first", "'good i am fine '", shown(&texts[0], 15));
     Ok(())
 }

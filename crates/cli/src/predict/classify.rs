@@ -1,4 +1,5 @@
-//! Holds predictions of classes: lines, JSON lines and tables of texts as they come, tables of numbers by their groups.
+//! Predicts classes: of lines, JSON lines and tables of texts as they arrive, of tables of numbers by group. Not here: the
+//! network (`elman::task::classify`).
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
@@ -15,16 +16,16 @@ use serde_json::{Map, Value, json};
 
 use super::args::{Args, Written};
 
-/// Texts that are read side by side. Each is told what it would be told alone.
+/// Texts of a batch. The result of a text does not depend on the others.
 const AT_ONCE: usize = 256;
 
-/// A classifier at work.
+/// A classifier and its pending input.
 struct Work<'a, E> {
     args: &'a Args,
     config: Config,
     trained: Trained<E>,
     tape: Tape<E>,
-    /// Texts that wait, with their lines.
+    /// Texts of the next batch, with their line numbers.
     waiting: Vec<(u64, String)>,
 }
 
@@ -47,7 +48,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode>
 }
 
 impl<E: Element> Work<'_, E> {
-    /// A text a line, as it stands or within a JSON object. Blank lines are passed over.
+    /// Reads one text per line, plain or in a JSON object. Blank lines are skipped.
     fn lines(&mut self, mut from: impl BufRead, written: Written, is_terminal: bool) -> anyhow::Result<()> {
         let (mut bytes, mut line) = (Vec::new(), 0);
         loop {
@@ -64,7 +65,7 @@ impl<E: Element> Work<'_, E> {
                 Ok(Some(text)) => self.waiting.push((line, text)),
                 Ok(None) => {}
                 Err(error) => {
-                    // What stands before it is told first.
+                    // Print the results of the lines before it first.
                     if !self.args.skip_bad {
                         self.tell()?;
                     }
@@ -100,7 +101,7 @@ impl<E: Element> Work<'_, E> {
         }
     }
 
-    /// Refuses a text that the vocabulary does, in the name of its line.
+    /// Checks that the vocabulary has the characters of a text; the error names the line.
     fn check(&self, line: u64, text: Option<String>) -> Result<Option<String>, Error> {
         if let (Some(text), Encoding::Tokens(vocab)) = (&text, &self.trained.encoding) {
             vocab.encode(&self.args.name(), text).map_err(|error| self.refuse(line, None, &error.to_string()))?;
@@ -108,7 +109,7 @@ impl<E: Element> Work<'_, E> {
         Ok(text)
     }
 
-    /// A table of texts, or of numbers in groups.
+    /// Reads a table of texts, or of numbers in groups.
     fn table(&mut self, format: Format) -> anyhow::Result<()> {
         let (args, name) = (self.args, self.args.name());
         let source = self.config.classify()?.source.clone();
@@ -148,7 +149,7 @@ impl<E: Element> Work<'_, E> {
         self.tell()
     }
 
-    /// Tells of the texts that wait.
+    /// Prints the results of the pending texts.
     fn tell(&mut self) -> anyhow::Result<()> {
         let (lines, texts): (Vec<u64>, Vec<String>) = std::mem::take(&mut self.waiting).into_iter().unzip();
         let items = Items::Texts(texts);
@@ -162,7 +163,7 @@ impl<E: Element> Work<'_, E> {
         Ok(out.flush()?)
     }
 
-    /// What is told of a sequence: its class, and the probabilities of the likeliest.
+    /// The result of a sequence: its class, and the probabilities of the likeliest classes.
     fn told(&self, row: &[f64]) -> Map<String, Value> {
         let classes = &self.trained.classes;
         let best = likeliest(row);

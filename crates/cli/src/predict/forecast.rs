@@ -1,5 +1,5 @@
-//! Holds forecasts of what comes after the last row of each series: CSV on standard output, and a picture where one is asked
-//! for.
+//! Forecasts what follows the last row of each series, as CSV on standard output and optionally as a picture. Not here: the
+//! network (`elman::task::forecast`).
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -95,7 +95,7 @@ fn svg(
     level: f64,
     title: &str,
 ) -> Result<String, Box<dyn std::error::Error>> {
-    // As much of the past as four horizons, so that the forecast can be seen.
+    // Only four horizons of the past, so that the forecast is large enough to see.
     let start = series.times.len().saturating_sub(4 * points.len().max(12));
     let past: Vec<(f64, f64)> =
         series.times[start..].iter().copied().zip(series.values[0][start..].iter().copied()).collect();
@@ -107,7 +107,7 @@ fn svg(
     let band: Vec<(f64, f64)> = std::iter::once(last).chain(upper).chain(lower).collect();
     let all = || past.iter().chain(&band).map(|point| point.1).filter(|y| y.is_finite());
     let (low, high) = all().fold((f64::MAX, f64::MIN), |(low, high), y| (low.min(y), high.max(y)));
-    let room = ((high - low) * 0.06).max(1e-6);
+    let margin = ((high - low) * 0.06).max(1e-6);
     let mut svg = String::new();
     let root = SVGBackend::with_string(&mut svg, (800, 400)).into_drawing_area();
     root.fill(&WHITE)?;
@@ -117,7 +117,7 @@ fn svg(
         .caption(title, ("sans-serif", 20))
         .x_label_area_size(40)
         .y_label_area_size(60)
-        .build_cartesian_2d(past[0].0..at(points.len() - 1), low - room..high + room)?;
+        .build_cartesian_2d(past[0].0..at(points.len() - 1), low - margin..high + margin)?;
     chart
         .configure_mesh()
         .x_label_formatter(&|&x| time::text(scale, if scale == Scale::Number { x } else { x.round() }))

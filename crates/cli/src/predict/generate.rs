@@ -1,4 +1,4 @@
-//! Holds texts that are written for a class or a vector: a text a line.
+//! Writes texts for a class or a vector, a text a line. Not here: the network (`elman::task::generate`).
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use crate::terminal;
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode> {
     if !args.is_stdin() {
         let message = format!("{} is given, but a writer reads no data", args.name());
-        return Err(Refusal::new(message).hint("say what to write for: --given NAME=VALUE[,NAME=VALUE..]").into());
+        return Err(Refusal::new(message).hint("name the condition: --given NAME=VALUE[,NAME=VALUE..]").into());
     }
     let (config, trained) = TrainedWriter::<E>::load(stored)?;
     let mut given = Vec::new();

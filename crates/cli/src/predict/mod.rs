@@ -1,5 +1,5 @@
-//! Holds the verb `predict`: what a trained model says of data it has not seen, a file for each task. Refuses language models,
-//! which write: `sample` and `eval` are theirs.
+//! The verb `predict`: applies a trained model to new data; each task has its own file. Not here: language models (`sample`,
+//! `eval`).
 
 mod args;
 mod classify;
@@ -37,7 +37,7 @@ fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode>
         None => {
             let message = format!("{} is a language model, expected one that predicts", args.run.display());
             Err(Refusal::new(message)
-                .hint("'elman sample RUN' lets it write, 'elman eval RUN TEXT' measures it")
+                .hint("'elman sample RUN' generates text, 'elman eval RUN TEXT' measures the model")
                 .into())
         }
     }

@@ -1,4 +1,5 @@
-//! Holds predictions of a class for every step: JSON lines for sentences and sequences, restored text for text.
+//! Predicts a class for every step: JSON lines for sentences and sequences, restored text for text. Not here: the network
+//! (`elman::task::tag`).
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -78,7 +79,7 @@ fn named<'a>(names: &'a [String], classes: &[usize]) -> Vec<&'a str> {
     classes.iter().map(|&class| names[class].as_str()).collect()
 }
 
-/// The lines that hold a text, as it stands or within a JSON object, with their numbers.
+/// The texts, one per line, plain or in a JSON object, with their line numbers. Blank lines are skipped.
 fn lines(args: &Args, name: &str, column: &str, bytes: &[u8]) -> anyhow::Result<Vec<(u64, String)>> {
     let mut texts = Vec::new();
     for (at, bytes) in bytes.split(|&byte| byte == b'\n').enumerate() {

@@ -1,4 +1,5 @@
-//! Holds translations of lines as they come, of the held-out parts of a run's data, and the picture of what was looked at.
+//! Translates lines as they arrive, measures the held-out parts of a run's data, and draws attention weights. Not here: the
+//! network (`elman::task::translate`).
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -20,19 +21,19 @@ use crate::failure::{self, Refusal};
 use crate::tasks::Scores;
 use crate::terminal;
 
-/// Texts that are read side by side. Each is told what it would be told alone.
+/// Texts of a batch. The result of a text does not depend on the others.
 const AT_ONCE: usize = 128;
 
-/// A translator at work.
+/// A translator and its pending input.
 struct Work<'a, E> {
     args: &'a Args,
     trained: Trained<E>,
     tape: Tape<E>,
     /// The key of a text in a JSON object.
     key: String,
-    /// Where the first text is drawn that comes.
+    /// The file for the attention weights of the first text.
     picture: Option<PathBuf>,
-    /// Texts that wait, with their lines.
+    /// Texts of the next batch, with their line numbers.
     waiting: Vec<(u64, String)>,
 }
 
@@ -52,7 +53,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode>
         let sentences = if part == "test" { parts.test } else { parts.validation };
         let search = work.search();
         let measured = work.trained.measure(&mut work.tape, &sentences, search, &mut || true)?;
-        let (figures, _) = measured.expect("it continues to the end");
+        let (figures, _) = measured.expect("the callback never stops it");
         terminal::print_json(&Scores::of(&figures))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -68,7 +69,7 @@ impl<E: Element> Work<'_, E> {
         Search { beam: self.args.beam, length_penalty: self.args.length_penalty, longest: LONGEST }
     }
 
-    /// A text a line, as it stands or within a JSON object. Blank lines are passed over.
+    /// Reads one text per line, plain or in a JSON object. Blank lines are skipped.
     fn lines(&mut self, mut from: impl BufRead, is_terminal: bool) -> anyhow::Result<()> {
         let is_json = match self.args.written() {
             Written::Lines => false,
@@ -94,7 +95,7 @@ impl<E: Element> Work<'_, E> {
                     self.waiting.push((line, text));
                 }
                 Err(error) => {
-                    // What stands before it is told first.
+                    // Print the results of the lines before it first.
                     if !self.args.skip_bad {
                         self.tell()?;
                     }
@@ -133,7 +134,7 @@ impl<E: Element> Work<'_, E> {
         attention::draw(&look, picture)
     }
 
-    /// Tells of the texts that wait.
+    /// Prints the results of the pending texts.
     fn tell(&mut self) -> anyhow::Result<()> {
         let waiting = std::mem::take(&mut self.waiting);
         let texts: Vec<&str> = waiting.iter().map(|(_, text)| text.as_str()).collect();

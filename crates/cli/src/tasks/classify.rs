@@ -1,4 +1,5 @@
-//! Holds training a classifier: the classes before, accuracy, F1 and the confusion matrix after.
+//! Trains a classifier: prints the classes first, then accuracy, F1 and the confusion matrix. Not here: the network
+//! (`elman::task::classify`).
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! Holds training a forecaster: the series before, the backtest against naive forecasts after.
+//! Trains a forecaster: prints the series first, then the backtest against naive forecasts. Not here: the network
+//! (`elman::task::forecast`).
 
 use std::process::ExitCode;
 
@@ -96,7 +97,7 @@ fn described(settings: &Forecast) -> String {
     words
 }
 
-/// The figures side by side.
+/// The figures of the model and of the naive forecasts.
 fn table_of(backtest: &Backtest, level: f64) -> String {
     let row = |name: &str, f: &ForecastFigures| {
         let shown = |x: Option<f64>| x.map_or("-".to_string(), |x| format!("{x:.4}"));

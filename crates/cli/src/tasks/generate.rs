@@ -1,4 +1,5 @@
-//! Holds training a writer for a class or a vector: what it can be asked for before, how to ask after.
+//! Trains a network that writes texts for a class or a vector: prints the possible conditions first, then an example command.
+//! Not here: the network (`elman::task::generate`).
 
 use std::process::ExitCode;
 
@@ -14,7 +15,7 @@ use crate::failure::Refusal;
 use crate::terminal::{self, bold, grouped, say, shell_word};
 use crate::train;
 
-/// Texts and what they are written for: classes, or the columns that `--features` names.
+/// Texts and their conditions: classes, or the columns that `--features` names.
 fn read(path: &std::path::Path, settings: &Settings) -> anyhow::Result<Written> {
     let source = &settings.source;
     if source.features.is_empty() {
@@ -64,7 +65,7 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     if !args.quiet && !driven.outcome.stopped {
         let program = terminal::this_program();
         let command = format!("{program} predict {} --given {} -n 10", train::path_word(&run), shell_word(&given));
-        say!("\nTo let it write:\n\n    {}\n", bold(&command));
+        say!("\nTo generate texts:\n\n    {}\n", bold(&command));
     }
     if args.json {
         terminal::print_json(&driven.summary(&plan, &run))?;

@@ -1,5 +1,5 @@
-//! What training shares among the tasks other than language models: the data's place, the trainer, what is said before and
-//! what is measured after. Not here: what belongs to one task.
+//! What training shares among the tasks other than language models: finding the data, making the trainer, printing the
+//! settings, measuring the result. Not here: what belongs to one task.
 
 use std::path::{Path, PathBuf};
 
@@ -15,16 +15,16 @@ use crate::failure::Refusal;
 use crate::terminal::{counted, fact, grouped, say};
 use crate::train::{Args, Driven, shape};
 
-/// What is to be learned, and where.
+/// A training job.
 pub struct Job<'a> {
     pub args: &'a Args,
     pub config: Config,
-    /// The run that is resumed, and what it was started with.
+    /// The run that is resumed, and its original settings and text.
     pub origin: Option<(RunDir, Origin)>,
 }
 
 impl Job<'_> {
-    /// The one file or folder of the data, and that of its validation. Errors: none or several; other texts.
+    /// The paths of the training and validation data. Errors: no path or several; flags of language models.
     pub fn places(&self) -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
         if self.args.test_file.is_some() {
             let message = "--test-file is given with --task, expected it without: it measures language models";
@@ -48,7 +48,7 @@ impl Job<'_> {
         }
     }
 
-    /// The trainer, and its run directory, which is made last.
+    /// The trainer and its run directory, which is created last.
     pub fn begin<T: Task>(
         self,
         fingerprint: &Fingerprint,
@@ -74,7 +74,7 @@ impl Job<'_> {
     }
 }
 
-/// What `measure` says of a model that is done; None of one that was stopped, or with nothing held out to measure it on.
+/// The figures of `measure` after training; None if training was stopped or nothing is held out.
 pub fn measured<T: Task, F>(
     trainer: &mut Trainer<T>,
     driven: &Driven,
@@ -87,17 +87,20 @@ pub fn measured<T: Task, F>(
     measure(task, tape)
 }
 
-/// Says what is going to be done, the task's own `facts` first.
+/// Prints the settings of the run, the task's own `facts` first.
 pub fn announce<T: Task>(trainer: &Trainer<T>, cpu: &Cpu, run: &RunDir, unit: &str, facts: &[(&str, String)]) {
     let (plan, config) = (trainer.plan(), trainer.config());
     facts.iter().for_each(|(name, words)| say!("{}", fact(name, words)));
-    let way = match &config.task {
-        Some(TaskSettings::Classify(Classify { bidirectional: true, .. })) => "both ways",
-        Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) if tag.bidirectional => "both ways",
-        Some(TaskSettings::Translate(Translate { bidirectional: true, .. })) => "read both ways, written forwards",
-        _ => "forwards",
+    let direction = match &config.task {
+        Some(TaskSettings::Classify(Classify { bidirectional: true, .. })) => "bidirectional",
+        Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) if tag.bidirectional => "bidirectional",
+        Some(TaskSettings::Translate(Translate { bidirectional: true, .. })) => "bidirectional encoder",
+        _ => "forward",
     };
-    say!("{}", fact("model", &format!("{}, {way}: {} parameters", shape(config), grouped(plan.parameters as u64))));
+    say!(
+        "{}",
+        fact("model", &format!("{}, {direction}: {} parameters", shape(config), grouped(plan.parameters as u64)))
+    );
     let threads = counted(cpu.threads() as u64, "thread");
     say!("{}", fact("device", &format!("cpu, backend {}, {threads}", cpu.backend_name())));
     let steps = format!(

@@ -1,5 +1,4 @@
-//! Holds how the verb `train` learns the tasks other than language models, a file each: what is said before and after.
-//! Refuses what a task has no use for.
+//! How the verb `train` runs the tasks other than language models; each has its own file. Not here: language models (`train`).
 
 mod classify;
 mod forecast;
@@ -19,7 +18,7 @@ use crate::failure::Refusal;
 use crate::train::Args;
 use job::Job;
 
-/// Learns what `config.task` says.
+/// Trains the task of `config`.
 pub fn train(args: &Args, config: Config, origin: Option<(RunDir, Origin)>) -> anyhow::Result<ExitCode> {
     let job = Job { args, config, origin };
     match (&job.config.task, job.config.dtype) {

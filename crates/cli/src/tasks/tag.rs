@@ -1,4 +1,5 @@
-//! Holds training a tagger, and one that restores capitals and punctuation: the classes before, F1 after.
+//! Trains a tagger, or a network that restores capitals and punctuation: prints the classes first, then F1. Not here: the
+//! network (`elman::task::tag`).
 
 use std::process::ExitCode;
 
@@ -21,11 +22,11 @@ struct Json {
     summary: Summary,
     accuracy: Option<f64>,
     macro_f1: Option<f64>,
-    /// Over the steps of all classes but the commonest.
+    /// Over all classes except the most frequent.
     micro_f1: Option<f64>,
     #[serde(flatten)]
     restored: Option<RestoreFigures>,
-    /// The same where every word stands as it mostly stood in training.
+    /// The figures of a baseline: every word in its most frequent form in training.
     majority: Option<RestoreFigures>,
 }
 

@@ -1,4 +1,5 @@
-//! Holds training a translator: the pairs before, BLEU of the held-out sentences after.
+//! Trains a translator: prints the number of pairs first, then BLEU of the held-out sentences. Not here: the network
+//! (`elman::task::translate`).
 
 use std::process::ExitCode;
 
@@ -21,16 +22,16 @@ struct Json {
     test: Option<Scores>,
 }
 
-/// How good the translations of a part are.
+/// The figures of a held-out part.
 #[derive(Serialize)]
 pub struct Scores {
     sentences: u64,
-    /// Against all that may be written.
+    /// Against all reference translations.
     bleu: f64,
     /// Against the first of them.
     bleu_first: f64,
     exact_match: f64,
-    /// Tokens written for each of the references'.
+    /// Tokens of the translations divided by tokens of the references.
     length_ratio: f64,
 }
 

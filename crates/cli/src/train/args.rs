@@ -7,13 +7,13 @@ use clap::builder::RangedU64ValueParser;
 
 use crate::settings::Settings;
 
-/// Learn to write from a text
+/// Train a model on a text or a data set
 #[derive(clap::Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Args {
     /// Files, folders of text files, or - for standard input; without any, the bundled tales
     pub text: Vec<PathBuf>,
-    /// A file or folder to validate on, instead of the text's tail, which is then trained on
+    /// A file or folder to validate on, instead of the end of the text, which is then used for training
     #[arg(long, value_name = "FILE", help_heading = "Text")]
     pub val_file: Option<PathBuf>,
     /// A file or folder to measure the trained model on at the end
@@ -22,34 +22,34 @@ pub struct Args {
     /// Take the parts of words from this tokenizer.json instead of learning them; implies --tokenizer bpe
     #[arg(long, value_name = "FILE", conflicts_with = "resume", help_heading = "Text")]
     pub tokenizer_file: Option<PathBuf>,
-    /// Leave the text on the disk and train on a file of its tokens in the run directory, so that memory does not grow with
-    /// it. Files of 64 MiB and more stay there anyway, but for parts of words, lines as batches and a tail that is cut off
+    /// Leave the text on the disk and train on a file of its tokens in the run directory, so that memory does not grow with the
+    /// text. This is the default from 64 MiB on, except with --tokenizer bpe, --batches lines or --cut-tail
     #[arg(long, help_heading = "Text")]
     pub on_disk: bool,
-    /// The run directory to make [default: runs/NAME, the next free one]
+    /// The run directory to create [default: runs/NAME, the next free one]
     #[arg(long, visible_aliases = ["checkpoint-dir", "save"], value_name = "DIR", conflicts_with = "resume")]
     pub out: Option<PathBuf>,
-    /// Go on with a stopped run, exactly where it was
+    /// Continue a stopped run exactly where it stopped
     #[arg(long, value_name = "RUN")]
     pub resume: Option<PathBuf>,
-    /// With --resume: go on with another text of the same vocabulary, or with other settings, as a run that is no longer
-    /// the one that was started
+    /// With --resume: continue with another text of the same vocabulary, or with other settings; the result then differs from
+    /// that of the original run
     #[arg(long, requires = "resume")]
     pub force: bool,
     /// Threads [default: one for each core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub threads: Option<usize>,
-    /// Minutes after which to stop and save, once the step in progress is done; the learning rate moves by steps all the
-    /// same, and --resume goes on
+    /// Minutes after which to finish the current step, save and stop; the learning rate schedule does not change, and --resume
+    /// continues
     #[arg(long, value_name = "X", value_parser = minutes)]
     pub minutes: Option<Duration>,
-    /// Where to compute
+    /// Device to compute on
     #[arg(long, value_parser = ["auto", "cpu"], default_value = "auto")]
     pub device: String,
     /// Print one JSON object with the results on stdout
     #[arg(long)]
     pub json: bool,
-    /// Say nothing but errors
+    /// Print nothing but errors
     #[arg(long)]
     pub quiet: bool,
     #[command(flatten)]

@@ -1,5 +1,4 @@
-//! A session of training: the loop with its reports and curves, and what is said and printed at its end. Not here: what is
-//! learned.
+//! A training session: the loop with its reports and curves, and what is printed at its end. Not here: the tasks.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -29,11 +28,11 @@ pub struct Summary {
     tokens_per_sec: f64,
     parameters: usize,
     peak_memory_bytes: Option<u64>,
-    /// The estimate that was held against what the machine has, without the program and the text.
+    /// The estimate that was compared with the memory of the machine, without the program and the text.
     estimated_memory_bytes: usize,
 }
 
-/// What a session of training came to.
+/// The result of a training session.
 pub struct Driven {
     pub outcome: Outcome,
     was_over: bool,
@@ -42,8 +41,8 @@ pub struct Driven {
     pub test_loss: Option<f64>,
 }
 
-/// Trains to the end, or until a signal or the clock says stop; tells of it, and draws the curves. `unit` is what is
-/// predicted.
+/// Trains to the end, or until a signal or the time limit; prints progress and draws the curves. `unit` is the name of a
+/// prediction.
 pub fn drive<T: Task>(
     args: &Args,
     trainer: &mut Trainer<T>,
@@ -90,7 +89,7 @@ pub fn drive<T: Task>(
 }
 
 impl Driven {
-    /// Says what was done, or how to go on.
+    /// Prints the results, or how to resume.
     pub fn conclude(&self, args: &Args, config: &Config, plan: &Plan, run: &RunDir, unit: &'static str) {
         if self.stopped_by.is_some() || (self.outcome.stopped && !args.quiet) {
             say_how_to_resume(args, &self.outcome, plan, run);
@@ -119,7 +118,7 @@ pub fn shape(config: &Config) -> String {
     }
 }
 
-/// Draws the curves; a picture that fails is no reason to stop training.
+/// Draws the curves; an error does not stop training.
 fn draw(reports: &[Report], run: &RunDir, title: &str, unit: &str, progress: &Progress) {
     if let Err(error) = curves::draw(reports, &run.curves(), title, unit) {
         progress.words(&format!("{error:#}"));
@@ -147,7 +146,7 @@ fn conclude(
     let time = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
     let steps = counted(outcome.steps, "step");
     let done = match was_over {
-        true => format!("{steps} in {time}, all of them before this start: there was nothing left to do"),
+        true => format!("{steps} in {time}, all of them in earlier sessions: nothing is left to do"),
         false => format!(
             "{steps} in {time}, {} {}s/s between evaluations{memory}",
             short(outcome.tokens_per_sec),
@@ -157,7 +156,7 @@ fn conclude(
     say!("{}", fact("done", &done));
     if outcome.out_of_patience {
         let barren = counted(config.patience, "validation");
-        say!("{}", fact("early", &format!("{barren} brought no lower loss: training ended")));
+        say!("{}", fact("early", &format!("{barren} without a lower loss: training ended")));
     }
     if let Some(loss) = outcome.best_val_loss {
         let at = outcome.best_step.map(|step| format!(", at step {step}")).unwrap_or_default();
@@ -170,7 +169,7 @@ fn conclude(
     say!("{}", fact("curves", &run.curves().display().to_string()));
 }
 
-/// What is counted in a speed: tokens, whatever they are, or what else is predicted.
+/// The unit of a speed: tokens for texts, else the unit of a prediction.
 fn spoken(unit: &'static str) -> &'static str {
     if matches!(unit, "character" | "byte" | "word") { "token" } else { unit }
 }
@@ -180,7 +179,7 @@ fn say_how_to_resume(args: &Args, outcome: &Outcome, plan: &Plan, run: &RunDir) 
     say!("\nstopped after step {} of {}; saved in {}", outcome.steps, plan.steps, run.path().display());
     let again = if stdin.is_empty() { "" } else { " with the same text on standard input" };
     let command = format!("{} train{stdin} --resume {}", terminal::this_program(), path_word(run));
-    say!("To go on{again}:\n\n    {}\n", bold(&command));
+    say!("To continue{again}:\n\n    {}\n", bold(&command));
 }
 
 pub fn path_word(run: &RunDir) -> String {
@@ -203,7 +202,7 @@ fn summary(outcome: &Outcome, plan: &Plan, test_loss: Option<f64>, run: &RunDir)
     }
 }
 
-/// The most memory this process has held, in bytes, where the system tells (Linux).
+/// The peak memory of this process in bytes, where the system reports it (Linux).
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,5 +1,4 @@
-//! What training a language model starts from: settings, text and run directory. Not here: the tasks other than language
-//! models (`tasks`).
+//! Prepares the training of a language model: settings, text and run directory. Not here: other tasks (`tasks`).
 
 use std::path::{Path, PathBuf};
 
@@ -12,9 +11,9 @@ use super::args::Args;
 use crate::corpus;
 use crate::progress::wait_for;
 
-/// What is to be done, found out in the order in which it costs nothing.
+/// Settings and text of a training session; cheap checks come first.
 pub struct Work {
-    /// The settings: of a resume, those it goes on with.
+    /// The settings; of a resumed run, those it continues with.
     pub config: Config,
     corpus: Corpus,
     /// The run that is resumed.
@@ -54,7 +53,7 @@ impl Work {
         Ok(Work { config, corpus, resumed: None })
     }
 
-    /// The trainer, and its run directory, which is made last, unless a text on the disk is to have its tokens there.
+    /// The trainer and its run directory. The directory is created last, except for a text on the disk, whose tokens it holds.
     pub fn begin<E: Element>(self, args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer<Language<E>>, RunDir)> {
         let Work { config, corpus, resumed } = self;
         if let Some(run) = resumed {

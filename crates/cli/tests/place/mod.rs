@@ -1,5 +1,5 @@
-//! Holds an empty directory to run the program in, and what a refusal must look like.
-//! Refuses to let a test see the machine's own runs or colours.
+//! A temporary directory to run the program in, and the form of an error message. Not here: the machine's own runs and colours;
+//! tests do not see them.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::collections::BTreeMap;
@@ -9,10 +9,10 @@ use std::process::{Command, Output};
 
 use assert_cmd::cargo::CommandCargoExt;
 
-/// Flags of a model so small that training takes no time.
+/// Flags of a very small model, which trains fast.
 pub const TINY: [&str; 8] = ["--hidden", "8", "--layers", "1", "--batch", "4", "--seq-len", "8"];
 
-/// A directory of its own, gone with the test.
+/// A temporary directory, removed after the test.
 pub struct Place {
     dir: tempfile::TempDir,
 }
@@ -22,14 +22,14 @@ impl Place {
         Place { dir: tempfile::tempdir().unwrap() }
     }
 
-    /// A place with a text in `text.txt`.
+    /// A directory with a text in `text.txt`.
     pub fn with_text() -> Place {
         let place = Place::new();
         place.write("text.txt", text());
         place
     }
 
-    /// A place with `text.txt` and a run on it in `run`.
+    /// A directory with `text.txt` and a run on it in `run`.
     pub fn with_run() -> Place {
         let place = Place::with_text();
         place.train(&["text.txt", "--out", "run", "--steps", "20"]);
@@ -72,7 +72,7 @@ impl Place {
         output
     }
 
-    /// Every file below here with its bytes; directories with none.
+    /// Every file in the directory with its bytes; directories without.
     pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let (mut files, mut folders) = (BTreeMap::new(), vec![self.dir.path().to_path_buf()]);
         while let Some(folder) = folders.pop() {
@@ -89,23 +89,23 @@ impl Place {
         files
     }
 
-    /// Runs what must be refused: `code`, nothing on stdout, one `error:` line that holds `words`, at most one `hint:`
-    /// line, and not a byte changed here.
+    /// Runs a command that must fail with exit code `code`, nothing on stdout, one `error:` line that contains `words`, at most
+    /// one `hint:` line, and no changed file.
     pub fn refused(&self, code: i32, words: &str, args: &[&str]) {
         let before = self.files();
         let output = self.elman(args);
-        let (said, context) = (stderr(&output), format!("elman {}", args.join(" ")));
-        assert_eq!(output.status.code(), Some(code), "{context}: {said}");
+        let (messages, context) = (stderr(&output), format!("elman {}", args.join(" ")));
+        assert_eq!(output.status.code(), Some(code), "{context}: {messages}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{context}");
-        let lines: Vec<&str> = said.lines().collect();
-        assert!(lines[0].starts_with("error: ") && lines[0].contains(words), "{context}: {said}");
-        assert!(lines.len() == 1 || (lines.len() == 2 && lines[1].starts_with("hint: ")), "{context}: {said}");
-        assert!(!said.contains("panicked"), "{context}: {said}");
+        let lines: Vec<&str> = messages.lines().collect();
+        assert!(lines[0].starts_with("error: ") && lines[0].contains(words), "{context}: {messages}");
+        assert!(lines.len() == 1 || (lines.len() == 2 && lines[1].starts_with("hint: ")), "{context}: {messages}");
+        assert!(!messages.contains("panicked"), "{context}: {messages}");
         assert!(self.files() == before, "{context} left something behind");
     }
 }
 
-/// A text of 2,000 characters and a little structure.
+/// A text of 2,000 characters made of a few words.
 pub fn text() -> String {
     let words = ["the", "sea", "wind", "old", "a", "stone", "bird", "came", "went", "said"];
     let mut text = String::new();
@@ -136,7 +136,7 @@ pub fn json(output: &Output) -> serde_json::Value {
     value
 }
 
-/// What a run directory of a finished run holds.
+/// The files of a finished run's directory.
 pub fn run_files(run: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         fs::read_dir(run).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

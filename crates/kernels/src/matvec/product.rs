@@ -1,5 +1,5 @@
-//! What all weights of `matvec` share: the trait of a product with one vector, where the columns of a weight lie, and the
-//! order in which they are visited. Not here: the number types of the weights; each has a file.
+//! What all weights of `matvec` share: the trait of a product with one vector, the layout of the columns of a weight, and the
+//! order in which they are computed. Not here: the number types of the weights; each has a file.
 
 use std::ops::Range;
 
@@ -94,8 +94,8 @@ impl<E: Number> Source<'_, E> {
     }
 }
 
-/// Visits the columns of `panels` in tiles of at most eight vectors: so many chains hide the latency of a multiply-add.
-/// `visit` is given the tile's panels, its first panel and column, and its vectors.
+/// Splits the columns of `panels` into tiles of at most eight vectors: so many chains hide the latency of a multiply-add.
+/// The callback gets the tile's panels, its first panel and column, and its vectors.
 #[inline(always)]
 pub(super) fn tiles(
     shape: &Shape,

@@ -1,8 +1,8 @@
 //! What all recurrent layers share: the products, the loops over time, the weight gradients. One call runs all steps of a
 //! layer in one direction. Not here: equations; each cell's are in a file of its own.
 //!
-//! Memory: weights are packed by [`Dims::weight_ih`] and [`Dims::weight_hh`]. `gates` is `[P][T*B][64]`: it holds the
-//! pre-activations, then what the cell keeps of a step, and backward turns it into the gradients by the
+//! Memory: weights are packed by [`Dims::weight_ih`] and [`Dims::weight_hh`]. `gates` is `[P][T*B][64]`: first the
+//! pre-activations, then what the cell keeps of a step; backward replaces it by the gradients with respect to the
 //! pre-activations. `hidden` is `[T+1][B][pad(H)]`, and `cell` is `[S][T+1][B][pad(H)]` for the S states beside h. In the
 //! forward direction slot 0 is the initial state and slot t+1 the state after step t; in reverse, slot T is the initial
 //! state and slot t the state after reading input t. So no step is special.
