@@ -29,7 +29,7 @@ pub enum Start {
     Constant(f64),
 }
 
-/// What is known of a parameter beside its values.
+/// What is known of a parameter apart from its values.
 #[derive(Clone, Debug)]
 struct Entry {
     name: String,
@@ -41,7 +41,7 @@ struct Entry {
     units: Option<usize>,
     /// Rows of a bias that are a forget gate's.
     forget_gate: Range<usize>,
-    /// Its shape in words.
+    /// Its shape as text.
     formula: String,
 }
 
@@ -49,7 +49,7 @@ struct Entry {
 pub(crate) struct Declared<'a> {
     pub name: &'a str,
     pub shape: &'a [usize],
-    /// The shape in words.
+    /// The shape as text.
     pub formula: &'a str,
 }
 
@@ -310,7 +310,7 @@ impl<E: Element> Params<E> {
         })
     }
 
-    /// Where the elements of a parameter lie in its packed memory.
+    /// Where the elements of a parameter are in its packed memory.
     pub(crate) fn layout(&self, id: ParamId) -> Layout {
         self.entries[id.0].layout
     }

@@ -101,7 +101,7 @@ pub(crate) struct Lists<E> {
     boxes: Vec<(TypeId, Boxes<E>)>,
 }
 
-/// Empty lists with room in them.
+/// Empty lists with capacity.
 #[derive(Debug)]
 pub(crate) struct Spare<T>(Vec<Vec<T>>);
 
@@ -322,7 +322,7 @@ impl<E: Element> Memory<E> {
         Var { pass: self.pass, slot, first_row, rows, cols }
     }
 
-    /// Refuses a value that is not this tape's, of this pass, or is gone.
+    /// Errors: a value of another tape or an earlier pass, or one that was consumed.
     pub fn check(&self, var: Var) -> Result<(), Error> {
         match self.values.get(var.slot) {
             Some(_) if var.pass != self.pass => Err(Error::Value { problem: "is of another tape or an earlier pass" }),
@@ -341,7 +341,7 @@ impl<E: Element> Memory<E> {
         &self.values[slot]
     }
 
-    /// Takes the buffer of a slot away: its value is gone.
+    /// Takes the buffer of a slot; its value can no longer be read.
     pub fn consume(&mut self, slot: usize) -> Buffer<E> {
         std::mem::take(&mut self.values[slot])
     }

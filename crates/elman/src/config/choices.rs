@@ -134,6 +134,6 @@ pub enum OnNan {
     Stop,
     /// The step changes nothing, and the next is taken.
     Skip,
-    /// The run goes back to its last save, with half the learning rate.
+    /// The run returns to its last save, with half the learning rate.
     Rollback,
 }

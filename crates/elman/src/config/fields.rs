@@ -65,7 +65,7 @@ pub struct Config {
     pub words: Words,
     /// Of words: whether a line's end is a token, `<eos>`.
     pub eos: bool,
-    /// Of words: tokens reserved beside `<unk>`, for nothing in the text.
+    /// Of words: tokens reserved in addition to `<unk>`, for nothing in the text.
     pub reserve: Vec<Reserved>,
     /// What is done to a text first.
     pub clean: Clean,

@@ -16,7 +16,7 @@ pub enum Operation {
     Create,
     /// A file that grows is opened.
     Open,
-    /// Bytes are handed to the system.
+    /// Bytes are given to the system.
     Write,
     /// The system is told to bring a file to the disk.
     Flush,
@@ -32,7 +32,7 @@ pub enum Operation {
     AskSpace,
 }
 
-/// What goes wrong instead of an operation, or with it.
+/// The failure of an operation.
 #[derive(Debug)]
 pub enum Fault {
     /// It fails.
@@ -78,7 +78,7 @@ impl Disk {
         OpenOptions::new().write(true).create_new(true).open(path)
     }
 
-    /// Writes all of `bytes`, in as many goes as the system takes.
+    /// Writes all of `bytes`, in as many calls as the system needs.
     pub(crate) fn write(&self, file: &mut File, path: &Path, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let most = match self.ask(Operation::Write, path) {

@@ -26,7 +26,7 @@ use crate::{
 
 /// The metadata key that makes a safetensors file a model of ours.
 const KEY: &str = "elman";
-/// Version of what stands under it. Another number is refused.
+/// Version of its value. Another number is an error.
 const FORMAT: u64 = 1;
 
 /// What training had reached when a model was saved. Nothing in it depends on the clock or the machine.
@@ -47,7 +47,7 @@ pub struct Results {
     pub best_step: Option<u64>,
 }
 
-/// What stands under the key `elman`.
+/// The value of the metadata key.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {
@@ -57,7 +57,7 @@ struct Meta {
     /// Absent where a task reads no text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tokenizer: Option<Tokenizer>,
-    /// What a task other than a language model needs beside it.
+    /// What a task other than a language model needs in addition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     task: Option<Value>,
 }
@@ -123,7 +123,7 @@ impl Stored {
         Vocab::from_file(config, tokenizer.vocab, tokenizer.bpe, path)
     }
 
-    /// What a task other than a language model keeps beside its weights. Errors: it is missing, or something else.
+    /// What a task other than a language model keeps in addition to its weights. Errors: it is missing, or something else.
     pub(crate) fn task<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let task = self.meta.task.clone().ok_or_else(|| self.refusal("task is missing in metadata `elman`"))?;
         serde_json::from_value(task).map_err(|error| self.refusal(format!("task does not fit: {error}")))
@@ -189,7 +189,7 @@ impl<E: Element> ModelFile<E> {
         Stored::of(TensorFile::of(path.as_ref(), bytes), path.as_ref())?.load()
     }
 
-    /// Takes no more than the file's size beside the model, which is made last, when every tensor has its right shape.
+    /// Takes no more memory than the file's size and the model, which is made last, when every tensor has its right shape.
     fn of(stored: Stored) -> Result<ModelFile<E>, Error> {
         let Stored { path, file, meta } = &stored;
         let (tensors, meta) = (file.parse()?, meta.clone());

@@ -16,10 +16,10 @@ use crate::error::Error;
 
 /// The metadata key of files that [`save`] writes.
 const KEY: &str = "elman_weights";
-/// Version of what stands under it. Another number is refused.
+/// Version of its value. Another number is an error.
 const FORMAT: u64 = 1;
 
-/// What stands under the key.
+/// The value of the metadata key.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {
@@ -132,7 +132,7 @@ impl Weights {
         Ok(params)
     }
 
-    /// The declared name that a tensor's stands for; None where no rule names it.
+    /// The declared name for a tensor's name; None where no rule maps it.
     fn renamed(&self, name: &str) -> Option<String> {
         if self.prefixes.is_empty() {
             return Some(name.to_string());

@@ -108,7 +108,7 @@ pub(super) fn to_state<E: Element>(rows: &[step::State<E>], state: &mut State<E>
     }
 }
 
-/// Where the parts of a state lie in that of single steps: h of a layer, then its other states one after another.
+/// The positions of the parts of a state in that of single steps: h of a layer, then its other states one after another.
 #[derive(Default)]
 struct Place {
     layers: usize,

@@ -61,7 +61,7 @@ impl Confusion {
         ClassFigures { precision, recall, f1: ratio(2 * found, predicted + examples), examples }
     }
 
-    /// The mean F1 of the classes that are there or were predicted.
+    /// The mean F1 of the classes that occur or were predicted.
     pub fn macro_f1(&self) -> f64 {
         let is_seen =
             |&class: &usize| (0..self.classes).any(|other| self.count(class, other) + self.count(other, class) > 0);

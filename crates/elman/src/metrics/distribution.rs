@@ -115,7 +115,7 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + libm::exp(-x))
 }
 
-/// The scale that a raw number stands for, and its slope.
+/// The scale that a raw number encodes, and its slope.
 fn scale(raw: f64) -> (f64, f64) {
     (LEAST_SCALE + softplus(raw), sigmoid(raw))
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::metrics::distribution::pinball;
 
-/// Sums over forecasts and what came.
+/// Sums over forecasts and observed values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Errors {
     count: u64,

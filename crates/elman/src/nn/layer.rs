@@ -105,9 +105,9 @@ pub struct Footprint {
 /// What the memory of a training run follows from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
-    /// Numbers of the parameters as they lie in memory.
+    /// The parameters in the order of memory.
     pub packed: usize,
-    /// As they lie in a file.
+    /// In the order of a file.
     pub logical: usize,
     /// In the largest tensor of a file.
     pub largest: usize,

@@ -182,7 +182,7 @@ fn balance<E: Element>(settings: &Settings, sizes: &[usize]) -> Balance<E> {
     Balance { weights, offsets: (tau > 0.0).then(|| sizes.iter().map(offset).collect()) }
 }
 
-/// What stands under `task` in a model file.
+/// The entry `task` of a model file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {

@@ -11,7 +11,7 @@ use crate::{
     nn::model::LanguageModel,
 };
 
-/// Steps handed to the model at once. Fixed: a figure must not depend on anything but model and text.
+/// Steps given to the model at once. Fixed, because a measure must not depend on anything but model and text.
 const CHUNK: usize = 1024;
 
 /// How well a model predicts a text.

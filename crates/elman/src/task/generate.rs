@@ -123,13 +123,13 @@ pub struct Generate<E> {
 pub struct TrainedWriter<E> {
     /// The tokens.
     pub vocab: Vocab,
-    /// What it can be asked for.
+    /// The conditions it knows.
     pub knows: Knows,
     /// The network.
     pub model: Conditioned<E>,
 }
 
-/// What a writer can be asked for.
+/// The conditions a model knows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Knows {
     /// One of these classes.
@@ -258,7 +258,7 @@ impl Knows {
     }
 }
 
-/// What stands under `task` in a model file.
+/// The entry `task` of a model file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {
@@ -322,7 +322,7 @@ impl<E: Element> TrainedWriter<E> {
         }
     }
 
-    /// `count` texts for a condition of one row, drawn side by side; each ends by itself, or after `longest` tokens. Text i is
+    /// `count` texts for a condition of one row, drawn in one batch; each ends with its end token, or after `longest` tokens. Text i is
     /// drawn by stream i of `seed`, whatever the others are.
     pub fn write(
         &self,

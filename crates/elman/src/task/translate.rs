@@ -179,7 +179,7 @@ impl<E: Element> Translate<E> {
 /// The shares that each step looked at.
 type Looks<E> = Vec<Vec<E>>;
 
-/// What stands under `task` in a model file.
+/// The entry `task` of a model file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {
@@ -367,7 +367,7 @@ impl<E: Element> Task for Translate<E> {
     }
 }
 
-/// Tokens after which a text is cut that does not end by itself.
+/// Tokens after which a text without an end token is cut.
 pub const LONGEST: usize = 100;
 
 #[cfg(test)]

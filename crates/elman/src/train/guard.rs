@@ -71,7 +71,7 @@ impl<T: Task> Trainer<T> {
             })
     }
 
-    /// Gets over a bad step as configured: in words, what was done. `bad` is an [`Error::Diverged`].
+    /// Handles a bad step as configured and returns a message that says what was done. `bad` is an [`Error::Diverged`].
     ///
     /// Errors: `bad` itself, where nothing is to be done or can be.
     pub(super) fn get_over(&mut self, run: Option<&RunDir>, bad: Error) -> Result<String, Error> {
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn skipped_steps_change_nothing_and_resume_to_the_same_bytes() {
         let dir = quick_dir();
-        // Every gradient is a spike beside a mean of almost nothing.
+        // Every gradient is a spike compared with a mean of almost zero.
         let train_to = |name: &str, stops: &[u64]| {
             let run = RunDir::create(dir.path().join(name)).unwrap();
             let config = Config { spike: 1.01, steps: Some(70), lr: 0.05, ..config(3, OnNan::Skip) };

@@ -139,7 +139,7 @@ pub struct Plan {
     pub steps_done: u64,
     /// Steps in a pass over the training split.
     pub steps_per_epoch: u64,
-    /// Bytes of memory it takes at most, beside the program and the text, as estimated before it was made.
+    /// Bytes of memory it takes at most, without the program and the text, as estimated before it was made.
     pub memory_bytes: usize,
     /// What was changed from what was asked, a sentence each.
     pub notes: Vec<String>,

@@ -68,7 +68,7 @@ impl Stopped {
         Ok(Stopped { run: run.clone(), lock, saved, config, has_same_data, given_up, notes })
     }
 
-    /// The run, taken up where its state has it. Its log and samples are cut back to the last save.
+    /// The run, continued from its saved state. Its log and samples are cut back to the last save.
     ///
     /// Errors: tensors that the task does not have, or of another shape.
     pub fn resume<T: Task>(self, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {

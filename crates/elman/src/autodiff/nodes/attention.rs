@@ -126,7 +126,7 @@ impl Shape {
     }
 }
 
-/// The softmax of the scores of the steps that are there; 0 at the others.
+/// The softmax of the scores of the steps that are not masked; 0 at the others.
 pub(super) fn weigh<E: Element>(weights: &mut [E], is_there: impl Fn(usize) -> bool, score: impl Fn(usize) -> E) {
     let mut largest = f64::NEG_INFINITY;
     for (t, weight) in weights.iter_mut().enumerate() {
@@ -136,7 +136,7 @@ pub(super) fn weigh<E: Element>(weights: &mut [E], is_there: impl Fn(usize) -> b
             largest = largest.max(weight.to_f64());
         }
     }
-    // A sequence is short beside the products: f64, and the same bits everywhere.
+    // A softmax is cheap compared with the products, so it is in f64, with the same bits everywhere.
     let mut sum = 0.0;
     for t in (0..weights.len()).filter(|&t| is_there(t)) {
         sum += libm::exp(weights[t].to_f64() - largest);

@@ -11,13 +11,13 @@ use crate::error::Error;
 pub(crate) struct CrossEntropy<E> {
     logits: Var,
     loss: Var,
-    /// Gradient of the mean by the logits, until backward hands it on.
+    /// Gradient of the mean by the logits, until backward passes it on.
     grad: Buffer<E>,
 }
 
 impl<E: Element> Tape<E> {
     /// Mean over the rows whose target counts ([`softmax::IGNORED`] does not) of -ln softmax(logits) at the target, as a value of one element, and the sum in f64. The value
-    /// of `logits`, which must be a whole buffer, is gone afterwards. Errors: no targets; a target out of range.
+    /// of `logits`, which must be a whole buffer, can no longer be read afterwards. Errors: no targets; a target out of range.
     pub fn cross_entropy(&mut self, logits: Var, targets: &[u32]) -> Result<(Var, f64), Error> {
         self.entropy(logits, targets, None, 0.0)
     }

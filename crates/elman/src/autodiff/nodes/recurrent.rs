@@ -23,7 +23,7 @@ pub struct LayerIds {
     pub recurrent: Option<[ParamId; 2]>,
 }
 
-/// What a layer reads: vectors, or tokens that stand for one-hot vectors.
+/// What a layer reads: vectors, or tokens that represent one-hot vectors.
 #[derive(Clone, Copy, Debug)]
 pub enum Sequence<'a> {
     /// `[T*B, I]`.

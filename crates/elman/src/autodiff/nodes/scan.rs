@@ -13,7 +13,7 @@ use crate::autodiff::tape::shape_error;
 use crate::autodiff::tape::{Memory, Node, Tape, Var};
 use crate::error::Error;
 
-/// Which value of the outer tape stands for which of the inner.
+/// The values of the outer tape and the inner values that represent them.
 #[derive(Debug)]
 struct Pair {
     outer: Var,
@@ -57,7 +57,7 @@ impl<E: Element> Tape<E> {
     /// `[T*B, *]`. y_t and the states may have any shape; it never changes from step to step. What every step reads, such
     /// as the keys of an attention, is a state that comes back as it is: no copy is made, and its gradients add up.
     ///
-    /// The closure works on the tape it is handed, with the values it is handed; parameters are used as everywhere.
+    /// The closure works on the tape and the values it is given; parameters are used as everywhere.
     /// Memory: see the head of this file. Errors: `seq_len` is 0 or does not divide the rows of x; another shape
     /// than the step before; a value of another tape; whatever `step` returns.
     pub fn scan<const N: usize>(

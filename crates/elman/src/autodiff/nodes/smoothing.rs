@@ -115,7 +115,7 @@ impl<E: Element> Rows<'_, E> {
     }
 }
 
-/// Where the bias of a row lies.
+/// Where the bias of a row is stored.
 fn bias_at(outputs: usize, row: u32) -> usize {
     Layout::Panels { rows: outputs, cols: 1 }.row(row as usize).0
 }
@@ -135,7 +135,7 @@ fn mean_row<E: Element>(cpu: &Cpu, outputs: usize, inputs: usize, weight: &[E], 
     });
 }
 
-/// Adds a row to every row of a matrix in panels; what stands in the padding stays.
+/// Adds a row to every row of a matrix in panels; the padding is unchanged.
 fn add_to_all<E: Element>(cpu: &Cpu, outputs: usize, row: &[E], matrix: &mut [E]) {
     let panel_len = row.len() * PANEL;
     cpu.fill(matrix, panel_len, 1, |first, part| {

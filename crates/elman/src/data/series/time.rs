@@ -120,7 +120,7 @@ pub fn text(scale: Scale, at: f64) -> String {
     }
 }
 
-/// Where a point lies within the year, the week and the day, each as an angle in turns; what a scale does not know is None.
+/// The position of a point within the year, the week and the day, each as an angle in turns; what a scale does not know is None.
 pub fn turns(scale: Scale, at: f64) -> [Option<f64>; 3] {
     let of_year = |days: f64| {
         let (year, _, _) = date(days);

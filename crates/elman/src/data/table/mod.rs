@@ -29,7 +29,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's ending stands for: `.csv`; `.tsv`, `.tab`; `.jsonl`, `.ndjson`, `.jsonlines`.
+    /// The format of a file's extension: `.csv`; `.tsv`, `.tab`; `.jsonl`, `.ndjson`, `.jsonlines`.
     pub fn of_path(path: impl AsRef<Path>) -> Option<Format> {
         match path.as_ref().extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(Format::Csv),
@@ -60,7 +60,7 @@ pub type OnBad<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
 
 impl Table {
     /// A table in bytes; `name` is what messages call it. With `header` the first row names the columns, without they are
-    /// called `1`, `2`, ...; JSON names its own. A byte-order mark is passed over.
+    /// called `1`, `2`, ...; JSON names its own. A BOM is skipped.
     ///
     /// Errors: text that is not UTF-8; a row of another length than the first; a quote that is never closed; a column named
     /// twice; a line that is no JSON object, or holds one in a cell; no columns.
@@ -178,7 +178,7 @@ where
     I: IntoIterator,
     I::Item: AsRef<[u8]>,
 {
-    // At the beginning of a file, a byte-order mark is not taken for a part of the name unless it stands in quotes.
+    // At the beginning of a file, a BOM is not taken for a part of the name unless it stands in quotes.
     let quotes = match columns.first().is_some_and(|first| first.starts_with('\u{feff}')) {
         true => csv::QuoteStyle::Always,
         false => csv::QuoteStyle::Necessary,
@@ -355,7 +355,7 @@ fn json_row(
     Ok(Row { line, cells })
 }
 
-/// What a JSON value is, in words.
+/// The type of a JSON value, as text.
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -19,7 +19,7 @@ use crate::data::text::words;
 use crate::error::Error;
 use crate::rng::{Purpose, generator};
 
-/// Pairs of texts as they stand in their table.
+/// Pairs of texts as they are in their table.
 #[derive(Clone, Debug)]
 pub struct Parallel {
     /// What is read, and what is written for it.

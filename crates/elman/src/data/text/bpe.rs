@@ -35,7 +35,7 @@ struct Inner {
     model: BPE,
     split: Vec<Step>,
     nfc: bool,
-    /// The text of each token; none for those that stand for no text.
+    /// The text of each token; none for special tokens.
     bytes: Vec<Vec<u8>>,
     /// Its `tokenizer.json`, in one form for one content.
     json: String,
@@ -202,7 +202,7 @@ struct Parts {
     ignore_merges: bool,
     nfc: bool,
     pattern: Option<String>,
-    /// Tokens that stand for no text: their ids and names.
+    /// Special tokens: their ids and names.
     special: BTreeMap<u32, String>,
     bytes: Vec<Vec<u8>>,
 }
@@ -346,7 +346,7 @@ fn pattern(value: &Value) -> Result<Option<String>, String> {
     }
 }
 
-/// Which byte a character of a token stands for: itself where it can be seen, else the n-th such byte is U+0100 + n.
+/// The byte of a character of a token: itself where it can be seen, else the n-th such byte is U+0100 + n.
 /// Source: GPT-2's encoder.
 fn shown_bytes() -> BTreeMap<char, u8> {
     let is_seen = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);

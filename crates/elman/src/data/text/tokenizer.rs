@@ -1,4 +1,4 @@
-//! What a model file's metadata knows of a vocabulary. Not here: the vocabulary (`vocab.rs`) and the file.
+//! The entry of a vocabulary in a model file's metadata. Not here: the vocabulary (`vocab.rs`) and the file.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -156,7 +156,7 @@ impl Vocab {
         self.kind
     }
 
-    /// How many ids at the start stand for no text: none is written with them.
+    /// How many ids at the start represent no text: none is written with them.
     pub fn reserved(&self) -> usize {
         self.reserved as usize
     }
@@ -172,7 +172,7 @@ impl Vocab {
         }
     }
 
-    /// The byte that an id stands for, in a vocabulary of bytes.
+    /// The byte of an id, in a vocabulary of bytes.
     pub fn byte(&self, id: u32) -> Option<u8> {
         (self.kind == TokenizerKind::Byte).then(|| u8::try_from(id).ok()).flatten()
     }

@@ -58,7 +58,7 @@ impl<E: Element> Layers<E> {
             return Err(Error::Setting { name: "classes", got, expected });
         }
         let mut declaration = Declaration::default();
-        let models = (1..=settings.members).map(|number| {
+        let models = (1..=settings.ensemble_size).map(|number| {
             let prefix = if number == 1 { String::new() } else { format!("member{number}.") };
             Model::declare(&mut declaration, &prefix, config, settings, input, classes)
         });

@@ -50,7 +50,7 @@ impl<E: Element> Layers<E> {
         let (embed, hidden_sizes) = (config.embed, config.hidden_sizes());
         let inputs = hidden_sizes.last().copied().unwrap_or_default();
         let head = linear::Dims { rows: 0, inputs, outputs: vocab_size };
-        // Where both maps are one parameter, it lies as the product reads it.
+        // Where both maps are one parameter, its layout is the one the product reads.
         let table = if config.tied { head.weight() } else { Layout::Table { rows: vocab_size, cols: embed } };
         let encoder = (embed > 0).then(|| Embedding::declare_as(&mut declaration, "encoder", table));
         let recurrent = Recurrent {

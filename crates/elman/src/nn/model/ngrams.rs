@@ -9,7 +9,7 @@ use crate::config::Classify as Settings;
 /// Most bytes of a model file's metadata that counts may take.
 const MOST_BYTES: usize = 8 << 20;
 
-/// A model of n-grams for each class, and what it counts beside a network.
+/// A model of n-grams for each class, and its share in the answer of the ensemble.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NGrams {
     order: usize,
@@ -34,7 +34,7 @@ struct Followers {
 
 impl NGrams {
     /// Counts the tokens of sequences of so many classes. None where the settings want none. Errors: counts that would not
-    /// fit a model file, in words.
+    /// fit a model file, as text.
     pub(crate) fn fit(
         settings: &Settings,
         vocab_size: usize,
@@ -128,7 +128,7 @@ impl NGrams {
         self.classes.iter().map(of_class).collect()
     }
 
-    /// What [`NGrams::listed`] gave. Errors: in words, what no counting gives.
+    /// What [`NGrams::listed`] gave. Errors, as text: values that no counting gives.
     pub(crate) fn from_listed(
         settings: &Settings,
         vocab_size: usize,

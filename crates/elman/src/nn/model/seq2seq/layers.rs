@@ -35,7 +35,7 @@ pub(crate) struct Layers<E> {
     /// v of the additive score.
     pub score: Option<ParamId>,
     combine: LinearIds,
-    /// O, columns of what goes into the head.
+    /// O, columns of the input of the head.
     pub output: usize,
     input_dropout: Dropout,
     pub output_dropout: f64,

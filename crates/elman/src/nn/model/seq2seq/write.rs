@@ -108,12 +108,12 @@ pub struct Decoder<'a, E> {
     carried: Carried<E>,
     /// The first token that is text.
     first: usize,
-    /// What each step's rows looked at, `[R, Ts]`, where it is asked for.
+    /// The attention weights of each step's rows, `[R, Ts]`, where they are requested.
     pub looks: Option<Vec<Vec<E>>>,
 }
 
 impl<'a, E: Element> Decoder<'a, E> {
-    /// Reads the texts. Tokens below `first` stand for no text (`<unk>`, `<bos>`) and are never told: their probability is
+    /// Reads the texts. Tokens below `first` represent no text (`<unk>`, `<bos>`) and are never chosen: their probability is
     /// nobody's.
     pub fn new(model: &'a Seq2Seq<E>, tape: &'a mut Tape<E>, batch: &Padded<E>, first: usize) -> Result<Self, Error> {
         let (memory, carried) = model.read(tape, batch)?;
