@@ -1,5 +1,5 @@
-//! The tasks behind the trainer: each is learned, stopped and resumed to the same bytes, and comes back from its one file; where
-//! a model is causal, nothing later changes what it says.
+//! The tasks behind the trainer: each is learned, stopped and resumed to the same bytes, and comes back from its one
+//! file; where a model is causal, nothing later changes what it says.
 
 use std::path::Path;
 

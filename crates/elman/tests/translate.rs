@@ -1,6 +1,6 @@
-//! What must hold for networks that read and write, whatever the attention: padding changes no bit, a batch is its pairs one by
-//! one, no logit depends on a later token, writing token by token gives the logits of the whole, gradients are those of
-//! central differences; and a small language is learnt, with the same bits after a resume.
+//! What must hold for networks that read and write, whatever the attention: padding changes no bit, a batch is its
+//! pairs one by one, no logit depends on a later token, writing token by token gives the logits of the whole, gradients
+//! are those of central differences; and a small language is learnt, with the same bits after a resume.
 
 use elman::autodiff::params::Params;
 use elman::autodiff::tape::Tape;

@@ -1,7 +1,7 @@
 //! The fuzz targets: the untrusted inputs of elman, and what must hold for them. Each target takes any bytes.
 //!
-//! `fuzz/` gives the targets to libFuzzer, `main.rs` to a mutator of our own, and a test to the committed corpus. A target
-//! rejects nothing itself: the library does, with an error.
+//! `fuzz/` gives the targets to libFuzzer, `main.rs` to a mutator of our own, and a test to the committed corpus. A
+//! target rejects nothing itself: the library does, with an error.
 
 mod mutate;
 
@@ -108,8 +108,8 @@ pub fn prompt(bytes: &[u8]) {
     }
 }
 
-/// A table: the first byte says how it is written and whether a header names its columns. Rejected with an error, or rows that
-/// come back from CSV as they are, and series of numbers that rise in time.
+/// A table: the first byte says how it is written and whether a header names its columns. Rejected with an error, or
+/// rows that come back from CSV as they are, and series of numbers that rise in time.
 pub fn csv(bytes: &[u8]) {
     let Some((how, rest)) = bytes.split_first() else { return };
     let format = [Format::Csv, Format::Tsv, Format::JsonLines][usize::from(how % 3)];

@@ -60,8 +60,8 @@ pub struct Translate {
     pub attention: Attention,
     /// Whether what was attended to is fed into the next step (Luong, Pham, Manning 2015, section 3.3).
     pub input_feeding: bool,
-    /// How likely a decoder's input is the true token at the end of training, instead of the model's own: it falls from 1
-    /// step by step. 1 is teacher forcing throughout.
+    /// How likely a decoder's input is the true token at the end of training, instead of the model's own: it falls from
+    /// 1 step by step. 1 is teacher forcing throughout.
     pub forcing: f64,
     /// Share of the target's probability that is spread over all tokens (Szegedy et al. 2016).
     pub smoothing: f64,

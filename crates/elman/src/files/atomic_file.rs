@@ -15,8 +15,8 @@ use crate::{error::Error, files::disk::Disk};
 /// What the name of a file ends in that is not whole yet.
 const UNFINISHED: &str = ".tmp";
 
-/// Writes a file whole or not at all: a new file in the same directory, flushed to the disk, renamed, and the directory flushed.
-/// When this returns the file would survive a power cut.
+/// Writes a file whole or not at all: a new file in the same directory, flushed to the disk, renamed, and the directory
+/// flushed. When this returns the file would survive a power cut.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_whole(&Disk::default(), path, bytes)
 }

@@ -83,8 +83,8 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Reads a model file, or the `model.safetensors` of a run directory. Errors: as [`ModelFile::load`], tensors not yet
-    /// looked at.
+    /// Reads a model file, or the `model.safetensors` of a run directory. Errors: as [`ModelFile::load`], tensors not
+    /// yet looked at.
     pub fn read(path: impl AsRef<Path>) -> Result<Stored, Error> {
         let given = path.as_ref();
         let path = if given.is_dir() { given.join("model.safetensors") } else { given.to_path_buf() };
@@ -123,13 +123,15 @@ impl Stored {
         Vocab::from_file(config, tokenizer.vocab, tokenizer.bpe, path)
     }
 
-    /// What a task other than a language model keeps in addition to its weights. Errors: it is missing, or something else.
+    /// What a task other than a language model keeps in addition to its weights. Errors: it is missing, or something
+    /// else.
     pub(crate) fn task<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let task = self.meta.task.clone().ok_or_else(|| self.refusal("task is missing in metadata `elman`"))?;
         serde_json::from_value(task).map_err(|error| self.refusal(format!("task does not fit: {error}")))
     }
 
-    /// How its sequences become numbers: by its tokens, or by these features. Errors: neither; a scaler of other columns.
+    /// How its sequences become numbers: by its tokens, or by these features. Errors: neither; a scaler of other
+    /// columns.
     pub(crate) fn encoding(&self, features: Option<Features>) -> Result<Encoding, Error> {
         match features {
             None => Ok(Encoding::Tokens(self.vocab()?)),
@@ -189,7 +191,8 @@ impl<E: Element> ModelFile<E> {
         Stored::of(TensorFile::of(path.as_ref(), bytes), path.as_ref())?.load()
     }
 
-    /// Takes no more memory than the file's size and the model, which is made last, when every tensor has its right shape.
+    /// Takes no more memory than the file's size and the model, which is made last, when every tensor has its right
+    /// shape.
     fn of(stored: Stored) -> Result<ModelFile<E>, Error> {
         let Stored { path, file, meta } = &stored;
         let (tensors, meta) = (file.parse()?, meta.clone());
@@ -279,7 +282,8 @@ pub(crate) fn check_config(config: &Config, path: &Path) -> Result<(), Error> {
     config.check().map_err(|error| Error::file(path, format!("config: {error}")))
 }
 
-/// Checks that every declared parameter is there under `prefix` + its name, with its shape, allocating nothing of that size.
+/// Checks that every declared parameter is there under `prefix` + its name, with its shape, allocating nothing of that
+/// size.
 pub(crate) fn check_tensors<E: Element>(
     tensors: &Tensors<'_>,
     prefix: &str,

@@ -70,8 +70,8 @@ pub(crate) struct Progress {
     /// The moving average of the gradient norm.
     #[serde(default, rename = "usual")]
     pub norm_average: NormAverage,
-    /// Seconds since the run began, pauses left out, in states of earlier versions: equal runs have equal states, and the
-    /// clock is in the log.
+    /// Seconds since the run began, pauses left out, in states of earlier versions: equal runs have equal states, and
+    /// the clock is in the log.
     #[serde(default, skip_serializing)]
     pub seconds: f64,
 }

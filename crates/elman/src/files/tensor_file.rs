@@ -271,8 +271,8 @@ impl<'a> Tensors<'a> {
     }
 
     /// The metadata under `key`. Errors: no such key (`kind` says what the file should have been), a checksum that the
-    /// contents do not have, a `format` other than `format`, contents that do not fit. A file without a checksum, such as
-    /// one made by another program, is believed.
+    /// contents do not have, a `format` other than `format`, contents that do not fit. A file without a checksum, such
+    /// as one made by another program, is believed.
     pub(crate) fn meta<M: DeserializeOwned>(&self, key: &str, kind: &str, format: u64) -> Result<M, Error> {
         /// Of the metadata, all that is kept at first: the rest may be of any kind.
         #[derive(Deserialize)]

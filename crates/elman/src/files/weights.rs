@@ -1,6 +1,6 @@
-//! Weights of any declared parameters in a safetensors file: with the user's metadata, written whole or not at all, with a
-//! checksum; and plain files of other programs, such as a PyTorch state dict. Not here: model files of the program
-//! (`model_file.rs`), which hold a configuration and a vocabulary too.
+//! Weights of any declared parameters in a safetensors file: with the user's metadata, written whole or not at all,
+//! with a checksum; and plain files of other programs, such as a PyTorch state dict. Not here: model files of the
+//! program (`model_file.rs`), which hold a configuration and a vocabulary too.
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,8 @@ struct Meta {
     metadata: Value,
 }
 
-/// Writes parameters by their names, in PyTorch's layout, with any JSON value as metadata. Equal contents give equal bytes.
+/// Writes parameters by their names, in PyTorch's layout, with any JSON value as metadata. Equal contents give equal
+/// bytes.
 ///
 /// Errors: a number that is not finite; the file cannot be written. Then an earlier file stays as it was.
 pub fn save<E: Element>(path: impl AsRef<Path>, params: &Params<E>, metadata: &Value) -> Result<(), Error> {
@@ -45,8 +46,8 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Reads a safetensors file. Errors: it cannot be read; it is cut short or no safetensors file; its checksum, where it has
-    /// one, is not that of its contents.
+    /// Reads a safetensors file. Errors: it cannot be read; it is cut short or no safetensors file; its checksum, where
+    /// it has one, is not that of its contents.
     pub fn read(path: impl AsRef<Path>) -> Result<Weights, Error> {
         let path = path.as_ref();
         Weights::of(TensorFile::read(path)?, path)
@@ -79,8 +80,9 @@ impl Weights {
         Ok(tensors.names().iter().map(|name| (name.to_string(), tensors.shape(name).unwrap_or_default())).collect())
     }
 
-    /// Reads names that begin with `from` as if they began with `to`: `("module.gru.", "")` for a layer that was declared
-    /// without a prefix. Once there is such a rule, tensors that no rule names are passed over. The first rule that fits counts.
+    /// Reads names that begin with `from` as if they began with `to`: `("module.gru.", "")` for a layer that was
+    /// declared without a prefix. Once there is such a rule, tensors that no rule names are passed over. The first rule
+    /// that fits counts.
     pub fn rename(mut self, from: impl Into<String>, to: impl Into<String>) -> Weights {
         self.prefixes.push((from.into(), to.into()));
         self
@@ -92,11 +94,11 @@ impl Weights {
         self
     }
 
-    /// The declared parameters, from tensors of f16, bf16, f32 or f64 that the numbers of `E` hold exactly. A bias that the file
-    /// lacks is zero. Memory is made when every tensor has its right shape.
+    /// The declared parameters, from tensors of f16, bf16, f32 or f64 that the numbers of `E` hold exactly. A bias that
+    /// the file lacks is zero. Memory is made when every tensor has its right shape.
     ///
-    /// Errors: a weight that is missing; a tensor that is not declared; another shape; numbers wider than `E`; a number that
-    /// is not finite; two tensors of one name after renaming.
+    /// Errors: a weight that is missing; a tensor that is not declared; another shape; numbers wider than `E`; a number
+    /// that is not finite; two tensors of one name after renaming.
     pub fn params<E: Element>(&self, declaration: Declaration) -> Result<Params<E>, Error> {
         let tensors = self.file.parse()?;
         let refuse = |problem: String| Error::file(&self.path, problem);

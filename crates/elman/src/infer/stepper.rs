@@ -1,5 +1,5 @@
-//! How a network becomes the kernels' single steps for one row: tokens or their embedding, fused recurrent layers, an affine
-//! head. Not here: any other network, which runs on a tape.
+//! How a network becomes the kernels' single steps for one row: tokens or their embedding, fused recurrent layers, an
+//! affine head. Not here: any other network, which runs on a tape.
 
 use elman_kernels::layout::Layout;
 use elman_kernels::recurrent::Dims;

@@ -85,7 +85,8 @@ impl Errors {
     }
 }
 
-/// The mean absolute difference of values `season` apart: what MASE is measured by. None where there are none, or it is 0.
+/// The mean absolute difference of values `season` apart: what MASE is measured by. None where there are none, or it is
+/// 0.
 pub fn naive_error(values: &[f64], season: usize) -> Option<f64> {
     let errors: Vec<f64> = values.iter().skip(season).zip(values).map(|(y, before)| (y - before).abs()).collect();
     let mean = errors.iter().sum::<f64>() / errors.len() as f64;

@@ -70,7 +70,8 @@ pub struct Figures {
 impl<E: Element> Classify<E> {
     /// The task of `config` on `data`; a share of every class is held out where `validation` is None.
     ///
-    /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible configuration.
+    /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible
+    /// configuration.
     pub fn new(config: &Config, data: Labelled, validation: Option<Labelled>) -> Result<Classify<E>, Error> {
         let settings = config.classify()?.clone();
         let name = data.fingerprint.name.clone();
@@ -194,8 +195,8 @@ struct Meta {
     ngrams: Option<Vec<Vec<Vec<u32>>>>,
 }
 
-/// The classes, the encoding and the n-grams that a model file of labelled sequences holds. Errors: fewer than two classes; an
-/// encoding or n-grams at odds with the file.
+/// The classes, the encoding and the n-grams that a model file of labelled sequences holds. Errors: fewer than two
+/// classes; an encoding or n-grams at odds with the file.
 pub(super) fn classes_of(stored: &Stored) -> Result<(Vec<String>, Encoding, Option<NGrams>), Error> {
     let Meta { classes, features, ngrams } = stored.task()?;
     if classes.len() < 2 {

@@ -123,8 +123,8 @@ impl<E: Element> ForecastTask<E> {
         &self.set
     }
 
-    /// Forecasts from every place in the held-out part that has a whole horizon before it; None once `continues` says no, or
-    /// where nothing is held out. The model is not trained again on the future.
+    /// Forecasts from every place in the held-out part that has a whole horizon before it; None once `continues` says
+    /// no, or where nothing is held out. The model is not trained again on the future.
     pub fn backtest(&self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<Backtest>, Error> {
         let settings = &self.trained.settings;
         let (mut model, mut naive, mut seasonal) = (Errors::default(), Errors::default(), Errors::default());
@@ -478,7 +478,8 @@ mod tests {
         let series = set.series[0].clone();
         for strategy in [Strategy::Direct, Strategy::Recursive] {
             let forecast = |recent, transform: &[Transform]| {
-                // An untrained network predicts about 0: half of all values are within its intervals, where 90 % should be.
+                // An untrained network predicts about 0: half of all values are within its intervals, where 90 % should
+                // be.
                 let settings = Forecast { horizon: 3, level: 0.9, recent, strategy, paths: 20, ..Forecast::default() };
                 let settings = Forecast { transform: transform.to_vec(), ..settings };
                 let config = Config::of_task(Some(TaskSettings::Forecast(settings)));

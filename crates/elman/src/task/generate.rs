@@ -60,8 +60,8 @@ pub enum GivenOf {
 }
 
 impl Written {
-    /// Errors: conditions that are not as many as texts; a label beyond the classes; a row of another width than the columns; a
-    /// number that is not finite.
+    /// Errors: conditions that are not as many as texts; a label beyond the classes; a row of another width than the
+    /// columns; a number that is not finite.
     fn check(&self) -> Result<(), Error> {
         let refuse = |problem: String| Err(Error::Data { name: self.fingerprint.name.clone(), problem });
         let count = match &self.given {
@@ -289,7 +289,8 @@ impl<E: Element> TrainedWriter<E> {
         Ok((config, TrainedWriter { vocab, knows, model }))
     }
 
-    /// The condition that `NAME=VALUE` pairs ask for. Errors: a class or a column that it does not know, or lacks; no number.
+    /// The condition that `NAME=VALUE` pairs ask for. Errors: a class or a column that it does not know, or lacks; no
+    /// number.
     pub fn condition(&self, given: &[(String, String)], label: &str) -> Result<Conditions<E>, Error> {
         let refuse = |got: String, expected: String| Error::Setting { name: "given", got, expected };
         match &self.knows {
@@ -322,8 +323,8 @@ impl<E: Element> TrainedWriter<E> {
         }
     }
 
-    /// `count` texts for a condition of one row, drawn in one batch; each ends with its end token, or after `longest` tokens. Text i is
-    /// drawn by stream i of `seed`, whatever the others are.
+    /// `count` texts for a condition of one row, drawn in one batch; each ends with its end token, or after `longest`
+    /// tokens. Text i is drawn by stream i of `seed`, whatever the others are.
     pub fn write(
         &self,
         tape: &mut Tape<E>,

@@ -210,8 +210,8 @@ impl<E: Element> Trainer<Language<E>> {
         Trainer::resume_with(run, corpus, cpu, Changes::default())
     }
 
-    /// As [`Trainer::resume`], with other settings. [`Changes::force`] continues with another text, too, which the model reads
-    /// by the vocabulary it has; what is given up is among the plan's notes.
+    /// As [`Trainer::resume`], with other settings. [`Changes::force`] continues with another text, too, which the
+    /// model reads by the vocabulary it has; what is given up is among the plan's notes.
     ///
     /// Errors: changes that are not free, each by name, unless they are forced; forced ones that the saved tensors do
     /// not fit.
@@ -249,8 +249,8 @@ impl<E: Element> Trainer<Language<E>> {
         &self.task().vocab
     }
 
-    /// The model as trained so far, on the corpus's test text: what [`crate::task::evaluate::evaluate`] gives for it. None
-    /// where there is no such text.
+    /// The model as trained so far, on the corpus's test text: what [`crate::task::evaluate::evaluate`] gives for it.
+    /// None where there is no such text.
     pub fn test(&mut self) -> Result<Option<Evaluation>, Error> {
         let (task, tape) = self.task_and_tape();
         let Held { ids, bytes } = &task.test;

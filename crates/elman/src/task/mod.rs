@@ -35,8 +35,8 @@ pub struct Loss {
     pub rows: usize,
 }
 
-/// What a run learns: its data, its network, its loss. Everything a step needs apart from parameters and carried state is a
-/// function of settings, data and the step's number, so that a resume has nothing else to restore.
+/// What a run learns: its data, its network, its loss. Everything a step needs apart from parameters and carried state
+/// is a function of settings, data and the step's number, so that a resume has nothing else to restore.
 pub trait Task {
     /// The numbers it computes in.
     type Element: Element;
@@ -65,8 +65,8 @@ pub trait Task {
         step: u64,
         grads: &mut Params<Self::Element>,
     ) -> Result<Loss, Error>;
-    /// Mean loss over what is kept from training; None once `continues`, asked again and again, says no. Never called where
-    /// [`Shape::val_tokens`] is 0.
+    /// Mean loss over what is kept from training; None once `continues`, asked again and again, says no. Never called
+    /// where [`Shape::val_tokens`] is 0.
     fn validate(
         &mut self,
         tape: &mut Tape<Self::Element>,

@@ -67,10 +67,11 @@ impl Examples {
 }
 
 impl<E: Element> Tag<E> {
-    /// The task of `config` on `data`. Where `validation` is None a share of the sequences is held out: of sentences some that
-    /// are drawn, of a text that is to be restored its end.
+    /// The task of `config` on `data`. Where `validation` is None a share of the sequences is held out: of sentences
+    /// some that are drawn, of a text that is to be restored its end.
     ///
-    /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible configuration.
+    /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible
+    /// configuration.
     pub fn new(config: &Config, data: Tagged, validation: Option<Tagged>) -> Result<Tag<E>, Error> {
         let name = data.fingerprint.name.clone();
         data.check()?;

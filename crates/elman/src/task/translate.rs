@@ -149,8 +149,8 @@ impl<E: Element> Translate<E> {
         [self.train.count(), self.held.count()]
     }
 
-    /// The batch with inputs that are the model's own guesses where chance says so: parallel scheduled sampling, one pass
-    /// (Duckworth et al. 2019).
+    /// The batch with inputs that are the model's own guesses where chance says so: parallel scheduled sampling, one
+    /// pass (Duckworth et al. 2019).
     fn mixed(
         &self,
         config: &Config,

@@ -13,8 +13,8 @@ use crate::nn::shards;
 /// Rows that an evaluation gives to the model at once.
 const EVALUATION_ROWS: usize = 1024;
 
-/// Bytes that a run of `config` takes at most on a network of `sizes`, validating on `validation` more tokens, beside the
-/// program and the text. Saturates.
+/// Bytes that a run of `config` takes at most on a network of `sizes`, validating on `validation` more tokens, beside
+/// the program and the text. Saturates.
 ///
 /// Parameters, gradients and moments; the buffers of a step and of a validation, which are kept; and the larger of what
 /// comes and goes with a step and with a save.
@@ -134,8 +134,8 @@ mod tests {
             training_bytes(config, &layers.sizes(&declaration), validation)
         };
         let base = bytes(&Config::default(), 65, 8000);
-        // Two layers of 256 over 64 x 64: 18 MB of parameters, moments and two shards' gradients, 12 of a save, 76 of a step, 15 of
-        // a validation.
+        // Two layers of 256 over 64 x 64: 18 MB of parameters, moments and two shards' gradients, 12 of a save, 76 of a
+        // step, 15 of a validation.
         assert!((115_000_000..130_000_000).contains(&base), "{base}");
         assert!(bytes(&Config::default(), 65, 0) < base - 10_000_000);
         let more = |change: fn(&mut Config)| {

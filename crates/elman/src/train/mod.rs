@@ -48,7 +48,8 @@ enum Taken {
 }
 
 impl<T: Task> Trainer<T> {
-    /// A new run of `task`, with nothing computed yet. `config` is what the task was made with, its open settings filled in.
+    /// A new run of `task`, with nothing computed yet. `config` is what the task was made with, its open settings
+    /// filled in.
     ///
     /// Errors: settings that wait for validations where there are none.
     pub fn of(mut config: Config, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
@@ -110,8 +111,9 @@ impl<T: Task> Trainer<T> {
         (&mut self.task, &mut self.tape)
     }
 
-    /// Trains to the last step, or until the observer says stop; then the step in progress is finished and saved, and an
-    /// evaluation or a sample that is due, or under way, is left to the resume. Without a run directory nothing is written.
+    /// Trains to the last step, or until the observer says stop; then the step in progress is finished and saved, and
+    /// an evaluation or a sample that is due, or under way, is left to the resume. Without a run directory nothing is
+    /// written.
     ///
     /// Errors: a bad step that [`Config::on_nan`] does not get over (the last save stays as it is); a file that cannot
     /// be written; a run directory that somebody else trains into.

@@ -26,7 +26,8 @@ pub struct Changes {
     pub force: bool,
 }
 
-/// A stopped run, locked and read: the caller makes its task from its settings and the same data, and can then continue it.
+/// A stopped run, locked and read: the caller makes its task from its settings and the same data, and can then continue
+/// it.
 pub struct Stopped {
     run: RunDir,
     lock: Lock,

@@ -25,8 +25,8 @@ pub(crate) struct Attention<E> {
 }
 
 impl<E: Element> Tape<E> {
-    /// For each query `[Tq*B, D]` the mean of `values` `[Tk*B, V]` with weights that are the softmax of query times key over
-    /// the steps of `keys` `[Tk*B, D]` where `mask` `[Tk*B]` is true: `[Tq*B, V]`, zero where it is true nowhere.
+    /// For each query `[Tq*B, D]` the mean of `values` `[Tk*B, V]` with weights that are the softmax of query times key
+    /// over the steps of `keys` `[Tk*B, D]` where `mask` `[Tk*B]` is true: `[Tq*B, V]`, zero where it is true nowhere.
     ///
     /// Also gives the weights, `[Tq*B, Tk]` row-major, where `weights` asks for them. Errors: shapes that do not fit.
     pub fn attention(

@@ -24,10 +24,9 @@ struct Rows<'a, E> {
 }
 
 impl<E: Element> Tape<E> {
-    /// The sum in nats of s (the logit of the target - the mean logit) over the rows of y `[rows, K]` whose target counts,
-    /// s being `share`.
-    /// The gradients of the mean over those rows are added: by W and b to `grads`, by y on the tape, from where
-    /// [`Tape::backward_seeded`] continues.
+    /// The sum in nats of s (the logit of the target - the mean logit) over the rows of y `[rows, K]` whose target
+    /// counts, s being `share`. The gradients of the mean over those rows are added: by W and b to `grads`, by y on the
+    /// tape, from where [`Tape::backward_seeded`] continues.
     ///
     /// Errors: targets that are not the rows of y, or out of range; a head of another layout; a value of another tape.
     pub fn linear_smoothing(

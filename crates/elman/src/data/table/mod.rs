@@ -59,11 +59,11 @@ struct Row {
 pub type OnBad<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
 
 impl Table {
-    /// A table in bytes; `name` is what messages call it. With `header` the first row names the columns, without they are
-    /// called `1`, `2`, ...; JSON names its own. A BOM is skipped.
+    /// A table in bytes; `name` is what messages call it. With `header` the first row names the columns, without they
+    /// are called `1`, `2`, ...; JSON names its own. A BOM is skipped.
     ///
-    /// Errors: text that is not UTF-8; a row of another length than the first; a quote that is never closed; a column named
-    /// twice; a line that is no JSON object, or holds one in a cell; no columns.
+    /// Errors: text that is not UTF-8; a row of another length than the first; a quote that is never closed; a column
+    /// named twice; a line that is no JSON object, or holds one in a cell; no columns.
     pub fn from_bytes(name: &str, bytes: &[u8], format: Format, header: bool) -> Result<Table, Error> {
         Table::parse(name, bytes, format, header, &mut Err)
     }

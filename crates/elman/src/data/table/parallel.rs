@@ -83,8 +83,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Cleans, limits and splits pairs. Texts to read that are equal once clean are one sentence, and no sentence is in two
-    /// parts; which are held out depends on the seed and their order.
+    /// Cleans, limits and splits pairs. Texts to read that are equal once clean are one sentence, and no sentence is in
+    /// two parts; which are held out depends on the seed and their order.
     pub fn new(config: &Config, settings: &Translate, pairs: &[(String, String)]) -> Parts {
         let (mut sentences, mut parts) = (Vec::<Sentence>::new(), Parts::default());
         let mut places: HashMap<String, usize> = HashMap::new();
@@ -209,7 +209,8 @@ impl Pairs {
         self.to.iter().map(|to| to.len() + 1).sum()
     }
 
-    /// What to sort by, so that neighbours have like lengths on both sides: what is written weighs more, for it costs more.
+    /// What to sort by, so that neighbours have like lengths on both sides: what is written weighs more, for it costs
+    /// more.
     pub fn lengths(&self) -> Vec<usize> {
         let most = self.from.iter().map(Vec::len).max().unwrap_or_default() + 1;
         self.to.iter().zip(&self.from).map(|(to, from)| to.len() * most + from.len()).collect()

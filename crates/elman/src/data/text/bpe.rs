@@ -1,8 +1,8 @@
 //! Subwords by byte-pair encoding over bytes, with the crate `tokenizers`: trained on a text, or read from a
 //! `tokenizer.json`. Every text can be encoded and is restored byte for byte.
 //!
-//! What would lose text or need a guess is an error: vocabularies without all bytes, other models, splits and decoders. An
-//! untrusted file is checked here, entry by entry, before that crate builds anything from it.
+//! What would lose text or need a guess is an error: vocabularies without all bytes, other models, splits and decoders.
+//! An untrusted file is checked here, entry by entry, before that crate builds anything from it.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -91,8 +91,9 @@ impl Bpe {
 
     /// What a `tokenizer.json` says. `path` is where it came from.
     ///
-    /// Errors: no JSON; another model than BPE over bytes; a vocabulary whose ids are not 0 to n-1 or that lacks a byte; a
-    /// merge of what is no token; a normalizer other than NFC; a split other than that of GPT-2 or one by a pattern.
+    /// Errors: no JSON; another model than BPE over bytes; a vocabulary whose ids are not 0 to n-1 or that lacks a
+    /// byte; a merge of what is no token; a normalizer other than NFC; a split other than that of GPT-2 or one by a
+    /// pattern.
     pub fn from_json(text: &str, path: &Path) -> Result<Bpe, Error> {
         let refuse = |problem: String| Error::file(path, format!("tokenizer: {problem}"));
         let value: Value = serde_json::from_str(text).map_err(|error| refuse(format!("no JSON: {error}")))?;

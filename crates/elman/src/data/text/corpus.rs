@@ -150,8 +150,8 @@ impl Corpus {
     }
 
     /// The same files and folders as a text that stays on the disk: it is read block by block, and what is trained on
-    /// comes from a file of its tokens, for which [`Corpus::with_tokens_in`] names the place. Language models are trained on
-    /// such a text; for anything else it has no bytes. `is_raw`: nothing has to be UTF-8.
+    /// comes from a file of its tokens, for which [`Corpus::with_tokens_in`] names the place. Language models are
+    /// trained on such a text; for anything else it has no bytes. `is_raw`: nothing has to be UTF-8.
     ///
     /// Errors: as [`Corpus::read`].
     pub fn on_disk_of(paths: &[PathBuf], is_raw: bool) -> Result<Corpus, Error> {

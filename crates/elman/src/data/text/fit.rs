@@ -102,8 +102,8 @@ impl Vocab {
     }
 }
 
-/// What is counted of a text, as far as it has been read, to make a vocabulary of characters, bytes or words. A text that
-/// comes in pieces is cut between words.
+/// What is counted of a text, as far as it has been read, to make a vocabulary of characters, bytes or words. A text
+/// that comes in pieces is cut between words.
 pub(crate) struct Counter {
     kind: TokenizerKind,
     how: Words,

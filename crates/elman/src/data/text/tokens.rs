@@ -1,8 +1,8 @@
 //! The tokens of a text, in memory or in a file, and the format of that file. A file that was made from another text or
 //! vocabulary, or that is incomplete, is an error.
 //!
-//! The file: every token in 1, 2 or 4 bytes (as few as the vocabulary needs), little-endian, those to train on before those
-//! kept from it; then what binds them: see [`Binding`] and `FOOTER`.
+//! The file: every token in 1, 2 or 4 bytes (as few as the vocabulary needs), little-endian, those to train on before
+//! those kept from it; then what binds them: see [`Binding`] and `FOOTER`.
 
 use std::{
     fs::File,

@@ -15,7 +15,8 @@ use crate::{
 
 /// The token of everything unknown, id 0 where it is reserved.
 pub const UNKNOWN: &str = "<unk>";
-/// The token of a line's end, in a vocabulary of words: the last that is reserved, and the only one of them that is text.
+/// The token of a line's end, in a vocabulary of words: the last that is reserved, and the only one of them that is
+/// text.
 pub const LINE_END: &str = "<eos>";
 
 /// Tokens in id order.
@@ -54,8 +55,8 @@ impl Vocab {
         }
     }
 
-    /// The vocabulary a file lists, of the kind its configuration says: `tokens` may be absent for bytes, and `bpe` holds
-    /// the `tokenizer.json` of parts of words. `<unk>` may stand first.
+    /// The vocabulary a file lists, of the kind its configuration says: `tokens` may be absent for bytes, and `bpe`
+    /// holds the `tokenizer.json` of parts of words. `<unk>` may stand first.
     ///
     /// Errors: an entry that is not one character, or comes twice; an empty list; a list of other bytes; words without
     /// `<unk>`; a `tokenizer.json` that cannot be used.
@@ -248,7 +249,8 @@ impl Vocab {
         self.id(character).or((self.reserved > 0).then_some(0))
     }
 
-    /// The ids of a text, after what its rules do to it. Errors: the first unknown character, with its position in `name`.
+    /// The ids of a text, after what its rules do to it. Errors: the first unknown character, with its position in
+    /// `name`.
     pub fn encode(&self, name: &str, text: &str) -> Result<Vec<u32>, Error> {
         self.encode_ready(name, &self.rules.apply(text))
     }
@@ -307,8 +309,8 @@ impl Vocab {
 
     /// The bytes that a token adds to a text whose last token is `before` (None: it begins the text).
     ///
-    /// A word brings the space before it, unless it begins a line or touches its neighbour; a line's end is a newline. What
-    /// is no text of its own, such as a padding, adds nothing.
+    /// A word brings the space before it, unless it begins a line or touches its neighbour; a line's end is a newline.
+    /// What is no text of its own, such as a padding, adds nothing.
     pub fn write(&self, id: u32, before: Option<u32>) -> Vec<u8> {
         match (self.kind, &self.bpe) {
             (TokenizerKind::Byte, _) => self.byte(id).into_iter().collect(),

@@ -24,7 +24,8 @@ pub struct Cut {
     pub parse: fn(&str) -> Result<(), String>,
 }
 
-/// Makes [`Settings`] and the functions that apply all truncations. Each file has `HELP`, `VALUE`, `DEFAULT`, `check` and `kept`.
+/// Makes [`Settings`] and the functions that apply all truncations. Each file has `HELP`, `VALUE`, `DEFAULT`, `check`
+/// and `kept`.
 macro_rules! cuts {
     ($($(#[$doc:meta])* $name:ident $type:ty;)*) => {
         $(mod $name;)*

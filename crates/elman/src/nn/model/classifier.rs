@@ -94,7 +94,8 @@ impl<E: Element> Model<E> {
 }
 
 impl<E: Element> Classifier<E> {
-    /// A fresh classifier. Errors: an impossible configuration, or one of another task; fewer than two classes; no memory.
+    /// A fresh classifier. Errors: an impossible configuration, or one of another task; fewer than two classes; no
+    /// memory.
     pub fn new(config: &Config, input: Input, classes: usize) -> Result<Self, Error> {
         config.check()?;
         let (layers, declaration) = Layers::declare(config, input, classes)?;

@@ -1,9 +1,9 @@
 //! The layers of a sequence-to-sequence network: its parameters by name, and the small maps between its layers. Not
 //! here: loops over steps (`mod.rs`) and state.
 //!
-//! Names: `source.encoder.weight`, `source.rnn.*` read; `bridge.{h,c}_l*.*` go from the encoder's last state to the decoder's
-//! first; `target.encoder.weight` (absent where it is tied to `decoder.weight`), `target.rnn.*` write; `attention.*`,
-//! `combine.*`; `decoder.weight`, `decoder.bias` are the head.
+//! Names: `source.encoder.weight`, `source.rnn.*` read; `bridge.{h,c}_l*.*` go from the encoder's last state to the
+//! decoder's first; `target.encoder.weight` (absent where it is tied to `decoder.weight`), `target.rnn.*` write;
+//! `attention.*`, `combine.*`; `decoder.weight`, `decoder.bias` are the head.
 
 use elman_kernels::{Element, linear, pad};
 use rand_chacha::ChaCha8Rng;
