@@ -70,8 +70,8 @@ fn additions(count: usize, rng: &mut ChaCha8Rng) -> (Padded<f32>, Vec<f64>) {
 }
 
 /// The sequences until at most 1 of 2,560 fresh ones is off by more than 0.04; None where 74,000 are not enough. An
-/// LSTM begins with gates that let little in (the source's bias of -3) and keep what is there (4); without, it stays at
-/// the mean.
+/// LSTM begins with gates that let little in (the source's bias of -3) and keep the state (4); without these biases it
+/// stays at the mean.
 fn adding(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<Option<u64>, Error> {
     let config = config(TaskSettings::Forecast(Forecast::default()), cell, 64, 1e-2, seed);
     let config = Config { forget_bias: 4.0, clip: 10.0, ..config };

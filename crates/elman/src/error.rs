@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Why the library refused or failed.
+/// Why the library rejected its input or failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -232,7 +232,7 @@ pub enum Error {
         /// What is wrong, and what was wanted.
         problem: String,
     },
-    /// The kernels refused.
+    /// The kernels rejected their input.
     #[error(transparent)]
     Kernels(#[from] elman_kernels::Error),
 }

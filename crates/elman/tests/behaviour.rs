@@ -1,5 +1,5 @@
 //! Rung 4: what must hold whatever the numbers are: splitting time changes nothing, no output sees a later input, rows
-//! do not touch each other, the first loss is ln V, little data is learnt by heart, and neither threads nor vector
+//! do not touch each other, the first loss is ln V, little data is memorised, and neither threads nor vector
 //! width change a byte.
 
 use elman::autodiff::tape::Tape;

@@ -26,7 +26,7 @@ const KINDS: [(Attention, bool); 7] = [
     (Attention::Additive, true),
 ];
 
-/// Numbers in words, and the same in another language backwards.
+/// Numbers as words, and the same in another language backwards.
 fn pairs(count: usize) -> Vec<(String, String)> {
     let pair = |at: usize| {
         let digits: Vec<usize> = (0..1 + at * 7 % 4).map(|i| at * 31 / 6_usize.pow(i as u32) % 6).collect();

@@ -136,7 +136,8 @@ impl Declaration {
         self.entries[id.0].start = start;
     }
 
-    /// Says that a parameter belongs to a recurrent layer of so many units: its draws are as wide as that layer's.
+    /// Says that a parameter belongs to a recurrent layer of this number of units: its draws are as wide as that
+    /// layer's.
     pub fn of_units(&mut self, id: ParamId, units: usize) {
         self.entries[id.0].units = Some(units);
     }

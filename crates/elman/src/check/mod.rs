@@ -3,7 +3,7 @@
 //!
 //! The stencil is of fourth order with step h = 1e-3. Its rounding noise is estimated as `4 eps S 1.5 / h`, S being the
 //! sum of the magnitudes the loss is made of. An element fails when it is off by more than `TOLERANCE` of its size and
-//! more than the noise. A tensor passes when none fails and its largest gradient stands so far above the noise that an
+//! more than the noise. A tensor passes when none fails and its largest gradient is so far above the noise that an
 //! error of `TOLERANCE` would have been seen, or when both sides are exactly zero: the loss does not depend on it. An
 //! element that is off is looked at again with a quarter of the step. What the stencil leaves out of the series is then
 //! 256 times smaller, which tells a curved loss from a wrong gradient; the noise is 4 times larger, and counts as such.

@@ -20,7 +20,7 @@ impl Config {
         }
     }
 
-    /// Refuses widths that contradict `num_layers` and `hidden_size`.
+    /// Errors: widths that contradict `num_layers` and `hidden_size`.
     pub(super) fn check_widths(&self) -> Result<(), Error> {
         let Some(widths) = &self.hidden_sizes else { return Ok(()) };
         if widths.len() != self.num_layers {

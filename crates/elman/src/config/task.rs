@@ -143,7 +143,7 @@ pub struct Classify {
     pub pooling: Pooling,
     /// What an example counts.
     pub class_weights: ClassWeights,
-    /// While it learns, each class's logit has so many times the log of the class's share of the examples added: 0 is
+    /// While it learns, this multiple of the log of a class's share of the examples is added to its logit: 0 is
     /// the plain loss, 1 leaves the shares out of what is learned (Menon et al. 2021, section 5.2).
     pub logit_adjustment: f64,
     /// Share of the tokens that are hidden as `<unk>` at each step of training.
@@ -155,7 +155,7 @@ pub struct Classify {
     /// Tokens of the n-grams that are counted for each class, whose answer the networks' is joined with; 0 counts none.
     pub ngrams: usize,
     /// Their exponent in the answer, a weighted geometric mean; the networks' is 1 less that. For short texts: the
-    /// longer a text, the surer n-grams are.
+    /// longer a text, the more certain the n-grams are.
     pub ngram_share: f64,
     /// Whether examples that come twice with the same class stay.
     pub keep_duplicates: bool,
@@ -250,9 +250,9 @@ pub struct Forecast {
     pub level: f64,
     /// Paths that are drawn where the strategy is recursive.
     pub paths: usize,
-    /// Places before a forecast's own from which the model forecasts, too, to be held against the values that are known
-    /// by then and were not trained on: where fewer of them lie within their intervals than `level` says, the interval
-    /// is widened until as many would. 0 leaves intervals as the model says them.
+    /// Origins before a forecast's own from which the model forecasts, too, to be compared with the values that are
+    /// known by then and were not trained on: where fewer of them lie within their intervals than `level` says, the
+    /// interval is widened until as many would. 0 leaves the model's intervals unchanged.
     pub recent: usize,
 }
 

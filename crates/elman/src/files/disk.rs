@@ -37,7 +37,7 @@ pub enum Operation {
 pub enum Fault {
     /// It fails.
     Error(io::Error),
-    /// A write takes only so many bytes, and says so; an answer about available names so many.
+    /// A write accepts only this many bytes and reports it; a query for free space returns this number.
     Short(u64),
 }
 

@@ -81,7 +81,7 @@ impl Weights {
     }
 
     /// Reads names that begin with `from` as if they began with `to`: `("module.gru.", "")` for a layer that was
-    /// declared without a prefix. Once there is such a rule, tensors that no rule names are passed over. The first rule
+    /// declared without a prefix. Once there is such a rule, tensors that no rule names are skipped. The first rule
     /// that fits counts.
     pub fn rename(mut self, from: impl Into<String>, to: impl Into<String>) -> Weights {
         self.prefixes.push((from.into(), to.into()));

@@ -52,7 +52,7 @@ impl Search {
     }
 
     /// The best text of each. A beam is searched until nothing that is alive can become better than the best that has
-    /// ended. Errors: a beam or a length of 0; what the writer refuses.
+    /// ended. Errors: a beam or a length of 0; what the writer rejects.
     pub fn run(&self, writer: &mut dyn Writer, bos: u32, eos: u32) -> Result<Vec<Found>, Error> {
         if self.beam == 0 || self.longest == 0 {
             let name = if self.beam == 0 { "beam" } else { "longest" };

@@ -12,7 +12,7 @@ use crate::rng::{Purpose, generator, uniform};
 /// What a step of a sequence is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// One of so many tokens.
+    /// One of this number of tokens.
     Tokens(usize),
     /// So many numbers.
     Vectors(usize),
@@ -35,8 +35,8 @@ impl Input {
     }
 }
 
-/// The parameters of a declaration, drawn as PyTorch draws its layers: uniform within 1/sqrt(H) of the layer's units, or of a
-/// map's inputs; constants as they are declared.
+/// The parameters of a declaration, drawn as PyTorch draws its layers: uniform within 1/sqrt(H) of the layer's units,
+/// or of a map's inputs; constants as they are declared.
 ///
 /// Errors: no memory; two parameters of one name.
 pub fn fresh<E: Element>(declaration: Declaration, seed: u64) -> Result<Params<E>, Error> {

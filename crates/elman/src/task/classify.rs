@@ -169,7 +169,7 @@ fn class_sizes(labels: &[u32], classes: usize) -> Vec<usize> {
     sizes
 }
 
-/// What is done for rare classes, of which each has so many examples.
+/// What is done for rare classes, from the number of examples of each.
 fn balance<E: Element>(settings: &Settings, sizes: &[usize]) -> Balance<E> {
     let (all, classes) = (sizes.iter().sum::<usize>() as f64, sizes.len() as f64);
     let balanced = |n: &usize| all / classes / (*n).max(1) as f64;
@@ -248,7 +248,7 @@ impl<E: Element> Trained<E> {
         Ok((config, Trained { encoding, classes, model, ngrams }))
     }
 
-    /// The probability of each class for each sequence. Errors: sequences that its encoding refuses.
+    /// The probability of each class for each sequence. Errors: sequences that its encoding rejects.
     pub fn predict(&self, tape: &mut Tape<E>, name: &str, items: &Items, most: usize) -> Result<Vec<Vec<f64>>, Error> {
         let mut sequences = self.encoding.encode(name, items)?;
         sequences.cut(most);

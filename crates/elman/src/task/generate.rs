@@ -249,7 +249,7 @@ fn scaled<E: Element>(scaler: &Scaler, row: &[f64]) -> Vec<E> {
 }
 
 impl Knows {
-    /// What a condition is: one of so many classes, or so many numbers.
+    /// What a condition is: one of a number of classes, or a vector of a number of values.
     pub fn input(&self) -> Input {
         match self {
             Knows::Classes(names) => Input::Tokens(names.len()),

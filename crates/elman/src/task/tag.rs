@@ -169,7 +169,7 @@ impl<E: Element> TrainedTagger<E> {
         Ok((config, TrainedTagger { encoding, classes, model }))
     }
 
-    /// The class of every step of each sequence. Errors: sequences that its encoding refuses.
+    /// The class of every step of each sequence. Errors: sequences that its encoding rejects.
     pub fn predict(&self, tape: &mut Tape<E>, name: &str, items: &Items) -> Result<Vec<Vec<usize>>, Error> {
         let sequences = self.encoding.encode(name, items)?;
         let all = self.probabilities(tape, &sequences, &mut || true)?.unwrap_or_default();

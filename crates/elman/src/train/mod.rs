@@ -327,7 +327,7 @@ impl<T: Task> Trainer<T> {
     }
 }
 
-/// Refuses settings that wait for validations where there are none.
+/// Errors: settings that depend on validations where there are none.
 fn needs_validation(config: &Config, val_tokens: usize) -> Result<(), Error> {
     if config.eval_every != Some(0) && val_tokens > 0 {
         return Ok(());

@@ -164,7 +164,7 @@ pub struct Outcome {
     pub tokens_per_sec: f64,
     /// Scalars in the model.
     pub parameters: usize,
-    /// Whether its patience ended it: so many validations without improvement.
+    /// Whether its patience ended it: too many validations without improvement.
     pub out_of_patience: bool,
     /// Whether the observer ended it before everything was done.
     pub stopped: bool,

@@ -71,7 +71,7 @@ impl<E: Element> Tape<E> {
     }
 }
 
-/// Refuses what any attention refuses: values of another tape, and shapes that do not fit each other.
+/// The errors of all attention nodes: values of another tape, and shapes that do not fit each other.
 pub(super) fn check<E: Element>(
     m: &Memory<E>,
     queries: Var,

@@ -70,7 +70,7 @@ impl Encoding {
         }
     }
 
-    /// Sequences as numbers. Errors: sequences of the other kind; other columns; a text that the vocabulary refuses.
+    /// Sequences as numbers. Errors: sequences of the other kind; other columns; a text that the vocabulary rejects.
     pub fn encode(&self, name: &str, items: &Items) -> Result<Sequences, Error> {
         match (self, items) {
             (Encoding::Tokens(vocab), Items::Texts(texts)) => {

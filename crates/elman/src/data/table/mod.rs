@@ -68,7 +68,7 @@ impl Table {
         Table::parse(name, bytes, format, header, &mut Err)
     }
 
-    /// As [`Table::from_bytes`]; `on_bad` decides what becomes of a row that cannot be read.
+    /// As [`Table::from_bytes`]; `on_bad` decides how to handle a row that cannot be read.
     pub fn parse(name: &str, bytes: &[u8], format: Format, header: bool, on_bad: OnBad<'_>) -> Result<Table, Error> {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let table = match format {
@@ -146,7 +146,7 @@ impl Table {
         }
     }
 
-    /// The number in a cell, white space around it passed over. Errors: the row has none, or it is not a finite number.
+    /// The number in a cell, ignoring white space around it. Errors: the row has none, or it is not a finite number.
     pub fn number(&self, row: usize, column: usize) -> Result<f64, Error> {
         let text = self.text(row, column)?;
         match text.trim().parse::<f64>() {

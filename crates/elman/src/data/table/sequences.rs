@@ -210,7 +210,7 @@ fn by_length(lengths: &[usize], batch: usize) -> Vec<Vec<usize>> {
     order.chunks(batch.max(1)).map(<[usize]>::to_vec).collect()
 }
 
-/// Hands the places of sequences, those of like lengths together, to `read`, batch after batch; None once `continues`
+/// Gives the indices of sequences, grouped by similar length, to `read`, batch after batch; None once `continues`
 /// says no.
 pub fn read_by_length(
     lengths: &[usize],

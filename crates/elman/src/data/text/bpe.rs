@@ -122,7 +122,7 @@ impl Bpe {
         self.inner.bytes.get(id as usize).map_or(&[], Vec::as_slice)
     }
 
-    /// The tokens of a text. Errors: what the crate refuses, by the text's name.
+    /// The tokens of a text. Errors: what the crate rejects, by the text's name.
     pub fn encode(&self, name: &str, text: &str) -> Result<Vec<u32>, Error> {
         let mut ids = Vec::new();
         for block in blocks(text) {

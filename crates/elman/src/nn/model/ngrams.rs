@@ -33,8 +33,8 @@ struct Followers {
 }
 
 impl NGrams {
-    /// Counts the tokens of sequences of so many classes. None where the settings want none. Errors: counts that would
-    /// not fit a model file, as text.
+    /// Counts the tokens of sequences of this number of classes. None where the settings want none. Errors: counts that
+    /// would not fit a model file, as text.
     pub(crate) fn fit(
         settings: &Settings,
         vocab_size: usize,
@@ -50,7 +50,7 @@ impl NGrams {
     }
 
     /// The longest n-grams of each class and how often each came. Errors: more than would fit `most` bytes of a model
-    /// file, in words, before they take a multiple of that in memory.
+    /// file, as text, before they take a multiple of that in memory.
     fn windows(
         settings: &Settings,
         vocab_size: usize,

@@ -159,7 +159,7 @@ impl<E: Element> Layers<E> {
         Ok(state)
     }
 
-    /// What queries are held against.
+    /// The keys that queries are compared with.
     pub fn keys(&self, tape: &mut Tape<E>, params: &Params<E>, output: Var) -> Result<Var, Error> {
         match self.attention {
             Some(Look { keys: Some(keys), depth, .. }) => tape.linear(params, keys, depth, output),

@@ -37,7 +37,7 @@ pub struct Seq2Seq<E> {
 struct Encoded<'a> {
     /// The encoder's output `[Ts*B, W]`: what attention takes its means of.
     values: Var,
-    /// What the decoder's queries are held against `[Ts*B, D]`.
+    /// The keys that the decoder's queries are compared with `[Ts*B, D]`.
     keys: Var,
     mask: &'a [bool],
     rows: usize,
