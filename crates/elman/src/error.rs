@@ -168,7 +168,7 @@ pub enum Error {
         /// Characters the vocabulary has.
         vocab_size: usize,
     },
-    /// A prompt holds characters the model never saw.
+    /// A prompt has characters that are not in the vocabulary.
     #[error("the prompt has characters the model never saw: {}", list(characters))]
     UnknownPrompt {
         /// The characters, each once, in order of appearance.

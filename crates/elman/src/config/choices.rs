@@ -111,7 +111,7 @@ pub enum TokenizerKind {
     Byte,
     /// Words: see [`Config::words`](super::Config::words).
     Word,
-    /// Parts of words, by byte-pair encoding.
+    /// Subwords, by byte-pair encoding.
     Bpe,
 }
 

@@ -58,7 +58,7 @@ pub struct Config {
     /// With `unk`, or of words: what comes more rarely in the training split is unknown.
     pub min_freq: u64,
     /// Tokens that the vocabulary has at most, reserved ones included: of words, of characters with `unk`, and of parts
-    /// of words. None: all, and 2000 parts of words.
+    /// of words. None: all, and 2000 subwords.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocab_size: Option<usize>,
     /// What a vocabulary of words is made of.

@@ -227,7 +227,7 @@ impl<E: Element> ModelFile<E> {
 
     /// A stream of text that continues `prompt`; equal seeds give equal text.
     ///
-    /// Errors: settings out of range; characters the model never saw.
+    /// Errors: settings out of range; characters that are not in the vocabulary.
     pub fn generate(&self, prompt: &str, settings: Settings, seed: u64, cpu: &Cpu) -> Result<Generator<E>, Error> {
         let rng = generator(seed, Purpose::Sample, 0);
         Generator::new(&self.model, &self.vocab, prompt, settings, rng, cpu)

@@ -66,7 +66,7 @@ impl Row {
         }
     }
 
-    /// Reads a text that it continues. Errors: characters the model never saw; then nothing is read.
+    /// Reads a text that it continues. Errors: characters that are not in the vocabulary; then nothing is read.
     fn read_text(&mut self, text: &str, vocab: &Vocab) -> Result<(), Error> {
         let ids = vocab.encode_prompt(text)?;
         self.before = ids.last().copied().filter(|_| !text.ends_with(char::is_whitespace));
@@ -94,7 +94,7 @@ impl Row {
 impl<E: Element> Batch<E> {
     /// A row for each of `starts`, with its generator, from the zero state. Nothing is computed yet.
     ///
-    /// Errors: settings out of range; no rows or too many; characters the model never saw.
+    /// Errors: settings out of range; no rows or too many; characters that are not in the vocabulary.
     pub fn new<'p>(
         model: &LanguageModel<E>,
         vocab: &Vocab,
@@ -169,7 +169,7 @@ impl<E: Element> Batch<E> {
     }
 
     /// Gives `row` a text to read from where it is, before it writes on; what it wrote and nobody took is forgotten.
-    /// Errors: characters the model never saw; then nothing is read.
+    /// Errors: characters that are not in the vocabulary; then nothing is read.
     pub fn read(&mut self, row: usize, text: &str) -> Result<(), Error> {
         if let Some(row) = self.rows.get_mut(row) {
             row.read_text(text, &self.vocab)?;
@@ -210,7 +210,7 @@ pub struct Generator<E> {
 impl<E: Element> Generator<E> {
     /// A stream that continues `prompt`, which is not part of it. An empty prompt means [`Vocab::start`].
     ///
-    /// Errors: settings out of range; characters the model never saw.
+    /// Errors: settings out of range; characters that are not in the vocabulary.
     pub fn new(
         model: &LanguageModel<E>,
         vocab: &Vocab,

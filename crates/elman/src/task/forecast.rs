@@ -258,7 +258,7 @@ impl<E: Element> TrainedForecast<E> {
         }
         if !self.timeline.covariates.is_empty() {
             let problem = format!(
-                "the model needs {} of the steps to come, which is not built",
+                "the model needs {} of future steps, which is not supported",
                 self.timeline.covariates.join(", ")
             );
             return Err(Error::Data { name: name.to_string(), problem });

@@ -220,7 +220,7 @@ impl<E: Element> Trainer<Language<E>> {
         let saved = &stopped.saved;
         stopped.config.dtype.check::<E>()?;
         // Another text may order its characters in another way, and the weights know those of the first.
-        // Parts of words may come from a file, and take long to learn: the model has them.
+        // Subwords may come from a file, and take long to learn: the model has them.
         let known = match (saved.meta.vocab.clone(), saved.meta.config.tokenizer) {
             (Some(list), _) => Some(Vocab::from_file(&saved.meta.config, Some(list), None, &run.state())?),
             (None, tokenizer) if stopped.has_same_data && tokenizer != TokenizerKind::Bpe => None,

@@ -82,7 +82,7 @@ impl Stopped {
                 Some(carry) => carry.clear(),
                 None => return Err(error),
             }
-            given_up.push("the carried state begins anew".to_string());
+            given_up.push("the carried state is reset".to_string());
         }
         trainer.progress = saved.meta.progress;
         trainer.plan.steps_done = trainer.progress.step;

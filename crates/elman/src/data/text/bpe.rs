@@ -24,7 +24,7 @@ const BLOCK: usize = 1 << 16;
 /// The most tokens of a vocabulary.
 const MAX_TOKENS: usize = 1 << 24;
 
-/// Parts of words.
+/// Subwords.
 #[derive(Clone, Debug)]
 pub(crate) struct Bpe {
     inner: Arc<Inner>,
@@ -84,7 +84,7 @@ impl Bpe {
             Ok(json!({ "model": model, "pre_tokenizer": pre_tokenizer(None) }).to_string())
         });
         match json {
-            Ok(json) => Bpe::from_json(&json, Path::new("parts of words")),
+            Ok(json) => Bpe::from_json(&json, Path::new("subwords")),
             Err(error) => refuse(format!("{vocab_size} ({error})")),
         }
     }
@@ -255,7 +255,7 @@ impl Parts {
     fn split(&self) -> Result<Vec<Step>, String> {
         let Some(pattern) = &self.pattern else { return Ok(vec![Step::Bytes(byte_level(true))]) };
         let split = Split::new(SplitPattern::Regex(pattern.clone()), SplitDelimiterBehavior::Isolated, false);
-        let split = split.map_err(|error| format!("pre_tokenizer's pattern is no pattern: {error}"))?;
+        let split = split.map_err(|error| format!("pre_tokenizer's pattern is not valid: {error}"))?;
         Ok(vec![Step::Pattern(split), Step::Bytes(byte_level(false))])
     }
 

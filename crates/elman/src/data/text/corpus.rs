@@ -116,7 +116,7 @@ impl Corpus {
         Corpus { test: Some(Box::new(corpus)), ..self }
     }
 
-    /// The same with a `tokenizer.json` for its parts of words. Errors: it cannot be read or is not UTF-8.
+    /// The same with a `tokenizer.json` for its subwords. Errors: it cannot be read or is not UTF-8.
     pub fn with_tokenizer(self, path: &Path) -> Result<Corpus, Error> {
         let bytes = fs::read(path).map_err(Error::io("read", path))?;
         let json = decode(&path.display().to_string(), bytes)?;

@@ -11,10 +11,10 @@ use crate::config::{Config, TokenizerKind};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tokenizer {
     pub kind: TokenizerKind,
-    /// The `tokenizer.json` of parts of words.
+    /// The `tokenizer.json` of subwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bpe: Option<String>,
-    /// Absent for bytes and parts of words.
+    /// Absent for bytes and subwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocab: Option<Vec<String>>,
 }

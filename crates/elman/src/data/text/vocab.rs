@@ -23,7 +23,7 @@ pub const LINE_END: &str = "<eos>";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vocab {
     kind: TokenizerKind,
-    /// One character each, but for a reserved token; of bytes and of parts of words, how they are shown.
+    /// One character each, but for a reserved token; of bytes and of subwords, how they are shown.
     tokens: Vec<String>,
     chars: HashMap<char, u32>,
     words: HashMap<String, u32>,
@@ -56,7 +56,7 @@ impl Vocab {
     }
 
     /// The vocabulary a file lists, of the kind its configuration says: `tokens` may be absent for bytes, and `bpe`
-    /// holds the `tokenizer.json` of parts of words. `<unk>` may stand first.
+    /// holds the `tokenizer.json` of subwords. `<unk>` may stand first.
     ///
     /// Errors: an entry that is not one character, or comes twice; an empty list; a list of other bytes; words without
     /// `<unk>`; a `tokenizer.json` that cannot be used.
@@ -91,14 +91,14 @@ impl Vocab {
                 vocab
             }
             (TokenizerKind::Bpe, _) => {
-                let json = bpe.ok_or_else(|| Error::file(path, "tokenizer.bpe is missing for parts of words"))?;
+                let json = bpe.ok_or_else(|| Error::file(path, "tokenizer.bpe is missing for subwords"))?;
                 Vocab::of_bpe(Bpe::from_json(&json, path)?)
             }
         };
         Ok(Vocab { rules: Rules::of(config), ..vocab })
     }
 
-    /// Parts of words.
+    /// Subwords.
     pub(crate) fn of_bpe(bpe: Bpe) -> Vocab {
         Vocab { tokens: bpe.shown(), bpe: Some(bpe), ..Vocab::empty(TokenizerKind::Bpe) }
     }
@@ -178,12 +178,12 @@ impl Vocab {
         (self.kind == TokenizerKind::Byte).then(|| u8::try_from(id).ok()).flatten()
     }
 
-    /// The list that a file holds: none for bytes, which are always the same, and for parts of words.
+    /// The list that a file holds: none for bytes, which are always the same, and for subwords.
     pub(crate) fn list(&self) -> Option<Vec<String>> {
         matches!(self.kind, TokenizerKind::Char | TokenizerKind::Word).then(|| self.tokens.clone())
     }
 
-    /// The `tokenizer.json` of parts of words.
+    /// The `tokenizer.json` of subwords.
     pub(crate) fn bpe_json(&self) -> Option<String> {
         self.bpe.as_ref().map(|bpe| bpe.json().to_string())
     }
@@ -416,7 +416,7 @@ mod tests {
         assert!(Vocab::from_tokens(vec!["<unk>".into()], Path::new("m")).is_err());
         assert!(Vocab::from_tokens(vec!["a".into(), "<unk>".into()], Path::new("m")).is_err());
         let error = Vocab::fit_with_unknown("aab", 3, None).unwrap_err().to_string();
-        assert_eq!(error, "min_freq is 3, expected at most 2, how often the most frequent character comes");
+        assert_eq!(error, "min_freq is 3, expected at most 2, the count of the most frequent character");
         let mut rng = crate::rng::generator(1, crate::rng::Purpose::Sample, 0);
         assert!((0..200).all(|_| [1, 2].contains(&vocab.draw(&mut rng))));
     }
