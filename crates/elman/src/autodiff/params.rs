@@ -29,7 +29,7 @@ pub enum Start {
     Constant(f64),
 }
 
-/// What is known of a parameter apart from its values.
+/// The description of a parameter, without its values.
 #[derive(Clone, Debug)]
 struct Entry {
     name: String,

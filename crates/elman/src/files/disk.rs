@@ -120,7 +120,7 @@ impl Disk {
             return Ok(());
         }
         match File::open(directory)?.sync_all() {
-            // Some file systems have nothing to flush there, and say so in one of these ways.
+            // Some file systems have nothing to flush there, and return one of these errors.
             Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
             flushed => flushed,
         }

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn half_precision_is_widened_exactly_and_a_missing_bias_is_zero() {
+    fn f16_and_bf16_are_widened_exactly_and_a_missing_bias_is_zero() {
         // 1.5, -2, 2^-24 (subnormal), 65504, -0, 0.333251953125 in f16; the upper halves of f32 in bf16.
         let f16: [u16; 6] = [0x3E00, 0xC000, 0x0001, 0x7BFF, 0x8000, 0x3555];
         let want = [1.5, -2.0, 2f64.powi(-24), 65504.0, -0.0, 0.333251953125];

@@ -97,7 +97,7 @@ pub(super) fn of_state<E: Element>(stepper: &Stepper<E>, state: &State<E>) -> Ve
     rows
 }
 
-/// The other way round: `state` has the rows and parts.
+/// The inverse: `state` has the rows and parts.
 pub(super) fn to_state<E: Element>(rows: &[step::State<E>], state: &mut State<E>) {
     for (row, from) in rows.iter().enumerate() {
         let (mut place, mut from) = (Place::default(), from.clone());

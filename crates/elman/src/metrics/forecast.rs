@@ -22,7 +22,7 @@ pub struct Errors {
 /// A forecast of one value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Forecast {
-    /// The middle: half lies above.
+    /// The median.
     pub point: f64,
     /// The bounds of an interval, where there are any.
     pub interval: Option<(f64, f64)>,

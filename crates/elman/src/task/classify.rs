@@ -22,7 +22,7 @@ use crate::nn::model::classifier::{Balance, Classifier, Layers};
 use crate::rng::{Purpose, generator};
 use crate::train::report::Shape;
 
-/// Sequences that are read side by side where nothing is learned.
+/// Sequences in a batch outside training.
 const READ_AT_ONCE: usize = 256;
 
 /// A class for every sequence.

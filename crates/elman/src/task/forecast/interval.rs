@@ -7,7 +7,7 @@ use crate::config::{Forecast, Transform};
 /// The forecast of a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Half lies above.
+    /// The median.
     pub middle: f64,
     /// The lower bound of the interval.
     pub low: f64,
