@@ -156,7 +156,8 @@ impl Decay {
         Decay { d, weights, gates, hidden, cell }
     }
 
-    /// All steps from a state of `start` everywhere. Errors: the state leaves `stays_in` before the last step; no memory.
+    /// All steps from a state of `start` everywhere. Errors: the state leaves `stays_in` before the last step; no
+    /// memory.
     pub fn run(&mut self, cpu: &Cpu, start: f32, stays_in: Range<f32>) -> Result<(), Error> {
         let Decay { d, weights, gates, hidden, cell } = self;
         let [weight_ih, weight_hh, bias_ih, bias_hh] = weights;

@@ -197,8 +197,8 @@ impl Row {
         }
     }
 
-    /// Floating-point operations of the products of one step: done, and with the one-hot product that is not. Backward is
-    /// two products for each of forward.
+    /// Floating-point operations of the products of one step: done, and with the one-hot product that is not. Backward
+    /// is two products for each of forward.
     pub fn flops(&self) -> (f64, f64) {
         let passes = if matches!(self.work, Work::Train { .. }) { 3 } else { 1 };
         let of = |multiply_adds: usize| (2 * passes * self.tokens() * multiply_adds) as f64;

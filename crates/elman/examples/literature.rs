@@ -1,5 +1,5 @@
-//! Three problems of the literature that tell a right recurrent net from a wrong one, without data: the adding problem and the
-//! embedded Reber grammar (Hochreiter and Schmidhuber 1997), and parity with a label at every step.
+//! Three problems of the literature that tell a right recurrent net from a wrong one, without data: the adding problem
+//! and the embedded Reber grammar (Hochreiter and Schmidhuber 1997), and parity with a label at every step.
 //!
 //!     cargo run --release -p elman --example literature -- adding           # the sequences it takes, 10 seeds; lstm or gru
 //!     cargo run --release -p elman --example literature -- reber            # 20 seeds
@@ -52,8 +52,8 @@ fn below(n: usize, rng: &mut ChaCha8Rng) -> usize {
     (uniform(rng) * n as f64) as usize
 }
 
-/// `count` sequences of 100 pairs: a number in -1 to 1 and a flag. Two are marked, one of the first ten and one of the first
-/// half; the target after the last is 0.5 + (their sum) / 4.
+/// `count` sequences of 100 pairs: a number in -1 to 1 and a flag. Two are marked, one of the first ten and one of the
+/// first half; the target after the last is 0.5 + (their sum) / 4.
 fn additions(count: usize, rng: &mut ChaCha8Rng) -> (Padded<f32>, Vec<f64>) {
     const STEPS: usize = 100;
     let (mut rows, mut answers) = (Vec::new(), Vec::new());
@@ -69,8 +69,9 @@ fn additions(count: usize, rng: &mut ChaCha8Rng) -> (Padded<f32>, Vec<f64>) {
     (batch, answers)
 }
 
-/// The sequences until at most 1 of 2,560 fresh ones is off by more than 0.04; None where 74,000 are not enough. An LSTM begins
-/// with gates that let little in (the source's bias of -3) and keep what is there (4); without, it stays at the mean.
+/// The sequences until at most 1 of 2,560 fresh ones is off by more than 0.04; None where 74,000 are not enough. An
+/// LSTM begins with gates that let little in (the source's bias of -3) and keep the state (4); without these biases it
+/// stays at the mean.
 fn adding(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<Option<u64>, Error> {
     let config = config(TaskSettings::Forecast(Forecast::default()), cell, 64, 1e-2, seed);
     let config = Config { forget_bias: 4.0, clip: 10.0, ..config };
@@ -133,7 +134,8 @@ fn reber(rng: &mut ChaCha8Rng) -> (Vec<u32>, Vec<Vec<u32>>) {
     (ids(&text), legal)
 }
 
-/// Whether, at every step of 256 fresh strings, every legal symbol is likelier than every other; tried until 40,000 are read.
+/// Whether, at every step of 256 fresh strings, every legal symbol is likelier than every other; tried until 40,000 are
+/// read.
 fn grammar(cpu: &Cpu, seed: u64, most: u64) -> Result<Option<u64>, Error> {
     let task = TaskSettings::Tag(Tag { bidirectional: false, ..Tag::default() });
     let config = config(task, Cell::LSTM, 32, 1e-2, seed);

@@ -1,6 +1,6 @@
 //! Learns to translate from a table of pairs, tab-separated, and translates a text: attention, beams and BLEU.
 //!
-//!     cargo run --release -p elman --example translate                                      # numbers in words, 200 steps
+//!     cargo run --release -p elman --example translate                                      # numbers as words, 200 steps
 //!     cargo run --release -p elman --example translate -- 2000 eng-fra.txt "i am hungry ."
 
 use elman::{
@@ -12,7 +12,7 @@ use elman::{
     train::{Control, Event, Trainer},
 };
 
-/// Numbers in words, backwards in another language.
+/// Numbers as words, backwards in another language.
 fn numbers() -> Parallel {
     let digits = [("one", "un"), ("two", "deux"), ("three", "trois"), ("four", "quatre"), ("five", "cinq")];
     let pair = |at: usize| {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Why the library refused or failed.
+/// Why the library rejected its input or failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -79,7 +79,7 @@ pub enum Error {
     /// A parameter or part of a state that does not exist.
     #[error("no parameter is called {name}")]
     UnknownParameter {
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
     /// Reading or writing failed.
@@ -93,7 +93,7 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// A directory named by hand is there already.
+    /// The requested directory exists already.
     #[error("{} exists already, expected a new directory", path.display())]
     Exists {
         /// The directory.
@@ -148,9 +148,9 @@ pub enum Error {
         name: String,
         /// Characters it has.
         got: usize,
-        /// What was counted, in words.
+        /// What was counted.
         unit: &'static str,
-        /// Characters it needs, in words.
+        /// Characters it needs, as text.
         expected: String,
     },
     /// A text holds a character outside the vocabulary.
@@ -168,7 +168,7 @@ pub enum Error {
         /// Characters the vocabulary has.
         vocab_size: usize,
     },
-    /// A prompt holds characters the model never saw.
+    /// A prompt has characters that are not in the vocabulary.
     #[error("the prompt has characters the model never saw: {}", list(characters))]
     UnknownPrompt {
         /// The characters, each once, in order of appearance.
@@ -179,7 +179,7 @@ pub enum Error {
         "the text {got} ({got_characters} characters) is not the one this run was trained on: {expected} ({expected_characters} characters)"
     )]
     AnotherText {
-        /// Name of the text at hand.
+        /// Name of the text.
         got: String,
         /// Its length.
         got_characters: usize,
@@ -219,7 +219,7 @@ pub enum Error {
     NoColumn {
         /// The table.
         name: String,
-        /// The column asked for.
+        /// The requested column.
         column: String,
         /// The columns there are.
         has: Vec<String>,
@@ -232,7 +232,7 @@ pub enum Error {
         /// What is wrong, and what was wanted.
         problem: String,
     },
-    /// The kernels refused.
+    /// The kernels rejected their input.
     #[error(transparent)]
     Kernels(#[from] elman_kernels::Error),
 }

@@ -1,5 +1,5 @@
 //! Rung 4: what must hold whatever the numbers are: splitting time changes nothing, no output sees a later input, rows
-//! do not touch each other, the first loss is ln V, little data is learnt by heart, and neither threads nor vector
+//! do not touch each other, the first loss is ln V, little data is memorised, and neither threads nor vector
 //! width change a byte.
 
 use elman::autodiff::tape::Tape;
@@ -101,8 +101,8 @@ fn the_first_loss_is_ln_v() {
         let (inputs, targets) = (&text[..32 * batch], &text[batch..]);
         let sum = model.loss_sum(&mut Tape::new(&cpu), inputs, targets, &mut model.initial_state(batch)).unwrap();
         let (loss, expected) = (sum / targets.len() as f64, (vocab as f64).ln());
-        // A minGRU's h starts near 1/2 instead of 0: with weights within 1/sqrt(H) a logit then has the variance h^2/3 = 1/12,
-        // which raises the loss by as much at most, a fiftieth of ln V.
+        // A minGRU's h starts near 1/2 instead of 0: with weights within 1/sqrt(H) a logit then has the variance h^2/3
+        // = 1/12, which raises the loss by as much at most, a fiftieth of ln V.
         let allowed = if cell.cell == Cell::MIN_GRU { 0.04 } else { 0.02 };
         assert!((loss / expected - 1.0).abs() < allowed, "{:?}: first loss {loss}, ln V = {expected}", cell.cell);
     }

@@ -19,11 +19,11 @@ fn config(cell: Cell, dtype: Dtype) -> Config {
 
 /// How far the mean loss of the n-th step may be from that in f32.
 ///
-/// bfloat16 has a significand of 8 bits: a rounded operand is off by at most u = 2^-8 of itself, the product of two by 2 u. A
-/// prediction passes the products of L layers and of the head. Its logits, and the sums of the products before them, are
-/// below about 1 here, so that one prediction is off by at most about 2 u (L + 1). The errors of different operands are
-/// independent: the mean over N predictions is off by 1 / sqrt(N) of that. So is each step's gradient, and the errors of n
-/// steps, independent too, add up to sqrt(n) times that of one.
+/// bfloat16 has a significand of 8 bits: a rounded operand is off by at most u = 2^-8 of itself, the product of two by
+/// 2 u. A prediction passes the products of L layers and of the head. Its logits, and the sums of the products before
+/// them, are below about 1 here, so that one prediction is off by at most about 2 u (L + 1). The errors of different
+/// operands are independent: the mean over N predictions is off by 1 / sqrt(N) of that. So is each step's gradient, and
+/// the errors of n steps, independent too, add up to sqrt(n) times that of one.
 fn tolerance(step: usize) -> f64 {
     let Config { num_layers, batch, seq_len, .. } = runs::config();
     2.0 / 256.0 * (num_layers + 1) as f64 * (step as f64 / (batch * seq_len) as f64).sqrt()

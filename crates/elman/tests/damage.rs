@@ -15,7 +15,7 @@ fn small_run(dir: &tempfile::TempDir) -> RunDir {
     run
 }
 
-/// Bytes that are no model file: refused in words that name the file.
+/// Bytes that are no model file: an error that names the file.
 fn assert_refused(bytes: Vec<u8>, what: &str) {
     let refusal = ModelFile::from_bytes(bytes, "damaged").map(|_| ()).expect_err(what).to_string();
     assert!(refusal.ends_with("(damaged)"), "{what}: {refusal}");

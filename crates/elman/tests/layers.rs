@@ -1,5 +1,5 @@
-//! Stacks of different layers, in f64: a sequence in one pass has the bits of its chunks and of its single steps, every gradient
-//! agrees with central differences, and saved weights come back as they were.
+//! Stacks of different layers, in f64: a sequence in one pass has the bits of its chunks and of its single steps, every
+//! gradient agrees with central differences, and saved weights come back as they were.
 
 use std::sync::Arc;
 
@@ -107,7 +107,7 @@ impl Problem {
         Problem { name, layers, params, state, x: noise(T * B * I, 99) }
     }
 
-    /// The outputs of a sequence in chunks of so many steps, without dropout, and the states after it.
+    /// The outputs of a sequence in chunks of this many steps, without dropout, and the states after it.
     fn in_chunks(&self, params: &Params<f64>, begin: &State<f64>, chunks: &[usize]) -> (Vec<u64>, Vec<u64>) {
         let (mut state, mut tape) = (begin.clone(), Tape::new(&Cpu::new(Some(2)).unwrap()));
         let (mut rest, mut outputs) = (&self.x[..], Vec::new());
@@ -125,8 +125,8 @@ impl Problem {
         (outputs, state.tensors().into_iter().flat_map(|(.., values)| values).map(f64::to_bits).collect())
     }
 
-    /// The loss, a linear functional of all outputs and last states, of the parameters, x and the states before, in this order;
-    /// x and these states on the tape.
+    /// The loss, a linear functional of all outputs and last states, of the parameters, x and the states before, in
+    /// this order; x and these states on the tape.
     fn loss(&mut self, tape: &mut Tape<f64>, values: &[Vec<f64>], recording: bool) -> (Loss, Vec<Var>) {
         let names: Vec<String> = self.params.names().map(str::to_owned).collect();
         for (name, values) in names.iter().zip(values) {

@@ -1,5 +1,5 @@
-//! Random inputs through public constructors and one training step: nothing panics, what does not fit is refused, and at
-//! least a third is valid and takes the step. `ELMAN_RANDOM` says how many (100,000 by default).
+//! Random inputs through public constructors and one training step: nothing panics, what does not fit is an error, and
+//! at least a third is valid and takes the step. `ELMAN_RANDOM` says how many (100,000 by default).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

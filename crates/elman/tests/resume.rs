@@ -170,7 +170,7 @@ fn other_settings_are_refused_by_name_unless_they_are_free_or_forced() {
     assert_eq!(run_until(&mut longer, &run, 0).steps, 50);
     let run = stopped(&dir, "wider");
     let mut rows = resume(&run, &corpus(), true, |c| c.batch = 5).unwrap();
-    assert!(rows.plan().notes.iter().any(|note| note.ends_with("the carried state begins anew")));
+    assert!(rows.plan().notes.iter().any(|note| note.ends_with("the carried state is reset")));
     run_until(&mut rows, &run, 0);
     let run = stopped(&dir, "larger");
     for change in [|c: &mut Config| c.hidden_size = 13, |c: &mut Config| c.optimizer = OptimizerKind::Sgd] {

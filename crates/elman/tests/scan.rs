@@ -149,7 +149,7 @@ fn a_written_lstm_agrees_with_the_fused_one_within_1e_12() {
         for (which, (written, fused)) in written.iter().zip(&fused).enumerate() {
             assert_eq!(written.len(), fused.len());
             for (a, b) in written.iter().zip(fused) {
-                // Sums over time run the other way round: the bound is relative where gradients are large.
+                // Sums over time run in the other order: the bound is relative where gradients are large.
                 assert!((a - b).abs() <= 1e-12 * b.abs().max(1.0), "tensor {which}, T = {seq_len}: {a} and {b}");
             }
         }

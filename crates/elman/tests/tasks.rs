@@ -1,5 +1,5 @@
-//! The tasks behind the trainer: each is learned, stopped and resumed to the same bytes, and comes back from its one file; where
-//! a model is causal, nothing later changes what it says.
+//! The tasks behind the trainer: each is learned, stopped and resumed to the same bytes, and comes back from its one
+//! file; where a model is causal, nothing later changes what it says.
 
 use std::path::Path;
 
@@ -170,7 +170,7 @@ fn adjusted_logits_leave_the_shares_of_the_classes_out() {
 
 #[test]
 fn ensemble_models_differ_and_their_probabilities_are_averaged() {
-    let settings = ClassifySettings { members: 3, token_dropout: 0.1, ..ClassifySettings::default() };
+    let settings = ClassifySettings { ensemble_size: 3, token_dropout: 0.1, ..ClassifySettings::default() };
     let config = small(TaskSettings::Classify(settings), 20);
     let dir = is_the_same_cut_in_two(&config, |config| Classify::<f32>::new(config, labelled(), None));
     let (_, trained) = Trained::<f32>::load(&stored(&dir)).unwrap();
@@ -255,7 +255,7 @@ fn what_tokens_and_ensembles_cannot_be_is_named() {
         Config { unk, ..small(TaskSettings::Classify(settings), 1) }.check().unwrap_err().to_string()
     };
     let plain = ClassifySettings::default;
-    assert_eq!(refused(ClassifySettings { members: 0, ..plain() }, true), "members is 0, expected 1 to 64");
+    assert_eq!(refused(ClassifySettings { ensemble_size: 0, ..plain() }, true), "members is 0, expected 1 to 64");
     assert_eq!(refused(ClassifySettings { ngrams: 9, ..plain() }, true), "ngrams is 9, expected 0 to 8");
     for (ngram_share, got) in [(0.0, "0"), (1.0, "1"), (f64::NAN, "NaN")] {
         let words = format!("ngram_share is {got}, expected above 0 and below 1");

@@ -1,6 +1,6 @@
-//! What must hold for networks that read and write, whatever the attention: padding changes no bit, a batch is its pairs one by
-//! one, no logit depends on a later token, writing token by token gives the logits of the whole, gradients are those of
-//! central differences; and a small language is learnt, with the same bits after a resume.
+//! What must hold for networks that read and write, whatever the attention: padding changes no bit, a batch is its
+//! pairs one by one, no logit depends on a later token, writing token by token gives the logits of the whole, gradients
+//! are those of central differences; and a small language is learnt, with the same bits after a resume.
 
 use elman::autodiff::params::Params;
 use elman::autodiff::tape::Tape;
@@ -26,7 +26,7 @@ const KINDS: [(Attention, bool); 7] = [
     (Attention::Additive, true),
 ];
 
-/// Numbers in words, and the same in another language backwards.
+/// Numbers as words, and the same in another language backwards.
 fn pairs(count: usize) -> Vec<(String, String)> {
     let pair = |at: usize| {
         let digits: Vec<usize> = (0..1 + at * 7 % 4).map(|i| at * 31 / 6_usize.pow(i as u32) % 6).collect();

@@ -32,8 +32,8 @@ fn a_sum_is_the_mean_at_as_many_times_the_rate() {
     let mean = trained(Config { lr: 0.16, ..plain() });
     let sum = trained(Config { lr: 0.01, loss: LossKind::Sum, ..plain() });
     assert!(mean == sum, "losses stay means, steps are the same");
-    // A sum's gradient is clipped as it is, 16 times the mean's: at 16 times the limit and a 16th of the rate the steps are the
-    // same, and at the same limit they are not.
+    // A sum's gradient is clipped as it is, 16 times the mean's: at 16 times the limit and a 16th of the rate the steps
+    // are the same, and at the same limit they are not.
     let clipped = |lr, loss, clip| trained(Config { lr, loss, clip, ..plain() });
     let (of_mean, of_sum) = (clipped(0.16, LossKind::Mean, 0.01), clipped(0.01, LossKind::Sum, 0.16));
     assert!(of_mean == of_sum, "the same limit of the mean's gradient");

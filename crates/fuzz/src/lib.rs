@@ -1,7 +1,7 @@
 //! The fuzz targets: the untrusted inputs of elman, and what must hold for them. Each target takes any bytes.
 //!
-//! `fuzz/` gives the targets to libFuzzer, `main.rs` to a mutator of our own, and a test to the committed corpus. A target
-//! rejects nothing itself: the library does, with an error.
+//! `fuzz/` gives the targets to libFuzzer, `main.rs` to a mutator of our own, and a test to the committed corpus. A
+//! target rejects nothing itself: the library does, with an error.
 
 mod mutate;
 
@@ -33,7 +33,7 @@ pub fn corpus(target: &str) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
 
 static CPU: LazyLock<Cpu> = LazyLock::new(|| Cpu::new(Some(1)).expect("one thread"));
 
-/// A model file: refused in words, or a model that writes.
+/// A model file: rejected with an error, or a model that generates text.
 pub fn model_file(bytes: &[u8]) {
     match ModelFile::from_bytes(bytes.to_vec(), "fuzz") {
         Err(error) => assert!(!error.to_string().is_empty()),
@@ -66,7 +66,7 @@ pub fn vocabulary(bytes: &[u8]) {
     let _ = vocab.encode_prompt(&text);
 }
 
-/// A recipe in TOML: refused in words, or a configuration that comes back.
+/// A recipe in TOML: rejected with an error, or a configuration that is the same after writing and reading.
 pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match Config::from_toml(text, "fuzz") {
@@ -108,8 +108,8 @@ pub fn prompt(bytes: &[u8]) {
     }
 }
 
-/// A table: the first byte says how it is written and whether a header names its columns. Refused in words, or rows that
-/// come back from CSV as they are, and series of numbers that rise in time.
+/// A table: the first byte says how it is written and whether a header names its columns. Rejected with an error, or
+/// rows that come back from CSV as they are, and series of numbers that rise in time.
 pub fn csv(bytes: &[u8]) {
     let Some((how, rest)) = bytes.split_first() else { return };
     let format = [Format::Csv, Format::Tsv, Format::JsonLines][usize::from(how % 3)];

@@ -29,7 +29,7 @@ pub enum Start {
     Constant(f64),
 }
 
-/// What is known of a parameter beside its values.
+/// The description of a parameter, without its values.
 #[derive(Clone, Debug)]
 struct Entry {
     name: String,
@@ -41,7 +41,7 @@ struct Entry {
     units: Option<usize>,
     /// Rows of a bias that are a forget gate's.
     forget_gate: Range<usize>,
-    /// Its shape in words.
+    /// Its shape as text.
     formula: String,
 }
 
@@ -49,7 +49,7 @@ struct Entry {
 pub(crate) struct Declared<'a> {
     pub name: &'a str,
     pub shape: &'a [usize],
-    /// The shape in words.
+    /// The shape as text.
     pub formula: &'a str,
 }
 
@@ -136,7 +136,8 @@ impl Declaration {
         self.entries[id.0].start = start;
     }
 
-    /// Says that a parameter belongs to a recurrent layer of so many units: its draws are as wide as that layer's.
+    /// Says that a parameter belongs to a recurrent layer of this number of units: its draws are as wide as that
+    /// layer's.
     pub fn of_units(&mut self, id: ParamId, units: usize) {
         self.entries[id.0].units = Some(units);
     }
@@ -315,7 +316,7 @@ impl<E: Element> Params<E> {
         })
     }
 
-    /// Where the elements of a parameter lie in its packed memory.
+    /// Where the elements of a parameter are in its packed memory.
     pub(crate) fn layout(&self, id: ParamId) -> Layout {
         self.entries.get(id.0).map_or(Layout::Panels { rows: 0, cols: 0 }, |e| e.layout)
     }

@@ -1,6 +1,6 @@
-//! Reverse-mode differentiation over blocks: a tape of nodes with N inputs and M outputs each. A node is computed when it
-//! is added; backward runs over the nodes in reverse order. Buffers are kept from one pass to the next.
-//! Not here: equations (`nodes/`) and the meaning of parameters (`nn`).
+//! Reverse-mode differentiation over blocks: a tape of nodes with N inputs and M outputs each. A node is computed when
+//! it is added; backward runs over the nodes in reverse order. Buffers are kept from one pass to the next. Not here:
+//! equations (`nodes/`) and the meaning of parameters (`nn`).
 //!
 //! A value is a matrix of rows padded with zeros to a multiple of 16 columns. A sequence `[T, B, *]` is `T*B` rows.
 
@@ -101,7 +101,7 @@ pub(crate) struct Lists<E> {
     boxes: Vec<(TypeId, Boxes<E>)>,
 }
 
-/// Empty lists with room in them.
+/// Empty lists with capacity.
 #[derive(Debug)]
 pub(crate) struct Spare<T>(Vec<Vec<T>>);
 
@@ -218,7 +218,8 @@ impl<E: Element> Tape<E> {
     /// Walks the tape backwards from a loss of one element: adds the gradient by every parameter to `grads` and
     /// leaves the gradients by the leaves on the tape.
     ///
-    /// Errors: a loss of more than one element; a value of another tape or an earlier pass; gradients of other parameters.
+    /// Errors: a loss of more than one element; a value of another tape or an earlier pass; gradients of other
+    /// parameters.
     pub fn backward(&mut self, loss: Var, params: &Params<E>, grads: &mut Params<E>) -> Result<(), Error> {
         self.memory.check(loss)?;
         if [loss.rows(), loss.cols()] != [1, 1] {
@@ -322,7 +323,7 @@ impl<E: Element> Memory<E> {
         Var { pass: self.pass, slot, first_row, rows, cols }
     }
 
-    /// Refuses a value that is not this tape's, of this pass, or is gone.
+    /// Errors: a value of another tape or an earlier pass, or one that was consumed.
     pub fn check(&self, var: Var) -> Result<(), Error> {
         match self.values.get(var.slot) {
             Some(_) if var.pass != self.pass => Err(Error::Value { problem: "is of another tape or an earlier pass" }),
@@ -341,7 +342,7 @@ impl<E: Element> Memory<E> {
         &self.values[slot]
     }
 
-    /// Takes the buffer of a slot away: its value is gone.
+    /// Takes the buffer of a slot; its value can no longer be read.
     pub fn consume(&mut self, slot: usize) -> Buffer<E> {
         std::mem::take(&mut self.values[slot])
     }

@@ -73,7 +73,7 @@ impl Problem {
         let mut model = LanguageModel::<f64>::new(&self.config(), vocab_size)?;
         let mut tape = Tape::new(cpu);
         let mut grads = model.params().zeros_like();
-        // Every token occurs, so that no row of a table goes without a gradient.
+        // Every token occurs, so that every row of a table has a gradient.
         let tokens = |step: usize| (0..seq_len * batch).map(move |i| ((i * step + 2) % vocab_size) as u32);
         let inputs: Vec<u32> = tokens(1).collect();
         let masked = |i: usize| self.masked && i % 4 == 1;

@@ -2,10 +2,10 @@
 //! noisy to decide, the verdict is INCONCLUSIVE, never right.
 //!
 //! The stencil is of fourth order with step h = 1e-3. Its rounding noise is estimated as `4 eps S 1.5 / h`, S being the
-//! sum of the magnitudes the loss is made of. An element fails when it is off by more than `TOLERANCE` of its size
-//! and more than the noise. A tensor passes when none fails and its largest gradient stands so far above the noise
-//! that an error of `TOLERANCE` would have been seen, or when both sides are exactly zero: the loss does not depend on it.
-//! An element that is off is looked at again with a quarter of the step. What the stencil leaves out of the series is then
+//! sum of the magnitudes the loss is made of. An element fails when it is off by more than `TOLERANCE` of its size and
+//! more than the noise. A tensor passes when none fails and its largest gradient is so far above the noise that an
+//! error of `TOLERANCE` would have been seen, or when both sides are exactly zero: the loss does not depend on it. An
+//! element that is off is looked at again with a quarter of the step. What the stencil leaves out of the series is then
 //! 256 times smaller, which tells a curved loss from a wrong gradient; the noise is 4 times larger, and counts as such.
 
 mod grid;
@@ -197,9 +197,9 @@ fn draws(tag: u64, n: usize) -> Vec<f64> {
 }
 
 /// Where a tensor is checked. Numbers in [-1, 1) keep gates off saturation and gradients off zero, whatever T; wide
-/// weights are scaled down, so that no network is chaotic and its derivatives of fifth order stay small. A relu, and the candidate
-/// of a minGRU, have no derivative at their kink, where differences mean nothing: small weights under biases near 2 or -2, in turn, keep every
-/// sum away from it.
+/// weights are scaled down, so that no network is chaotic and its derivatives of fifth order stay small. A relu, and
+/// the candidate of a minGRU, have no derivative at their kink, where differences mean nothing: small weights under
+/// biases near 2 or -2, in turn, keep every sum away from it.
 fn start(cell: Cell, name: &str, tag: usize, shape: &[usize]) -> Vec<f64> {
     let mut draws = draws(tag as u64, shape.iter().product());
     if let [_, columns] = *shape

@@ -19,7 +19,7 @@ impl TaskSettings {
 impl Classify {
     fn check(&self, config: &Config) -> Result<(), Error> {
         let share = self.token_dropout;
-        whole("members", self.members as u64, 1, 64)?;
+        whole("members", self.ensemble_size as u64, 1, 64)?;
         whole("ngrams", self.ngrams as u64, 0, 8)?;
         real("ngram_share", self.ngram_share, "above 0 and below 1", |share| share > 0.0 && share < 1.0)?;
         real("logit_adjustment", self.logit_adjustment, "a finite number, 0 or more", |tau| tau >= 0.0)?;

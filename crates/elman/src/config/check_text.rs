@@ -13,7 +13,7 @@ impl Config {
         if self.unk && kind != TokenizerKind::Char {
             let why = match kind {
                 TokenizerKind::Word => "which has <unk> anyway",
-                _ => "to which nothing is unknown",
+                _ => "which has no unknown tokens",
             };
             return refuse("unk", "true", format!("false with the tokenizer {named}, {why}"));
         }

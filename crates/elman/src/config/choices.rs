@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// The numbers of a run: its weights, values, gradients and moments, and what its files hold; and what its products take.
+/// The numbers of a run: its weights, values, gradients and moments, and what its files hold; and what its products
+/// take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
@@ -13,8 +14,8 @@ pub enum Dtype {
     F32,
     /// Double precision: twice the memory and more than twice the time, for what needs its digits.
     F64,
-    /// Single precision whose products, in training and validation, take operands rounded to bfloat16 and sum in f32. The
-    /// file is that of `F32`. Needs AVX512-BF16 to be fast, see [`Cpu::with_bfloat16`].
+    /// Single precision whose products, in training and validation, take operands rounded to bfloat16 and sum in f32.
+    /// The file is that of `F32`. Needs AVX512-BF16 to be fast, see [`Cpu::with_bfloat16`].
     Bf16,
 }
 
@@ -110,7 +111,7 @@ pub enum TokenizerKind {
     Byte,
     /// Words: see [`Config::words`](super::Config::words).
     Word,
-    /// Parts of words, by byte-pair encoding.
+    /// Subwords, by byte-pair encoding.
     Bpe,
 }
 
@@ -134,6 +135,6 @@ pub enum OnNan {
     Stop,
     /// The step changes nothing, and the next is taken.
     Skip,
-    /// The run goes back to its last save, with half the learning rate.
+    /// The run returns to its last save, with half the learning rate.
     Rollback,
 }

@@ -1,5 +1,5 @@
-//! `Config`: the fields of the configuration and their defaults. The order of the fields is that of `config.toml`. Not here:
-//! checks.
+//! `Config`: the fields of the configuration and their defaults. The order of the fields is that of `config.toml`. Not
+//! here: checks.
 
 use elman_kernels::descent::OptimizerKind;
 use serde::{Deserialize, Serialize};
@@ -57,15 +57,15 @@ pub struct Config {
     pub unk: bool,
     /// With `unk`, or of words: what comes more rarely in the training split is unknown.
     pub min_freq: u64,
-    /// Tokens that the vocabulary has at most, reserved ones included: of words, of characters with `unk`, and of parts of
-    /// words. None: all, and 2000 parts of words.
+    /// Tokens that the vocabulary has at most, reserved ones included: of words, of characters with `unk`, and of parts
+    /// of words. None: all, and 2000 subwords.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocab_size: Option<usize>,
     /// What a vocabulary of words is made of.
     pub words: Words,
     /// Of words: whether a line's end is a token, `<eos>`.
     pub eos: bool,
-    /// Of words: tokens reserved beside `<unk>`, for nothing in the text.
+    /// Of words: tokens reserved in addition to `<unk>`, for nothing in the text.
     pub reserve: Vec<Reserved>,
     /// What is done to a text first.
     pub clean: Clean,
@@ -108,8 +108,8 @@ pub struct Config {
     pub optimizer: OptimizerKind,
     /// Share of the velocity kept by `momentum` and `nesterov`; the other optimizers ignore it.
     pub momentum: f64,
-    /// Times each parameter, biases too, added to its clipped gradient: the gradient of 0.5 * weight_decay * |W|^2, which
-    /// the reported loss leaves out. `adamw` takes lr * weight_decay of each parameter off, beside the gradient.
+    /// Times each parameter, biases too, added to its clipped gradient: the gradient of 0.5 * weight_decay * |W|^2,
+    /// which the reported loss leaves out. `adamw` takes lr * weight_decay of each parameter off, beside the gradient.
     /// None: 0, and 0.01 for `adamw`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,

@@ -20,7 +20,7 @@ impl Config {
         }
     }
 
-    /// Refuses widths that contradict `num_layers` and `hidden_size`.
+    /// Errors: widths that contradict `num_layers` and `hidden_size`.
     pub(super) fn check_widths(&self) -> Result<(), Error> {
         let Some(widths) = &self.hidden_sizes else { return Ok(()) };
         if widths.len() != self.num_layers {
@@ -63,7 +63,7 @@ impl Config {
         self.stateful.unwrap_or(self.batches == BatchKind::Rows)
     }
 
-    /// The schedule: where none was asked for, the one whose setting was given, else the cosine.
+    /// The schedule: where none is set, the one whose setting was given, else the cosine.
     pub fn schedule(&self) -> Schedule {
         self.schedule.unwrap_or(if self.lr_decay.is_some() || self.lr_decay_after.is_some() {
             Schedule::Decay
@@ -76,7 +76,7 @@ impl Config {
         })
     }
 
-    /// Factor of the decay, char-rnn's where none was asked for.
+    /// Factor of the decay, char-rnn's where none is set.
     pub fn lr_decay(&self) -> f64 {
         self.lr_decay.unwrap_or(0.97)
     }
@@ -86,7 +86,7 @@ impl Config {
         self.lr_decay_after.unwrap_or(1)
     }
 
-    /// Epochs between halvings, torch-rnn's where none were asked for.
+    /// Epochs between halvings, torch-rnn's where none are set.
     pub fn halve_every(&self) -> u64 {
         self.halve_every.unwrap_or(5)
     }
@@ -96,12 +96,12 @@ impl Config {
         if self.schedule() == Schedule::Plateau { self.plateau_patience.unwrap_or(3) } else { 0 }
     }
 
-    /// The weight decay, the optimizer's own where none was asked for.
+    /// The weight decay, the optimizer's own where none is set.
     pub fn weight_decay(&self) -> f64 {
         self.weight_decay.unwrap_or_else(|| self.optimizer.weight_decay())
     }
 
-    /// Scale of the drawn parameters, that of `init` where none was asked for.
+    /// Scale of the drawn parameters, that of `init` where none is set.
     pub fn init_scale(&self) -> f64 {
         self.init_scale.unwrap_or(if self.init == Init::Normal { 0.01 } else { 1.0 })
     }

@@ -30,7 +30,7 @@ impl Config {
         Config::deserialize(table).map_err(|error| refuse("recipe".into(), error.message()))
     }
 
-    /// The configuration as a recipe. Errors: an integer above 63 bits, which [`Config::check`] refuses too.
+    /// The configuration as a recipe. Errors: an integer above 63 bits, which [`Config::check`] rejects too.
     pub fn to_toml(&self) -> Result<String, Error> {
         toml::to_string(self).map_err(|error| Error::Recipe {
             key: "config".into(),

@@ -1,4 +1,4 @@
-//! The settings of the tasks other than language models: where their data lies in its table, and what is done with it. A
+//! The settings of the tasks other than language models: where their data is in its table, and how it is used. A
 //! setting of one task is unknown to another. Not here: checks (`check_task.rs`) and defaults of a run (`of_task.rs`).
 
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub enum Condition {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Generate {
-    /// Where the texts lie, and their classes, or the columns of their vectors.
+    /// Where the texts are, and their classes, or the columns of their vectors.
     pub source: Source,
     /// Where the condition enters.
     pub condition: Condition,
@@ -56,7 +56,7 @@ impl Default for Generate {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tag {
-    /// Where tokens and tags lie; a text that is to be restored has none.
+    /// Where tokens and tags are; a text that is to be restored has none.
     pub source: Source,
     /// Whether the layers read backwards, too.
     pub bidirectional: bool,
@@ -68,7 +68,7 @@ impl Default for Tag {
     }
 }
 
-/// Where examples lie in a table.
+/// Where examples are in a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Source {
@@ -135,7 +135,7 @@ impl ClassWeights {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Classify {
-    /// Where the examples lie.
+    /// Where the examples are.
     pub source: Source,
     /// Whether the layers read backwards, too.
     pub bidirectional: bool,
@@ -143,18 +143,19 @@ pub struct Classify {
     pub pooling: Pooling,
     /// What an example counts.
     pub class_weights: ClassWeights,
-    /// While it learns, each class's logit has so many times the log of the class's share of the examples added: 0 is the
-    /// plain loss, 1 leaves the shares out of what is learned (Menon et al. 2021, section 5.2).
+    /// While it learns, this multiple of the log of a class's share of the examples is added to its logit: 0 is
+    /// the plain loss, 1 leaves the shares out of what is learned (Menon et al. 2021, section 5.2).
     pub logit_adjustment: f64,
     /// Share of the tokens that are hidden as `<unk>` at each step of training.
     pub token_dropout: f64,
-    /// Networks that learn side by side, each from a start and with dropout of its own; the answer is the mean of their
+    /// Networks of an ensemble, each with its own initial values and dropout; the answer is the mean of their
     /// probabilities (Lakshminarayanan et al. 2017).
-    pub members: usize,
+    #[serde(rename = "members")]
+    pub ensemble_size: usize,
     /// Tokens of the n-grams that are counted for each class, whose answer the networks' is joined with; 0 counts none.
     pub ngrams: usize,
-    /// Their exponent in the answer, a weighted geometric mean; the networks' is 1 less that. For short texts: the longer a text, the
-    /// surer n-grams are.
+    /// Their exponent in the answer, a weighted geometric mean; the networks' is 1 less that. For short texts: the
+    /// longer a text, the more certain the n-grams are.
     pub ngram_share: f64,
     /// Whether examples that come twice with the same class stay.
     pub keep_duplicates: bool,
@@ -169,7 +170,7 @@ impl Default for Classify {
             class_weights: ClassWeights::None,
             logit_adjustment: 0.0,
             token_dropout: 0.0,
-            members: 1,
+            ensemble_size: 1,
             ngrams: 0,
             ngram_share: 0.3,
             keep_duplicates: false,
@@ -195,11 +196,11 @@ pub enum Transform {
 pub enum Strategy {
     /// The net gives all steps of the horizon at once.
     Direct,
-    /// The net gives one step, which is drawn and handed back to it, again and again; many paths make a distribution.
+    /// The net gives one step, which is drawn and fed back to it, step by step; many paths make a distribution.
     Recursive,
 }
 
-/// What remembers the past.
+/// What carries the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Memory {
@@ -240,7 +241,7 @@ pub struct Forecast {
     pub output: Output,
     /// How it reaches beyond the next step.
     pub strategy: Strategy,
-    /// What remembers the past.
+    /// What carries the past.
     pub memory: Memory,
     /// Values of the past in an input. None: 1, and a season or 12 for a window.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -249,10 +250,9 @@ pub struct Forecast {
     pub level: f64,
     /// Paths that are drawn where the strategy is recursive.
     pub paths: usize,
-    /// Places before a forecast's own from which the model forecasts, too, to be held against the values that are known by
-    /// then and were not trained on: where fewer of them lie within their intervals than `level` says, the interval is
-    /// widened until as many would.
-    /// 0 leaves intervals as the model says them.
+    /// Origins before a forecast's own from which the model forecasts, too, to be compared with the values that are
+    /// known by then and were not trained on: where fewer of them lie within their intervals than `level` says, the
+    /// interval is widened until as many would. 0 leaves the model's intervals unchanged.
     pub recent: usize,
 }
 

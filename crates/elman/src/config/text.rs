@@ -17,7 +17,7 @@ pub enum Clean {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Words {
-    /// Words and punctuation as separate tokens; punctuation knows whether it touches the words beside it.
+    /// Words and punctuation as separate tokens; punctuation knows whether it touches its neighbours.
     Marks,
     /// The same, and a word ends after an apostrophe within it: j' ai.
     Elisions,
@@ -25,7 +25,7 @@ pub enum Words {
     Spaces,
 }
 
-/// A token that stands for no word, reserved before all words.
+/// A token that is no word, reserved before all words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reserved {

@@ -1,9 +1,9 @@
-//! The settings of translation: where pairs of texts lie, how they are split, what the network is made of. Not here: checks
+//! The settings of translation: where pairs of texts are, how they are split, and the network. Not here: checks
 //! (`check_task.rs`).
 
 use serde::{Deserialize, Serialize};
 
-/// Where pairs of texts lie in a table.
+/// Where pairs of texts are in a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sides {
@@ -39,7 +39,7 @@ pub enum Attention {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Translate {
-    /// Where the pairs lie.
+    /// Where the pairs are.
     pub source: Sides,
     /// Words and marks that a text that is read may have; pairs with more are left out. 0 lets all in.
     pub max_from: usize,
@@ -60,8 +60,8 @@ pub struct Translate {
     pub attention: Attention,
     /// Whether what was attended to is fed into the next step (Luong, Pham, Manning 2015, section 3.3).
     pub input_feeding: bool,
-    /// How likely a decoder's input is the true token at the end of training, instead of the model's own: it falls from 1
-    /// step by step. 1 is teacher forcing throughout.
+    /// How likely a decoder's input is the true token at the end of training, instead of the model's own: it falls from
+    /// 1 step by step. 1 is teacher forcing throughout.
     pub forcing: f64,
     /// Share of the target's probability that is spread over all tokens (Szegedy et al. 2016).
     pub smoothing: f64,

@@ -15,8 +15,8 @@ use crate::{error::Error, files::disk::Disk};
 /// What the name of a file ends in that is not whole yet.
 const UNFINISHED: &str = ".tmp";
 
-/// Writes a file whole or not at all: a new file beside it, flushed to the disk, renamed, and the directory flushed.
-/// When this returns the file would survive a power cut.
+/// Writes a file whole or not at all: a new file in the same directory, flushed to the disk, renamed, and the directory
+/// flushed. When this returns the file would survive a power cut.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_whole(&Disk::default(), path, bytes)
 }
@@ -28,7 +28,7 @@ pub(crate) fn write_whole(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), 
     file.finish()
 }
 
-/// A file on its way to being whole: it has its name once it is finished, and is gone where it is dropped before.
+/// A file that is being written: it gets its name when it is finished, and is deleted if it is dropped before.
 pub(crate) struct Unfinished<'a> {
     disk: &'a Disk,
     path: &'a Path,
@@ -38,7 +38,7 @@ pub(crate) struct Unfinished<'a> {
 }
 
 impl<'a> Unfinished<'a> {
-    /// A new file beside `path`.
+    /// A new file in the directory of `path`.
     pub fn begin(disk: &'a Disk, path: &'a Path) -> Result<Unfinished<'a>, Error> {
         let (temporary, file) = begin(disk, path).map_err(Error::io("write", path))?;
         Ok(Unfinished { disk, path, temporary, file, is_finished: false })
@@ -70,7 +70,7 @@ impl Drop for Unfinished<'_> {
     }
 }
 
-/// A new file beside `path`, of a name that no other writer has.
+/// A new file in the directory of `path`, of a name that no other writer has.
 fn begin(disk: &Disk, path: &Path) -> io::Result<(PathBuf, File)> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     loop {
@@ -105,7 +105,7 @@ mod tests {
         write_atomic(&path, b"one").unwrap();
         write_atomic(&path, b"2").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"2");
-        // A directory cannot be replaced by a file: the error names the target, the temporary file is gone.
+        // A directory cannot be replaced by a file: the error names the target, the temporary file is deleted.
         let blocked = dir.path().join("d");
         fs::create_dir_all(blocked.join("x")).unwrap();
         assert!(matches!(write_atomic(&blocked, b"z"), Err(Error::Io { action: "write", .. })));

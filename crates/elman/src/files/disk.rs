@@ -16,7 +16,7 @@ pub enum Operation {
     Create,
     /// A file that grows is opened.
     Open,
-    /// Bytes are handed to the system.
+    /// Bytes are given to the system.
     Write,
     /// The system is told to bring a file to the disk.
     Flush,
@@ -32,12 +32,12 @@ pub enum Operation {
     AskSpace,
 }
 
-/// What goes wrong instead of an operation, or with it.
+/// The failure of an operation.
 #[derive(Debug)]
 pub enum Fault {
     /// It fails.
     Error(io::Error),
-    /// A write takes only so many bytes, and says so; an answer about available names so many.
+    /// A write accepts only this many bytes and reports it; a query for free space returns this number.
     Short(u64),
 }
 
@@ -78,7 +78,7 @@ impl Disk {
         OpenOptions::new().write(true).create_new(true).open(path)
     }
 
-    /// Writes all of `bytes`, in as many goes as the system takes.
+    /// Writes all of `bytes`, in as many calls as the system needs.
     pub(crate) fn write(&self, file: &mut File, path: &Path, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let most = match self.ask(Operation::Write, path) {
@@ -120,7 +120,7 @@ impl Disk {
             return Ok(());
         }
         match File::open(directory)?.sync_all() {
-            // Some file systems have nothing to flush there, and say so in one of these ways.
+            // Some file systems have nothing to flush there, and return one of these errors.
             Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
             flushed => flushed,
         }

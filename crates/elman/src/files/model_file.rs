@@ -26,7 +26,7 @@ use crate::{
 
 /// The metadata key that makes a safetensors file a model of ours.
 const KEY: &str = "elman";
-/// Version of what stands under it. Another number is refused.
+/// Version of its value. Another number is an error.
 const FORMAT: u64 = 1;
 
 /// What training had reached when a model was saved. Nothing in it depends on the clock or the machine.
@@ -47,7 +47,7 @@ pub struct Results {
     pub best_step: Option<u64>,
 }
 
-/// What stands under the key `elman`.
+/// The value of the metadata key.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {
@@ -57,7 +57,7 @@ struct Meta {
     /// Absent where a task reads no text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tokenizer: Option<Tokenizer>,
-    /// What a task other than a language model needs beside it.
+    /// What a task other than a language model needs in addition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     task: Option<Value>,
 }
@@ -83,8 +83,8 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Reads a model file, or the `model.safetensors` of a run directory. Errors: as [`ModelFile::load`], tensors not yet
-    /// looked at.
+    /// Reads a model file, or the `model.safetensors` of a run directory. Errors: as [`ModelFile::load`], tensors not
+    /// yet looked at.
     pub fn read(path: impl AsRef<Path>) -> Result<Stored, Error> {
         let given = path.as_ref();
         let path = if given.is_dir() { given.join("model.safetensors") } else { given.to_path_buf() };
@@ -123,13 +123,15 @@ impl Stored {
         Vocab::from_file(config, tokenizer.vocab, tokenizer.bpe, path)
     }
 
-    /// What a task other than a language model keeps beside its weights. Errors: it is missing, or something else.
+    /// What a task other than a language model keeps in addition to its weights. Errors: it is missing, or something
+    /// else.
     pub(crate) fn task<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let task = self.meta.task.clone().ok_or_else(|| self.refusal("task is missing in metadata `elman`"))?;
         serde_json::from_value(task).map_err(|error| self.refusal(format!("task does not fit: {error}")))
     }
 
-    /// How its sequences become numbers: by its tokens, or by these features. Errors: neither; a scaler of other columns.
+    /// How its sequences become numbers: by its tokens, or by these features. Errors: neither; a scaler of other
+    /// columns.
     pub(crate) fn encoding(&self, features: Option<Features>) -> Result<Encoding, Error> {
         match features {
             None => Ok(Encoding::Tokens(self.vocab()?)),
@@ -189,7 +191,8 @@ impl<E: Element> ModelFile<E> {
         Stored::of(TensorFile::of(path.as_ref(), bytes), path.as_ref())?.load()
     }
 
-    /// Takes no more than the file's size beside the model, which is made last, when every tensor has its right shape.
+    /// Takes no more memory than the file's size and the model, which is made last, when every tensor has its right
+    /// shape.
     fn of(stored: Stored) -> Result<ModelFile<E>, Error> {
         let Stored { path, file, meta } = &stored;
         let (tensors, meta) = (file.parse()?, meta.clone());
@@ -224,7 +227,7 @@ impl<E: Element> ModelFile<E> {
 
     /// A stream of text that continues `prompt`; equal seeds give equal text.
     ///
-    /// Errors: settings out of range; characters the model never saw.
+    /// Errors: settings out of range; characters that are not in the vocabulary.
     pub fn generate(&self, prompt: &str, settings: Settings, seed: u64, cpu: &Cpu) -> Result<Generator<E>, Error> {
         let rng = generator(seed, Purpose::Sample, 0);
         Generator::new(&self.model, &self.vocab, prompt, settings, rng, cpu)
@@ -279,7 +282,8 @@ pub(crate) fn check_config(config: &Config, path: &Path) -> Result<(), Error> {
     config.check().map_err(|error| Error::file(path, format!("config: {error}")))
 }
 
-/// Checks that every declared parameter is there under `prefix` + its name, with its shape, allocating nothing of that size.
+/// Checks that every declared parameter is there under `prefix` + its name, with its shape, allocating nothing of that
+/// size.
 pub(crate) fn check_tensors<E: Element>(
     tensors: &Tensors<'_>,
     prefix: &str,

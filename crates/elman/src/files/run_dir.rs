@@ -190,7 +190,7 @@ impl RunDir {
         self.path.join(format!("model-{step}.safetensors"))
     }
 
-    /// `rollback.safetensors`, what a bad step goes back to, where it goes back at all.
+    /// `rollback.safetensors`, the save to which a rollback returns, where the run rolls back.
     pub fn rollback(&self) -> PathBuf {
         self.path.join("rollback.safetensors")
     }
@@ -294,7 +294,7 @@ impl RunDir {
         Ok(())
     }
 
-    /// Errors: there is less available than `bytes` on the disk.
+    /// Errors: less than `bytes` is free on the disk.
     pub(crate) fn check_space(&self, bytes: u64) -> Result<(), Error> {
         let available = self.disk.free_space(&self.state()).map_err(Error::io("read", &self.path))?;
         if available < bytes {

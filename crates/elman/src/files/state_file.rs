@@ -22,10 +22,10 @@ use crate::{
 
 /// The metadata key that makes a safetensors file a run's state.
 const KEY: &str = "elman_state";
-/// Version of what stands under it. Another number is refused.
+/// Version of its value. Another number is an error.
 const FORMAT: u64 = 1;
 
-/// How far a run has come: everything beside weights, moments and carried state that changes from step to step.
+/// The progress of a run: everything apart from weights, moments and carried state that changes from step to step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Progress {
@@ -70,8 +70,8 @@ pub(crate) struct Progress {
     /// The moving average of the gradient norm.
     #[serde(default, rename = "usual")]
     pub norm_average: NormAverage,
-    /// Seconds since the run began, pauses left out, in states of earlier versions: equal runs have equal states, and the
-    /// clock stands in the log.
+    /// Seconds since the run began, pauses left out, in states of earlier versions: equal runs have equal states, and
+    /// the clock is in the log.
     #[serde(default, skip_serializing)]
     pub seconds: f64,
 }
@@ -96,7 +96,7 @@ pub(crate) struct NormAverage {
     pub norm: f64,
 }
 
-/// What stands under the key.
+/// The value of the metadata key.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Meta {

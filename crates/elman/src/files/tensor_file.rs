@@ -25,7 +25,7 @@ const CHECKSUM: &str = "{\"checksum\":\"";
 /// Hexadecimal digits of the checksum.
 const DIGITS: usize = 64;
 
-/// A tensor to be written: its values are made when they are asked for, so that a file needs its size in memory once.
+/// A tensor to be written: its values are made on request, so that a file needs its size in memory once.
 pub(crate) struct Tensor<'a> {
     /// Its name in the file.
     pub name: String,
@@ -129,7 +129,7 @@ fn of_f16(bits: u16) -> f64 {
     if sign == 1 { -magnitude } else { magnitude }
 }
 
-/// Little-endian bytes as numbers, where they lie if that can be.
+/// Little-endian bytes as numbers, in place if the alignment allows it.
 fn numbers<E: Element>(bytes: &[u8]) -> Cow<'_, [E]> {
     match in_order::<E>(bytes) {
         Cow::Borrowed(bytes) => match bytemuck::try_cast_slice(bytes) {
@@ -271,8 +271,8 @@ impl<'a> Tensors<'a> {
     }
 
     /// The metadata under `key`. Errors: no such key (`kind` says what the file should have been), a checksum that the
-    /// contents do not have, a `format` other than `format`, contents that do not fit. A file without a checksum, such as
-    /// one made by another program, is believed.
+    /// contents do not have, a `format` other than `format`, contents that do not fit. A file without a checksum, such
+    /// as one made by another program, is believed.
     pub(crate) fn meta<M: DeserializeOwned>(&self, key: &str, kind: &str, format: u64) -> Result<M, Error> {
         /// Of the metadata, all that is kept at first: the rest may be of any kind.
         #[derive(Deserialize)]
@@ -316,7 +316,7 @@ impl<'a> Tensors<'a> {
         Ok(Some(meta))
     }
 
-    /// Checks that a tensor is there, is of `E` and has this shape, which `formula` puts in words.
+    /// Checks that a tensor exists, is of `E` and has this shape, which `formula` explains.
     pub(crate) fn check<E: Element>(&self, name: &str, formula: &str, shape: &[usize]) -> Result<(), Error> {
         let refuse = |problem: String| Error::file(self.path, problem);
         let Ok(tensor) = self.tensors.tensor(name) else {

@@ -1,6 +1,6 @@
-//! Weights of any declared parameters in a safetensors file: with the user's metadata, written whole or not at all, with a
-//! checksum; and plain files of other programs, such as a PyTorch state dict. Not here: model files of the program
-//! (`model_file.rs`), which hold a configuration and a vocabulary too.
+//! Weights of any declared parameters in a safetensors file: with the user's metadata, written whole or not at all,
+//! with a checksum; and plain files of other programs, such as a PyTorch state dict. Not here: model files of the
+//! program (`model_file.rs`), which hold a configuration and a vocabulary too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use crate::error::Error;
 
 /// The metadata key of files that [`save`] writes.
 const KEY: &str = "elman_weights";
-/// Version of what stands under it. Another number is refused.
+/// Version of its value. Another number is an error.
 const FORMAT: u64 = 1;
 
-/// What stands under the key.
+/// The value of the metadata key.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {
@@ -28,7 +28,8 @@ struct Meta {
     metadata: Value,
 }
 
-/// Writes parameters by their names, in PyTorch's layout, with any JSON value as metadata. Equal contents give equal bytes.
+/// Writes parameters by their names, in PyTorch's layout, with any JSON value as metadata. Equal contents give equal
+/// bytes.
 ///
 /// Errors: a number that is not finite; the file cannot be written. Then an earlier file stays as it was.
 pub fn save<E: Element>(path: impl AsRef<Path>, params: &Params<E>, metadata: &Value) -> Result<(), Error> {
@@ -46,8 +47,8 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Reads a safetensors file. Errors: it cannot be read; it is cut short or no safetensors file; its checksum, where it has
-    /// one, is not that of its contents.
+    /// Reads a safetensors file. Errors: it cannot be read; it is cut short or no safetensors file; its checksum, where
+    /// it has one, is not that of its contents.
     pub fn read(path: impl AsRef<Path>) -> Result<Weights, Error> {
         let path = path.as_ref();
         Weights::of(TensorFile::read(path)?, path)
@@ -81,8 +82,9 @@ impl Weights {
         Ok(tensors.names().iter().map(|name| (name.to_string(), tensors.shape(name).unwrap_or_default())).collect())
     }
 
-    /// Reads names that begin with `from` as if they began with `to`: `("module.gru.", "")` for a layer that was declared
-    /// without a prefix. Once there is such a rule, tensors that no rule names are passed over. The first rule that fits counts.
+    /// Reads names that begin with `from` as if they began with `to`: `("module.gru.", "")` for a layer that was
+    /// declared without a prefix. Once there is such a rule, tensors that no rule names are skipped. The first rule
+    /// that fits counts.
     pub fn rename(mut self, from: impl Into<String>, to: impl Into<String>) -> Weights {
         self.prefixes.push((from.into(), to.into()));
         self
@@ -94,11 +96,11 @@ impl Weights {
         self
     }
 
-    /// The declared parameters, from tensors of f16, bf16, f32 or f64 that the numbers of `E` hold exactly. A bias that the file
-    /// lacks is zero. Memory is made when every tensor has its right shape.
+    /// The declared parameters, from tensors of f16, bf16, f32 or f64 that the numbers of `E` hold exactly. A bias that
+    /// the file lacks is zero. Memory is made when every tensor has its right shape.
     ///
-    /// Errors: a weight that is missing; a tensor that is not declared; another shape; numbers wider than `E`; a number that
-    /// is not finite; two tensors of one name after renaming.
+    /// Errors: a weight that is missing; a tensor that is not declared; another shape; numbers wider than `E`; a number
+    /// that is not finite; two tensors of one name after renaming.
     pub fn params<E: Element>(&self, declaration: Declaration) -> Result<Params<E>, Error> {
         let tensors = self.file.parse()?;
         let refuse = |problem: String| Error::file(&self.path, problem);
@@ -133,7 +135,7 @@ impl Weights {
         Ok(params)
     }
 
-    /// The declared name that a tensor's stands for; None where no rule names it.
+    /// The declared name for a tensor's name; None where no rule maps it.
     fn renamed(&self, name: &str) -> Option<String> {
         if self.prefixes.is_empty() {
             return Some(name.to_string());
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn half_precision_is_widened_exactly_and_a_missing_bias_is_zero() {
+    fn f16_and_bf16_are_widened_exactly_and_a_missing_bias_is_zero() {
         // 1.5, -2, 2^-24 (subnormal), 65504, -0, 0.333251953125 in f16; the upper halves of f32 in bf16.
         let f16: [u16; 6] = [0x3E00, 0xC000, 0x0001, 0x7BFF, 0x8000, 0x3555];
         let want = [1.5, -2.0, 2f64.powi(-24), 65504.0, -0.0, 0.333251953125];

@@ -20,7 +20,7 @@ const MAX_ROWS: usize = 1 << 14;
 /// What a stream continues from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start<'p> {
-    /// A text, which is not part of the stream. An empty one stands for [`Vocab::start`].
+    /// A text, which is not part of the stream. An empty one means [`Vocab::start`].
     Prompt(&'p str),
     /// A token drawn by the row's generator, each of the vocabulary as likely ([`Vocab::draw`]); its text is the
     /// first of the stream.
@@ -66,7 +66,7 @@ impl Row {
         }
     }
 
-    /// Reads a text that it continues. Errors: characters the model never saw; then nothing is read.
+    /// Reads a text that it continues. Errors: characters that are not in the vocabulary; then nothing is read.
     fn read_text(&mut self, text: &str, vocab: &Vocab) -> Result<(), Error> {
         let ids = vocab.encode_prompt(text)?;
         self.before = ids.last().copied().filter(|_| !text.ends_with(char::is_whitespace));
@@ -94,7 +94,7 @@ impl Row {
 impl<E: Element> Batch<E> {
     /// A row for each of `starts`, with its generator, from the zero state. Nothing is computed yet.
     ///
-    /// Errors: settings out of range; no rows or too many; characters the model never saw.
+    /// Errors: settings out of range; no rows or too many; characters that are not in the vocabulary.
     pub fn new<'p>(
         model: &LanguageModel<E>,
         vocab: &Vocab,
@@ -173,7 +173,7 @@ impl<E: Element> Batch<E> {
     }
 
     /// Gives `row` a text to read from where it is, before it writes on; what it wrote and nobody took is forgotten.
-    /// Errors: characters the model never saw; then nothing is read.
+    /// Errors: characters that are not in the vocabulary; then nothing is read.
     pub fn read(&mut self, row: usize, text: &str) -> Result<(), Error> {
         if let Some(row) = self.rows.get_mut(row) {
             row.read_text(text, &self.vocab)?;
@@ -212,9 +212,9 @@ pub struct Generator<E> {
 }
 
 impl<E: Element> Generator<E> {
-    /// A stream that continues `prompt`, which is not part of it. An empty prompt stands for [`Vocab::start`].
+    /// A stream that continues `prompt`, which is not part of it. An empty prompt means [`Vocab::start`].
     ///
-    /// Errors: settings out of range; characters the model never saw.
+    /// Errors: settings out of range; characters that are not in the vocabulary.
     pub fn new(
         model: &LanguageModel<E>,
         vocab: &Vocab,
@@ -356,7 +356,7 @@ mod tests {
         let settings = Settings { repetition_penalty: 1.7, ..settings(0.0) };
         let rng = || generator(1, Purpose::Sample, 0);
         let text: String = Generator::new(&model, &vocab, "abc", settings, rng(), &cpu).unwrap().take(150).collect();
-        // The same with all of prompt and text at hand.
+        // The same with all of prompt and text in memory.
         let (mut tape, mut state, mut logits) = (Tape::new(&cpu), model.initial_state(1), vec![]);
         let mut all = vocab.encode("t", "abc").unwrap();
         for at in 0..153 {
@@ -367,7 +367,7 @@ mod tests {
             model.step(&mut tape, &all[at..at + 1], &mut state, &mut logits).unwrap();
         }
         assert_eq!(vocab.decode(&all[3..]).unwrap(), text);
-        // What lies further back than the window is forgotten.
+        // Text before the window has no effect.
         let long = "a".repeat(REPETITION_WINDOW);
         let recent = |prompt: &str| -> Vec<u32> {
             let batch = Batch::new(&model, &vocab, [(Start::Prompt(prompt), rng())], settings, &cpu).unwrap();

@@ -24,8 +24,8 @@ pub fn penalise<E: Element>(logits: &mut [E], recent: impl IntoIterator<Item = u
     }
 }
 
-/// Chooses a token: temperature, then the cuts, then one draw. A logit that is not a number is never chosen while another
-/// is. Precision: f64 throughout, sums from the likeliest down, so the same everywhere.
+/// Chooses a token: temperature, then the cuts, then one draw. A logit that is not a number is never chosen while
+/// another is. Precision: f64 throughout, sums from the likeliest down, so the same everywhere.
 pub fn choose<E: Element>(logits: &[E], settings: &Settings, rng: &mut ChaCha8Rng) -> usize {
     let logit = |id: usize| {
         let logit = logits[id].to_f64();

@@ -29,7 +29,7 @@ impl Ending {
     }
 
     /// Takes the next character and appends to `out` what is now known to belong to the text. Where several stop
-    /// strings end with this character, the text ends before the longest. What comes after the end is passed over.
+    /// strings end with this character, the text ends before the longest. What comes after the end is ignored.
     pub fn push(&mut self, character: char, out: &mut String) {
         if self.is_over {
             return;

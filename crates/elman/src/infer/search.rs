@@ -8,8 +8,9 @@ use crate::error::Error;
 pub trait Writer {
     /// B, the texts that are written.
     fn texts(&self) -> usize;
-    /// Continues from the rows at `from` of the step before (of the first step: of rows 0 to B-1) with a token each. Gives the
-    /// `count` likeliest next tokens of each row with the logarithms of their probabilities, the likeliest first.
+    /// Continues from the rows at `from` of the step before (of the first step: of rows 0 to B-1) with a token each.
+    /// Gives the `count` likeliest next tokens of each row with the logarithms of their probabilities, the likeliest
+    /// first.
     fn write(&mut self, tokens: &[u32], from: &[usize], count: usize) -> Result<Vec<Vec<(u32, f64)>>, Error>;
 }
 
@@ -18,8 +19,8 @@ pub trait Writer {
 pub struct Search {
     /// Hypotheses that are kept at each step; 1 is greedy.
     pub beam: usize,
-    /// Alpha of the length penalty: a hypothesis' score is its log-probability over ((5 + tokens) / 6)^alpha, `<eos>` counted
-    /// (Wu et al. 2016, section 7). 0 is none; the more, the longer.
+    /// Alpha of the length penalty: a hypothesis' score is its log-probability over ((5 + tokens) / 6)^alpha, `<eos>`
+    /// counted (Wu et al. 2016, section 7). 0 is none; the more, the longer.
     pub length_penalty: f64,
     /// Tokens after which a text is cut, `<eos>` counted.
     pub longest: usize,
@@ -50,8 +51,8 @@ impl Search {
         libm::pow((5.0 + tokens as f64) / 6.0, self.length_penalty)
     }
 
-    /// The best text of each. A beam is searched until nothing that is alive can become better than the best that has ended.
-    /// Errors: a beam or a length of 0; what the writer refuses.
+    /// The best text of each. A beam is searched until nothing that is alive can become better than the best that has
+    /// ended. Errors: a beam or a length of 0; what the writer rejects.
     pub fn run(&self, writer: &mut dyn Writer, bos: u32, eos: u32) -> Result<Vec<Found>, Error> {
         if self.beam == 0 || self.longest == 0 {
             let name = if self.beam == 0 { "beam" } else { "longest" };

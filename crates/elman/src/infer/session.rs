@@ -1,6 +1,6 @@
-//! Streaming inference: a network that is run one step at a time, with a state for each of its rows. Owned and `Send`; rows
-//! can be added, removed, copied and saved while it runs. A step has the bits of the sequence, allocates nothing and takes
-//! no lock on one thread. Not here: what is done with the outputs (`batch.rs`, `search.rs`).
+//! Streaming inference: a network that is run one step at a time, with a state for each of its rows. Owned and `Send`;
+//! rows can be added, removed, copied and saved while it runs. A step has the bits of the sequence, allocates nothing
+//! and takes no lock on one thread. Not here: what is done with the outputs (`batch.rs`, `search.rs`).
 
 use std::fmt::Debug;
 
@@ -49,8 +49,8 @@ enum Read<'a, E> {
 impl<E: Element> Session<E> {
     /// `rows` rows of a network, each at the start of a sequence.
     ///
-    /// Errors: no rows; a network of which an output depends on a later input; narrow weights (`precision`) for layers that have
-    /// no single steps of the kernels, or in f64.
+    /// Errors: no rows; a network of which an output depends on a later input; narrow weights (`precision`) for layers
+    /// that have no single steps of the kernels, or in f64.
     pub fn new(network: Network<E>, rows: usize, precision: Precision, cpu: &Cpu) -> Result<Session<E>, Error> {
         if rows == 0 || rows > MAX_ROWS {
             let expected = format!("1 to {MAX_ROWS}");
@@ -97,7 +97,8 @@ impl<E: Element> Session<E> {
 
     /// One step: a token for each row. Returns the outputs `[rows, outputs]`, row-major.
     ///
-    /// Errors: a network that reads vectors; another number of tokens than rows; a token out of range. Then no row has moved.
+    /// Errors: a network that reads vectors; another number of tokens than rows; a token out of range. Then no row has
+    /// moved.
     pub fn step_tokens(&mut self, tokens: &[u32]) -> Result<&[E], Error> {
         self.advance(Read::Tokens(tokens))?;
         Ok(&self.outputs)
@@ -105,8 +106,8 @@ impl<E: Element> Session<E> {
 
     /// One step: a vector for each row, `[rows, inputs]`, row-major. Returns the outputs `[rows, outputs]`, row-major.
     ///
-    /// Errors: a network that reads tokens; another number of values; a value that is not finite, by row and column. Then no
-    /// row has moved.
+    /// Errors: a network that reads tokens; another number of values; a value that is not finite, by row and column.
+    /// Then no row has moved.
     pub fn step(&mut self, inputs: &[E]) -> Result<&[E], Error> {
         self.advance(Read::Vectors(inputs))?;
         Ok(&self.outputs)
@@ -236,7 +237,8 @@ impl<E: Element> Session<E> {
         self.pick(&rest)
     }
 
-    /// Makes the rows those at `from`, in that order; a row may come several times. Allocates. Errors: no rows; no such row.
+    /// Makes the rows those at `from`, in that order; a row may come several times. Allocates. Errors: no rows; no such
+    /// row.
     pub fn pick(&mut self, from: &[usize]) -> Result<(), Error> {
         if from.is_empty() || from.len() > MAX_ROWS {
             let (got, expected) = (from.len().to_string(), format!("1 to {MAX_ROWS}"));

@@ -1,5 +1,5 @@
-//! How a network becomes the kernels' single steps for one row: tokens or their embedding, fused recurrent layers, an affine
-//! head. Not here: any other network, which runs on a tape.
+//! How a network becomes the kernels' single steps for one row: tokens or their embedding, fused recurrent layers, an
+//! affine head. Not here: any other network, which runs on a tape.
 
 use elman_kernels::layout::Layout;
 use elman_kernels::recurrent::Dims;
@@ -107,7 +107,7 @@ pub(super) fn of_state<E: Element>(stepper: &Stepper<E>, state: &State<E>) -> Ve
     rows
 }
 
-/// The other way round: `state` has the rows and parts.
+/// The inverse: `state` has the rows and parts.
 pub(super) fn to_state<E: Element>(rows: &[step::State<E>], state: &mut State<E>) {
     for (row, from) in rows.iter().enumerate() {
         let (mut place, mut from) = (Place::default(), from.clone());
@@ -118,7 +118,7 @@ pub(super) fn to_state<E: Element>(rows: &[step::State<E>], state: &mut State<E>
     }
 }
 
-/// Where the parts of a state lie in that of single steps: h of a layer, then its other states one after another.
+/// The positions of the parts of a state in that of single steps: h of a layer, then its other states one after another.
 #[derive(Default)]
 struct Place {
     layers: usize,

@@ -23,7 +23,8 @@ pub struct Bleu {
 }
 
 impl Bleu {
-    /// Counts what was written for a sentence against all that may be; at least one reference is needed to match anything.
+    /// Counts what was written for a sentence against all that may be; at least one reference is needed to match
+    /// anything.
     pub fn add(&mut self, written: &str, references: &[&str]) {
         let tokens = tokens(written);
         let of_references: Vec<Vec<String>> = references.iter().map(|reference| self::tokens(reference)).collect();
@@ -151,7 +152,8 @@ fn tokens(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// What was written, its references, and what sacrebleu 2.6.0 says: score, brevity penalty, matched and total n-grams.
+    /// What was written, its references, and what sacrebleu 2.6.0 says: score, brevity penalty, matched and total
+    /// n-grams.
     type Case = (&'static [&'static str], &'static [&'static [&'static str]], f64, f64, [u64; 4], [u64; 4]);
 
     const CASES: [Case; 7] = [

@@ -61,7 +61,7 @@ impl Confusion {
         ClassFigures { precision, recall, f1: ratio(2 * found, predicted + examples), examples }
     }
 
-    /// The mean F1 of the classes that are there or were predicted.
+    /// The mean F1 of the classes that occur or were predicted.
     pub fn macro_f1(&self) -> f64 {
         let is_seen =
             |&class: &usize| (0..self.classes).any(|other| self.count(class, other) + self.count(other, class) > 0);
@@ -69,7 +69,8 @@ impl Confusion {
         if seen.is_empty() { 0.0 } else { seen.iter().sum::<f64>() / seen.len() as f64 }
     }
 
-    /// F1 over the examples of the classes that `counts` says, all together: a class that does not is no mistake by itself.
+    /// F1 over the examples of the classes that `counts` says, all together: a class that does not is no mistake by
+    /// itself.
     pub fn micro_f1(&self, counts: impl Fn(usize) -> bool) -> f64 {
         let (mut found, mut predicted, mut there) = (0, 0, 0);
         for truth in 0..self.classes {

@@ -13,7 +13,8 @@ use crate::rng::uniform;
 pub enum Output {
     /// A normal distribution: mean, and a number whose softplus is the deviation.
     Gaussian,
-    /// Student's t: location, a number whose softplus is the scale, and one whose softplus is the degrees of freedom less 2.
+    /// Student's t: location, a number whose softplus is the scale, and one whose softplus is the degrees of freedom
+    /// less 2.
     Student,
     /// The quantiles of [`LEVELS`].
     Quantile,
@@ -72,8 +73,8 @@ impl Output {
         }
     }
 
-    /// The value below which `raw`'s distribution lies with probability `level`, 0 < level < 1. Between learned quantiles the
-    /// value is interpolated; beyond the outermost it is those.
+    /// The value below which `raw`'s distribution lies with probability `level`, 0 < level < 1. Between learned
+    /// quantiles the value is interpolated; beyond the outermost it is those.
     pub fn quantile(self, raw: &[f64], level: f64) -> f64 {
         match self {
             Output::Gaussian => raw[0] + scale(raw[1]).0 * normal_quantile(level),
@@ -115,7 +116,7 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + libm::exp(-x))
 }
 
-/// The scale that a raw number stands for, and its slope.
+/// The scale that a raw number encodes, and its slope.
 fn scale(raw: f64) -> (f64, f64) {
     (LEAST_SCALE + softplus(raw), sigmoid(raw))
 }
@@ -132,7 +133,8 @@ fn digamma(mut x: f64) -> f64 {
     sum + libm::log(x) - 0.5 / x - series
 }
 
-/// The inverse of a distribution function that rises from 0 to 1, by bisection within its bounds: as exact as the function.
+/// The inverse of a distribution function that rises from 0 to 1, by bisection within its bounds: as exact as the
+/// function.
 fn inverse(level: f64, cdf: impl Fn(f64) -> f64) -> f64 {
     let (mut low, mut high) = (-1.0, 1.0);
     while cdf(low) > level {

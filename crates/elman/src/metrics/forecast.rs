@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::metrics::distribution::pinball;
 
-/// Sums over forecasts and what came.
+/// Sums over forecasts and observed values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Errors {
     count: u64,
@@ -22,7 +22,7 @@ pub struct Errors {
 /// A forecast of one value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Forecast {
-    /// The middle: half lies above.
+    /// The median.
     pub point: f64,
     /// The bounds of an interval, where there are any.
     pub interval: Option<(f64, f64)>,
@@ -85,7 +85,8 @@ impl Errors {
     }
 }
 
-/// The mean absolute difference of values `season` apart: what MASE is measured by. None where there are none, or it is 0.
+/// The mean absolute difference of values `season` apart: what MASE is measured by. None where there are none, or it is
+/// 0.
 pub fn naive_error(values: &[f64], season: usize) -> Option<f64> {
     let errors: Vec<f64> = values.iter().skip(season).zip(values).map(|(y, before)| (y - before).abs()).collect();
     let mean = errors.iter().sum::<f64>() / errors.len() as f64;

@@ -1,5 +1,6 @@
-//! The trait `Layer`: what a network is made of. A layer declares its parameters and its states, runs a whole sequence on
-//! the tape, and keeps no state of its own: states go in and come out. Not here: layers (one file each beside this one).
+//! The trait `Layer`: what a network is made of. A layer declares its parameters and its states, runs a whole sequence
+//! on the tape, and keeps no state of its own: states go in and come out. Not here: layers (one file each beside this
+//! one).
 
 use std::fmt::Debug;
 
@@ -44,8 +45,8 @@ pub trait Layer<E: Element>: Debug + Send + Sync {
     /// Whether no output depends on a later input, so that it can run step by step.
     fn is_causal(&self) -> bool;
 
-    /// Runs all steps of `x` `[T*B, *]`: y `[T*B, outputs]`. `before` are the states before the first step read, one value
-    /// `[B, width]` for each of [`Layer::states`]; the states after the last step are pushed to `after`.
+    /// Runs all steps of `x` `[T*B, *]`: y `[T*B, outputs]`. `before` are the states before the first step read, one
+    /// value `[B, width]` for each of [`Layer::states`]; the states after the last step are pushed to `after`.
     ///
     /// Steps one by one give the same bits as the whole sequence. Errors: x of another width; what its nodes refuse.
     fn sequence(
@@ -58,8 +59,8 @@ pub trait Layer<E: Element>: Debug + Send + Sync {
         pass: &mut Pass<'_>,
     ) -> Result<Var, Error>;
 
-    /// What it consists of in inference, in order; None where it is anything else. Networks of these pieces can run single
-    /// steps without a tape.
+    /// What it consists of in inference, in order; None where it is anything else. Networks of these pieces can run
+    /// single steps without a tape.
     fn pieces(&self) -> Option<Vec<Piece>> {
         None
     }
@@ -103,9 +104,9 @@ pub struct Footprint {
 /// What the memory of a training run follows from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
-    /// Numbers of the parameters as they lie in memory.
+    /// The parameters in the order of memory.
     pub packed: usize,
-    /// As they lie in a file.
+    /// In the order of a file.
     pub logical: usize,
     /// In the largest tensor of a file.
     pub largest: usize,
@@ -138,8 +139,8 @@ impl<E: Element> dyn Layer<E> + '_ {
         state.restart(self.states().iter().map(|part| part.initial.map(|id| params.slice(id))));
     }
 
-    /// Puts a state on the tape for [`Layer::sequence`]. A given or carried state becomes leaves, whose gradients are kept
-    /// if they are wanted; an initial one that is learned becomes its parameters.
+    /// Puts a state on the tape for [`Layer::sequence`]. A given or carried state becomes leaves, whose gradients are
+    /// kept if they are wanted; an initial one that is learned becomes its parameters.
     pub fn begin(
         &self,
         tape: &mut Tape<E>,

@@ -12,7 +12,7 @@ use crate::rng::{Purpose, generator, uniform};
 /// What a step of a sequence is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// One of so many tokens.
+    /// One of this number of tokens.
     Tokens(usize),
     /// So many numbers.
     Vectors(usize),

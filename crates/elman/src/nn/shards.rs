@@ -1,5 +1,5 @@
-//! A step on a large batch as S shards of its rows: each goes forward and back on a tape of its own, some at the same time
-//! where the threads can be shared out, and the gradients are summed in one balanced tree at one point, `reduce`.
+//! A step on a large batch as S shards of its rows: each goes forward and back on a tape of its own, some at the same
+//! time where the threads can be shared out, and the gradients are summed in one balanced tree at one point, `reduce`.
 //! Not here: the number of threads. Sizes decide S, because sums of other shards differ in their last bits.
 
 use elman_kernels::{Cpu, Element};
@@ -137,8 +137,8 @@ impl<E: Element> Shards<E> {
         }
     }
 
-    /// Does `work` for every shard, the first with the step's gradients, and reduces. Returns the sum of the losses; `state`
-    /// has the rows of all shards.
+    /// Does `work` for every shard, the first with the step's gradients, and reduces. Returns the sum of the losses;
+    /// `state` has the rows of all shards.
     ///
     /// Errors: that of a shard; `state` is then as it was.
     pub(crate) fn run(
@@ -158,7 +158,8 @@ impl<E: Element> Shards<E> {
     }
 }
 
-/// Sums losses and gradients in a balanced tree: 1 to 0, 3 to 2, ..., then 2 to 0, and so on. The first shard has the sums.
+/// Sums losses and gradients in a balanced tree: 1 to 0, 3 to 2, ..., then 2 to 0, and so on. The first shard has the
+/// sums.
 fn reduce<E: Element>(cpu: &Cpu, shards: &mut [Shard<E>]) -> Result<f64, Error> {
     let mut step = 1;
     while step < shards.len() {
@@ -351,7 +352,8 @@ mod tests {
                     let (loss, grads, state) = forced(&model, &cpu, count);
                     let got = (loss.to_bits(), bits(grads.values()));
                     assert!(*first.get_or_insert_with(|| got.clone()) == got, "{count} shards, {threads} threads");
-                    // A sum of 77 terms in another order: each rounding is at most half of 2^-52 of the sum of the sizes.
+                    // A sum of 77 terms in another order: each rounding is at most half of 2^-52 of the sum of the
+                    // sizes.
                     assert!((loss / want_loss - 1.0).abs() < 77.0 * f64::EPSILON, "{count} shards: {loss} {want_loss}");
                     for ((name, _, got), (_, _, want)) in state.tensors().iter().zip(want_state.tensors()) {
                         assert!(bits(got) == bits(&want), "{name}");

@@ -22,7 +22,7 @@ use crate::nn::model::classifier::{Balance, Classifier, Layers};
 use crate::rng::{Purpose, generator};
 use crate::train::report::Shape;
 
-/// Sequences that are read side by side where nothing is learned.
+/// Sequences in a batch outside training.
 const READ_AT_ONCE: usize = 256;
 
 /// A class for every sequence.
@@ -70,7 +70,8 @@ pub struct Figures {
 impl<E: Element> Classify<E> {
     /// The task of `config` on `data`; a share of every class is held out where `validation` is None.
     ///
-    /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible configuration.
+    /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible
+    /// configuration.
     pub fn new(config: &Config, data: Labelled, validation: Option<Labelled>) -> Result<Classify<E>, Error> {
         let settings = config.classify()?.clone();
         let name = data.fingerprint.name.clone();
@@ -168,7 +169,7 @@ fn class_sizes(labels: &[u32], classes: usize) -> Vec<usize> {
     sizes
 }
 
-/// What is done for rare classes, of which each has so many examples.
+/// What is done for rare classes, from the number of examples of each.
 fn balance<E: Element>(settings: &Settings, sizes: &[usize]) -> Balance<E> {
     let (all, classes) = (sizes.iter().sum::<usize>() as f64, sizes.len() as f64);
     let balanced = |n: &usize| all / classes / (*n).max(1) as f64;
@@ -182,7 +183,7 @@ fn balance<E: Element>(settings: &Settings, sizes: &[usize]) -> Balance<E> {
     Balance { weights, offsets: (tau > 0.0).then(|| sizes.iter().map(offset).collect()) }
 }
 
-/// What stands under `task` in a model file.
+/// The entry `task` of a model file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {
@@ -194,8 +195,8 @@ struct Meta {
     ngrams: Option<Vec<Vec<Vec<u32>>>>,
 }
 
-/// The classes, the encoding and the n-grams that a model file of labelled sequences holds. Errors: fewer than two classes; an
-/// encoding or n-grams at odds with the file.
+/// The classes, the encoding and the n-grams that a model file of labelled sequences holds. Errors: fewer than two
+/// classes; an encoding or n-grams at odds with the file.
 pub(super) fn classes_of(stored: &Stored) -> Result<(Vec<String>, Encoding, Option<NGrams>), Error> {
     let Meta { classes, features, ngrams } = stored.task()?;
     if classes.len() < 2 {
@@ -247,7 +248,7 @@ impl<E: Element> Trained<E> {
         Ok((config, Trained { encoding, classes, model, ngrams }))
     }
 
-    /// The probability of each class for each sequence. Errors: sequences that its encoding refuses.
+    /// The probability of each class for each sequence. Errors: sequences that its encoding rejects.
     pub fn predict(&self, tape: &mut Tape<E>, name: &str, items: &Items, most: usize) -> Result<Vec<Vec<f64>>, Error> {
         let mut sequences = self.encoding.encode(name, items)?;
         sequences.cut(most);

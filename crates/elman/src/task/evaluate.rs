@@ -11,7 +11,7 @@ use crate::{
     nn::model::LanguageModel,
 };
 
-/// Steps handed to the model at once. Fixed: a figure must not depend on anything but model and text.
+/// Steps given to the model at once. Fixed, because a measure must not depend on anything but model and text.
 const CHUNK: usize = 1024;
 
 /// How well a model predicts a text.
@@ -43,8 +43,8 @@ pub fn evaluate<E: Element>(
     Ok(whole.expect("nobody ends it"))
 }
 
-/// As [`evaluate`], with the model's weights in `precision`, one step after another, as sampling has them. With full ones
-/// the loss has the bits of [`evaluate`]'s.
+/// As [`evaluate`], with the model's weights in `precision`, one step after another, as sampling has them. With full
+/// ones the loss has the bits of [`evaluate`]'s.
 pub fn evaluate_with<E: Element>(
     model: &LanguageModel<E>,
     vocab: &Vocab,
@@ -90,8 +90,8 @@ pub struct Line {
     pub tokens: usize,
 }
 
-/// Reads each line of `text` by itself, from the zero state and [`Vocab::start`] (a line's end, where the model knows it):
-/// no line depends on another. A carriage return is a part of its line.
+/// Reads each line of `text` by itself, from the zero state and [`Vocab::start`] (a line's end, where the model knows
+/// it): no line depends on another. A carriage return is a part of its line.
 ///
 /// Errors: a character outside the vocabulary; for characters, a text that is not UTF-8.
 pub fn evaluate_lines<E: Element>(
@@ -115,8 +115,8 @@ pub fn evaluate_lines<E: Element>(
     Ok(lines)
 }
 
-/// The same for tokens; `bytes` is how long the predicted part of their text is. None as soon as `continues`, asked again
-/// and again, says no.
+/// The same for tokens; `bytes` is how long the predicted part of their text is. None as soon as `continues`, asked
+/// again and again, says no.
 pub(crate) fn evaluate_ids<E: Element>(
     model: &LanguageModel<E>,
     ids: &Tokens,
@@ -128,7 +128,8 @@ pub(crate) fn evaluate_ids<E: Element>(
     measure(ids, bytes, continues, |inputs, targets| model.loss_sum(tape, inputs, targets, &mut state))
 }
 
-/// Chunk by chunk: `nats` is the sum of the losses of a chunk's predictions. None where `continues` says no before the end.
+/// Chunk by chunk: `nats` is the sum of the losses of a chunk's predictions. None where `continues` says no before the
+/// end.
 fn measure(
     ids: &Tokens,
     bytes: usize,

@@ -58,7 +58,7 @@ pub struct TrainedForecast<E> {
     pub model: Forecaster<E>,
 }
 
-/// A backtest: the model's figures beside the naive ones.
+/// A backtest: the model's measures and the naive ones.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Backtest {
     /// Places that were forecast from.
@@ -123,8 +123,8 @@ impl<E: Element> ForecastTask<E> {
         &self.set
     }
 
-    /// Forecasts from every place in the held-out part that has a whole horizon before it; None once `continues` says no, or
-    /// where nothing is held out. The model is not trained again on the future.
+    /// Forecasts from every place in the held-out part that has a whole horizon before it; None once `continues` says
+    /// no, or where nothing is held out. The model is not trained again on the future.
     pub fn backtest(&self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<Backtest>, Error> {
         let settings = &self.trained.settings;
         let (mut model, mut naive, mut seasonal) = (Errors::default(), Errors::default(), Errors::default());
@@ -211,7 +211,7 @@ fn range(n: usize) -> Vec<usize> {
     (0..n).collect()
 }
 
-/// What stands under `task` in a model file.
+/// The entry `task` of a model file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {
@@ -246,7 +246,7 @@ impl<E: Element> TrainedForecast<E> {
 
     /// What comes after the last row of a series: column by column, step by step.
     ///
-    /// Errors: fewer rows than an input needs; covariates, whose future nobody told; values that have no logarithm.
+    /// Errors: fewer rows than an input needs; covariates whose future is not given; values that have no logarithm.
     pub fn next(&self, tape: &mut Tape<E>, name: &str, series: &Series) -> Result<Vec<Vec<Point>>, Error> {
         let first = self.timeline.first(&self.settings);
         let rows = series.times.len();
@@ -258,7 +258,7 @@ impl<E: Element> TrainedForecast<E> {
         }
         if !self.timeline.covariates.is_empty() {
             let problem = format!(
-                "the model needs {} of the steps to come, which is not built",
+                "the model needs {} of future steps, which is not supported",
                 self.timeline.covariates.join(", ")
             );
             return Err(Error::Data { name: name.to_string(), problem });
@@ -478,7 +478,8 @@ mod tests {
         let series = set.series[0].clone();
         for strategy in [Strategy::Direct, Strategy::Recursive] {
             let forecast = |recent, transform: &[Transform]| {
-                // A net that has learned nothing says 0 or so: half of all lies within its intervals, where 90 % should.
+                // An untrained network predicts about 0: half of all values are within its intervals, where 90 % should
+                // be.
                 let settings = Forecast { horizon: 3, level: 0.9, recent, strategy, paths: 20, ..Forecast::default() };
                 let settings = Forecast { transform: transform.to_vec(), ..settings };
                 let config = Config::of_task(Some(TaskSettings::Forecast(settings)));

@@ -60,8 +60,8 @@ pub enum GivenOf {
 }
 
 impl Written {
-    /// Errors: conditions that are not as many as texts; a label beyond the classes; a row of another width than the columns; a
-    /// number that is not finite.
+    /// Errors: conditions that are not as many as texts; a label beyond the classes; a row of another width than the
+    /// columns; a number that is not finite.
     fn check(&self) -> Result<(), Error> {
         let refuse = |problem: String| Err(Error::Data { name: self.fingerprint.name.clone(), problem });
         let count = match &self.given {
@@ -123,13 +123,13 @@ pub struct Generate<E> {
 pub struct TrainedWriter<E> {
     /// The tokens.
     pub vocab: Vocab,
-    /// What it can be asked for.
+    /// The conditions it knows.
     pub knows: Knows,
     /// The network.
     pub model: Conditioned<E>,
 }
 
-/// What a writer can be asked for.
+/// The conditions a model knows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Knows {
     /// One of these classes.
@@ -249,7 +249,7 @@ fn scaled<E: Element>(scaler: &Scaler, row: &[f64]) -> Vec<E> {
 }
 
 impl Knows {
-    /// What a condition is: one of so many classes, or so many numbers.
+    /// What a condition is: one of a number of classes, or a vector of a number of values.
     pub fn input(&self) -> Input {
         match self {
             Knows::Classes(names) => Input::Tokens(names.len()),
@@ -258,7 +258,7 @@ impl Knows {
     }
 }
 
-/// What stands under `task` in a model file.
+/// The entry `task` of a model file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {
@@ -289,7 +289,8 @@ impl<E: Element> TrainedWriter<E> {
         Ok((config, TrainedWriter { vocab, knows, model }))
     }
 
-    /// The condition that `NAME=VALUE` pairs ask for. Errors: a class or a column that it does not know, or lacks; no number.
+    /// The condition that `NAME=VALUE` pairs ask for. Errors: a class or a column that it does not know, or lacks; no
+    /// number.
     pub fn condition(&self, given: &[(String, String)], label: &str) -> Result<Conditions<E>, Error> {
         let refuse = |got: String, expected: String| Error::Setting { name: "given", got, expected };
         match &self.knows {
@@ -322,8 +323,8 @@ impl<E: Element> TrainedWriter<E> {
         }
     }
 
-    /// `count` texts for a condition of one row, drawn side by side; each ends by itself, or after `longest` tokens. Text i is
-    /// drawn by stream i of `seed`, whatever the others are.
+    /// `count` texts for a condition of one row, drawn in one batch; each ends with its end token, or after `longest`
+    /// tokens. Text i is drawn by stream i of `seed`, whatever the others are.
     pub fn write(
         &self,
         tape: &mut Tape<E>,

@@ -214,8 +214,8 @@ impl<E: Element> Trainer<Language<E>> {
         Trainer::resume_with(run, corpus, cpu, Changes::default())
     }
 
-    /// As [`Trainer::resume`], with other settings. [`Changes::force`] continues with another text, too, which the model reads
-    /// by the vocabulary it has; what is given up is among the plan's notes.
+    /// As [`Trainer::resume`], with other settings. [`Changes::force`] continues with another text, too, which the
+    /// model reads by the vocabulary it has; what is given up is among the plan's notes.
     ///
     /// Errors: changes that are not free, each by name, unless they are forced; forced ones that the saved tensors do
     /// not fit.
@@ -224,7 +224,7 @@ impl<E: Element> Trainer<Language<E>> {
         let saved = &stopped.saved;
         stopped.config.dtype.check::<E>()?;
         // Another text may order its characters in another way, and the weights know those of the first.
-        // Parts of words may come from a file, and take long to learn: the model has them.
+        // Subwords may come from a file, and take long to learn: the model has them.
         let known = match (saved.meta.vocab.clone(), saved.meta.config.tokenizer) {
             (Some(list), _) => Some(Vocab::from_file(&saved.meta.config, Some(list), None, &run.state())?),
             (None, tokenizer) if stopped.has_same_data && tokenizer != TokenizerKind::Bpe => None,
@@ -253,8 +253,8 @@ impl<E: Element> Trainer<Language<E>> {
         &self.task().vocab
     }
 
-    /// The model as trained so far, on the corpus's test text: what [`crate::task::evaluate::evaluate`] gives for it. None
-    /// where there is no such text.
+    /// The model as trained so far, on the corpus's test text: what [`crate::task::evaluate::evaluate`] gives for it.
+    /// None where there is no such text.
     pub fn test(&mut self) -> Result<Option<Evaluation>, Error> {
         let (task, tape) = self.task_and_tape();
         let Held { ids, bytes } = &task.test;

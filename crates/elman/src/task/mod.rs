@@ -35,8 +35,8 @@ pub struct Loss {
     pub rows: usize,
 }
 
-/// What a run learns: its data, its network, its loss. Everything a step needs beside parameters and carried state is a
-/// function of settings, data and the step's number, so that a resume has nothing else to restore.
+/// What a run learns: its data, its network, its loss. Everything a step needs apart from parameters and carried state
+/// is a function of settings, data and the step's number, so that a resume has nothing else to restore.
 pub trait Task {
     /// The numbers it computes in.
     type Element: Element;
@@ -45,7 +45,7 @@ pub trait Task {
     fn params(&self) -> &Params<Self::Element>;
     /// The same, to be changed.
     fn params_mut(&mut self) -> &mut Params<Self::Element>;
-    /// What goes from one step to the next beside the parameters; None where each step stands alone.
+    /// What is carried from one step to the next, apart from the parameters; None where steps are independent.
     fn carry(&self) -> Option<&State<Self::Element>> {
         None
     }
@@ -65,8 +65,8 @@ pub trait Task {
         step: u64,
         grads: &mut Params<Self::Element>,
     ) -> Result<Loss, Error>;
-    /// Mean loss over what is kept from training; None once `continues`, asked again and again, says no. Never called where
-    /// [`Shape::val_tokens`] is 0.
+    /// Mean loss over what is kept from training; None once `continues`, asked again and again, says no. Never called
+    /// where [`Shape::val_tokens`] is 0.
     fn validate(
         &mut self,
         tape: &mut Tape<Self::Element>,
@@ -86,7 +86,7 @@ pub trait Task {
     fn metrics(&self, _loss: f64) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
-    /// What a model file needs beside weights, configuration and results: entries of its metadata.
+    /// What a model file needs apart from weights, configuration and results: entries of its metadata.
     fn meta(&self, config: &Config) -> Map<String, Value>;
     /// The vocabulary, where the data would not give it again.
     fn state_vocab(&self) -> Option<Vec<String>> {

@@ -67,10 +67,11 @@ impl Examples {
 }
 
 impl<E: Element> Tag<E> {
-    /// The task of `config` on `data`. Where `validation` is None a share of the sequences is held out: of sentences some that
-    /// are drawn, of a text that is to be restored its end.
+    /// The task of `config` on `data`. Where `validation` is None a share of the sequences is held out: of sentences
+    /// some that are drawn, of a text that is to be restored its end.
     ///
-    /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible configuration.
+    /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible
+    /// configuration.
     pub fn new(config: &Config, data: Tagged, validation: Option<Tagged>) -> Result<Tag<E>, Error> {
         let name = data.fingerprint.name.clone();
         data.check()?;
@@ -168,7 +169,7 @@ impl<E: Element> TrainedTagger<E> {
         Ok((config, TrainedTagger { encoding, classes, model }))
     }
 
-    /// The class of every step of each sequence. Errors: sequences that its encoding refuses.
+    /// The class of every step of each sequence. Errors: sequences that its encoding rejects.
     pub fn predict(&self, tape: &mut Tape<E>, name: &str, items: &Items) -> Result<Vec<Vec<usize>>, Error> {
         let sequences = self.encoding.encode(name, items)?;
         let all = self.probabilities(tape, &sequences, &mut || true)?.unwrap_or_default();

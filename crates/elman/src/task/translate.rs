@@ -149,8 +149,8 @@ impl<E: Element> Translate<E> {
         [self.train.count(), self.held.count()]
     }
 
-    /// The batch with inputs that are the model's own guesses where chance says so: parallel scheduled sampling, one pass
-    /// (Duckworth et al. 2019).
+    /// The batch with inputs that are the model's own guesses where chance says so: parallel scheduled sampling, one
+    /// pass (Duckworth et al. 2019).
     fn mixed(
         &self,
         config: &Config,
@@ -179,7 +179,7 @@ impl<E: Element> Translate<E> {
 /// The shares that each step looked at.
 type Looks<E> = Vec<Vec<E>>;
 
-/// What stands under `task` in a model file.
+/// The entry `task` of a model file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {
@@ -371,7 +371,7 @@ impl<E: Element> Task for Translate<E> {
     }
 }
 
-/// Tokens after which a text is cut that does not end by itself.
+/// Tokens after which a text without an end token is cut.
 pub const LONGEST: usize = 100;
 
 #[cfg(test)]

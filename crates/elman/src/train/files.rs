@@ -13,13 +13,13 @@ use crate::{
     task::Task,
 };
 
-/// Bytes of a save beside its numbers: headers, vocabulary, log.
+/// Bytes of a save apart from its numbers: headers, vocabulary, log.
 const SMALL_THINGS: u64 = 1 << 20;
 
 impl<T: Task> Trainer<T> {
-    /// Takes the run for itself and makes its files agree with where it is: a new one has a state from the start, so that
-    /// nothing is lost before the first save; a resumed one has the model that belongs to its state, whatever the crash
-    /// left, and no models of steps that are to come again.
+    /// Takes the run for itself and makes its files agree with where it is: a new one has a state from the start, so
+    /// that nothing is lost before the first save; a resumed one has the model that belongs to its state, whatever the
+    /// crash left, and no models of steps that are to come again.
     pub(super) fn begin(&mut self, run: Option<&RunDir>) -> Result<(), Error> {
         let Some(run) = run else {
             let expected = "stop or skip without a run directory to go back to";
@@ -79,8 +79,8 @@ impl<T: Task> Trainer<T> {
         Ok(stops(Event::Saved { step, path: &run.model() }))
     }
 
-    /// What the next bad step goes back to. It is written before the state that counts on it, and only where a save is
-    /// due anyway: a run that is stopped in between goes back as far as one that is not.
+    /// The save to which the next rollback returns. It is written before the state that counts on it, and only where a
+    /// save is due anyway: a run that is stopped in between rolls back as far as one that is not.
     pub(super) fn save_rollback(&self, run: Option<&RunDir>) -> Result<(), Error> {
         match run {
             Some(run) if self.config.on_nan == OnNan::Rollback => self.parts().save(run.disk(), &run.rollback()),

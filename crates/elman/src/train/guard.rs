@@ -39,7 +39,7 @@ impl<T: Task> Trainer<T> {
         if !(loss.is_finite() && norm.is_finite()) {
             let first = self.first_bad().or_else(|| {
                 let (name, value) = first_bad_of(&self.grads)?;
-                Some(format!("the first to go bad is the gradient of {name}, which holds {value}"))
+                Some(format!("the first bad tensor is the gradient of {name}, which holds {value}"))
             });
             return Some(first.unwrap_or_else(|| "expected finite numbers".to_string()));
         }
@@ -58,7 +58,7 @@ impl<T: Task> Trainer<T> {
     pub(super) fn first_bad(&self) -> Option<String> {
         let of = |what: &str, params: &Params<T::Element>| {
             let (name, value) = first_bad_of(params)?;
-            Some(format!("the first to go bad is {what}{name}, which holds {value}"))
+            Some(format!("the first bad tensor is {what}{name}, which holds {value}"))
         };
         of("", self.task.params())
             .or_else(|| self.optimizer.moments.iter().find_map(|(name, moment)| of(&format!("{name} of "), moment)))
@@ -66,12 +66,12 @@ impl<T: Task> Trainer<T> {
                 let carried = self.task.carry()?.tensors().into_iter();
                 carried.map(|(name, _, values)| (name, values)).find_map(|(name, values)| {
                     let value = values.into_iter().find(|x| !x.to_f64().is_finite())?;
-                    Some(format!("the first to go bad is the carried state {name}, which holds {value}"))
+                    Some(format!("the first bad tensor is the carried state {name}, which holds {value}"))
                 })
             })
     }
 
-    /// Gets over a bad step as configured: in words, what was done. `bad` is an [`Error::Diverged`].
+    /// Handles a bad step as configured and returns a message that says what was done. `bad` is an [`Error::Diverged`].
     ///
     /// Errors: `bad` itself, where nothing is to be done or can be.
     pub(super) fn get_over(&mut self, run: Option<&RunDir>, bad: Error) -> Result<String, Error> {
@@ -100,7 +100,7 @@ impl<T: Task> Trainer<T> {
     /// Lets the step be none. Errors: why that does not help.
     fn skip(&mut self) -> Result<String, Option<String>> {
         if self.first_bad().is_some() {
-            return Err(Some("no step after it can be a good one".to_string()));
+            return Err(Some("every step after it would be bad too".to_string()));
         }
         if self.progress.skipped_in_a_row >= MOST_SKIPPED {
             return Err(Some(format!("{MOST_SKIPPED} steps before it were skipped in a row")));
@@ -115,7 +115,7 @@ impl<T: Task> Trainer<T> {
     fn roll_back(&mut self, run: &RunDir) -> Result<Result<String, Option<String>>, Error> {
         let rollbacks = self.progress.rollbacks + 1;
         if rollbacks > MOST_ROLLBACKS {
-            return Ok(Err(Some(format!("the run has gone back {MOST_ROLLBACKS} times"))));
+            return Ok(Err(Some(format!("the run has rolled back {MOST_ROLLBACKS} times"))));
         }
         let saved = StateFile::read(&run.rollback())?;
         saved.restore(&mut self.task, &mut self.optimizer)?;
@@ -284,7 +284,7 @@ mod tests {
                 for ((step, lr, _), (_, full, _)) in rates(&whole).into_iter().zip(rates(&other)) {
                     assert_eq!(lr, if step > 6 { full / 2.0 } else { full }, "step {step}");
                 }
-                // Stopped and resumed after it has gone back.
+                // Stopped and resumed after it has rolled back.
                 let mut trainer = spoil_after(&cut, 8);
                 train(&mut trainer, &cut, 10).0.unwrap();
                 drop(trainer);
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn skipped_steps_change_nothing_and_resume_to_the_same_bytes() {
         let dir = quick_dir();
-        // Every gradient is a spike beside a mean of almost nothing.
+        // Every gradient is a spike compared with a mean of almost zero.
         let train_to = |name: &str, stops: &[u64]| {
             let run = RunDir::create(dir.path().join(name)).unwrap();
             let config = Config { spike: 1.01, steps: Some(70), lr: 0.05, ..config(3, OnNan::Skip) };
@@ -357,7 +357,7 @@ mod tests {
         train(&mut trainer, &run, 5).0.unwrap();
         SPOILS[0].1(&mut trainer);
         let error = train(&mut trainer, &run, 0).0.unwrap_err().to_string();
-        assert!(error.ends_with("no step after it can be a good one"), "{error}");
+        assert!(error.ends_with("every step after it would be bad too"), "{error}");
         // A state that is gone can: the step before had a good one.
         let mut carried = self::trainer(&config(3, OnNan::Skip));
         let run = RunDir::create(dir.path().join("carried")).unwrap();

@@ -10,11 +10,11 @@ use crate::error::Error;
 use crate::nn::layer::Sizes;
 use crate::nn::shards;
 
-/// Rows that an evaluation hands to the model at once.
+/// Rows that an evaluation gives to the model at once.
 const EVALUATION_ROWS: usize = 1024;
 
-/// Bytes that a run of `config` takes at most on a network of `sizes`, validating on `validation` more tokens, beside the
-/// program and the text. Saturates.
+/// Bytes that a run of `config` takes at most on a network of `sizes`, validating on `validation` more tokens, beside
+/// the program and the text. Saturates.
 ///
 /// Parameters, gradients and moments; the buffers of a step and of a validation, which are kept; and the larger of what
 /// comes and goes with a step and with a save.
@@ -27,13 +27,13 @@ pub(crate) fn training_bytes(config: &Config, sizes: &Sizes, validation: usize) 
     // The file, and a tensor on its way into it: as numbers, as bytes.
     let saved = sizes.logical.saturating_mul(1 + moments).saturating_add(sizes.largest.saturating_mul(2));
     let logits = |rows: usize| head::rows_at_once(rows, sizes.outputs).saturating_mul(pad(sizes.outputs));
-    // Each shard has room for logits of its own.
+    // Each shard has memory for its own logits.
     let of_step = match more {
         0 => logits(rows),
         _ => logits(config.seq_len.saturating_mul(config.batch.div_ceil(2))).saturating_mul(2),
     };
     let dropped = sizes.layers.dropped.saturating_add(pad(sizes.output_dropped));
-    // Gradients are handed down: of a layer's output and of what dropout left of the one below, or of two outputs.
+    // Gradients are passed down: of a layer's output and of what dropout left of the one below, or of two outputs.
     let gradients = if dropped > 0 || config.num_layers > 1 { 2 } else { 1 };
     let layers = sizes.layers.kept.saturating_add(pad(sizes.output_dropped));
     let outputs = sizes.layers.widest.saturating_mul(gradients).saturating_add(pad(sizes.embed).saturating_mul(2));
@@ -42,7 +42,7 @@ pub(crate) fn training_bytes(config: &Config, sizes: &Sizes, validation: usize) 
     // Pieces of one length, and a last one of another.
     let (predictions, whole) = (validation.saturating_sub(1), EVALUATION_ROWS);
     let evaluated = if predictions > whole { whole + predictions % whole } else { predictions };
-    // A validation's logits stand where those of a step did, if there is room and the step was not done in shards.
+    // A validation's logits reuse the memory of a step's, if they fit and the step was not done in shards.
     let more_logits = if more > 0 || logits(evaluated) > logits(rows) { logits(evaluated) } else { 0 };
     let evaluation = sizes.layers.output.saturating_add(sizes.layers.working).saturating_add(pad(sizes.embed));
     let evaluation = evaluated.saturating_mul(evaluation).saturating_add(more_logits);
@@ -134,8 +134,8 @@ mod tests {
             training_bytes(config, &layers.sizes(&declaration), validation)
         };
         let base = bytes(&Config::default(), 65, 8000);
-        // Two layers of 256 over 64 x 64: 18 MB of parameters, moments and two shards' gradients, 12 of a save, 76 of a step, 15 of
-        // a validation.
+        // Two layers of 256 over 64 x 64: 18 MB of parameters, moments and two shards' gradients, 12 of a save, 76 of a
+        // step, 15 of a validation.
         assert!((115_000_000..130_000_000).contains(&base), "{base}");
         assert!(bytes(&Config::default(), 65, 0) < base - 10_000_000);
         let more = |change: fn(&mut Config)| {

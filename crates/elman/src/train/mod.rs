@@ -50,7 +50,8 @@ enum Taken {
 }
 
 impl<T: Task> Trainer<T> {
-    /// A new run of `task`, with nothing computed yet. `config` is what the task was made with, its open settings filled in.
+    /// A new run of `task`, with nothing computed yet. `config` is what the task was made with, its open settings
+    /// filled in.
     ///
     /// Errors: settings that wait for validations where there are none.
     pub fn of(mut config: Config, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
@@ -112,8 +113,9 @@ impl<T: Task> Trainer<T> {
         (&mut self.task, &mut self.tape)
     }
 
-    /// Trains to the last step, or until the observer says stop; then the step in progress is finished and saved, and an
-    /// evaluation or a sample that is due, or under way, is left to the resume. Without a run directory nothing is written.
+    /// Trains to the last step, or until the observer says stop; then the step in progress is finished and saved, and
+    /// an evaluation or a sample that is due, or under way, is left to the resume. Without a run directory nothing is
+    /// written.
     ///
     /// Errors: a bad step that [`Config::on_nan`] does not get over (the last save stays as it is); a file that cannot
     /// be written; a run directory that somebody else trains into.
@@ -326,7 +328,7 @@ impl<T: Task> Trainer<T> {
     }
 }
 
-/// Refuses settings that wait for validations where there are none.
+/// Errors: settings that depend on validations where there are none.
 fn needs_validation(config: &Config, val_tokens: usize) -> Result<(), Error> {
     if config.eval_every != Some(0) && val_tokens > 0 {
         return Ok(());

@@ -138,7 +138,7 @@ pub struct Plan {
     pub steps_done: u64,
     /// Steps in a pass over the training split.
     pub steps_per_epoch: u64,
-    /// Bytes of memory it takes at most, beside the program and the text, as estimated before it was made.
+    /// Bytes of memory it takes at most, without the program and the text, as estimated before it was made.
     pub memory_bytes: usize,
     /// What was changed from what was asked, a sentence each.
     pub notes: Vec<String>,
@@ -163,7 +163,7 @@ pub struct Outcome {
     pub tokens_per_sec: f64,
     /// Scalars in the model.
     pub parameters: usize,
-    /// Whether its patience ended it: so many validations without improvement.
+    /// Whether its patience ended it: too many validations without improvement.
     pub out_of_patience: bool,
     /// Whether the observer ended it before everything was done.
     pub stopped: bool,

@@ -26,7 +26,8 @@ pub struct Changes {
     pub force: bool,
 }
 
-/// A stopped run, locked and read: the caller makes its task from its settings and the same data, and can then continue it.
+/// A stopped run, locked and read: the caller makes its task from its settings and the same data, and can then continue
+/// it.
 pub struct Stopped {
     run: RunDir,
     lock: Lock,
@@ -68,7 +69,7 @@ impl Stopped {
         Ok(Stopped { run: run.clone(), lock, saved, config, has_same_data, given_up, notes })
     }
 
-    /// The run, taken up where its state has it. Its log and samples are cut back to the last save.
+    /// The run, continued from its saved state. Its log and samples are cut back to the last save.
     ///
     /// Errors: tensors that the task does not have, or of another shape.
     pub fn resume<T: Task>(self, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
@@ -81,7 +82,7 @@ impl Stopped {
                 Some(carry) => carry.clear(),
                 None => return Err(error),
             }
-            given_up.push("the carried state begins anew".to_string());
+            given_up.push("the carried state is reset".to_string());
         }
         trainer.progress = saved.meta.progress;
         trainer.plan.steps_done = trainer.progress.step;

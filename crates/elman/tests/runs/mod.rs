@@ -36,8 +36,8 @@ pub fn config() -> Config {
     }
 }
 
-/// A directory, gone with the test, in memory where the system has files there: there a power failure cannot be tested, and
-/// a flush only costs time.
+/// A temporary directory, deleted with the test; in memory where the system has such a place, because a flush to a disk
+/// only costs time here.
 pub fn quick_dir() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }

@@ -2,8 +2,8 @@
 //! steps have no weight and no gradient. Not here: the maps that make queries and keys.
 //! Source: Bahdanau, Cho, Bengio 2015, appendix A.1.2.
 //!
-//! Memory: Tq*Tk*B rows of D numbers are kept until backward is done; [`Tape::attention`], with a product for a score, keeps
-//! none.
+//! Memory: Tq*Tk*B rows of D numbers are kept until backward is done; [`Tape::attention`], with a product for a score,
+//! keeps none.
 
 use elman_kernels::{Buffer, Element, elementwise};
 

@@ -25,8 +25,8 @@ pub(crate) struct Attention<E> {
 }
 
 impl<E: Element> Tape<E> {
-    /// For each query `[Tq*B, D]` the mean of `values` `[Tk*B, V]` with weights that are the softmax of query times key over
-    /// the steps of `keys` `[Tk*B, D]` where `mask` `[Tk*B]` is true: `[Tq*B, V]`, zero where it is true nowhere.
+    /// For each query `[Tq*B, D]` the mean of `values` `[Tk*B, V]` with weights that are the softmax of query times key
+    /// over the steps of `keys` `[Tk*B, D]` where `mask` `[Tk*B]` is true: `[Tq*B, V]`, zero where it is true nowhere.
     ///
     /// Also gives the weights, `[Tq*B, Tk]` row-major, where `weights` asks for them. Errors: shapes that do not fit.
     pub fn attention(
@@ -71,7 +71,7 @@ impl<E: Element> Tape<E> {
     }
 }
 
-/// Refuses what any attention refuses: values of another tape, and shapes that do not fit each other.
+/// The errors of all attention nodes: values of another tape, and shapes that do not fit each other.
 pub(super) fn check<E: Element>(
     m: &Memory<E>,
     queries: Var,
@@ -126,7 +126,7 @@ impl Shape {
     }
 }
 
-/// The softmax of the scores of the steps that are there; 0 at the others.
+/// The softmax of the scores of the steps that are not masked; 0 at the others.
 pub(super) fn weigh<E: Element>(weights: &mut [E], is_there: impl Fn(usize) -> bool, score: impl Fn(usize) -> E) {
     let mut largest = f64::NEG_INFINITY;
     for (t, weight) in weights.iter_mut().enumerate() {
@@ -136,7 +136,7 @@ pub(super) fn weigh<E: Element>(weights: &mut [E], is_there: impl Fn(usize) -> b
             largest = largest.max(weight.to_f64());
         }
     }
-    // A sequence is short beside the products: f64, and the same bits everywhere.
+    // A softmax is cheap compared with the products, so it is in f64, with the same bits everywhere.
     let mut sum = 0.0;
     for t in (0..weights.len()).filter(|&t| is_there(t)) {
         sum += libm::exp(weights[t].to_f64() - largest);

@@ -11,19 +11,20 @@ use crate::error::Error;
 pub(crate) struct CrossEntropy<E> {
     logits: Var,
     loss: Var,
-    /// Gradient of the mean by the logits, until backward hands it on.
+    /// Gradient of the mean by the logits, until backward passes it on.
     grad: Buffer<E>,
 }
 
 impl<E: Element> Tape<E> {
-    /// Mean over the rows whose target counts ([`softmax::IGNORED`] does not) of -ln softmax(logits) at the target, as a value of one element, and the sum in f64. The value
-    /// of `logits`, which must be a whole buffer, is gone afterwards. Errors: no targets; a target out of range.
+    /// Mean over the rows whose target counts ([`softmax::IGNORED`] does not) of -ln softmax(logits) at the target, as
+    /// a value of one element, and the sum in f64. The value of `logits`, which must be a whole buffer, can no longer
+    /// be read afterwards. Errors: no targets; a target out of range.
     pub fn cross_entropy(&mut self, logits: Var, targets: &[u32]) -> Result<(Var, f64), Error> {
         self.entropy(logits, targets, None, 0.0)
     }
 
-    /// As [`Tape::cross_entropy`], against targets of which a share `smoothing` is spread evenly over all columns (Szegedy et
-    /// al. 2016, section 7). The sum in f64 is that of the smoothed losses.
+    /// As [`Tape::cross_entropy`], against targets of which a share `smoothing` is spread evenly over all columns
+    /// (Szegedy et al. 2016, section 7). The sum in f64 is that of the smoothed losses.
     pub fn smoothed_cross_entropy(
         &mut self,
         logits: Var,
@@ -33,8 +34,9 @@ impl<E: Element> Tape<E> {
         self.entropy(logits, targets, None, smoothing)
     }
 
-    /// As [`Tape::cross_entropy`], each target's loss counting as much as `weights[target]` says: the weighted sum over the
-    /// sum of the weights of the rows that count, as in PyTorch. The sum in f64 is the plain one of the weighted losses.
+    /// As [`Tape::cross_entropy`], each target's loss counting as much as `weights[target]` says: the weighted sum over
+    /// the sum of the weights of the rows that count, as in PyTorch. The sum in f64 is the plain one of the weighted
+    /// losses.
     pub fn weighted_cross_entropy(
         &mut self,
         logits: Var,

@@ -26,8 +26,8 @@ impl<E: Element> Tape<E> {
         self.dropped(p, rng, x, x.rows())
     }
 
-    /// As [`Tape::dropout`] for x `[T*B, H]` with B = `batch`, all steps of a row under one mask, drawn as for the first.
-    /// Errors: x is not whole steps of `batch` rows.
+    /// As [`Tape::dropout`] for x `[T*B, H]` with B = `batch`, all steps of a row under one mask, drawn as for the
+    /// first. Errors: x is not whole steps of `batch` rows.
     pub fn locked_dropout(&mut self, p: f64, rng: &mut ChaCha8Rng, x: Var, batch: usize) -> Result<Var, Error> {
         self.memory.check(x)?;
         if !x.rows().is_multiple_of(batch.max(1)) {

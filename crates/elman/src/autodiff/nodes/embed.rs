@@ -46,7 +46,7 @@ impl<E: Element> Tape<E> {
     }
 }
 
-/// Where each element of the picked rows lies in their value and in the packed memory of a table of any layout.
+/// Where each element of the selected rows is in their value and in the packed memory of a table of any layout.
 fn for_each_element(layout: Layout, tokens: &[u32], mut then: impl FnMut(usize, usize)) {
     let width = layout.cols();
     for (row, &token) in tokens.iter().enumerate() {

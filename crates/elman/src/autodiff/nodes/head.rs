@@ -31,12 +31,12 @@ impl Targets<'_> {
 
 impl<E: Element> Tape<E> {
     /// The sum in nats of the cross-entropy of `softmax(y W^T + b)` over the rows of y `[rows, K]` whose target counts
-    /// ([`softmax::IGNORED`] does not). With `grads`, adds the gradients of that sum by [`Targets::counted`]: by W and b to
-    /// `grads`, by y on the tape, from where [`Tape::backward_seeded`] continues.
+    /// ([`softmax::IGNORED`] does not). With `grads`, adds the gradients of that sum by [`Targets::counted`]: by W and
+    /// b to `grads`, by y on the tape, from where [`Tape::backward_seeded`] continues.
     ///
-    /// The bits are those of [`Tape::linear`], [`Tape::cross_entropy`] and [`Tape::backward`]; as many rows of logits are
-    /// held as [`head::rows_at_once`] says. Errors: no targets, or as many as y has no rows; a target out of range; a value
-    /// of another tape.
+    /// The bits are those of [`Tape::linear`], [`Tape::cross_entropy`] and [`Tape::backward`]; as many rows of logits
+    /// are held as [`head::rows_at_once`] says. Errors: no targets, or as many as y has no rows; a target out of range;
+    /// a value of another tape.
     pub fn linear_cross_entropy(
         &mut self,
         params: &Params<E>,

@@ -18,8 +18,9 @@ pub(crate) struct Likelihood<E> {
 }
 
 impl<E: Element> Tape<E> {
-    /// The mean over the targets that are numbers of [`Output::loss`], as a value of one element, and the sum in f64 with
-    /// their number. `raw` `[rows, P*K]` has the parameters of target k in columns k, K + k, ...; `targets` is `[rows, K]`.
+    /// The mean over the targets that are numbers of [`Output::loss`], as a value of one element, and the sum in f64
+    /// with their number. `raw` `[rows, P*K]` has the parameters of target k in columns k, K + k, ...; `targets` is
+    /// `[rows, K]`.
     ///
     /// Errors: no targets; another number of columns. The sum runs in rising row and column.
     pub fn likelihood(&mut self, output: Output, raw: Var, targets: &[f64]) -> Result<(Var, f64, usize), Error> {

@@ -15,7 +15,7 @@ pub(crate) struct Param {
     y: Var,
 }
 
-/// Where an element of a parameter lies in the rows of its value, and where in its packed memory.
+/// Where an element of a parameter is in the rows of its value, and where in its packed memory.
 fn places(layout: Layout, is_vector: bool) -> impl Iterator<Item = (usize, usize)> {
     (0..layout.rows()).flat_map(move |row| {
         let (start, step) = layout.row(row);

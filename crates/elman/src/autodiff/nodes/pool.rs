@@ -24,7 +24,8 @@ pub(crate) struct Pick {
 }
 
 /// Nodes over the steps of x `[T*B, H]`, giving `[B, H]`. `mask` `[T*B]` is true for the steps that count; a sequence
-/// without a step gives zero. Errors of all: x is not whole steps of `batch` rows; `mask` has another length; a value of another tape.
+/// without a step gives zero. Errors of all: x is not whole steps of `batch` rows; `mask` has another length; a value
+/// of another tape.
 impl<E: Element> Tape<E> {
     /// The mean over the steps.
     pub fn pool_mean(&mut self, x: Var, batch: usize, mask: &[bool]) -> Result<Var, Error> {

@@ -23,7 +23,7 @@ pub struct LayerIds {
     pub recurrent: Option<[ParamId; 2]>,
 }
 
-/// What a layer reads: vectors, or tokens that stand for one-hot vectors.
+/// What a layer reads: vectors, or tokens that represent one-hot vectors.
 #[derive(Clone, Copy, Debug)]
 pub enum Sequence<'a> {
     /// `[T*B, I]`.
@@ -82,14 +82,14 @@ pub(crate) struct Recurrent<E> {
 }
 
 impl<E: Element> Tape<E> {
-    /// Runs a layer over `x` from the states `before` (h, then those of [`Cell::states`]), each `[B, H]`; T follows from the
-    /// rows of x. Returns h after each input, `[T*B, H]`, and pushes the states after the last step read to `after`. The last
-    /// h shares its gradient with its row of the output.
+    /// Runs a layer over `x` from the states `before` (h, then those of [`Cell::states`]), each `[B, H]`; T follows
+    /// from the rows of x. Returns h after each input, `[T*B, H]`, and pushes the states after the last step read to
+    /// `after`. The last h shares its gradient with its row of the output.
     ///
-    /// `mask`, `[T*B]` where it is given, is true at the positions that are read. At a masked one, x may be anything, the state
-    /// passes through unchanged, and neither x nor the parameters have a gradient from there: a row of another length
-    /// than T is padded with masked positions, at either end, and ends in the state after its last position read. More
-    /// padding changes no bit of any value or gradient. Errors: `mask` has another length.
+    /// `mask`, `[T*B]` where it is given, is true at the positions that are read. At a masked one, x may be anything,
+    /// the state passes through unchanged, and neither x nor the parameters have a gradient from there: a row of
+    /// another length than T is padded with masked positions, at either end, and ends in the state after its last
+    /// position read. More padding changes no bit of any value or gradient. Errors: `mask` has another length.
     pub fn recurrent(
         &mut self,
         params: &Params<E>,

@@ -13,7 +13,7 @@ use crate::autodiff::tape::shape_error;
 use crate::autodiff::tape::{Memory, Node, Tape, Var};
 use crate::error::Error;
 
-/// Which value of the outer tape stands for which of the inner.
+/// The values of the outer tape and the inner values that represent them.
 #[derive(Debug)]
 struct Pair {
     outer: Var,
@@ -54,10 +54,11 @@ impl<E: Element> Tape<E> {
     ///
     /// Shapes: x `[T*B, I]`, time-major. `step(tape, x_t, states)` gets x_t `[B, I]` and the states after the step
     /// before, and returns y_t, usually `[B, *]`, and the states after this step; y is the y_t one below the other,
-    /// `[T*B, *]`. y_t and the states may have any shape; it never changes from step to step. What every step reads, such
-    /// as the keys of an attention, is a state that comes back as it is: no copy is made, and its gradients add up.
+    /// `[T*B, *]`. y_t and the states may have any shape; it never changes from step to step. What every step reads,
+    /// such as the keys of an attention, is a state that comes back as it is: no copy is made, and its gradients add
+    /// up.
     ///
-    /// The closure works on the tape it is handed, with the values it is handed; parameters are used as everywhere.
+    /// The closure works on the tape and the values it is given; parameters are used as everywhere.
     /// Memory: see the head of this file. Errors: `seq_len` is 0 or does not divide the rows of x; another shape
     /// than the step before; a value of another tape; whatever `step` returns.
     pub fn scan<const N: usize>(
@@ -205,8 +206,8 @@ impl<E: Element> Tape<E> {
     }
 }
 
-/// A step for the rows of a mask: the states of the others pass through, and their rows of y are 0. None where no row reads
-/// anything.
+/// A step for the rows of a mask: the states of the others pass through, and their rows of y are 0. None where no row
+/// reads anything.
 fn masked<E: Element>(
     tape: &mut Tape<E>,
     x: Var,

@@ -16,7 +16,8 @@ pub(crate) struct Select {
 }
 
 impl<E: Element> Tape<E> {
-    /// The rows of x `[*, cols]` at `rows`, in that order: `[rows.len(), cols]`. Errors: x has fewer; a value of another tape.
+    /// The rows of x `[*, cols]` at `rows`, in that order: `[rows.len(), cols]`. Errors: x has fewer; a value of
+    /// another tape.
     pub fn select(&mut self, x: Var, rows: &[usize]) -> Result<Var, Error> {
         let m = &mut self.memory;
         m.check(x)?;

@@ -24,10 +24,9 @@ struct Rows<'a, E> {
 }
 
 impl<E: Element> Tape<E> {
-    /// The sum in nats of s (the logit of the target - the mean logit) over the rows of y `[rows, K]` whose target counts,
-    /// s being `share`.
-    /// The gradients of the mean over those rows are added: by W and b to `grads`, by y on the tape, from where
-    /// [`Tape::backward_seeded`] continues.
+    /// The sum in nats of s (the logit of the target - the mean logit) over the rows of y `[rows, K]` whose target
+    /// counts, s being `share`. The gradients of the mean over those rows are added: by W and b to `grads`, by y on the
+    /// tape, from where [`Tape::backward_seeded`] continues.
     ///
     /// Errors: targets that are not the rows of y, or out of range; a head of another layout; a value of another tape.
     pub fn linear_smoothing(
@@ -115,7 +114,7 @@ impl<E: Element> Rows<'_, E> {
     }
 }
 
-/// Where the bias of a row lies.
+/// Where the bias of a row is stored.
 fn bias_at(outputs: usize, row: u32) -> usize {
     Layout::Panels { rows: outputs, cols: 1 }.row(row as usize).0
 }
@@ -135,7 +134,7 @@ fn mean_row<E: Element>(cpu: &Cpu, outputs: usize, inputs: usize, weight: &[E], 
     });
 }
 
-/// Adds a row to every row of a matrix in panels; what stands in the padding stays.
+/// Adds a row to every row of a matrix in panels; the padding is unchanged.
 fn add_to_all<E: Element>(cpu: &Cpu, outputs: usize, row: &[E], matrix: &mut [E]) {
     let panel_len = row.len() * PANEL;
     cpu.fill(matrix, panel_len, 1, |first, part| {

@@ -62,7 +62,7 @@ impl SeriesSet {
     /// Reads the series of a table.
     ///
     /// Errors: a column that is not there or is named for two things; no value column, no row; a cell that is no finite
-    /// number; a time that is no time, is of another kind than the first, comes twice in a series or does not rise.
+    /// number; a time that is no time, is of another kind than the first, occurs twice in a series or does not rise.
     pub fn new(table: &Table, columns: &Columns) -> Result<SeriesSet, Error> {
         let refuse = |problem: String| Error::Data { name: table.name().to_string(), problem };
         let first = || table.columns().first().cloned().unwrap_or_default();
@@ -142,7 +142,7 @@ fn read_time(
     }
     match before {
         Some(before) if at == before => {
-            Err(table.refusal(row, column, format!("the time {} comes twice in its series", quoted(text))))
+            Err(table.refusal(row, column, format!("the time {} occurs twice in its series", quoted(text))))
         }
         Some(before) if at < before => {
             let before = time::text(known, before);
@@ -202,7 +202,7 @@ mod tests {
         );
         assert_eq!(
             message("t,y\n1949-02,2\n1949-02,2\n", &plain),
-            "line 3, column t: the time \"1949-02\" comes twice in its series (t.csv)"
+            "line 3, column t: the time \"1949-02\" occurs twice in its series (t.csv)"
         );
         assert_eq!(
             message("t,y\n1949-02,2\n1949-01,2\n", &plain),

@@ -19,8 +19,8 @@ pub enum Scale {
 const LAST_YEAR: i64 = 9999;
 const SECONDS: f64 = 86_400.0;
 
-/// A point in time: its scale, and its place on it (months since year 0, days or seconds since 1970). None where the text
-/// is neither a finite number nor a date that exists.
+/// A point in time: its scale, and its place on it (months since year 0, days or seconds since 1970). None where the
+/// text is neither a finite number nor a date that exists.
 pub fn parse(text: &str) -> Option<(Scale, f64)> {
     let text = text.trim();
     if let Ok(number) = text.parse::<f64>() {
@@ -120,7 +120,8 @@ pub fn text(scale: Scale, at: f64) -> String {
     }
 }
 
-/// Where a point lies within the year, the week and the day, each as an angle in turns; what a scale does not know is None.
+/// The position of a point within the year, the week and the day, each as an angle in turns; what a scale does not know
+/// is None.
 pub fn turns(scale: Scale, at: f64) -> [Option<f64>; 3] {
     let of_year = |days: f64| {
         let (year, _, _) = date(days);

@@ -169,7 +169,7 @@ impl Timeline {
         Some(self.scaler.scale(d, value))
     }
 
-    /// The value that a scaled number at t stands for, h steps on. `later`: the levels of steps t, t + 1, ... that are
+    /// The value of a scaled number at t, h steps on. `later`: the levels of steps t, t + 1, ... that are
     /// forecast already, for a season that reaches there.
     pub fn value(&self, settings: &Forecast, series: &Prepared, [t, h, d]: [usize; 3], x: f64, later: &[f64]) -> f64 {
         let level = self.level(settings, series, [t, h, d], x, later);

@@ -28,7 +28,7 @@ pub enum Encoding {
     },
 }
 
-/// What a model file knows of features.
+/// The entry of features in a model file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Features {
@@ -49,7 +49,7 @@ impl Encoding {
         })
     }
 
-    /// Its entries of a model file's metadata, beside what `task` holds: `tokenizer`, or `features` within `task`.
+    /// Its entries of a model file's metadata, in addition to `task`: `tokenizer`, or `features` within `task`.
     pub(crate) fn meta(&self, config: &Config, mut task: Value) -> Map<String, Value> {
         let mut meta = Map::new();
         match self {
@@ -62,7 +62,7 @@ impl Encoding {
         meta
     }
 
-    /// What a network is handed at each step.
+    /// What a network reads at each step.
     pub fn input(&self) -> Input {
         match self {
             Encoding::Tokens(vocab) => Input::Tokens(vocab.len()),
@@ -70,7 +70,7 @@ impl Encoding {
         }
     }
 
-    /// Sequences as numbers. Errors: sequences of the other kind; other columns; a text that the vocabulary refuses.
+    /// Sequences as numbers. Errors: sequences of the other kind; other columns; a text that the vocabulary rejects.
     pub fn encode(&self, name: &str, items: &Items) -> Result<Sequences, Error> {
         match (self, items) {
             (Encoding::Tokens(vocab), Items::Texts(texts)) => {

@@ -19,8 +19,8 @@ pub struct HeldOut {
 }
 
 impl HeldOut {
-    /// Holds out a share of each class: `val_frac` of its examples, rounded, but at least one where it has two, and never
-    /// all. The draw depends on the seed and on the order of the examples.
+    /// Holds out a share of each class: `val_frac` of its examples, rounded, but at least one where it has two, and
+    /// never all. The draw depends on the seed and on the order of the examples.
     pub fn stratified(labels: &[u32], examples: &[usize], val_frac: f64, seed: u64) -> HeldOut {
         let mut classes: HashMap<u32, Vec<usize>> = HashMap::new();
         examples.iter().for_each(|&at| classes.entry(labels[at]).or_default().push(at));

@@ -41,8 +41,8 @@ impl Items {
         self.len() == 0
     }
 
-    /// Errors, in the name of the data: groups that are not as many as sequences; rows of numbers that are not whole, or a
-    /// sequence without any; a number that is not finite, by sequence, row and column.
+    /// Errors, in the name of the data: groups that are not as many as sequences; rows of numbers that are not whole,
+    /// or a sequence without any; a number that is not finite, by sequence, row and column.
     pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
         let Items::Vectors { columns, groups, sequences } = self else { return Ok(()) };
         let refuse = |problem: String| Err(Error::Data { name: name.to_string(), problem });
@@ -170,8 +170,8 @@ impl Labelled {
         Ok(Labelled::of(Items::Texts(texts), names, fingerprint))
     }
 
-    /// A folder with a file for every class, each line of it an example, or with a folder for every class, each file of it
-    /// an example. Blank lines are passed over, and white space around an example.
+    /// A folder with a file for every class, each line of it an example, or with a folder for every class, each file of
+    /// it an example. Blank lines, and white space around an example, are ignored.
     fn folder(path: &Path, source: &Source) -> Result<Labelled, Error> {
         if source.group.is_some() || !source.features.is_empty() {
             return Err(Error::file(path, "a folder holds texts, expected a table for --group and --features"));
@@ -231,7 +231,7 @@ impl Labelled {
     }
 }
 
-/// The entries of a folder, sorted; names that begin with a dot are passed over.
+/// The entries of a folder, sorted; names that begin with a dot are skipped.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
@@ -250,8 +250,8 @@ fn utf8(path: &Path) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|error| Error::InvalidUtf8 { name, offset: error.utf8_error().valid_up_to() })
 }
 
-/// The groups of a table without their classes: those whose numbers can be read. `on_bad` decides what becomes of one that
-/// cannot. Errors: no group column is set; columns that are not there.
+/// The groups of a table without their classes: those whose numbers can be read. `on_bad` decides how to handle one
+/// that cannot. Errors: no group column is set; columns that are not there.
 pub fn groups(table: &Table, source: &Source, columns: &[String], on_bad: OnBad<'_>) -> Result<Items, Error> {
     let source = Source { features: columns.to_vec(), ..source.clone() };
     let Some(vectors) = Vectors::of_table(table, &source)? else {

@@ -29,7 +29,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's ending stands for: `.csv`; `.tsv`, `.tab`; `.jsonl`, `.ndjson`, `.jsonlines`.
+    /// The format of a file's extension: `.csv`; `.tsv`, `.tab`; `.jsonl`, `.ndjson`, `.jsonlines`.
     pub fn of_path(path: impl AsRef<Path>) -> Option<Format> {
         match path.as_ref().extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(Format::Csv),
@@ -59,16 +59,16 @@ struct Row {
 pub type OnBad<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
 
 impl Table {
-    /// A table in bytes; `name` is what messages call it. With `header` the first row names the columns, without they are
-    /// called `1`, `2`, ...; JSON names its own. A byte-order mark is passed over.
+    /// A table in bytes; `name` is what messages call it. With `header` the first row names the columns, without they
+    /// are called `1`, `2`, ...; JSON names its own. A BOM is skipped.
     ///
-    /// Errors: text that is not UTF-8; a row of another length than the first; a quote that is never closed; a column named
-    /// twice; a line that is no JSON object, or holds one in a cell; no columns.
+    /// Errors: text that is not UTF-8; a row of another length than the first; a quote that is never closed; a column
+    /// named twice; a line that is no JSON object, or holds one in a cell; no columns.
     pub fn from_bytes(name: &str, bytes: &[u8], format: Format, header: bool) -> Result<Table, Error> {
         Table::parse(name, bytes, format, header, &mut Err)
     }
 
-    /// As [`Table::from_bytes`]; `on_bad` decides what becomes of a row that cannot be read.
+    /// As [`Table::from_bytes`]; `on_bad` decides how to handle a row that cannot be read.
     pub fn parse(name: &str, bytes: &[u8], format: Format, header: bool, on_bad: OnBad<'_>) -> Result<Table, Error> {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let table = match format {
@@ -146,7 +146,7 @@ impl Table {
         }
     }
 
-    /// The number in a cell, white space around it passed over. Errors: the row has none, or it is not a finite number.
+    /// The number in a cell, ignoring white space around it. Errors: the row has none, or it is not a finite number.
     pub fn number(&self, row: usize, column: usize) -> Result<f64, Error> {
         let text = self.text(row, column)?;
         match text.trim().parse::<f64>() {
@@ -178,7 +178,7 @@ where
     I: IntoIterator,
     I::Item: AsRef<[u8]>,
 {
-    // At the beginning of a file, a byte-order mark is not taken for a part of the name unless it stands in quotes.
+    // At the beginning of a file, a BOM is not taken for a part of the name unless it stands in quotes.
     let quotes = match columns.first().is_some_and(|first| first.starts_with('\u{feff}')) {
         true => csv::QuoteStyle::Always,
         false => csv::QuoteStyle::Necessary,
@@ -355,7 +355,7 @@ fn json_row(
     Ok(Row { line, cells })
 }
 
-/// What a JSON value is, in words.
+/// The type of a JSON value, as text.
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

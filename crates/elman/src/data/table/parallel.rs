@@ -19,7 +19,7 @@ use crate::data::text::words;
 use crate::error::Error;
 use crate::rng::{Purpose, generator};
 
-/// Pairs of texts as they stand in their table.
+/// Pairs of texts as they are in their table.
 #[derive(Clone, Debug)]
 pub struct Parallel {
     /// What is read, and what is written for it.
@@ -83,8 +83,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Cleans, limits and splits pairs. Texts to read that are equal once clean are one sentence, and no sentence is in two
-    /// parts; which are held out depends on the seed and their order.
+    /// Cleans, limits and splits pairs. Texts to read that are equal once clean are one sentence, and no sentence is in
+    /// two parts; which are held out depends on the seed and their order.
     pub fn new(config: &Config, settings: &Translate, pairs: &[(String, String)]) -> Parts {
         let (mut sentences, mut parts) = (Vec::<Sentence>::new(), Parts::default());
         let mut places: HashMap<String, usize> = HashMap::new();
@@ -209,7 +209,8 @@ impl Pairs {
         self.to.iter().map(|to| to.len() + 1).sum()
     }
 
-    /// What to sort by, so that neighbours have like lengths on both sides: what is written weighs more, for it costs more.
+    /// What to sort by, so that neighbours have like lengths on both sides: what is written weighs more, for it costs
+    /// more.
     pub fn lengths(&self) -> Vec<usize> {
         let most = self.from.iter().map(Vec::len).max().unwrap_or_default() + 1;
         self.to.iter().zip(&self.from).map(|(to, from)| to.len() * most + from.len()).collect()
@@ -295,15 +296,15 @@ mod tests {
     fn texts_are_cleaned_limited_and_counted_once() {
         let (config, task) = settings();
         let all = pairs(&[
-            ("Go  on!", "Va,\u{202f}j'y vais"), // 4 words and marks: a word with its apostrophe is one
-            ("go on!", "va, j'y vais"),
-            ("go on!", "va"),
+            ("Come  on!", "Va,\u{202f}j'y vais"), // 4 words and marks: a word with its apostrophe is one
+            ("come on!", "va, j'y vais"),
+            ("come on!", "va"),
             ("a b c d", "x"),
             ("a b c", "x y z ! ?"),
         ]);
         let parts = Parts::new(&config, &task, &all);
         assert_eq!((parts.long, parts.twice), (2, 1));
-        let want = Sentence { from: "go on!".into(), to: vec!["va, j'y vais".into(), "va".into()] };
+        let want = Sentence { from: "come on!".into(), to: vec!["va, j'y vais".into(), "va".into()] };
         assert_eq!((parts.train, parts.test.len() + parts.validation.len()), (vec![want], 0), "one stays to train on");
         let unlimited = Parts::new(&config, &Translate { max_from: 0, max_to: 0, ..task }, &all);
         assert_eq!(unlimited.long, 0);

@@ -46,7 +46,7 @@ impl Scaler {
         x * self.deviation[column] + self.mean[column]
     }
 
-    /// Whether it is for so many columns, of finite numbers and deviations above 0.
+    /// Whether it is for this number of columns, of finite numbers and deviations above 0.
     pub fn fits(&self, width: usize) -> bool {
         let is_fair = |x: &f64| x.is_finite();
         [&self.mean, &self.deviation].iter().all(|column| column.len() == width && column.iter().all(is_fair))

@@ -98,8 +98,8 @@ pub struct Padded<E> {
 impl<E: Element> Padded<E> {
     /// The sequences at `places`, padded at the end to the longest of them and `padding` steps more.
     ///
-    /// Errors: a place without a sequence; vectors that are not whole; a number that is not finite, by sequence, step and
-    /// column.
+    /// Errors: a place without a sequence; vectors that are not whole; a number that is not finite, by sequence, step
+    /// and column.
     pub fn new(sequences: &Sequences, places: &[usize], padding: usize) -> Result<Padded<E>, Error> {
         places.iter().try_for_each(|&at| sequences.check(at))?;
         let lengths: Vec<usize> = places.iter().map(|&at| sequences.steps(at)).collect();
@@ -126,8 +126,8 @@ impl<E: Element> Padded<E> {
         Ok(padded)
     }
 
-    /// Puts token 0, `<unk>` where it is reserved, in the place of a share of the tokens, each drawn by itself (Bowman et al.
-    /// 2016, section 3.1). Padding takes no draw.
+    /// Puts token 0, `<unk>` where it is reserved, in the place of a share of the tokens, each drawn by itself (Bowman
+    /// et al. 2016, section 3.1). Padding takes no draw.
     pub fn hide(&mut self, share: f64, rng: &mut ChaCha8Rng) {
         let tokens = self.tokens.iter_mut().zip(&self.mask).filter(|(_, read)| **read);
         for (token, _) in tokens {
@@ -151,8 +151,8 @@ impl<E: Element> Padded<E> {
 }
 
 /// Sequences sorted into batches of like length: an epoch takes each once, in an order drawn for the epoch. Of every
-/// [`Buckets::POOL`] batches in a row the sequences are sorted by length and cut into batches, and then all batches of the
-/// epoch are shuffled.
+/// [`Buckets::POOL`] batches in a row the sequences are sorted by length and cut into batches, and then all batches of
+/// the epoch are shuffled.
 #[derive(Clone, Debug)]
 pub struct Buckets {
     lengths: Vec<usize>,
@@ -210,8 +210,8 @@ fn by_length(lengths: &[usize], batch: usize) -> Vec<Vec<usize>> {
     order.chunks(batch.max(1)).map(<[usize]>::to_vec).collect()
 }
 
-/// Hands the places of sequences, those of like lengths together, to `read`, batch after batch; None once `continues` says
-/// no.
+/// Gives the indices of sequences, grouped by similar length, to `read`, batch after batch; None once `continues`
+/// says no.
 pub fn read_by_length(
     lengths: &[usize],
     batch: usize,

@@ -25,8 +25,8 @@ pub struct Tagged {
 }
 
 impl Tagged {
-    /// Errors: sequences that do not fit themselves; lists of labels that are not as many as sequences; of rows of numbers, a
-    /// list that is not as long as its sequence; a label beyond the classes.
+    /// Errors: sequences that do not fit themselves; lists of labels that are not as many as sequences; of rows of
+    /// numbers, a list that is not as long as its sequence; a label beyond the classes.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.items.check(&self.fingerprint.name)?;
         let refuse = |problem: String| Err(Error::Data { name: self.fingerprint.name.clone(), problem });

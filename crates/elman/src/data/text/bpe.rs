@@ -1,8 +1,8 @@
 //! Subwords by byte-pair encoding over bytes, with the crate `tokenizers`: trained on a text, or read from a
 //! `tokenizer.json`. Every text can be encoded and is restored byte for byte.
 //!
-//! What would lose text or need a guess is an error: vocabularies without all bytes, other models, splits and decoders. An
-//! untrusted file is checked here, entry by entry, before that crate builds anything from it.
+//! What would lose text or need a guess is an error: vocabularies without all bytes, other models, splits and decoders.
+//! An untrusted file is checked here, entry by entry, before that crate builds anything from it.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -24,7 +24,7 @@ const BLOCK: usize = 1 << 16;
 /// The most tokens of a vocabulary.
 const MAX_TOKENS: usize = 1 << 24;
 
-/// Parts of words.
+/// Subwords.
 #[derive(Clone, Debug)]
 pub(crate) struct Bpe {
     inner: Arc<Inner>,
@@ -35,7 +35,7 @@ struct Inner {
     model: BPE,
     split: Vec<Step>,
     nfc: bool,
-    /// The text of each token; none for those that stand for no text.
+    /// The text of each token; none for special tokens.
     bytes: Vec<Vec<u8>>,
     /// Its `tokenizer.json`, in one form for one content.
     json: String,
@@ -84,15 +84,16 @@ impl Bpe {
             Ok(json!({ "model": model, "pre_tokenizer": pre_tokenizer(None) }).to_string())
         });
         match json {
-            Ok(json) => Bpe::from_json(&json, Path::new("parts of words")),
+            Ok(json) => Bpe::from_json(&json, Path::new("subwords")),
             Err(error) => refuse(format!("{vocab_size} ({error})")),
         }
     }
 
     /// What a `tokenizer.json` says. `path` is where it came from.
     ///
-    /// Errors: no JSON; another model than BPE over bytes; a vocabulary whose ids are not 0 to n-1 or that lacks a byte; a
-    /// merge of what is no token; a normalizer other than NFC; a split other than that of GPT-2 or one by a pattern.
+    /// Errors: no JSON; another model than BPE over bytes; a vocabulary whose ids are not 0 to n-1 or that lacks a
+    /// byte; a merge of what is no token; a normalizer other than NFC; a split other than that of GPT-2 or one by a
+    /// pattern.
     pub fn from_json(text: &str, path: &Path) -> Result<Bpe, Error> {
         let refuse = |problem: String| Error::file(path, format!("tokenizer: {problem}"));
         let value: Value = serde_json::from_str(text).map_err(|error| refuse(format!("no JSON: {error}")))?;
@@ -121,7 +122,7 @@ impl Bpe {
         self.inner.bytes.get(id as usize).map_or(&[], Vec::as_slice)
     }
 
-    /// The tokens of a text. Errors: what the crate refuses, by the text's name.
+    /// The tokens of a text. Errors: what the crate rejects, by the text's name.
     pub fn encode(&self, name: &str, text: &str) -> Result<Vec<u32>, Error> {
         let mut ids = Vec::new();
         for block in blocks(text) {
@@ -202,7 +203,7 @@ struct Parts {
     ignore_merges: bool,
     nfc: bool,
     pattern: Option<String>,
-    /// Tokens that stand for no text: their ids and names.
+    /// Special tokens: their ids and names.
     special: BTreeMap<u32, String>,
     bytes: Vec<Vec<u8>>,
 }
@@ -254,7 +255,7 @@ impl Parts {
     fn split(&self) -> Result<Vec<Step>, String> {
         let Some(pattern) = &self.pattern else { return Ok(vec![Step::Bytes(byte_level(true))]) };
         let split = Split::new(SplitPattern::Regex(pattern.clone()), SplitDelimiterBehavior::Isolated, false);
-        let split = split.map_err(|error| format!("pre_tokenizer's pattern is no pattern: {error}"))?;
+        let split = split.map_err(|error| format!("pre_tokenizer's pattern is not valid: {error}"))?;
         Ok(vec![Step::Pattern(split), Step::Bytes(byte_level(false))])
     }
 
@@ -346,7 +347,7 @@ fn pattern(value: &Value) -> Result<Option<String>, String> {
     }
 }
 
-/// Which byte a character of a token stands for: itself where it can be seen, else the n-th such byte is U+0100 + n.
+/// The byte of a character of a token: itself where it can be seen, else the n-th such byte is U+0100 + n.
 /// Source: GPT-2's encoder.
 fn shown_bytes() -> BTreeMap<char, u8> {
     let is_seen = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);

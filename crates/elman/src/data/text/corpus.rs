@@ -46,7 +46,7 @@ pub struct Fingerprint {
     pub characters: usize,
     /// Hexadecimal SHA-256 of the bytes.
     pub sha256: String,
-    /// The text to validate on, where it came by itself.
+    /// The text to validate on, where it is a separate text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Box<Fingerprint>>,
     /// The text to test on.
@@ -86,12 +86,12 @@ impl Corpus {
         Corpus::from_text("the bundled tales", BUNDLED.to_string())
     }
 
-    /// A text at hand.
+    /// A text in memory.
     pub fn from_text(name: impl Into<String>, text: String) -> Corpus {
         Corpus::from_raw(name, text.into_bytes())
     }
 
-    /// Bytes at hand, UTF-8 or not.
+    /// Bytes in memory, UTF-8 or not.
     pub fn from_raw(name: impl Into<String>, bytes: Vec<u8>) -> Corpus {
         let name = name.into();
         Corpus {
@@ -106,7 +106,7 @@ impl Corpus {
         }
     }
 
-    /// The same with a text of its own to validate on: it is not split then.
+    /// The same with a separate text to validate on; the corpus is then not split.
     pub fn with_validation(self, corpus: Corpus) -> Corpus {
         Corpus { validation: Some(Box::new(corpus)), ..self }
     }
@@ -116,7 +116,7 @@ impl Corpus {
         Corpus { test: Some(Box::new(corpus)), ..self }
     }
 
-    /// The same with a `tokenizer.json` for its parts of words. Errors: it cannot be read or is not UTF-8.
+    /// The same with a `tokenizer.json` for its subwords. Errors: it cannot be read or is not UTF-8.
     pub fn with_tokenizer(self, path: &Path) -> Result<Corpus, Error> {
         let bytes = fs::read(path).map_err(Error::io("read", path))?;
         let json = decode(&path.display().to_string(), bytes)?;
@@ -137,8 +137,8 @@ impl Corpus {
 
     /// Reads files and folders, in the order given, and joins their texts as they are.
     ///
-    /// A folder stands for its files ending in `.txt`, `.text` or `.md` and those of its sub-folders, sorted by path;
-    /// names that begin with a dot and links to folders are passed over. A file named by hand may end in anything.
+    /// A folder means its files ending in `.txt`, `.text` or `.md` and those of its sub-folders, sorted by path;
+    /// names that begin with a dot and links to folders are skipped. A file that is named itself may have any extension.
     /// Errors: a path that cannot be read, a folder without text, invalid UTF-8, no character in all of them.
     pub fn read(paths: &[PathBuf]) -> Result<Corpus, Error> {
         Corpus::collect(paths, |name, bytes| decode(name, bytes).map(String::into_bytes))
@@ -150,8 +150,8 @@ impl Corpus {
     }
 
     /// The same files and folders as a text that stays on the disk: it is read block by block, and what is trained on
-    /// comes from a file of its tokens, for which [`Corpus::with_tokens_in`] names the place. Language models are trained on
-    /// such a text; for anything else it has no bytes. `is_raw`: nothing has to be UTF-8.
+    /// comes from a file of its tokens, for which [`Corpus::with_tokens_in`] names the place. Language models are
+    /// trained on such a text; for anything else it has no bytes. `is_raw`: nothing has to be UTF-8.
     ///
     /// Errors: as [`Corpus::read`].
     pub fn on_disk_of(paths: &[PathBuf], is_raw: bool) -> Result<Corpus, Error> {
@@ -177,7 +177,7 @@ impl Corpus {
         self.on_disk.is_some()
     }
 
-    /// Bytes of all files that paths and folders stand for. Errors: one cannot be asked; a folder without text.
+    /// Bytes of all files of paths and folders. Errors: the size of one cannot be read; a folder without text.
     pub fn size_of(paths: &[PathBuf]) -> Result<u64, Error> {
         let length = |file: PathBuf| Ok(fs::metadata(&file).map_err(Error::io("read", &file))?.len());
         files(paths)?.into_iter().map(length).sum()
@@ -209,7 +209,7 @@ impl Corpus {
         &self.pieces
     }
 
-    /// The text to validate on, where it came by itself.
+    /// The text to validate on, where it is a separate text.
     pub fn validation(&self) -> Option<&Corpus> {
         self.validation.as_deref()
     }
@@ -287,7 +287,7 @@ fn decode(name: &str, bytes: Vec<u8>) -> Result<String, Error> {
         .map_err(|error| Error::InvalidUtf8 { name: name.to_string(), offset: error.utf8_error().valid_up_to() })
 }
 
-/// The files that paths stand for, in order. Errors: a path that cannot be read, a folder without text.
+/// The files of paths, in order. Errors: a path that cannot be read, a folder without text.
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {

@@ -102,8 +102,8 @@ impl Vocab {
     }
 }
 
-/// What is counted of a text, as far as it has been read, to make a vocabulary of characters, bytes or words. A text that
-/// comes in pieces is cut between words.
+/// What is counted of a text, as far as it has been read, to make a vocabulary of characters, bytes or words. A text
+/// that comes in pieces is cut between words.
 pub(crate) struct Counter {
     kind: TokenizerKind,
     how: Words,
@@ -143,7 +143,7 @@ impl Counter {
     pub fn vocab(self, config: &Config, name: &str) -> Result<Vocab, Error> {
         let vocab = match self.kind {
             TokenizerKind::Byte => Vocab::bytes(),
-            TokenizerKind::Bpe => unreachable!("parts of words are learnt from a whole text"),
+            TokenizerKind::Bpe => unreachable!("subwords are learnt from a whole text"),
             TokenizerKind::Char if config.unk => {
                 Vocab::of_frequent(self.characters, config.min_freq, config.vocab_size)?
             }
@@ -195,6 +195,6 @@ impl Characters {
 }
 
 fn too_rare(min_freq: u64, most: Option<&u64>, what: &str) -> Error {
-    let expected = format!("at most {}, how often the most frequent {what} comes", most.copied().unwrap_or_default());
+    let expected = format!("at most {}, the count of the most frequent {what}", most.copied().unwrap_or_default());
     Error::Setting { name: "min_freq", got: min_freq.to_string(), expected }
 }

@@ -8,7 +8,7 @@ use crate::rng::{Purpose, generator};
 use elman_kernels::softmax::IGNORED;
 
 /// Lines as examples. Each is read from the newline before it, which begins every line, to its own, which ends it; a
-/// newline is put before the first line and after the last where the text has none. Empty lines are passed over.
+/// newline is put before the first line and after the last where the text has none. Empty lines are skipped.
 #[derive(Clone, Debug)]
 pub(crate) struct Lines {
     ids: Vec<u32>,

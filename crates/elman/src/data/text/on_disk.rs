@@ -23,7 +23,7 @@ use crate::{
     files::disk::Disk,
 };
 
-/// Whether a text can stay on the disk under these settings: all can but parts of words, whose pieces may reach over any
+/// Whether a text can stay on the disk under these settings: all can but subwords, whose pieces may reach over any
 /// cut, lines as batches, of which a list is kept, and a tail to cut off, which is counted from the end.
 pub fn can_stay_on_disk(config: &Config) -> bool {
     config.tokenizer != TokenizerKind::Bpe && config.batches != BatchKind::Lines && config.cut_tail == 0
@@ -67,7 +67,7 @@ pub(super) fn split(
     let is_bytes = config.tokenizer == TokenizerKind::Byte;
     let can_be_read = can_stay_on_disk(config) && (is_bytes || !text.is_raw);
     let Some(path) = text.tokens.as_ref().filter(|_| can_be_read) else {
-        let expected = "a text in memory, or a place for its tokens and settings that can do with them";
+        let expected = "a text in memory, or a place for its tokens and settings that work with tokens on the disk";
         return Err(Error::Setting { name: "the text", got: "on the disk".into(), expected: expected.into() });
     };
     let rules = Rules::of(config);

@@ -15,8 +15,8 @@ pub const MARKS: [char; 6] = ['.', ',', ';', ':', '!', '?'];
 /// The class of a character from which nothing was taken.
 pub(crate) const NOTHING: &str = "=";
 
-/// A text without capitals and marks, and the class of each of its characters: `^` for a capital, then the punctuation that
-/// followed; `=` for neither. White space of any length is one space.
+/// A text without capitals and marks, and the class of each of its characters: `^` for a capital, then the punctuation
+/// that followed; `=` for neither. White space of any length is one space.
 pub fn taken(text: &str) -> (Vec<char>, Vec<String>) {
     let (mut bare, mut classes): (Vec<char>, Vec<String>) = (Vec::new(), Vec::new());
     for c in text.chars() {
@@ -78,8 +78,9 @@ pub fn parts(class: &str) -> (bool, Option<char>) {
     (capital, rest.chars().next().filter(|c| MARKS.contains(c)))
 }
 
-/// The classes of a bare text's characters if every word stands as it mostly stood in a text that is known: what a model has to
-/// beat. Of several variants equally common the least counts; a word that is not known, and all between words, has the class `nothing`.
+/// The classes of a bare text's characters if every word stands as it mostly stood in a text that is known: what a
+/// model has to beat. Of several variants equally common the least counts; a word that is not known, and all between
+/// words, has the class `nothing`.
 pub fn by_words(known: (&[char], &[u32]), text: &[char], nothing: u32) -> Vec<u32> {
     let mut variants: BTreeMap<&[char], BTreeMap<&[u32], usize>> = BTreeMap::new();
     for word in words(known.0) {

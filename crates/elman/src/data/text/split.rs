@@ -189,7 +189,7 @@ mod tests {
             "vocab_size is 3, expected more than the 3 reserved tokens"
         );
         let rare = refused(Config { min_freq: 4, ..config });
-        assert_eq!(rare, "min_freq is 4, expected at most 3, how often the most frequent word comes");
+        assert_eq!(rare, "min_freq is 4, expected at most 3, the count of the most frequent word");
     }
 
     #[test]

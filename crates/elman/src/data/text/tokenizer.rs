@@ -1,4 +1,4 @@
-//! What a model file's metadata knows of a vocabulary. Not here: the vocabulary (`vocab.rs`) and the file.
+//! The entry of a vocabulary in a model file's metadata. Not here: the vocabulary (`vocab.rs`) and the file.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,10 +11,10 @@ use crate::config::{Config, TokenizerKind};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tokenizer {
     pub kind: TokenizerKind,
-    /// The `tokenizer.json` of parts of words.
+    /// The `tokenizer.json` of subwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bpe: Option<String>,
-    /// Absent for bytes and parts of words.
+    /// Absent for bytes and subwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocab: Option<Vec<String>>,
 }

@@ -1,8 +1,8 @@
 //! The tokens of a text, in memory or in a file, and the format of that file. A file that was made from another text or
 //! vocabulary, or that is incomplete, is an error.
 //!
-//! The file: every token in 1, 2 or 4 bytes (as few as the vocabulary needs), little-endian, those to train on before those
-//! kept from it; then what binds them: see [`Binding`] and `FOOTER`.
+//! The file: every token in 1, 2 or 4 bytes (as few as the vocabulary needs), little-endian, those to train on before
+//! those kept from it; then what binds them: see [`Binding`] and `FOOTER`.
 
 use std::{
     fs::File,
@@ -64,7 +64,7 @@ impl Tokens {
         }
     }
 
-    /// Those at `places`, which lie within; `read` may hold them. Errors: the file cannot be read.
+    /// Those at `places`, which must be in range; `read` may hold them. Errors: the file cannot be read.
     pub fn at<'a>(&'a self, places: Range<usize>, read: &'a mut Window) -> Result<&'a [u32], Error> {
         match self {
             Tokens::Memory(ids) => Ok(&ids[places]),
@@ -142,7 +142,7 @@ impl TokenFile {
         fits.then(|| Arc::new(TokenFile { path: path.to_path_buf(), file: Mutex::new(file), width, counts }))
     }
 
-    /// Makes the file at `path`, whole or not at all, of the tokens that `fill` gives to what it is handed, each below
+    /// Makes the file at `path`, whole or not at all, of the tokens that `fill` gives to its argument, each below
     /// `vocab_size`. Errors: those of `fill`; the file cannot be written.
     pub fn make(
         disk: &Disk,

@@ -15,14 +15,15 @@ use crate::{
 
 /// The token of everything unknown, id 0 where it is reserved.
 pub const UNKNOWN: &str = "<unk>";
-/// The token of a line's end, in a vocabulary of words: the last that is reserved, and the only one of them that is text.
+/// The token of a line's end, in a vocabulary of words: the last that is reserved, and the only one of them that is
+/// text.
 pub const LINE_END: &str = "<eos>";
 
 /// Tokens in id order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vocab {
     kind: TokenizerKind,
-    /// One character each, but for a reserved token; of bytes and of parts of words, how they are shown.
+    /// One character each, but for a reserved token; of bytes and of subwords, how they are shown.
     tokens: Vec<String>,
     chars: HashMap<char, u32>,
     words: HashMap<String, u32>,
@@ -54,8 +55,8 @@ impl Vocab {
         }
     }
 
-    /// The vocabulary a file lists, of the kind its configuration says: `tokens` may be absent for bytes, and `bpe` holds
-    /// the `tokenizer.json` of parts of words. `<unk>` may stand first.
+    /// The vocabulary a file lists, of the kind its configuration says: `tokens` may be absent for bytes, and `bpe`
+    /// holds the `tokenizer.json` of subwords. `<unk>` may stand first.
     ///
     /// Errors: an entry that is not one character, or comes twice; an empty list; a list of other bytes; words without
     /// `<unk>`; a `tokenizer.json` that cannot be used.
@@ -90,14 +91,14 @@ impl Vocab {
                 vocab
             }
             (TokenizerKind::Bpe, _) => {
-                let json = bpe.ok_or_else(|| Error::file(path, "tokenizer.bpe is missing for parts of words"))?;
+                let json = bpe.ok_or_else(|| Error::file(path, "tokenizer.bpe is missing for subwords"))?;
                 Vocab::of_bpe(Bpe::from_json(&json, path)?)
             }
         };
         Ok(Vocab { rules: Rules::of(config), ..vocab })
     }
 
-    /// Parts of words.
+    /// Subwords.
     pub(crate) fn of_bpe(bpe: Bpe) -> Vocab {
         Vocab { tokens: bpe.shown(), bpe: Some(bpe), ..Vocab::empty(TokenizerKind::Bpe) }
     }
@@ -156,7 +157,7 @@ impl Vocab {
         self.kind
     }
 
-    /// How many ids at the start stand for no text: none is written with them.
+    /// How many ids at the start represent no text: none is written with them.
     pub fn reserved(&self) -> usize {
         self.reserved as usize
     }
@@ -172,17 +173,17 @@ impl Vocab {
         }
     }
 
-    /// The byte that an id stands for, in a vocabulary of bytes.
+    /// The byte of an id, in a vocabulary of bytes.
     pub fn byte(&self, id: u32) -> Option<u8> {
         (self.kind == TokenizerKind::Byte).then(|| u8::try_from(id).ok()).flatten()
     }
 
-    /// The list that a file holds: none for bytes, which are always the same, and for parts of words.
+    /// The list that a file holds: none for bytes, which are always the same, and for subwords.
     pub(crate) fn list(&self) -> Option<Vec<String>> {
         matches!(self.kind, TokenizerKind::Char | TokenizerKind::Word).then(|| self.tokens.clone())
     }
 
-    /// The `tokenizer.json` of parts of words.
+    /// The `tokenizer.json` of subwords.
     pub(crate) fn bpe_json(&self) -> Option<String> {
         self.bpe.as_ref().map(|bpe| bpe.json().to_string())
     }
@@ -248,7 +249,8 @@ impl Vocab {
         self.id(character).or((self.reserved > 0).then_some(0))
     }
 
-    /// The ids of a text, after what its rules do to it. Errors: the first unknown character, with its position in `name`.
+    /// The ids of a text, after what its rules do to it. Errors: the first unknown character, with its position in
+    /// `name`.
     pub fn encode(&self, name: &str, text: &str) -> Result<Vec<u32>, Error> {
         self.encode_ready(name, &self.rules.apply(text))
     }
@@ -307,8 +309,8 @@ impl Vocab {
 
     /// The bytes that a token adds to a text whose last token is `before` (None: it begins the text).
     ///
-    /// A word brings the space before it, unless it begins a line or touches its neighbour; a line's end is a newline. What
-    /// is no text of its own, such as a padding, adds nothing.
+    /// A word brings the space before it, unless it begins a line or touches its neighbour; a line's end is a newline.
+    /// What is no text of its own, such as a padding, adds nothing.
     pub fn write(&self, id: u32, before: Option<u32>) -> Vec<u8> {
         match (self.kind, &self.bpe) {
             (TokenizerKind::Byte, _) => self.byte(id).into_iter().collect(),
@@ -414,7 +416,7 @@ mod tests {
         assert!(Vocab::from_tokens(vec!["<unk>".into()], Path::new("m")).is_err());
         assert!(Vocab::from_tokens(vec!["a".into(), "<unk>".into()], Path::new("m")).is_err());
         let error = Vocab::fit_with_unknown("aab", 3, None).unwrap_err().to_string();
-        assert_eq!(error, "min_freq is 3, expected at most 2, how often the most frequent character comes");
+        assert_eq!(error, "min_freq is 3, expected at most 2, the count of the most frequent character");
         let mut rng = crate::rng::generator(1, crate::rng::Purpose::Sample, 0);
         assert!((0..200).all(|_| [1, 2].contains(&vocab.draw(&mut rng))));
     }

@@ -18,13 +18,14 @@ pub struct Cut {
     pub value: &'static str,
     /// What it does, in a line.
     pub help: &'static str,
-    /// The default, in words.
+    /// The default, as text.
     pub default: fn() -> String,
     /// Whether a text is a value of its type. Errors: why not.
     pub parse: fn(&str) -> Result<(), String>,
 }
 
-/// Makes [`Settings`] and what goes through all cuts. Each file has `HELP`, `VALUE`, `DEFAULT`, `check` and `kept`.
+/// Makes [`Settings`] and the functions that apply all truncations. Each file has `HELP`, `VALUE`, `DEFAULT`, `check`
+/// and `kept`.
 macro_rules! cuts {
     ($($(#[$doc:meta])* $name:ident $type:ty;)*) => {
         $(mod $name;)*

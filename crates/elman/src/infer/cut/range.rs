@@ -1,4 +1,4 @@
-//! What settings out of range are refused with. Not here: the ranges.
+//! The errors of settings out of range. Not here: the ranges.
 
 use crate::error::Error;
 

@@ -11,7 +11,7 @@ pub fn check(p: f64) -> Result<(), Error> {
     super::range::probability("top_p", p)
 }
 
-/// How many of the likeliest it takes to reach p of all that is there.
+/// How many of the most probable are needed to reach p of the sum.
 pub fn kept(weights: &[f64], p: f64) -> usize {
     let total: f64 = weights.iter().sum();
     let (mut kept, mut mass) = (0, 0.0);

@@ -58,7 +58,7 @@ impl<E: Element> Layers<E> {
             return Err(Error::Setting { name: "classes", got, expected });
         }
         let mut declaration = Declaration::default();
-        let models = (1..=settings.members).map(|number| {
+        let models = (1..=settings.ensemble_size).map(|number| {
             let prefix = if number == 1 { String::new() } else { format!("member{number}.") };
             Model::declare(&mut declaration, &prefix, config, settings, input, classes)
         });
@@ -94,7 +94,8 @@ impl<E: Element> Model<E> {
 }
 
 impl<E: Element> Classifier<E> {
-    /// A fresh classifier. Errors: an impossible configuration, or one of another task; fewer than two classes; no memory.
+    /// A fresh classifier. Errors: an impossible configuration, or one of another task; fewer than two classes; no
+    /// memory.
     pub fn new(config: &Config, input: Input, classes: usize) -> Result<Self, Error> {
         config.check()?;
         let (layers, declaration) = Layers::declare(config, input, classes)?;

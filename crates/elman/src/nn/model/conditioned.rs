@@ -58,8 +58,8 @@ pub enum Conditions<E> {
 }
 
 impl<E: Element> Layers<E> {
-    /// Declares what it is made of; `given` is the number of classes or the width of the vectors. Errors: settings of another
-    /// task; tokens without an embedding.
+    /// Declares what it is made of; `given` is the number of classes or the width of the vectors. Errors: settings of
+    /// another task; tokens without an embedding.
     pub fn declare(config: &Config, vocab_size: usize, given: Input) -> Result<(Layers<E>, Declaration), Error> {
         let how = config.generate()?.condition;
         let (embed, hidden_sizes) = (config.embed, config.hidden_sizes());
@@ -187,8 +187,8 @@ impl<E: Element> Conditioned<E> {
         Ok((tape.linear(&self.params, layers.head, layers.vocab_size, y)?, after))
     }
 
-    /// The loss of `targets` `[T*B]` after `tokens` `[T*B]`: the mean in nats over those that count, and the sum. With `grads`,
-    /// which are overwritten, dropout is on as `dropout` says.
+    /// The loss of `targets` `[T*B]` after `tokens` `[T*B]`: the mean in nats over those that count, and the sum. With
+    /// `grads`, which are overwritten, dropout is on as `dropout` says.
     pub fn loss(
         &self,
         tape: &mut Tape<E>,

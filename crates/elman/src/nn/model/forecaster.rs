@@ -75,8 +75,8 @@ impl<E: Element> Layers<E> {
 }
 
 impl<E: Element> Forecaster<E> {
-    /// A fresh forecaster that reads `width` numbers a step and forecasts `targets`. Errors: an impossible configuration, or
-    /// one of another task; no memory.
+    /// A fresh forecaster that reads `width` numbers a step and forecasts `targets`. Errors: an impossible
+    /// configuration, or one of another task; no memory.
     pub fn new(config: &Config, width: usize, targets: usize) -> Result<Self, Error> {
         config.check()?;
         let (layers, declaration) = Layers::declare(config, width, targets)?;

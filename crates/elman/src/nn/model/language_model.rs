@@ -50,7 +50,7 @@ impl<E: Element> Layers<E> {
         let (embed, hidden_sizes) = (config.embed, config.hidden_sizes());
         let inputs = hidden_sizes.last().copied().unwrap_or_default();
         let head = linear::Dims { rows: 0, inputs, outputs: vocab_size };
-        // Where both maps are one parameter, it lies as the product reads it.
+        // Where both maps are one parameter, its layout is the one the product reads.
         let table = if config.tied { head.weight() } else { Layout::Table { rows: vocab_size, cols: embed } };
         let encoder = (embed > 0).then(|| Embedding::declare_as(&mut declaration, "encoder", table));
         let recurrent = Recurrent {
@@ -88,8 +88,8 @@ impl<E: Element> Layers<E> {
 }
 
 impl<E: Element> LanguageModel<E> {
-    /// A fresh model: every parameter drawn as `init` says, in the order of the state dict, then `forget_bias` added to the
-    /// forget gate's part of each `bias_ih` of an LSTM.
+    /// A fresh model: every parameter drawn as `init` says, in the order of the state dict, then `forget_bias` added to
+    /// the forget gate's part of each `bias_ih` of an LSTM.
     ///
     /// Errors: an impossible configuration; a vocabulary of fewer than one token.
     pub fn new(config: &Config, vocab_size: usize) -> Result<Self, Error> {
@@ -193,9 +193,9 @@ impl<E: Element> LanguageModel<E> {
         Ok((y, after))
     }
 
-    /// One step of truncated BPTT: the mean loss in nats. `grads` is overwritten; `state` is advanced and detached. A large
-    /// batch is done in two shards of its rows, each with masks of its own, whose gradients are summed at the end; sizes decide,
-    /// not threads.
+    /// One step of truncated BPTT: the mean loss in nats. `grads` is overwritten; `state` is advanced and detached. A
+    /// large batch is done in two shards of its rows, each with masks of its own, whose gradients are summed at the
+    /// end; sizes decide, not threads.
     ///
     /// Shapes: `inputs` and `targets` `[T*B]`, time-major (row t*B + b), B that of `state`.
     /// A target of [`elman_kernels::softmax::IGNORED`] does not count.

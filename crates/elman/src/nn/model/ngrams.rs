@@ -9,7 +9,7 @@ use crate::config::Classify as Settings;
 /// Most bytes of a model file's metadata that counts may take.
 const MOST_BYTES: usize = 8 << 20;
 
-/// A model of n-grams for each class, and what it counts beside a network.
+/// A model of n-grams for each class, and its share in the answer of the ensemble.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NGrams {
     order: usize,
@@ -33,8 +33,8 @@ struct Followers {
 }
 
 impl NGrams {
-    /// Counts the tokens of sequences of so many classes. None where the settings want none. Errors: counts that would not
-    /// fit a model file, in words.
+    /// Counts the tokens of sequences of this number of classes. None where the settings want none. Errors: counts that
+    /// would not fit a model file, as text.
     pub(crate) fn fit(
         settings: &Settings,
         vocab_size: usize,
@@ -49,8 +49,8 @@ impl NGrams {
         NGrams::of(settings, vocab_size, windows).within(MOST_BYTES).map(Some)
     }
 
-    /// The longest n-grams of each class and how often each came. Errors: more than would fit `most` bytes of a model file, in
-    /// words, before they take a multiple of that in memory.
+    /// The longest n-grams of each class and how often each came. Errors: more than would fit `most` bytes of a model
+    /// file, as text, before they take a multiple of that in memory.
     fn windows(
         settings: &Settings,
         vocab_size: usize,
@@ -128,7 +128,7 @@ impl NGrams {
         self.classes.iter().map(of_class).collect()
     }
 
-    /// What [`NGrams::listed`] gave. Errors: in words, what no counting gives.
+    /// What [`NGrams::listed`] gave. Errors, as text: values that no counting gives.
     pub(crate) fn from_listed(
         settings: &Settings,
         vocab_size: usize,
@@ -163,7 +163,8 @@ impl NGrams {
         Ok(NGrams::of(settings, vocab_size, windows))
     }
 
-    /// The probabilities of the classes of a sequence, of which a network says `network`: the weighted geometric mean of both.
+    /// The probabilities of the classes of a sequence, of which a network says `network`: the weighted geometric mean
+    /// of both.
     pub fn with(&self, network: &[f64], tokens: &[u32]) -> Vec<f64> {
         let marked = marked(tokens, self.vocab_size);
         let logs = self.classes.iter().zip(network).map(|(class, p)| {
@@ -175,9 +176,9 @@ impl NGrams {
         softmax(&logs.collect::<Vec<f64>>())
     }
 
-    /// The log of the probability of a marked sequence. After k tokens, of which n are known and d different ones followed,
-    /// p_k = (count + d p_(k-1)) / (n + d); before all of them, every token and the end are alike. Source: Witten and Bell 1991,
-    /// method C.
+    /// The log of the probability of a marked sequence. After k tokens, of which n are known and d different ones
+    /// followed, p_k = (count + d p_(k-1)) / (n + d); before all of them, every token and the end are alike. Source:
+    /// Witten and Bell 1991, method C.
     fn log_probability(&self, class: &Class, marked: &[u32]) -> f64 {
         let of_place = |end: usize| {
             let mut p = 1.0 / (self.vocab_size + 1) as f64;
@@ -217,7 +218,8 @@ mod tests {
 
     #[test]
     fn probabilities_are_those_by_hand() {
-        // Class 0 has "^ab$", "^aa$", "^$": of 7 tokens a came 3 times, b once, the end 3 times; 3 different, and 4 to choose.
+        // Class 0 has "^ab$", "^aa$", "^$": of 7 tokens a came 3 times, b once, the end 3 times; 3 different, and 4 to
+        // choose.
         let root = |count: f64| (count + 3.0 / 4.0) / (7.0 + 3.0);
         let (a, b, end) = (root(3.0), root(1.0), root(3.0));
         // After ^: a twice, the end once. After a: b, a and the end once each. After b: the end.
@@ -254,7 +256,8 @@ mod tests {
         let settings = settings(2, 0.0);
         let refused = |row: &[u32]| NGrams::from_listed(&settings, 3, 2, &[vec![row.to_vec()], vec![]]).unwrap_err();
         assert_eq!(refused(&[1, 1]), "task.ngrams has [1, 1], expected a count and an n-gram");
-        // A count of 0; too long, twice; nothing; the beginning alone, or at the end; the end at the beginning; no such token.
+        // A count of 0; too long, twice; nothing; the beginning alone, or at the end; the end at the beginning; no such
+        // token.
         for row in
             [&[0, A, B][..], &[1, A, B, A], &[1, 3, A, B], &[1], &[], &[1, 3], &[1, A, 3], &[1, 4, A], &[1, A, 5]]
         {

@@ -7,7 +7,7 @@ use crate::config::{Forecast, Transform};
 /// The forecast of a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Half lies above.
+    /// The median.
     pub middle: f64,
     /// The lower bound of the interval.
     pub low: f64,
@@ -36,7 +36,7 @@ impl Point {
         (width > 0.0).then(|| (y - self.middle).abs() / width)
     }
 
-    /// The point with bounds so many times as far from the middle.
+    /// The point with bounds this many times as far from the middle.
     pub(super) fn times(self, factor: f64) -> Point {
         let Point { middle, low, high } = self;
         Point { middle, low: middle + factor * (low - middle), high: middle + factor * (high - middle) }

@@ -17,7 +17,8 @@ pub struct Patience {
 
 impl Patience {
     /// Counts a validation. The rate is halved after `plateau` of them in a row without improvement, and the count for
-    /// the next halving begins anew (PyTorch's `ReduceLROnPlateau` with a patience of `plateau - 1`); 0 never halves the rate.
+    /// the next halving begins anew (PyTorch's `ReduceLROnPlateau` with a patience of `plateau - 1`); 0 never halves
+    /// the rate.
     pub fn validated(&mut self, is_best: bool, plateau: u64) {
         if is_best {
             (self.since_best, self.since_halving) = (0, 0);

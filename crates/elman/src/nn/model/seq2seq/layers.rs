@@ -1,9 +1,9 @@
 //! The layers of a sequence-to-sequence network: its parameters by name, and the small maps between its layers. Not
 //! here: loops over steps (`mod.rs`) and state.
 //!
-//! Names: `source.encoder.weight`, `source.rnn.*` read; `bridge.{h,c}_l*.*` go from the encoder's last state to the decoder's
-//! first; `target.encoder.weight` (absent where it is tied to `decoder.weight`), `target.rnn.*` write; `attention.*`,
-//! `combine.*`; `decoder.weight`, `decoder.bias` are the head.
+//! Names: `source.encoder.weight`, `source.rnn.*` read; `bridge.{h,c}_l*.*` go from the encoder's last state to the
+//! decoder's first; `target.encoder.weight` (absent where it is tied to `decoder.weight`), `target.rnn.*` write;
+//! `attention.*`, `combine.*`; `decoder.weight`, `decoder.bias` are the head.
 
 use elman_kernels::{Element, linear, pad};
 use rand_chacha::ChaCha8Rng;
@@ -35,7 +35,7 @@ pub(crate) struct Layers<E> {
     /// v of the additive score.
     pub score: Option<ParamId>,
     combine: LinearIds,
-    /// O, columns of what goes into the head.
+    /// O, columns of the input of the head.
     pub output: usize,
     input_dropout: Dropout,
     pub output_dropout: f64,
@@ -159,7 +159,7 @@ impl<E: Element> Layers<E> {
         Ok(state)
     }
 
-    /// What queries are held against.
+    /// The keys that queries are compared with.
     pub fn keys(&self, tape: &mut Tape<E>, params: &Params<E>, output: Var) -> Result<Var, Error> {
         match self.attention {
             Some(Look { keys: Some(keys), depth, .. }) => tape.linear(params, keys, depth, output),

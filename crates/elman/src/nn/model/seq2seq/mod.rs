@@ -37,7 +37,7 @@ pub struct Seq2Seq<E> {
 struct Encoded<'a> {
     /// The encoder's output `[Ts*B, W]`: what attention takes its means of.
     values: Var,
-    /// What the decoder's queries are held against `[Ts*B, D]`.
+    /// The keys that the decoder's queries are compared with `[Ts*B, D]`.
     keys: Var,
     mask: &'a [bool],
     rows: usize,
@@ -84,8 +84,8 @@ impl<E: Element> Seq2Seq<E> {
         self.layers.attention.is_some()
     }
 
-    /// Logits `[n, V]` of the targets that count, in the order of the batch, and of the last of them again up to a whole number
-    /// of [`HEAD_ROWS`]: the buffers of all batches then have few sizes.
+    /// Logits `[n, V]` of the targets that count, in the order of the batch, and of the last of them again up to a
+    /// whole number of [`HEAD_ROWS`]: the buffers of all batches then have few sizes.
     pub fn forward(&self, tape: &mut Tape<E>, batch: &PairBatch<E>, pass: &mut Pass<'_>) -> Result<Var, Error> {
         let output = self.output(tape, batch, pass)?;
         tape.linear(&self.params, self.layers.head, self.layers.sizes[1], output)

@@ -70,8 +70,8 @@ impl<E: Element> Seq2Seq<E> {
         Ok((memory, Carried { states: taken(tape, &before), output }))
     }
 
-    /// Writes one token more: logits `[R, V]` of the next, with R a multiple of the texts that were read and row r going with
-    /// text r modulo their number. `carried` becomes the state after `tokens` `[R]`.
+    /// Writes one token more: logits `[R, V]` of the next, with R a multiple of the texts that were read and row r
+    /// going with text r modulo their number. `carried` becomes the state after `tokens` `[R]`.
     ///
     /// `weights` is given what each row looked at, `[R, Ts]`. The logits stay on the tape until it starts again.
     pub fn write(
@@ -108,13 +108,13 @@ pub struct Decoder<'a, E> {
     carried: Carried<E>,
     /// The first token that is text.
     first: usize,
-    /// What each step's rows looked at, `[R, Ts]`, where it is asked for.
+    /// The attention weights of each step's rows, `[R, Ts]`, where they are requested.
     pub looks: Option<Vec<Vec<E>>>,
 }
 
 impl<'a, E: Element> Decoder<'a, E> {
-    /// Reads the texts. Tokens below `first` stand for no text (`<unk>`, `<bos>`) and are never told: their probability is
-    /// nobody's.
+    /// Reads the texts. Tokens below `first` represent no text (`<unk>`, `<bos>`) and are never chosen: their
+    /// probability is nobody's.
     pub fn new(model: &'a Seq2Seq<E>, tape: &'a mut Tape<E>, batch: &Padded<E>, first: usize) -> Result<Self, Error> {
         let (memory, carried) = model.read(tape, batch)?;
         Ok(Decoder { model, tape, memory, carried, first, looks: None })
@@ -142,7 +142,8 @@ impl<E: Element> Writer for Decoder<'_, E> {
     }
 }
 
-/// The `count` largest of a row's logits from token `first` on, with the logarithms of their probabilities; of equals the lower token first.
+/// The `count` largest of a row's logits from token `first` on, with the logarithms of their probabilities; of equals
+/// the lower token first.
 fn likeliest<E: Element>(logits: &[E], shares: &[E], first: usize, count: usize) -> Vec<(u32, f64)> {
     let mut best: Vec<(u32, E)> = Vec::with_capacity(count + 1);
     for (token, &logit) in logits.iter().enumerate().skip(first) {
