@@ -130,7 +130,7 @@ fn bad_tables_are_refused_by_row_and_column() {
     place.write("folder/empty.txt", "");
     place.write("folder/full.txt", "a\n");
     for (words, task, file) in [
-        ("line 3, column t: the time \"1990-01\" comes twice", "forecast", "twice.csv"),
+        ("line 3, column t: the time \"1990-01\" occurs twice", "forecast", "twice.csv"),
         ("line 3, column t: the time \"1990-01\" comes after 1990-02", "forecast", "back.csv"),
         ("line 3, column y: \"NaN\" is given, expected a finite number", "forecast", "nan.csv"),
         ("the series has 3 rows to train on, expected at least 14", "forecast", "short.csv"),

@@ -146,8 +146,8 @@ fn what_does_not_fit_is_refused_and_moves_no_row() {
         ("of which one stays", session.remove_row(2).unwrap_err()),
         ("a row below 2", session.reset_row(2).unwrap_err()),
         ("a row below 2", session.pick(&[2]).unwrap_err()),
-        ("at least 1", session.pick(&[]).unwrap_err()),
-        ("at least 1", Session::new(numbers_in, 0, Precision::Full, &cpu).map(|_| ()).unwrap_err()),
+        ("expected 1 to 16384", session.pick(&[]).unwrap_err()),
+        ("expected 1 to 16384", Session::new(numbers_in, 0, Precision::Full, &cpu).map(|_| ()).unwrap_err()),
     ] {
         assert!(error.to_string().contains(problem), "{error}");
     }

@@ -181,7 +181,9 @@ impl Rounded<'_> {
         }
         let is_read = |row: usize| case.mask.as_ref().is_none_or(|mask| mask[row]);
         // Forward.
-        let (mut own, mut h, mut c) = (case.h0.clone(), exact(&case.h0), exact(&case.c0));
+        let (mut own, mut h) = (case.h0.clone(), exact(&case.h0));
+        // A cell without a state beside h has an empty one.
+        let mut c = if case.c0.is_empty() { vec![Near::ZERO; h.len()] } else { exact(&case.c0) };
         let mut y = vec![Near::ZERO; self.y.len()];
         let mut steps = Vec::new();
         for &t in &times {
@@ -210,7 +212,7 @@ impl Rounded<'_> {
             bias_hh: sums(&before.weights.bias_hh),
             x: exact(&before.x),
             h: vec![Near::ZERO; h.len()],
-            c: exact(&before.c0),
+            c: if before.c0.is_empty() { vec![Near::ZERO; before.h0.len()] } else { exact(&before.c0) },
         };
         for (place, &t) in times.iter().enumerate().rev() {
             for b in 0..batch {
