@@ -217,10 +217,10 @@ fn start(cell: Cell, name: &str, tag: usize, shape: &[usize]) -> Vec<f64> {
             draws.iter().map(|x| 1.5 + 0.5 * x).collect()
         }
         (Cell::SLSTM, kind) if kind.starts_with("m_") || kind.starts_with("initial_m") => {
-            draws.iter().enumerate().map(|(i, x)| if i % 2 == 0 { -3.0 } else { 6.0 } + 0.1 * x).collect()
+            draws.iter().enumerate().map(|(i, x)| if i % 2 == 0 { -3.0 } else { 4.0 } + 0.1 * x).collect()
         }
         (Cell::SLSTM, kind) if kind.starts_with("weight_") || kind.starts_with("bias_") => {
-            draws.iter().map(|x| 0.1 * x).collect()
+            draws.iter().map(|x| 0.3 * x).collect()
         }
         (Cell::RNN_RELU | Cell::MIN_GRU, kind) if kind.starts_with("bias_ih") => {
             draws.iter().enumerate().map(|(i, x)| if i % 2 == 0 { 2.0 } else { -2.0 } + 0.1 * x).collect()
