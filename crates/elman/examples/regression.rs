@@ -1,21 +1,16 @@
-//! A number for a sequence: data in memory, mean squared error, saved, loaded, predicted. The number is the level of a wave,
-//! which the network must find in 20 noisy steps.
-//!
-//!     cargo run --release -p elman --example regression            # 300 steps
-//!     cargo run --release -p elman --example regression -- 5       # 5 steps
+//! A number for a sequence: data in memory, mean squared error, saved, loaded, predicted. The number is the level of a wave.
+//!     cargo run --release -p elman --example regression -- 5       # 5 steps instead of 300
 
 use elman::autodiff::{nodes::Sequence, params::Declaration, tape::Tape, tape::Var};
 use elman::files::weights::{Weights, save};
 use elman::nn::{Cell, Input, Network, Pass, Recurrent, Stack, fresh, linear::Linear};
-use elman::rng::{Purpose, generator, uniform};
-use elman::train::optim::{Optimizer, clip_scale};
-use elman::{Config, Cpu, Error};
+use elman::{Config, Cpu, Error, rng::Purpose, rng::generator, rng::uniform};
+use elman::{train::optim::Optimizer, train::optim::clip_scale};
 use std::sync::Arc;
 
 const T: usize = 20;
 const B: usize = 64;
 
-/// Sequences `[T, B, 1]`, and the level of each.
 fn data(seed: u64) -> (Vec<f32>, Vec<f32>) {
     let mut rng = generator(seed, Purpose::Sample, 0);
     let mut draw = || 2.0 * uniform(&mut rng) as f32 - 1.0;
@@ -24,7 +19,6 @@ fn data(seed: u64) -> (Vec<f32>, Vec<f32>) {
     ((0..T * B).map(|i| value(i) + 0.1 * draw()).collect(), waves.iter().map(|wave| wave[0]).collect())
 }
 
-/// The mean squared error of the numbers after the last step.
 fn loss(tape: &mut Tape<f32>, network: &Network<f32>, (x, y): (Vec<f32>, Vec<f32>)) -> Result<Var, Error> {
     tape.start(true);
     let state = network.layers().initial_state(network.params(), B);
@@ -51,7 +45,7 @@ fn main() -> Result<(), Error> {
         tape.backward(loss, network.params(), &mut grads)?;
         adam.update(&cpu, 1e-2, clip_scale(grads.norm(&cpu), 1.0), network.params_mut(), &grads)?;
     }
-    let path = std::env::temp_dir().join(format!("elman-regression-{}.safetensors", std::process::id()));
+    let path = std::env::temp_dir().join(format!("regression-{}.safetensors", std::process::id()));
     save(&path, network.params(), &serde_json::json!({"steps": steps}))?;
     let loaded = Network::new(layers, Weights::read(&path)?.params(declared)?, Input::Vectors(1));
     let _ = std::fs::remove_file(path);
