@@ -8,9 +8,10 @@
 
 use elman::autodiff::params::Params;
 use elman::autodiff::tape::Tape;
-use elman::config::{Cell, Config, Forecast, Tag, TaskSettings};
+use elman::config::{Cell, Config, Forecast, Output, Tag, TaskSettings};
 use elman::data::table::sequences::{Padded, Sequences};
-use elman::nn::model::{Forecaster, Input, Tagger};
+use elman::nn::losses::{CrossEntropy, Likelihood};
+use elman::nn::model::{Input, Predictor};
 use elman::rng::{ChaCha8Rng, Purpose, generator, uniform};
 use elman::train::optim::{Optimizer, clip};
 use elman::{Cpu, Error};
@@ -75,7 +76,7 @@ fn additions(count: usize, rng: &mut ChaCha8Rng) -> (Padded<f32>, Vec<f64>) {
 fn adding(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<Option<u64>, Error> {
     let config = config(TaskSettings::Forecast(Forecast::default()), cell, 64, 1e-2, seed);
     let config = Config { forget_bias: 4.0, clip: 10.0, ..config };
-    let mut model = Forecaster::<f32>::new(&config, 2, 1)?;
+    let mut model = Predictor::<f32>::new(&config, (Input::Vectors(2), 1))?;
     let input_bias = "rnn.bias_ih_l0";
     if let (Cell::LSTM, Some(mut bias)) = (cell, model.params().get(input_bias)) {
         bias[..config.hidden_size].iter_mut().for_each(|bias| *bias -= 3.0);
@@ -87,12 +88,12 @@ fn adding(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<Option<u64>, Er
         let mut targets = vec![f64::NAN; batch.steps * FEW];
         let last = targets.len() - FEW;
         targets[last..].copy_from_slice(&answers);
-        model.loss_and_grads(&mut work.tape, &batch, &targets, None, &mut work.grads)?;
+        model.loss_and_grads(&mut work.tape, &batch, &Likelihood(Output::Gaussian), &targets, None, &mut work.grads)?;
         work.update(model.params_mut())?;
         if step % 200 == 0 || step == most {
             let (batch, answers) = additions(2560, &mut generator(seed, Purpose::Split, step));
             work.tape.start(false);
-            let raw = model.forward(&mut work.tape, &batch, &mut None, None)?;
+            let raw = model.advance(&mut work.tape, &batch, &mut None)?;
             let output = work.tape.dense_value(raw);
             let output = output[2 * (batch.steps - 1) * batch.rows..].chunks_exact(2).map(|pair| f64::from(pair[0]));
             let off = output.zip(&answers).filter(|(output, answer)| (output - *answer).abs() > 0.04).count();
@@ -139,7 +140,7 @@ fn reber(rng: &mut ChaCha8Rng) -> (Vec<u32>, Vec<Vec<u32>>) {
 fn grammar(cpu: &Cpu, seed: u64, most: u64) -> Result<Option<u64>, Error> {
     let task = TaskSettings::Tag(Tag { bidirectional: false, ..Tag::default() });
     let config = config(task, Cell::LSTM, 32, 1e-2, seed);
-    let mut model = Tagger::<f32>::new(&config, Input::Tokens(SYMBOLS.len()), SYMBOLS.len())?;
+    let mut model = Predictor::<f32>::new(&config, (Input::Tokens(SYMBOLS.len()), SYMBOLS.len()))?;
     let mut work = Loop::new(&config, cpu, model.params());
     let draw = |count: usize, mut rng: ChaCha8Rng| {
         let strings: Vec<(Vec<u32>, Vec<Vec<u32>>)> = (0..count).map(|_| reber(&mut rng)).collect();
@@ -151,7 +152,7 @@ fn grammar(cpu: &Cpu, seed: u64, most: u64) -> Result<Option<u64>, Error> {
         let (strings, batch) = draw(BATCH, generator(seed, Purpose::Batches, step));
         let next = |t: usize, b: usize| strings[b].0.get(t + 1).copied().unwrap_or(IGNORED);
         let targets: Vec<u32> = (0..batch.steps).flat_map(|t| (0..BATCH).map(move |b| next(t, b))).collect();
-        model.loss_and_grads(&mut work.tape, &batch, &targets, None, &mut work.grads)?;
+        model.loss_and_grads(&mut work.tape, &batch, &CrossEntropy::default(), &targets, None, &mut work.grads)?;
         work.update(model.params_mut())?;
         if step % 50 == 0 || step == most {
             let (strings, batch) = draw(256, generator(seed, Purpose::Split, step));
@@ -175,7 +176,7 @@ fn grammar(cpu: &Cpu, seed: u64, most: u64) -> Result<Option<u64>, Error> {
 fn parity(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<f64, Error> {
     let task = TaskSettings::Tag(Tag { bidirectional: false, ..Tag::default() });
     let config = config(task, cell, 32, if cell == Cell::RNN_TANH { 2e-3 } else { 5e-3 }, seed);
-    let mut model = Tagger::<f32>::new(&config, Input::Tokens(2), 2)?;
+    let mut model = Predictor::<f32>::new(&config, (Input::Tokens(2), 2))?;
     let mut work = Loop::new(&config, cpu, model.params());
     let draw = |from: usize, to: usize, count: usize, mut rng: ChaCha8Rng| {
         let bits = |rng: &mut ChaCha8Rng| {
@@ -202,7 +203,7 @@ fn parity(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<f64, Error> {
         let (batch, labels) = draw(1, longest, BATCH, generator(seed, Purpose::Batches, step));
         let label = |t: usize, b: usize| labels[b].get(t).copied().unwrap_or(IGNORED);
         let targets: Vec<u32> = (0..batch.steps).flat_map(|t| (0..BATCH).map(move |b| label(t, b))).collect();
-        model.loss_and_grads(&mut work.tape, &batch, &targets, None, &mut work.grads)?;
+        model.loss_and_grads(&mut work.tape, &batch, &CrossEntropy::default(), &targets, None, &mut work.grads)?;
         work.update(model.params_mut())?;
     }
     let (batch, labels) = draw(41, 500, 256, generator(seed, Purpose::Split, 0));

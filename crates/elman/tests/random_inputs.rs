@@ -222,7 +222,7 @@ fn classifier(d: &mut Draw, cpu: &Cpu) -> Result<(), Error> {
     let labels = (0..d.count(items.len())).map(|at| if d.one_in(80) { d.below(9) } else { at % classes.len() } as u32);
     let (labels, fingerprint) = (labels.collect(), Corpus::from_text("random", "random".to_string()).fingerprint());
     let data = Labelled { items, labels, classes, fingerprint };
-    let pooling = [Pooling::Last, Pooling::First, Pooling::Mean, Pooling::Max, Pooling::Attention][d.below(5)];
+    let pooling = Pooling::ALL[d.below(Pooling::ALL.len())];
     let settings = ClassifySettings { pooling, bidirectional: d.one_in(2), ..ClassifySettings::default() };
     let config = small(d, TaskSettings::Classify(settings));
     config.check()?;

@@ -6,13 +6,13 @@ use elman::autodiff::params::Params;
 use elman::autodiff::tape::Tape;
 use elman::config::{Cell, Classify, Config, Pooling, Tag, TaskSettings};
 use elman::data::table::sequences::{Padded, Sequences};
-use elman::nn::model::{Balance, Classifier, Input, Tagger};
+use elman::nn::losses::CrossEntropy;
+use elman::nn::model::{Input, Predictor};
 use elman::{Cpu, Element};
 use elman_kernels::softmax::IGNORED;
 
 const V: usize = 7;
 const CLASSES: usize = 5;
-const POOLINGS: [Pooling; 5] = [Pooling::Last, Pooling::First, Pooling::Mean, Pooling::Max, Pooling::Attention];
 
 fn sequences() -> Sequences {
     let lengths = [3, 0, 6, 1, 6, 2];
@@ -35,7 +35,7 @@ type Ran<E> = (f64, Vec<Vec<E>>, Params<E>);
 
 /// What a classifier makes of the sequences at `places`: a row of logits for each.
 fn classified<E: Element>(
-    model: &Classifier<E>,
+    model: &Predictor<E>,
     tape: &mut Tape<E>,
     sequences: &Sequences,
     places: &[usize],
@@ -47,13 +47,13 @@ fn classified<E: Element>(
     let logits = tape.dense_value(logits).chunks_exact(CLASSES).map(<[E]>::to_vec).collect();
     let targets: Vec<u32> = places.iter().map(|&at| (at % CLASSES) as u32).collect();
     let mut grads = model.params().zeros_like();
-    let loss = model.loss_and_grads(tape, &batch, &targets, &Balance::default(), None, &mut grads).unwrap();
+    let loss = model.loss_and_grads(tape, &batch, &CrossEntropy::default(), &targets, None, &mut grads).unwrap().0;
     (loss, logits, grads)
 }
 
 /// What a tagger makes of them: a row of logits for each step.
 fn tagged<E: Element>(
-    model: &Tagger<E>,
+    model: &Predictor<E>,
     tape: &mut Tape<E>,
     sequences: &Sequences,
     places: &[usize],
@@ -61,7 +61,7 @@ fn tagged<E: Element>(
 ) -> Ran<E> {
     let batch = Padded::new(sequences, places, padding).unwrap();
     tape.start(false);
-    let all = model.forward(tape, &batch, None).unwrap();
+    let all = model.forward(tape, &batch, None).unwrap()[0];
     let all = tape.dense_value(all);
     let row = |t: usize, b: usize| &all[(t * batch.rows + b) * CLASSES..][..CLASSES];
     let of = |b: usize| (0..batch.lengths[b]).flat_map(|t| row(t, b)).copied().collect();
@@ -70,7 +70,7 @@ fn tagged<E: Element>(
         |t: usize, b: usize| if t < batch.lengths[b] { ((places[b] + 3 * t) % CLASSES) as u32 } else { IGNORED };
     let targets: Vec<u32> = (0..batch.steps * batch.rows).map(|at| label(at / batch.rows, at % batch.rows)).collect();
     let mut grads = model.params().zeros_like();
-    let loss = model.loss_and_grads(tape, &batch, &targets, None, &mut grads).unwrap();
+    let loss = model.loss_and_grads(tape, &batch, &CrossEntropy::default(), &targets, None, &mut grads).unwrap().0;
     (loss, logits, grads)
 }
 
@@ -110,13 +110,13 @@ fn holds<E: Element>(
 }
 
 fn classifies<E: Element>(config: &Config, sequences: &Sequences, input: Input, what: &str) {
-    let model = Classifier::<E>::new(config, input, CLASSES).unwrap();
+    let model = Predictor::<E>::new(config, (input, CLASSES)).unwrap();
     let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
     holds(sequences, |_| 1, |places, padding| classified(&model, &mut tape, sequences, places, padding), what);
 }
 
 fn tags<E: Element>(config: &Config, sequences: &Sequences, input: Input, what: &str) {
-    let model = Tagger::<E>::new(config, input, CLASSES).unwrap();
+    let model = Predictor::<E>::new(config, (input, CLASSES)).unwrap();
     let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
     let steps = |at: usize| sequences.steps(at);
     holds(sequences, steps, |places, padding| tagged(&model, &mut tape, sequences, places, padding), what);
@@ -126,7 +126,7 @@ fn tags<E: Element>(config: &Config, sequences: &Sequences, input: Input, what: 
 fn padding_changes_no_bit_and_a_batch_is_its_sequences_one_by_one() {
     for &cell in Cell::ALL {
         for bidirectional in [false, true] {
-            for pooling in POOLINGS {
+            for pooling in Pooling::ALL.iter().copied() {
                 let what = format!("{cell:?}, bidirectional {bidirectional}, {pooling:?}");
                 let task = TaskSettings::Classify(Classify { bidirectional, pooling, ..Classify::default() });
                 let embedded = config(task.clone(), cell, 2, 4);

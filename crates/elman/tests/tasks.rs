@@ -17,12 +17,12 @@ use elman::data::table::tagged::Tagged;
 use elman::data::table::{Format, Table};
 use elman::data::text::restore;
 use elman::files::model_file::Stored;
-use elman::nn::model::{Classifier, Conditioned, Conditions, Forecaster, Input, Tagger};
+use elman::nn::model::{Conditioned, Conditions, Input, Predictor};
 use elman::task::Task;
 use elman::task::classify::{Classify, Trained, likeliest};
 use elman::task::forecast::{ForecastTask, TrainedForecast};
 use elman::task::generate::{Generate, TrainedWriter, Written};
-use elman::task::tag::{Tag, TrainedTagger, restored};
+use elman::task::tag::{Tag, restored};
 use elman::train::{Control, Event, Stopped, Trainer};
 use elman::{Cpu, Error, RunDir, Settings};
 use elman_kernels::softmax::IGNORED;
@@ -133,7 +133,7 @@ fn a_classifier_is_learned_resumed_and_read_back() {
     let refused = elman::ModelFile::load(dir.path().join("whole")).map(|_| ()).unwrap_err().to_string();
     assert!(refused.starts_with("the model was trained to classify, expected a language model ("), "{refused}");
     assert!(
-        TrainedTagger::<f32>::load(&stored(&dir))
+        Trained::<f32>::load_tagger(&stored(&dir))
             .map(|_| ())
             .unwrap_err()
             .to_string()
@@ -183,7 +183,7 @@ fn ensemble_models_differ_and_their_probabilities_are_averaged() {
         .iter()
         .map(|prefix| {
             let mut one =
-                Trained { model: Classifier::new(&alone, trained.encoding.input(), 2).unwrap(), ..trained.clone() };
+                Trained { model: Predictor::new(&alone, (trained.encoding.input(), 2)).unwrap(), ..trained.clone() };
             let names: Vec<String> = one.model.params().names().map(str::to_string).collect();
             for name in names {
                 let values = trained.model.params().get(&format!("{prefix}{name}")).unwrap();
@@ -281,9 +281,9 @@ fn a_tagger_is_learned_resumed_and_read_back() {
     let tag = small(TaskSettings::Tag(TagSettings::default()), 80);
     let config = Config { min_freq: 1, dtype: Dtype::F64, ..tag };
     let dir = is_the_same_cut_in_two(&config, |config| Tag::<f64>::new(config, tagged(), None));
-    let (_, trained) = TrainedTagger::<f64>::load(&stored(&dir)).unwrap();
+    let (_, trained) = Trained::<f64>::load_tagger(&stored(&dir)).unwrap();
     let items = Items::Texts(vec!["cat runs the".into(), "the".into()]);
-    let all = trained.predict(&mut Tape::new(&cpu()), "texts", &items).unwrap();
+    let all = trained.classes(&mut Tape::new(&cpu()), "texts", &items).unwrap();
     let named: Vec<String> =
         all.iter().map(|row| row.iter().map(|&at| trained.classes[at].as_str()).collect()).collect();
     assert_eq!(named, ["NVD", "D"]);
@@ -302,7 +302,7 @@ fn what_was_taken_from_a_text_is_put_back() {
     let words = restored(task.by_words().unwrap(), &task.trained().classes);
     assert!(words.capitals_f1 > 0.97 && words.punctuation_f1 > 0.97, "{words:?}");
     let dir = is_the_same_cut_in_two(&config, make);
-    let (_, trained) = TrainedTagger::<f32>::load(&stored(&dir)).unwrap();
+    let (_, trained) = Trained::<f32>::load_tagger(&stored(&dir)).unwrap();
     // Longer than a piece, so that pieces are put together.
     let bare = "up we go bob ".repeat(30);
     let back = trained.restore(&mut Tape::new(&cpu()), "t", &bare, 100).unwrap();
@@ -388,16 +388,17 @@ fn vectors(from: usize, spoilt: f64) -> Padded<f32> {
 fn nothing_later_changes_what_a_causal_model_says() {
     let mut tape = Tape::<f32>::new(&cpu());
     let tag = TagSettings { bidirectional: false, ..TagSettings::default() };
-    let tagger = Tagger::<f32>::new(&small(TaskSettings::Tag(tag), 1), Input::Vectors(3), 4).unwrap();
+    let tagger = Predictor::<f32>::new(&small(TaskSettings::Tag(tag), 1), (Input::Vectors(3), 4)).unwrap();
     let settings = |memory| Forecast { memory, lags: Some(3), ..Forecast::default() };
-    let forecasters = [Memory::Recurrent, Memory::Window]
-        .map(|memory| Forecaster::<f32>::new(&small(TaskSettings::Forecast(settings(memory)), 1), 3, 12).unwrap());
+    let forecasters = [Memory::Recurrent, Memory::Window].map(|memory| {
+        Predictor::<f32>::new(&small(TaskSettings::Forecast(settings(memory)), 1), (Input::Vectors(3), 12)).unwrap()
+    });
     let mut outputs = |batch: &Padded<f32>| {
         tape.start(false);
-        let first = tagger.forward(&mut tape, batch, None).unwrap();
+        let first = tagger.forward(&mut tape, batch, None).unwrap()[0];
         let mut all = vec![tape.dense_value(first)];
         for forecaster in &forecasters {
-            let raw = forecaster.forward(&mut tape, batch, &mut None, None).unwrap();
+            let raw = forecaster.advance(&mut tape, batch, &mut None).unwrap();
             all.push(tape.dense_value(raw));
         }
         all
@@ -412,7 +413,7 @@ fn nothing_later_changes_what_a_causal_model_says() {
     }
     // A writer's loss of the first t tokens does not know the others.
     let writer =
-        Conditioned::<f32>::new(&small(TaskSettings::Generate(GenerateSettings::default()), 1), 5, Input::Tokens(3))
+        Conditioned::<f32>::new(&small(TaskSettings::Generate(GenerateSettings::default()), 1), (5, Input::Tokens(3)))
             .unwrap();
     let given = Conditions::Classes(vec![0, 2]);
     let mut loss = |t: usize, later: u32| {

@@ -9,14 +9,14 @@ use elman::data::table::encoding::Encoding;
 use elman::data::table::labelled::{Items, groups};
 use elman::data::table::{Format, Table, json_object};
 use elman::files::model_file::Stored;
-use elman::task::tag::TrainedTagger;
+use elman::task::classify::Trained;
 use elman::{Cpu, Element, Error};
 use serde_json::{Value, json};
 
 use super::args::{Args, Written};
 
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode> {
-    let (config, trained) = TrainedTagger::<E>::load(stored)?;
+    let (config, trained) = Trained::<E>::load_tagger(stored)?;
     let mut tape = Tape::new(&Cpu::new(args.threads)?);
     let (name, source) = (args.name(), config.tagging()?.source.clone());
     let restores = config.task.as_ref().is_some_and(|task| task.kind() == "restore");
@@ -30,7 +30,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode>
     if let Encoding::Vectors { columns, .. } = &trained.encoding {
         let table = Table::parse(&name, &bytes, format, source.header, &mut |error| args.on_bad(error))?;
         let items = groups(&table, &source, columns, &mut |error| args.on_bad(error))?;
-        let all = trained.predict(&mut tape, &name, &items)?;
+        let all = trained.classes(&mut tape, &name, &items)?;
         let Items::Vectors { groups, .. } = &items else { return Ok(ExitCode::SUCCESS) };
         for (group, classes) in groups.iter().zip(&all) {
             writeln!(out, "{}", json!({ "group": group, "labels": named(&trained.classes, classes) }))?;
@@ -58,7 +58,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode>
             false => {
                 let tokens: Vec<&str> = text.split_whitespace().collect();
                 let items = Items::Texts(vec![tokens.join(" ")]);
-                trained.predict(&mut tape, &name, &items).map(|all| {
+                trained.classes(&mut tape, &name, &items).map(|all| {
                     let labels = named(&trained.classes, &all[0]);
                     json!({ "line": line, "tokens": tokens, "labels": labels }).to_string()
                 })

@@ -172,6 +172,14 @@ impl<E: Element> Tape<E> {
         self.memory.view(slot, 0, padded.len() / pad(cols).max(1), cols)
     }
 
+    /// A leaf of zeros that wants no gradient.
+    pub fn zeros(&mut self, rows: usize, cols: usize) -> Var {
+        let mut buffer = self.memory.take(rows * pad(cols));
+        buffer.fill(E::ZERO);
+        let slot = self.memory.push(buffer, false);
+        self.memory.view(slot, 0, rows, cols)
+    }
+
     /// As [`Tape::leaf`], from rows without padding. Errors: `dense` is not whole rows of `cols`.
     pub fn dense_leaf(&mut self, cols: usize, dense: &[E], wants_grad: bool) -> Result<Var, Error> {
         let rows = dense.len() / cols.max(1);

@@ -19,13 +19,13 @@ mod translate;
 
 pub use crate::metrics::distribution::Output;
 pub use crate::nn::cells::Cell;
+pub use crate::nn::heads::Pooling;
 pub use choices::{BatchKind, Dtype, Init, InitBias, InitialState, OnNan, TokenizerKind};
 pub use elman_kernels::descent::OptimizerKind;
 pub use fields::Config;
 pub use schedule::{Place, Rates, Schedule};
 pub use task::{
-    ClassWeights, Classify, Condition, Forecast, Generate, Memory, Pooling, Source, Strategy, Tag, TaskSettings,
-    Transform,
+    ClassWeights, Classify, Condition, Forecast, Generate, Memory, Source, Strategy, Tag, TaskSettings, Transform,
 };
 pub use text::{Clean, LossKind, RandomEpoch, Reserved, Words};
 pub use translate::{Attention, Sides, Translate};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::translate::Translate;
 use crate::metrics::distribution::Output;
+use crate::nn::heads::Pooling;
 
 /// What a run learns, where it is no language model: the table `[task]` of a recipe, whose `kind` says which.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,22 +91,6 @@ impl Default for Source {
     fn default() -> Source {
         Source { text: "text".into(), label: "label".into(), group: None, features: Vec::new(), header: true }
     }
-}
-
-/// What becomes of the outputs of all steps before the head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pooling {
-    /// The state after the last step; of a layer that reads backwards, after the first.
-    Last,
-    /// The output of the first step.
-    First,
-    /// The mean over the steps.
-    Mean,
-    /// The largest over the steps, of each unit.
-    Max,
-    /// A mean weighted by a learned query.
-    Attention,
 }
 
 /// What an example counts.

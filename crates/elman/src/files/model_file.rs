@@ -20,7 +20,7 @@ use crate::{
     files::disk::Disk,
     files::tensor_file::{self, Tensor, TensorFile, Tensors},
     infer::{Batch, Generator, Precision, Settings, Start},
-    nn::model::{LanguageModel, language_model::Layers},
+    nn::model::{Declared, LanguageModel, Model},
     rng::{Purpose, generator},
 };
 
@@ -160,6 +160,12 @@ impl Stored {
         Ok(params)
     }
 
+    /// The model of `sizes` that the configuration asks for. Errors: as [`Stored::params`]; impossible sizes.
+    pub(crate) fn model<E: Element, L: Declared>(&self, sizes: L::Sizes) -> Result<Model<E, L>, Error> {
+        let (layers, declaration) = L::declare(&self.meta.config, sizes)?;
+        Ok(Model::of(layers, self.params(declaration)?))
+    }
+
     /// The file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -214,8 +220,7 @@ impl<E: Element> ModelFile<E> {
             };
             return Err(Error::file(path, problem));
         }
-        let (layers, declaration) = Layers::declare(&meta.config, vocab.len())?;
-        let model = LanguageModel::of(layers, stored.params(declaration)?);
+        let model = stored.model(vocab.len())?;
         Ok(ModelFile { config: meta.config, vocab, results: meta.results, model })
     }
 

@@ -1,12 +1,15 @@
-//! Networks: the trait `Layer`, cells, stacks and other layers, their states, initial values, and models made of them.
+//! Networks: the trait `Layer`, cells, stacks and other layers, their states, heads and losses, initial
+//! values, and models made of them.
 //! Not here: data, files, training.
 
 pub mod bidirectional;
 pub mod cells;
 pub mod dropout;
 pub mod embedding;
+pub mod heads;
 pub mod layer;
 pub mod linear;
+pub mod losses;
 pub mod model;
 pub mod network;
 pub mod residual;

@@ -7,18 +7,19 @@ use elman_kernels::Element;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Loss, Task};
-use crate::autodiff::params::Params;
+use super::Loss;
+use super::supervised::{Batch, Objective, Supervised};
 use crate::autodiff::tape::Tape;
 use crate::config::{Config, Forecast, Memory, Strategy};
 use crate::data::Fingerprint;
 use crate::data::series::timeline::{Prepared, Timeline};
 use crate::data::series::{Series, SeriesSet};
-use crate::data::table::sequences::{Buckets, Padded, Sequences};
+use crate::data::table::sequences::{Padded, Sequences};
 use crate::error::Error;
 use crate::files::model_file::Stored;
 use crate::metrics::forecast::{self as measure, Errors, ForecastFigures};
-use crate::nn::model::forecaster::{Forecaster, Layers};
+use crate::nn::losses::Likelihood;
+use crate::nn::model::{Input, Model, Predictor, predictor::Layers};
 use crate::rng::{ChaCha8Rng, Purpose, generator};
 use crate::train::report::Shape;
 
@@ -29,18 +30,17 @@ use interval::widening;
 const AT_ONCE: usize = 64;
 
 /// What comes next in time series.
+pub type ForecastTask<E> = Supervised<E, TrainedForecast<E>>;
+
+/// The series on their time line.
 #[derive(Debug)]
-pub struct ForecastTask<E> {
-    fingerprint: Fingerprint,
+pub struct Data {
     set: SeriesSet,
     /// Rows of each series to train on.
     cuts: Vec<usize>,
     prepared: Vec<Prepared>,
-    trained: TrainedForecast<E>,
     /// The windows to train on: a series, and the t its last input belongs to.
     windows: Vec<(usize, usize)>,
-    buckets: Buckets,
-    notes: Vec<String>,
 }
 
 /// What a model file holds of it: all that a forecast needs.
@@ -55,7 +55,7 @@ pub struct TrainedForecast<E> {
     /// What was fitted.
     pub timeline: Timeline,
     /// The network.
-    pub model: Forecaster<E>,
+    pub model: Predictor<E>,
 }
 
 /// A backtest: the model's measures and the naive ones.
@@ -102,25 +102,30 @@ impl<E: Element> ForecastTask<E> {
         if set.gaps > 0 {
             notes.push(format!("rows further apart than the usual step, read as if they followed: {}", set.gaps));
         }
-        let prepared: Result<Vec<_>, Error> =
-            set.series.iter().map(|series| timeline.prepare(&settings, series)).collect();
+        let prepared = set.series.iter().map(|series| timeline.prepare(&settings, series));
+        let prepared: Vec<Prepared> = prepared.collect::<Result<_, Error>>()?;
         let windows: Vec<(usize, usize)> =
             cuts.iter().enumerate().flat_map(|(at, &cut)| (first..cut).map(move |t| (at, t))).collect();
         let width = timeline.width(&settings);
-        let model = Forecaster::new(config, width, settings.steps_at_once() * set.columns.len())?;
-        let buckets = Buckets::new(vec![1; windows.len()], config.batch, config.seed);
+        let model = Predictor::new(config, (Input::Vectors(width), settings.steps_at_once() * set.columns.len()))?;
+        let train_tokens = cuts.iter().sum();
+        let shape = Shape {
+            train_tokens,
+            val_tokens: prepared.iter().map(Prepared::len).sum::<usize>() - train_tokens,
+            vocab_size: set.columns.len(),
+            seq_len: 1,
+            notes,
+            ..Shape::default()
+        };
         let trained = TrainedForecast { settings, context: config.seq_len, seed: config.seed, timeline, model };
-        Ok(ForecastTask { fingerprint, set, cuts, prepared: prepared?, trained, windows, buckets, notes })
-    }
-
-    /// What is learned, with all that a forecast needs.
-    pub fn trained(&self) -> &TrainedForecast<E> {
-        &self.trained
+        let lengths = vec![1; windows.len()];
+        let data = Data { set, cuts, prepared, windows };
+        Ok(Supervised::of(config, fingerprint, (trained, data), lengths, shape))
     }
 
     /// The series.
     pub fn series(&self) -> &SeriesSet {
-        &self.set
+        &self.data.set
     }
 
     /// Forecasts from every place in the held-out part that has a whole horizon before it; None once `continues` says
@@ -128,15 +133,15 @@ impl<E: Element> ForecastTask<E> {
     pub fn backtest(&self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<Backtest>, Error> {
         let settings = &self.trained.settings;
         let (mut model, mut naive, mut seasonal) = (Errors::default(), Errors::default(), Errors::default());
-        let origins = self.origins();
+        let origins = self.data.origins(settings.horizon);
         for chunk in origins.chunks(AT_ONCE) {
             if !continues() {
                 return Ok(None);
             }
-            let pairs: Vec<(&Prepared, usize)> = chunk.iter().map(|&(at, t)| (&self.prepared[at], t)).collect();
+            let pairs: Vec<(&Prepared, usize)> = chunk.iter().map(|&(at, t)| (&self.data.prepared[at], t)).collect();
             let all = self.trained.forecast(tape, &pairs)?;
             for (&(at, t), forecasts) in chunk.iter().zip(&all) {
-                let series = &self.set.series[at];
+                let series = &self.data.set.series[at];
                 for (d, column) in forecasts.iter().enumerate() {
                     let scale = self.trained.timeline.naive_error(&series.group, d);
                     let (known, to_come) = series.values[d].split_at(t);
@@ -162,44 +167,14 @@ impl<E: Element> ForecastTask<E> {
             seasonal_naive: seasonal.figures().filter(|_| has_season),
         }))
     }
+}
 
+impl Data {
     /// The series and rows that are forecast from.
-    fn origins(&self) -> Vec<(usize, usize)> {
-        let horizon = self.trained.settings.horizon;
+    fn origins(&self, horizon: usize) -> Vec<(usize, usize)> {
         let of = |(at, &cut): (usize, &usize)| (cut..=self.prepared[at].len() - horizon).map(move |t| (at, t));
         let has_part = |(at, cut): &(usize, &usize)| self.prepared[*at].len() >= **cut + horizon;
         self.cuts.iter().enumerate().filter(has_part).flat_map(of).collect()
-    }
-
-    /// The windows that end at some places, and the targets at each of their steps; NaN beyond `end`.
-    fn batch(
-        &self,
-        places: &[(usize, usize)],
-        end: impl Fn(usize) -> usize,
-        last_only: bool,
-    ) -> Result<(Padded<E>, Vec<f64>), Error> {
-        let TrainedForecast { settings, timeline, .. } = &self.trained;
-        let (first, count) = (timeline.first(settings), self.set.columns.len());
-        let at_once = settings.steps_at_once();
-        let rows: Vec<Vec<f64>> = places.iter().map(|&(at, t)| self.trained.window(&self.prepared[at], t)).collect();
-        let batch =
-            Padded::new(&Sequences::Vectors { width: timeline.width(settings), rows }, &range(places.len()), 0)?;
-        let mut targets = vec![f64::NAN; batch.steps * batch.rows * at_once * count];
-        for (b, &(at, last)) in places.iter().enumerate() {
-            let (length, end) = (batch.lengths[b], end(at));
-            for step in if last_only { length - 1 } else { 0 }..length {
-                let t = last + 1 + step - length;
-                debug_assert!(t >= first);
-                for h in 0..at_once {
-                    for d in 0..count {
-                        let place = ((step * batch.rows + b) * at_once + h) * count + d;
-                        let target = timeline.target(settings, &self.prepared[at], t, h, d, end);
-                        targets[place] = target.unwrap_or(f64::NAN);
-                    }
-                }
-            }
-        }
-        Ok((batch, targets))
     }
 }
 
@@ -228,9 +203,40 @@ impl<E: Element> TrainedForecast<E> {
             return Err(stored.refusal("task.timeline has no fair scaler for its columns"));
         }
         let targets = settings.steps_at_once() * timeline.columns.len();
-        let (layers, declaration) = Layers::declare(config, timeline.width(&settings), targets)?;
-        let model = Forecaster::of(layers, stored.params(declaration)?);
+        let model = stored.model((Input::Vectors(timeline.width(&settings)), targets))?;
         Ok(TrainedForecast { settings, context: config.seq_len, seed: config.seed, timeline, model })
+    }
+
+    /// The windows that end at some places, and the targets at each of their steps; NaN beyond `end`.
+    fn batch(
+        &self,
+        prepared: &[Prepared],
+        places: &[(usize, usize)],
+        end: impl Fn(usize) -> usize,
+        last_only: bool,
+    ) -> Result<(Padded<E>, Vec<f64>), Error> {
+        let TrainedForecast { settings, timeline, .. } = self;
+        let (count, at_once) = (timeline.columns.len(), settings.steps_at_once());
+        let batch = self.windows(&places.iter().map(|&(at, t)| (&prepared[at], t)).collect::<Vec<_>>())?;
+        let mut targets = vec![f64::NAN; batch.steps * batch.rows * at_once * count];
+        for (b, &(at, last)) in places.iter().enumerate() {
+            let (length, end) = (batch.lengths[b], end(at));
+            for step in if last_only { length - 1 } else { 0 }..length {
+                let t = last + 1 + step - length;
+                for (h, d) in (0..at_once).flat_map(|h| (0..count).map(move |d| (h, d))) {
+                    let place = ((step * batch.rows + b) * at_once + h) * count + d;
+                    let target = timeline.target(settings, &prepared[at], t, h, d, end);
+                    targets[place] = target.unwrap_or(f64::NAN);
+                }
+            }
+        }
+        Ok((batch, targets))
+    }
+
+    /// The inputs that are read before a forecast, of each of some places.
+    fn windows(&self, places: &[(&Prepared, usize)]) -> Result<Padded<E>, Error> {
+        let rows = places.iter().map(|&(series, t)| self.window(series, t)).collect();
+        Padded::new(&Sequences::Vectors { width: self.timeline.width(&self.settings), rows }, &range(places.len()), 0)
     }
 
     /// The inputs that are read before a forecast at t: at most `context`, of the window model the last alone.
@@ -327,11 +333,9 @@ impl<E: Element> TrainedForecast<E> {
 
     fn direct(&self, tape: &mut Tape<E>, origins: &[(&Prepared, usize)]) -> Result<Vec<Vec<Vec<Point>>>, Error> {
         let Forecast { horizon, level, output, .. } = self.settings;
-        let rows: Vec<Vec<f64>> = origins.iter().map(|&(series, t)| self.window(series, t)).collect();
-        let width = self.timeline.width(&self.settings);
-        let batch: Padded<E> = Padded::new(&Sequences::Vectors { width, rows }, &range(origins.len()), 0)?;
+        let batch = self.windows(origins)?;
         tape.start(false);
-        let raw = self.model.forward(tape, &batch, &mut None, None)?;
+        let raw = self.model.advance(tape, &batch, &mut None)?;
         let (raw, columns) = (tape.dense_value(raw), self.timeline.columns.len());
         let (cells, parameters) = (horizon * columns, output.parameters());
         let mut all = Vec::with_capacity(origins.len());
@@ -371,7 +375,7 @@ impl<E: Element> TrainedForecast<E> {
             let rows: Vec<Vec<f64>> = futures.iter().map(row).collect();
             let batch: Padded<E> = Padded::new(&Sequences::Vectors { width, rows }, &range(paths), 0)?;
             tape.start(false);
-            let raw = self.model.forward(tape, &batch, &mut state, None)?;
+            let raw = self.model.advance(tape, &batch, &mut state)?;
             let raw = tape.dense_value(raw);
             let last = (batch.steps - 1) * paths;
             for (path, (future, rng)) in futures.iter_mut().zip(&mut rngs).enumerate() {
@@ -400,62 +404,48 @@ impl<E: Element> TrainedForecast<E> {
     }
 }
 
-impl<E: Element> Task for ForecastTask<E> {
-    type Element = E;
+impl<E: Element> Objective<E> for TrainedForecast<E> {
+    type Layers = Layers<E>;
+    type Data = Data;
 
-    fn params(&self) -> &Params<E> {
-        self.trained.model.params()
+    fn model(&self) -> &Model<E, Layers<E>> {
+        &self.model
     }
 
-    fn params_mut(&mut self) -> &mut Params<E> {
-        self.trained.model.params_mut()
+    fn model_mut(&mut self) -> &mut Model<E, Layers<E>> {
+        &mut self.model
     }
 
-    fn shape(&self) -> Shape {
-        let held = |(series, &cut): (&Prepared, &usize)| series.len() - cut;
-        Shape {
-            train_tokens: self.cuts.iter().sum(),
-            val_tokens: self.prepared.iter().zip(&self.cuts).map(held).sum(),
-            vocab_size: self.set.columns.len(),
-            batch: self.buckets.batch(),
-            seq_len: 1,
-            steps_per_epoch: self.buckets.count(),
-            memory_bytes: 0,
-            notes: self.notes.clone(),
-        }
-    }
-
-    fn fingerprint(&self) -> &Fingerprint {
-        &self.fingerprint
-    }
-
-    fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
-        let places: Vec<(usize, usize)> = self.buckets.places(step - 1).iter().map(|&at| self.windows[at]).collect();
-        let (batch, targets) = self.batch(&places, |at| self.cuts[at], false)?;
-        let dropout = Some(generator(config.seed, Purpose::Dropout, step));
-        let (mean, predictions) = self.trained.model.loss_and_grads(tape, &batch, &targets, dropout, grads)?;
-        Ok(Loss { mean, predictions, rows: batch.rows })
+    fn learn(&self, data: &Data, tape: &mut Tape<E>, batch: Batch<'_, E>) -> Result<Loss, Error> {
+        let places: Vec<(usize, usize)> = batch.places.iter().map(|&at| data.windows[at]).collect();
+        let (read, targets) = self.batch(&data.prepared, &places, |at| data.cuts[at], false)?;
+        let (loss, dropout) = (Likelihood(self.settings.output), Some(batch.draws(Purpose::Dropout)));
+        let (_, of) = self.model.loss_and_grads(tape, &read, &loss, &targets, dropout, batch.grads)?;
+        Ok(Loss { mean: of.sum / of.counted.max(1) as f64, predictions: of.counted, rows: read.rows })
     }
 
     /// The mean loss of the held-out values, each horizon from its own origin.
-    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+    fn held_loss(
+        &self,
+        data: &Data,
+        tape: &mut Tape<E>,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<f64>, Error> {
         let (mut sum, mut count) = (0.0, 0);
-        for places in self.origins().chunks(AT_ONCE) {
+        for places in data.origins(self.settings.horizon).chunks(AT_ONCE) {
             if !continues() {
                 return Ok(None);
             }
-            let (batch, targets) = self.batch(places, |at| self.prepared[at].len(), true)?;
-            tape.start(false);
-            let raw = self.trained.model.forward(tape, &batch, &mut None, None)?;
-            let (_, part, counted) = tape.likelihood(self.trained.settings.output, raw, &targets)?;
-            sum += part;
-            count += counted;
+            let (batch, targets) = self.batch(&data.prepared, places, |at| data.prepared[at].len(), true)?;
+            let of = self.model.loss(tape, &batch, &Likelihood(self.settings.output), &targets)?;
+            sum += of.sum;
+            count += of.counted;
         }
         Ok(Some(sum / count.max(1) as f64))
     }
 
-    fn meta(&self, _config: &Config) -> Map<String, Value> {
-        Map::from_iter([("task".to_string(), json!({ "timeline": self.trained.timeline }))])
+    fn meta(&self, _: &Config) -> Map<String, Value> {
+        Map::from_iter([("task".to_string(), json!({ "timeline": self.timeline }))])
     }
 }
 
@@ -490,7 +480,7 @@ mod tests {
             for transform in [&[][..], &[Transform::Log]] {
                 let (plain, wide) = (forecast(0, transform), forecast(10, transform));
                 let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
-                let origins: Vec<(&Prepared, usize)> = (20..50).map(|t| (&wide.prepared[0], t)).collect();
+                let origins: Vec<(&Prepared, usize)> = (20..50).map(|t| (&wide.data.prepared[0], t)).collect();
                 let all = wide.trained.forecast(&mut tape, &origins).unwrap();
                 let raw = plain.trained.forecast(&mut tape, &origins).unwrap();
                 let mut grown = [0, 0];

@@ -6,117 +6,33 @@ use elman_kernels::{Cpu, Element};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Loss, Task};
-use crate::autodiff::params::Params;
+use super::Loss;
+use super::supervised::{Batch, Objective, Supervised};
 use crate::autodiff::tape::Tape;
 use crate::config::Config;
+use crate::data::Vocab;
 use crate::data::table::encoding::{Encoding, Features};
 use crate::data::table::held_out::{HeldOut, distinct};
-use crate::data::table::labelled::{Items, Labelled};
+use crate::data::table::labelled::Items;
 use crate::data::table::scale::Scaler;
-use crate::data::table::sequences::{Buckets, Padded, Sequences, read_by_length};
-use crate::data::{Fingerprint, Vocab};
+use crate::data::table::sequences::{Padded, Sequences, read_by_length};
 use crate::error::Error;
 use crate::files::model_file::Stored;
 use crate::infer::{Settings, choose};
-use crate::nn::model::Input;
 use crate::nn::model::conditioned::{Conditioned, Conditions, Layers};
+use crate::nn::model::{Input, Model};
 use crate::rng::{ChaCha8Rng, Purpose, generator};
 use crate::train::report::Shape;
+
+pub use crate::data::table::written::{GivenOf, Written};
 
 /// What begins a text and ends it.
 const END: &str = "\n";
 /// Texts that are read side by side where nothing is learned.
 const READ_AT_ONCE: usize = 256;
 
-/// Texts and what they are written for.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// The texts.
-    pub texts: Vec<String>,
-    /// What each is written for.
-    pub given: GivenOf,
-    /// How the data is known again.
-    pub fingerprint: Fingerprint,
-}
-
-/// What texts are written for.
-#[derive(Clone, Debug)]
-pub enum GivenOf {
-    /// A class each, by its place among the names.
-    Classes {
-        /// The classes' names.
-        names: Vec<String>,
-        /// The class of each text.
-        labels: Vec<u32>,
-    },
-    /// A row of numbers each.
-    Vectors {
-        /// The columns' names.
-        columns: Vec<String>,
-        /// The numbers of each text.
-        rows: Vec<Vec<f64>>,
-    },
-}
-
-impl Written {
-    /// Errors: conditions that are not as many as texts; a label beyond the classes; a row of another width than the
-    /// columns; a number that is not finite.
-    fn check(&self) -> Result<(), Error> {
-        let refuse = |problem: String| Err(Error::Data { name: self.fingerprint.name.clone(), problem });
-        let count = match &self.given {
-            GivenOf::Classes { labels, .. } => labels.len(),
-            GivenOf::Vectors { rows, .. } => rows.len(),
-        };
-        if count != self.texts.len() {
-            return refuse(format!(
-                "{count} conditions are given, expected one for each of {} texts",
-                self.texts.len()
-            ));
-        }
-        match &self.given {
-            GivenOf::Classes { names, labels } => match labels.iter().find(|&&label| label as usize >= names.len()) {
-                None => Ok(()),
-                Some(label) => refuse(format!("a label is {label}, expected a class below {}", names.len())),
-            },
-            GivenOf::Vectors { columns, rows } => {
-                for (at, row) in rows.iter().enumerate() {
-                    if row.len() != columns.len() {
-                        return refuse(format!("row {at} has {} numbers, expected {}", row.len(), columns.len()));
-                    }
-                    if let Some(column) = row.iter().position(|x| !x.is_finite()) {
-                        let (x, name) = (row[column], &columns[column]);
-                        return refuse(format!("row {at}, column {name}: {x} is given, expected a finite number"));
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Labelled texts. Errors: sequences of numbers.
-    pub fn of(labelled: Labelled) -> Result<Written, Error> {
-        let Labelled { items, labels, classes: names, fingerprint } = labelled;
-        match items {
-            Items::Texts(texts) => Ok(Written { texts, given: GivenOf::Classes { names, labels }, fingerprint }),
-            Items::Vectors { .. } => {
-                let problem = "the sequences are rows of numbers, expected texts to write".to_string();
-                Err(Error::Data { name: fingerprint.name, problem })
-            }
-        }
-    }
-}
-
 /// One to many: texts for a class or a vector.
-#[derive(Clone, Debug)]
-pub struct Generate<E> {
-    fingerprint: Fingerprint,
-    trained: TrainedWriter<E>,
-    train: Examples<E>,
-    held: Examples<E>,
-    buckets: Buckets,
-    notes: Vec<String>,
-}
+pub type Generate<E> = Supervised<E, TrainedWriter<E>>;
 
 /// What a model file holds of it: all that writing needs.
 #[derive(Clone, Debug)]
@@ -138,6 +54,7 @@ pub enum Knows {
     Columns(Vec<String>, Scaler),
 }
 
+/// Texts as tokens, and what they are written for.
 #[derive(Clone, Debug)]
 struct Examples<E> {
     /// Each text's tokens, its end last.
@@ -149,24 +66,13 @@ impl<E: Element> Examples<E> {
     fn steps(&self) -> usize {
         self.sequences.iter().map(Vec::len).sum()
     }
+}
 
-    /// Inputs, targets, conditions and mask of some texts.
-    fn batch(&self, places: &[usize], end: u32, width: usize) -> (Padded<E>, Vec<u32>, Conditions<E>) {
-        let inputs = Sequences::Tokens(
-            places.iter().map(|&at| [&[end], &self.sequences[at][..self.sequences[at].len() - 1]].concat()).collect(),
-        );
-        let all: Vec<usize> = (0..places.len()).collect();
-        let padded: Padded<E> = Padded::new(&inputs, &all, 0).expect("tokens at places that were counted");
-        let target = |t: usize, at: usize| self.sequences[at].get(t).copied().unwrap_or(IGNORED);
-        let targets = (0..padded.steps).flat_map(|t| places.iter().map(move |&at| target(t, at))).collect();
-        let given = match &self.given {
-            Conditions::Classes(all) => Conditions::Classes(places.iter().map(|&at| all[at]).collect()),
-            Conditions::Vectors(all) => {
-                Conditions::Vectors(places.iter().flat_map(|&at| all[at * width..(at + 1) * width].to_vec()).collect())
-            }
-        };
-        (padded, targets, given)
-    }
+/// Texts to train on and held-out ones.
+#[derive(Clone, Debug)]
+pub struct Data<E> {
+    train: Examples<E>,
+    held: Examples<E>,
 }
 
 impl<E: Element> Generate<E> {
@@ -231,16 +137,18 @@ impl<E: Element> Generate<E> {
         if cut > 0 {
             notes.push(format!("texts cut after seq_len = {} tokens: {cut}", config.seq_len));
         }
-        let model = Conditioned::new(config, vocab.len(), knows.input())?;
-        let lengths = train.sequences.iter().map(Vec::len).collect();
-        let buckets = Buckets::new(lengths, config.batch, config.seed);
-        let trained = TrainedWriter { vocab, knows, model };
-        Ok(Generate { fingerprint, trained, train, held, buckets, notes })
-    }
-
-    /// What is learned, with all that writing needs.
-    pub fn trained(&self) -> &TrainedWriter<E> {
-        &self.trained
+        let model = Conditioned::new(config, (vocab.len(), knows.input()))?;
+        let lengths: Vec<usize> = train.sequences.iter().map(Vec::len).collect();
+        let shape = Shape {
+            train_tokens: train.steps(),
+            val_tokens: held.steps(),
+            vocab_size: vocab.len(),
+            seq_len: lengths.iter().max().copied().unwrap_or_default(),
+            notes,
+            ..Shape::default()
+        };
+        let data = Data { train, held };
+        Ok(Supervised::of(config, fingerprint, (TrainedWriter { vocab, knows, model }, data), lengths, shape))
     }
 }
 
@@ -284,9 +192,25 @@ impl<E: Element> TrainedWriter<E> {
         if vocab.line_end().is_none() {
             return Err(stored.refusal("tokenizer.vocab has no line's end, expected one"));
         }
-        let (layers, declaration) = Layers::declare(&config, vocab.len(), knows.input())?;
-        let model = Conditioned::of(layers, stored.params(declaration)?);
+        let model = stored.model((vocab.len(), knows.input()))?;
         Ok((config, TrainedWriter { vocab, knows, model }))
+    }
+
+    /// Inputs, targets, conditions and mask of some texts.
+    fn batch(&self, texts: &Examples<E>, places: &[usize]) -> (Padded<E>, Vec<u32>, Conditions<E>) {
+        let (end, width) = (self.vocab.line_end().unwrap_or_default(), self.knows.input().size());
+        let input = |&at: &usize| [&[end], &texts.sequences[at][..texts.sequences[at].len() - 1]].concat();
+        let (inputs, all) = (Sequences::Tokens(places.iter().map(input).collect()), Vec::from_iter(0..places.len()));
+        let padded: Padded<E> = Padded::new(&inputs, &all, 0).expect("tokens at places that were counted");
+        let target = |t: usize, at: usize| texts.sequences[at].get(t).copied().unwrap_or(IGNORED);
+        let targets = (0..padded.steps).flat_map(|t| places.iter().map(move |&at| target(t, at))).collect();
+        let given = match &texts.given {
+            Conditions::Classes(all) => Conditions::Classes(places.iter().map(|&at| all[at]).collect()),
+            Conditions::Vectors(all) => {
+                Conditions::Vectors(places.iter().flat_map(|&at| all[at * width..(at + 1) * width].to_vec()).collect())
+            }
+        };
+        (padded, targets, given)
     }
 
     /// The condition that `NAME=VALUE` pairs ask for. Errors: a class or a column that it does not know, or lacks; no
@@ -370,76 +294,62 @@ impl<E: Element> TrainedWriter<E> {
     }
 }
 
-impl<E: Element> Task for Generate<E> {
-    type Element = E;
+impl<E: Element> Objective<E> for TrainedWriter<E> {
+    type Layers = Layers<E>;
+    type Data = Data<E>;
 
-    fn params(&self) -> &Params<E> {
-        self.trained.model.params()
+    fn model(&self) -> &Model<E, Layers<E>> {
+        &self.model
     }
 
-    fn params_mut(&mut self) -> &mut Params<E> {
-        self.trained.model.params_mut()
+    fn model_mut(&mut self) -> &mut Model<E, Layers<E>> {
+        &mut self.model
     }
 
-    fn shape(&self) -> Shape {
-        let steps = self.train.steps();
-        Shape {
-            train_tokens: steps,
-            val_tokens: self.held.steps(),
-            vocab_size: self.trained.vocab.len(),
-            batch: self.buckets.batch(),
-            seq_len: steps.div_ceil(self.train.sequences.len().max(1)),
-            steps_per_epoch: self.buckets.count(),
-            memory_bytes: 0,
-            notes: self.notes.clone(),
-        }
+    fn learn(&self, data: &Data<E>, tape: &mut Tape<E>, batch: Batch<'_, E>) -> Result<Loss, Error> {
+        let (read, targets, given) = self.batch(&data.train, batch.places);
+        let dropout = Some(batch.draws(Purpose::Dropout));
+        let tokens = [&read.tokens[..], &targets[..]];
+        let learn = Some((batch.grads, dropout));
+        let (mean, _) = self.model.loss(tape, tokens, &given, &read.mask, read.rows, learn)?;
+        Ok(Loss { mean, predictions: read.lengths.iter().sum(), rows: read.rows })
     }
 
-    fn fingerprint(&self) -> &Fingerprint {
-        &self.fingerprint
-    }
-
-    fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
-        let end = self.trained.vocab.line_end().unwrap_or_default();
-        let width = self.trained.knows.input().size();
-        let (batch, targets, given) = self.train.batch(self.buckets.places(step - 1), end, width);
-        let learn = Some((grads, Some(generator(config.seed, Purpose::Dropout, step))));
-        let model = &self.trained.model;
-        let (mean, _) = model.loss(tape, [&batch.tokens, &targets], &given, &batch.mask, batch.rows, learn)?;
-        Ok(Loss { mean, predictions: batch.lengths.iter().sum(), rows: batch.rows })
-    }
-
-    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
-        let (trained, mut nats) = (&self.trained, 0.0);
-        let (end, width) = (trained.vocab.line_end().unwrap_or_default(), trained.knows.input().size());
-        let lengths: Vec<usize> = self.held.sequences.iter().map(Vec::len).collect();
+    fn held_loss(
+        &self,
+        data: &Data<E>,
+        tape: &mut Tape<E>,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<f64>, Error> {
+        let mut nats = 0.0;
+        let lengths: Vec<usize> = data.held.sequences.iter().map(Vec::len).collect();
         let read = read_by_length(&lengths, READ_AT_ONCE, continues, |places| {
-            let (batch, targets, given) = self.held.batch(places, end, width);
+            let (batch, targets, given) = self.batch(&data.held, places);
             let tokens = [&batch.tokens[..], &targets[..]];
-            nats += trained.model.loss(tape, tokens, &given, &batch.mask, batch.rows, None)?.1;
+            nats += self.model.loss(tape, tokens, &given, &batch.mask, batch.rows, None)?.1;
             Ok(())
         })?;
-        Ok(read.map(|()| nats / self.held.steps().max(1) as f64))
+        Ok(read.map(|()| nats / data.held.steps().max(1) as f64))
     }
 
-    /// A text for each of the first classes, or for the first vectors that are held out.
+    /// A text for each of the first classes.
     fn sample(
         &self,
-        config: &Config,
+        _: &Data<E>,
+        (config, step): (&Config, u64),
         cpu: &Cpu,
-        step: u64,
         continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<String>, Error> {
         let mut tape = Tape::new(cpu);
         let mut lines = Vec::new();
-        let Knows::Classes(names) = &self.trained.knows else { return Ok(Some(String::new())) };
+        let Knows::Classes(names) = &self.knows else { return Ok(Some(String::new())) };
         for (class, name) in names.iter().enumerate().take(8) {
             if !continues() {
                 return Ok(None);
             }
             let given = Conditions::Classes(vec![class as u32]);
             let seed = config.seed.wrapping_add(step);
-            let text = self.trained.write(&mut tape, &given, 1, Settings::default(), seed, config.sample_length)?;
+            let text = self.write(&mut tape, &given, 1, Settings::default(), seed, config.sample_length)?;
             lines.push(format!("{name}: {}", text[0]));
         }
         Ok(Some(lines.join("\n")))
@@ -450,12 +360,12 @@ impl<E: Element> Task for Generate<E> {
     }
 
     fn meta(&self, config: &Config) -> Map<String, Value> {
-        let task = match &self.trained.knows {
+        let task = match &self.knows {
             Knows::Classes(classes) => json!({ "classes": classes }),
             Knows::Columns(columns, scaler) => {
                 json!({ "features": Features { columns: columns.clone(), scaler: scaler.clone() } })
             }
         };
-        Encoding::Tokens(self.trained.vocab.clone()).meta(config, task)
+        Encoding::Tokens(self.vocab.clone()).meta(config, task)
     }
 }

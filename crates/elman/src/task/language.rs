@@ -14,7 +14,7 @@ use crate::{
     files::model_file,
     files::run_dir::RunDir,
     infer::{Generator, Settings},
-    nn::model::{LanguageModel, language_model::Layers},
+    nn::model::{Declared, LanguageModel, language_model::Layers},
     nn::shards::Shards,
     nn::state::State,
     rng::{Purpose, generator},

@@ -5,7 +5,9 @@ pub mod classify;
 pub mod evaluate;
 pub mod forecast;
 pub mod generate;
+pub mod labels;
 pub mod language;
+pub mod supervised;
 pub mod tag;
 pub mod translate;
 

@@ -5,18 +5,18 @@ use elman_kernels::{Cpu, Element};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Loss, Task};
-use crate::autodiff::params::Params;
+use super::Loss;
+use super::supervised::{Batch, Objective, Supervised};
 use crate::autodiff::tape::Tape;
 use crate::config::Config;
-use crate::data::Fingerprint;
 use crate::data::table::parallel::{PairBatch, Pairs, Parallel, Parts, Sentence, Vocabs};
-use crate::data::table::sequences::{Buckets, Padded, Sequences, read_by_length};
+use crate::data::table::sequences::{Padded, Sequences, read_by_length};
 use crate::data::{UNKNOWN, Vocab};
 use crate::error::Error;
 use crate::files::model_file::Stored;
 use crate::infer::search::{Found, Search};
 use crate::metrics::Bleu;
+use crate::nn::model::Model;
 use crate::nn::model::seq2seq::{Decoder, Layers, Pass, Seq2Seq};
 use crate::rng::{Purpose, generator, uniform};
 use crate::train::report::Shape;
@@ -27,15 +27,14 @@ const READ_AT_ONCE: usize = 128;
 const SAMPLED: usize = 8;
 
 /// A text for every text.
+pub type Translate<E> = Supervised<E, Trained<E>>;
+
+/// Pairs of texts to train on, and held-out ones.
 #[derive(Clone, Debug)]
-pub struct Translate<E> {
-    fingerprint: Fingerprint,
-    trained: Trained<E>,
+pub struct Data {
     train: Pairs,
     held: Pairs,
     parts: Parts,
-    buckets: Buckets,
-    notes: Vec<String>,
 }
 
 /// What a model file holds of it: all that a translation needs.
@@ -116,63 +115,27 @@ impl<E: Element> Translate<E> {
         let vocabs = Vocabs::fit(config, &name, &parts.train)?;
         let (train, held) = (Pairs::new(&vocabs, &name, &parts.train)?, Pairs::new(&vocabs, &name, &parts.validation)?);
         let model = Seq2Seq::new(config, [vocabs.from.len(), vocabs.to.len()])?;
-        let buckets = Buckets::new(train.lengths(), config.batch, config.seed);
         parts.train = Vec::new();
-        Ok(Translate {
-            fingerprint: data.fingerprint,
-            trained: Trained { vocabs, model },
-            train,
-            held,
-            parts,
-            buckets,
-            notes,
-        })
-    }
-
-    /// What is learned, with all that a translation needs.
-    pub fn trained(&self) -> &Trained<E> {
-        &self.trained
+        let (lengths, vocab_size) = (train.lengths(), vocabs.to.len());
+        let val_tokens = held.predictions() * usize::from(held.count() > 0);
+        let shape = Shape { train_tokens: train.predictions(), val_tokens, vocab_size, notes, ..Shape::default() };
+        let (trained, of) = (Trained { vocabs, model }, Data { train, held, parts });
+        Ok(Supervised::of(config, data.fingerprint, (trained, of), lengths, shape))
     }
 
     /// The sentences that are held out for validation.
     pub fn validation(&self) -> &[Sentence] {
-        &self.parts.validation
+        &self.data.parts.validation
     }
 
     /// The sentences to measure the trained model on.
     pub fn test(&self) -> &[Sentence] {
-        &self.parts.test
+        &self.data.parts.test
     }
 
     /// Pairs to train on, and those that are held out.
     pub fn pairs(&self) -> [usize; 2] {
-        [self.train.count(), self.held.count()]
-    }
-
-    /// The batch with inputs that are the model's own guesses where chance says so: parallel scheduled sampling, one
-    /// pass (Duckworth et al. 2019).
-    fn mixed(
-        &self,
-        config: &Config,
-        tape: &mut Tape<E>,
-        step: u64,
-        batch: &PairBatch<E>,
-    ) -> Result<Option<Vec<u32>>, Error> {
-        let forcing = config.translate()?.forcing;
-        let done = step as f64 / config.steps.unwrap_or(step).max(1) as f64;
-        let true_share = 1.0 - (1.0 - forcing) * done;
-        if true_share >= 1.0 {
-            return Ok(None);
-        }
-        let guesses = self.trained.model.guesses(tape, batch)?;
-        let (rows, mut rng) = (batch.from.rows, generator(config.seed, Purpose::Forcing, step));
-        let mut inputs = batch.inputs.clone();
-        for (input, &guess) in inputs.iter_mut().skip(rows).zip(&guesses) {
-            if uniform(&mut rng) >= true_share {
-                *input = guess;
-            }
-        }
-        Ok(Some(inputs))
+        [self.data.train.count(), self.data.held.count()]
     }
 }
 
@@ -195,9 +158,34 @@ impl<E: Element> Trained<E> {
         let Meta { from, to } = stored.task()?;
         let vocab = |tokens| Vocab::from_file(&config, Some(tokens), None, stored.path());
         let vocabs = Vocabs::of(vocab(from)?, vocab(to)?, &stored.path().display().to_string())?;
-        let (layers, declaration) = Layers::declare(&config, [vocabs.from.len(), vocabs.to.len()])?;
-        let model = Seq2Seq::of(layers, stored.params(declaration)?);
+        let model = stored.model([vocabs.from.len(), vocabs.to.len()])?;
         Ok((config, Trained { vocabs, model }))
+    }
+
+    /// The batch with inputs that are the model's own guesses where chance says so: parallel scheduled sampling, one
+    /// pass (Duckworth et al. 2019).
+    fn mixed(
+        &self,
+        config: &Config,
+        tape: &mut Tape<E>,
+        step: u64,
+        batch: &PairBatch<E>,
+    ) -> Result<Option<Vec<u32>>, Error> {
+        let forcing = config.translate()?.forcing;
+        let done = step as f64 / config.steps.unwrap_or(step).max(1) as f64;
+        let true_share = 1.0 - (1.0 - forcing) * done;
+        if true_share >= 1.0 {
+            return Ok(None);
+        }
+        let guesses = self.model.guesses(tape, batch)?;
+        let (rows, mut rng) = (batch.from.rows, generator(config.seed, Purpose::Forcing, step));
+        let mut inputs = batch.inputs.clone();
+        for (input, &guess) in inputs.iter_mut().skip(rows).zip(&guesses) {
+            if uniform(&mut rng) >= true_share {
+                *input = guess;
+            }
+        }
+        Ok(Some(inputs))
     }
 
     /// Writes a text for each text; `name` is what messages call them. One without words has the empty text.
@@ -292,59 +280,52 @@ impl<E: Element> Trained<E> {
     }
 }
 
-impl<E: Element> Task for Translate<E> {
-    type Element = E;
+impl<E: Element> Objective<E> for Trained<E> {
+    type Layers = Layers<E>;
+    type Data = Data;
 
-    fn params(&self) -> &Params<E> {
-        self.trained.model.params()
+    fn model(&self) -> &Model<E, Layers<E>> {
+        &self.model
     }
 
-    fn params_mut(&mut self) -> &mut Params<E> {
-        self.trained.model.params_mut()
+    fn model_mut(&mut self) -> &mut Model<E, Layers<E>> {
+        &mut self.model
     }
 
-    fn shape(&self) -> Shape {
-        Shape {
-            train_tokens: self.train.predictions(),
-            val_tokens: self.held.predictions() * usize::from(self.held.count() > 0),
-            vocab_size: self.trained.vocabs.to.len(),
-            batch: self.buckets.batch(),
-            seq_len: 0,
-            steps_per_epoch: self.buckets.count(),
-            memory_bytes: 0,
-            notes: self.notes.clone(),
-        }
+    fn learn(&self, data: &Data, tape: &mut Tape<E>, batch: Batch<'_, E>) -> Result<Loss, Error> {
+        let pairs = data.train.batch(batch.places, 0);
+        let inputs = self.mixed(batch.config, tape, batch.step, &pairs)?;
+        let (dropout, smoothing) = (Some(batch.draws(Purpose::Dropout)), batch.config.translate()?.smoothing);
+        let pass = Pass { dropout, smoothing, inputs: inputs.as_deref() };
+        let mean = self.model.loss_and_grads(tape, &pairs, pass, batch.grads)?;
+        Ok(Loss { mean, predictions: pairs.predictions(), rows: pairs.from.rows })
     }
 
-    fn step(&mut self, config: &Config, tape: &mut Tape<E>, step: u64, grads: &mut Params<E>) -> Result<Loss, Error> {
-        let batch = self.train.batch(self.buckets.places(step - 1), 0);
-        let inputs = self.mixed(config, tape, step, &batch)?;
-        let dropout = Some(generator(config.seed, Purpose::Dropout, step));
-        let pass = Pass { dropout, smoothing: config.translate()?.smoothing, inputs: inputs.as_deref() };
-        let mean = self.trained.model.loss_and_grads(tape, &batch, pass, grads)?;
-        Ok(Loss { mean, predictions: batch.predictions(), rows: batch.from.rows })
-    }
-
-    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+    fn held_loss(
+        &self,
+        data: &Data,
+        tape: &mut Tape<E>,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<f64>, Error> {
         let mut nats = 0.0;
-        let read = read_by_length(&self.held.lengths(), READ_AT_ONCE, continues, |places| {
-            nats += self.trained.model.loss(tape, &self.held.batch(places, 0))?;
+        let read = read_by_length(&data.held.lengths(), READ_AT_ONCE, continues, |places| {
+            nats += self.model.loss(tape, &data.held.batch(places, 0))?;
             Ok(())
         })?;
-        Ok(read.map(|()| nats / self.held.predictions() as f64))
+        Ok(read.map(|()| nats / data.held.predictions() as f64))
     }
 
     /// Some held-out texts with what is written for them, and BLEU over all.
     fn sample(
         &self,
-        _config: &Config,
+        data: &Data,
+        _: (&Config, u64),
         cpu: &Cpu,
-        _step: u64,
         continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<String>, Error> {
-        let sentences = &self.parts.validation;
+        let sentences = &data.parts.validation;
         let search = Search { beam: 1, length_penalty: 0.0, longest: LONGEST };
-        let measured = self.trained.measure(&mut Tape::new(cpu), sentences, search, continues)?;
+        let measured = self.measure(&mut Tape::new(cpu), sentences, search, continues)?;
         let Some((Figures { all, first }, written)) = measured else { return Ok(None) };
         let mut text = String::new();
         for (sentence, written) in sentences.iter().zip(&written).take(SAMPLED) {
@@ -357,16 +338,12 @@ impl<E: Element> Task for Translate<E> {
         Ok(Some(text))
     }
 
-    fn fingerprint(&self) -> &Fingerprint {
-        &self.fingerprint
-    }
-
     fn metrics(&self, loss: f64) -> Vec<(&'static str, f64)> {
         vec![("ppl", libm::exp(loss))]
     }
 
-    fn meta(&self, _config: &Config) -> Map<String, Value> {
-        let Vocabs { from, to, .. } = &self.trained.vocabs;
+    fn meta(&self, _: &Config) -> Map<String, Value> {
+        let Vocabs { from, to, .. } = &self.vocabs;
         Map::from_iter([("task".to_string(), json!({ "from": from.tokens(), "to": to.tokens() }))])
     }
 }
@@ -390,9 +367,9 @@ mod tests {
         let config = Config { hidden_size: 8, embed: 4, min_freq: 1, batch: 30, steps: Some(100), ..base };
         let task: Translate<f32> = Translate::new(&config, data, None).unwrap();
         let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
-        let batch = task.train.batch(&(0..30).collect::<Vec<_>>(), 0);
+        let batch = task.data.train.batch(&(0..30).collect::<Vec<_>>(), 0);
         let rows = batch.from.rows;
-        let mut at = |step| task.mixed(&config, &mut tape, step, &batch).unwrap();
+        let mut at = |step| task.trained.mixed(&config, &mut tape, step, &batch).unwrap();
         assert_eq!(at(0), None, "teacher forcing before the first step");
         let last = at(100).unwrap();
         let guesses = task.trained.model.guesses(&mut Tape::new(&Cpu::new(Some(1)).unwrap()), &batch).unwrap();

@@ -125,7 +125,10 @@ fn group_left(groups: &str, read: impl Fn(&str) -> Option<String>) -> Option<u64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::OptimizerKind, nn::model::language_model::Layers};
+    use crate::{
+        config::OptimizerKind,
+        nn::model::{Declared, language_model::Layers},
+    };
 
     #[test]
     fn the_estimate_grows_with_every_size_and_never_wraps() {

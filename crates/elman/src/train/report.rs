@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, time::Instant};
 use serde::{Deserialize, Serialize};
 
 /// The sizes of what a run works on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shape {
     /// Tokens (or what else is predicted from) to train on.
     pub train_tokens: usize,

@@ -6,7 +6,7 @@ use std::hash::Hash;
 
 use rand_chacha::rand_core::Rng;
 
-use crate::data::table::labelled::Items;
+use crate::data::table::items::Items;
 use crate::rng::{ChaCha8Rng, Purpose, generator};
 
 /// The places of those to train on and of those held out, both rising.

@@ -1,89 +1,19 @@
 //! Sequences with one class each: texts from a table, or from a folder with a file or a folder for every class, and
 //! rows of numbers grouped by a column. An example without a text, class or number is an error with its row and column,
-//! or its file. Not here: which examples are trained on (`held_out.rs`), and anything fitted.
+//! or its file. Not here: anything fitted.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::config::Source;
+use crate::config::{Config, Source};
+use crate::data::table::dataset::{Dataset, Part, Split, needs_two, places};
+use crate::data::table::held_out::{HeldOut, distinct, in_both};
 use crate::data::table::{Format, OnBad, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint, is_text};
 use crate::error::Error;
 
-/// What the sequences are made of.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Items {
-    /// Texts, still to become tokens.
-    Texts(Vec<String>),
-    /// Rows of as many numbers as there are columns, row after row.
-    Vectors {
-        /// The features' columns.
-        columns: Vec<String>,
-        /// What the group column says of each sequence.
-        groups: Vec<String>,
-        /// The numbers of each sequence.
-        sequences: Vec<Vec<f64>>,
-    },
-}
-
-impl Items {
-    /// Number of sequences.
-    pub fn len(&self) -> usize {
-        match self {
-            Items::Texts(texts) => texts.len(),
-            Items::Vectors { sequences, .. } => sequences.len(),
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Errors, in the name of the data: groups that are not as many as sequences; rows of numbers that are not whole,
-    /// or a sequence without any; a number that is not finite, by sequence, row and column.
-    pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
-        let Items::Vectors { columns, groups, sequences } = self else { return Ok(()) };
-        let refuse = |problem: String| Err(Error::Data { name: name.to_string(), problem });
-        if groups.len() != sequences.len() {
-            return refuse(format!(
-                "{} groups are given, expected one for each of {} sequences",
-                groups.len(),
-                sequences.len()
-            ));
-        }
-        let width = columns.len();
-        for (numbers, group) in sequences.iter().zip(groups) {
-            if numbers.is_empty() || width == 0 || !numbers.len().is_multiple_of(width) {
-                let got = numbers.len();
-                return refuse(format!(
-                    "sequence {group} has {got} numbers, expected rows of {width} columns, at least one"
-                ));
-            }
-            if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
-                let (row, column) = (at / width, &columns[at % width]);
-                let x = numbers[at];
-                return refuse(format!(
-                    "sequence {group}, row {row}, column {column}: {x} is given, expected a finite number"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Those at `places`, in that order.
-    pub fn pick(&self, places: &[usize]) -> Items {
-        match self {
-            Items::Texts(texts) => Items::Texts(places.iter().map(|&at| texts[at].clone()).collect()),
-            Items::Vectors { columns, groups, sequences } => Items::Vectors {
-                columns: columns.clone(),
-                groups: places.iter().map(|&at| groups[at].clone()).collect(),
-                sequences: places.iter().map(|&at| sequences[at].clone()).collect(),
-            },
-        }
-    }
-}
+pub use crate::data::table::items::Items;
 
 /// Sequences with a class each.
 #[derive(Clone, Debug)]
@@ -217,17 +147,54 @@ impl Labelled {
 
     /// The same with the classes of a model. Errors: a class that the model does not know, by name.
     pub fn with_classes(self, classes: &[String]) -> Result<Labelled, Error> {
-        let place = |class: &String| classes.iter().position(|known| known == class).map(|at| at as u32);
-        let mut places = Vec::with_capacity(self.classes.len());
-        for class in &self.classes {
-            let Some(place) = place(class) else {
-                let problem = format!("the class {class:?} was not trained on, expected one of {}", classes.join(", "));
-                return Err(Error::Data { name: self.fingerprint.name, problem });
-            };
-            places.push(place);
-        }
+        let places = places(&self.fingerprint.name, &self.classes, classes)?;
         let labels = self.labels.iter().map(|&label| places[label as usize]).collect();
         Ok(Labelled { labels, classes: classes.to_vec(), ..self })
+    }
+}
+
+impl Dataset for Labelled {
+    /// A share of every class is held out, after examples that come twice.
+    fn split(self, config: &Config, validation: Option<Labelled>) -> Result<Split, Error> {
+        let settings = config.classify()?;
+        self.check()?;
+        validation.iter().try_for_each(Labelled::check)?;
+        needs_two(&self.fingerprint.name, "example", &self.classes)?;
+        let mut notes = Vec::new();
+        let kept = match settings.keep_duplicates {
+            true => (0..self.items.len()).collect(),
+            false => distinct(&self.items, &self.labels),
+        };
+        let twice = self.items.len() - kept.len();
+        if twice > 0 {
+            notes.push(format!("examples left out that come twice with the same class: {twice}"));
+        }
+        let part = |items: Items, labels: &mut dyn Iterator<Item = u32>, what| Part {
+            items,
+            labels: labels.map(|label| vec![label]).collect(),
+            what,
+        };
+        let picked =
+            |places: &[usize], what| part(self.items.pick(places), &mut places.iter().map(|&at| self.labels[at]), what);
+        let val_frac = if validation.is_some() { 0.0 } else { config.val_frac };
+        let split = HeldOut::stratified(&self.labels, &kept, val_frac, config.seed);
+        let held = match validation.map(|set| set.with_classes(&self.classes)).transpose()? {
+            Some(set) => part(set.items, &mut set.labels.into_iter(), "held-out examples"),
+            None => picked(&split.held, "held-out examples"),
+        };
+        let all: Vec<usize> = (0..held.items.len()).collect();
+        let both = in_both((&self.items, &split.train), (&held.items, &all));
+        if both > 0 {
+            notes.push(format!("held-out examples that are in the training part too: {both} of {}", all.len()));
+        }
+        let train = picked(&split.train, "examples to train on");
+        let single =
+            |class: &usize| train.labels.iter().flatten().filter(|&&label| label as usize == *class).count() == 1;
+        let alone: Vec<&str> = (0..self.classes.len()).filter(single).map(|class| &*self.classes[class]).collect();
+        if !alone.is_empty() {
+            notes.push(format!("classes with a single example to train on: {}", alone.join(", ")));
+        }
+        Ok(Split { fingerprint: self.fingerprint, classes: self.classes, train, held, notes, by_words: None })
     }
 }
 

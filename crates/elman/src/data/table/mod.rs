@@ -2,13 +2,16 @@
 //! row begins. A malformed row, and a cell that should be a number and is not, is an error with row and column. Not
 //! here: the meaning of a column.
 
+pub mod dataset;
 pub mod encoding;
 pub mod held_out;
+pub mod items;
 pub mod labelled;
 pub mod parallel;
 pub mod scale;
 pub mod sequences;
 pub mod tagged;
+pub mod written;
 
 use std::collections::HashMap;
 use std::path::Path;

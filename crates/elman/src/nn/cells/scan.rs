@@ -78,7 +78,7 @@ impl<C> Scan<C> {
 
 /// The rows of y at the places `at` of `rows` rows, the others zero.
 fn scattered<E: Element>(tape: &mut Tape<E>, y: Var, at: &[usize], rows: usize) -> Result<Var, Error> {
-    let zero = tape.leaf(y.cols(), &vec![E::ZERO; rows * elman_kernels::pad(y.cols())], false);
+    let zero = tape.zeros(rows, y.cols());
     tape.merge(zero, y, at)
 }
 
@@ -108,7 +108,7 @@ impl<E: Element, C: ScanCell<E>> Layer<E> for Scan<C> {
             // Nothing is read.
             after.extend_from_slice(before);
             let (rows, width) = (x.rows(), self.cell.outputs());
-            return Ok(tape.leaf(width, &vec![E::ZERO; rows * elman_kernels::pad(width)], false));
+            return Ok(tape.zeros(rows, width));
         }
         let x = match pass.mask.filter(|mask| mask.contains(&false)) {
             None => self.cell.input(tape, params, x)?,

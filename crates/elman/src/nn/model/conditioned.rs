@@ -5,7 +5,8 @@
 use elman_kernels::{Element, pad};
 use rand_chacha::ChaCha8Rng;
 
-use super::init;
+use super::first_state::FirstState;
+use super::{Declared, Model};
 use crate::autodiff::nodes::{LinearIds, Sequence};
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
@@ -18,23 +19,19 @@ use crate::nn::network::Input;
 use crate::nn::stack::{Recurrent, Stack};
 use crate::nn::state::State;
 
-/// A conditioned language model and its parameters.
-#[derive(Clone, Debug)]
-pub struct Conditioned<E> {
-    layers: Layers<E>,
-    params: Params<E>,
-}
+/// A conditioned language model and its parameters: made for a number of tokens and what a condition is.
+pub type Conditioned<E> = Model<E, Layers<E>>;
 
-/// A conditioned language model without the memory of its parameters.
+/// Its layers.
 #[derive(Clone, Debug)]
-pub(crate) struct Layers<E> {
+pub struct Layers<E> {
     vocab_size: usize,
     encoder: Embedding,
     given: Input,
     /// What a class or a vector becomes first.
     condition: Given,
-    /// How the initial h and c of each layer follow from it; other states begin with zero.
-    initial: Vec<Option<LinearIds>>,
+    /// How the first state follows from it; None where the state begins with zero.
+    initial: Option<FirstState>,
     at_every_step: bool,
     rnn: Stack<E>,
     output_dropout: Dropout,
@@ -57,10 +54,11 @@ pub enum Conditions<E> {
     Vectors(Vec<E>),
 }
 
-impl<E: Element> Layers<E> {
-    /// Declares what it is made of; `given` is the number of classes or the width of the vectors. Errors: settings of
-    /// another task; tokens without an embedding.
-    pub fn declare(config: &Config, vocab_size: usize, given: Input) -> Result<(Layers<E>, Declaration), Error> {
+impl<E: Element> Declared for Layers<E> {
+    /// Tokens; the number of classes or the width of the vectors that texts are written for.
+    type Sizes = (usize, Input);
+
+    fn declare(config: &Config, (vocab_size, given): (usize, Input)) -> Result<(Layers<E>, Declaration), Error> {
         let how = config.generate()?.condition;
         let (embed, hidden_sizes) = (config.embed, config.hidden_sizes());
         if embed == 0 {
@@ -75,27 +73,14 @@ impl<E: Element> Layers<E> {
             }
             Input::Vectors(width) => Given::Vector(LinearIds::declare(&mut declaration, "condition", width, embed)),
         };
-        let mut initial = Vec::new();
-        if how != Condition::Steps {
-            let letters = config.cell.states();
-            for (l, &hidden) in hidden_sizes.iter().enumerate() {
-                initial.extend(letters.iter().map(|letter| {
-                    let name = format!("condition.{letter}_l{l}");
-                    matches!(&letter[..], "h" | "c").then(|| LinearIds::declare(&mut declaration, &name, embed, hidden))
-                }));
-            }
-        }
+        let initial =
+            (how != Condition::Steps).then(|| FirstState::declare(&mut declaration, "condition", config, embed));
         let at_every_step = how != Condition::State;
         let input_size = if at_every_step { 2 * embed } else { embed };
         let dropout = Dropout { p: config.dropout, locked: config.locked_dropout };
         let recurrent = Recurrent { dropout, ..Recurrent::plain(config.cell, input_size, &hidden_sizes) };
         let rnn = recurrent.declare(&mut declaration, "rnn.");
-        let head = LinearIds::declare(
-            &mut declaration,
-            "decoder",
-            hidden_sizes.last().copied().unwrap_or_default(),
-            vocab_size,
-        );
+        let head = LinearIds::declare(&mut declaration, "decoder", rnn.outputs(), vocab_size);
         let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
         let layers =
             Layers { vocab_size, encoder, given, condition, initial, at_every_step, rnn, output_dropout, head };
@@ -104,30 +89,6 @@ impl<E: Element> Layers<E> {
 }
 
 impl<E: Element> Conditioned<E> {
-    /// A fresh model. Errors: an impossible configuration, or one of another task; no memory.
-    pub fn new(config: &Config, vocab_size: usize, given: Input) -> Result<Self, Error> {
-        config.check()?;
-        let (layers, declaration) = Layers::declare(config, vocab_size, given)?;
-        let mut params = declaration.zeros()?;
-        init::draw(config, &mut params)?;
-        Ok(Conditioned { layers, params })
-    }
-
-    /// A model with given parameters, declared by its layers.
-    pub(crate) fn of(layers: Layers<E>, params: Params<E>) -> Self {
-        Conditioned { layers, params }
-    }
-
-    /// The parameters.
-    pub fn params(&self) -> &Params<E> {
-        &self.params
-    }
-
-    /// The parameters.
-    pub fn params_mut(&mut self) -> &mut Params<E> {
-        &mut self.params
-    }
-
     /// The condition of each of `steps` times as many rows, `[steps*B, embed]`.
     fn condition(&self, tape: &mut Tape<E>, given: &Conditions<E>, steps: usize) -> Result<Var, Error> {
         let layers = &self.layers;
@@ -147,18 +108,11 @@ impl<E: Element> Conditioned<E> {
     /// The state that texts for these conditions begin from, on the tape.
     fn begin(&self, tape: &mut Tape<E>, given: &Conditions<E>, rows: usize) -> Result<Vec<Var>, Error> {
         let layers = &self.layers;
-        let zero: State<E> = layers.rnn.as_layer().zero_state(rows);
-        let mut state = zero.to_tape(tape, false);
-        if layers.initial.is_empty() {
-            return Ok(state);
-        }
+        let Some(initial) = &layers.initial else {
+            return Ok(layers.rnn.as_layer().zero_state(rows).to_tape(tape, false));
+        };
         let condition = self.condition(tape, given, 1)?;
-        for ((&map, part), var) in layers.initial.iter().zip(layers.rnn.states()).zip(&mut state) {
-            let Some(map) = map else { continue };
-            let value = tape.linear(&self.params, map, part.width, condition)?;
-            *var = if part.name.starts_with('h') { tape.tanh(value)? } else { value };
-        }
-        Ok(state)
+        initial.of(tape, &self.params, layers.rnn.states(), rows, |_, _| Ok(condition))
     }
 
     /// Logits `[T*B, V]` of what follows `tokens` `[T*B]` from the state `before`, and the state after them.

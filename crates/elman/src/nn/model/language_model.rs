@@ -7,7 +7,7 @@ use elman_kernels::layout::Layout;
 use elman_kernels::{Element, linear, pad};
 use rand_chacha::ChaCha8Rng;
 
-use super::init;
+use super::{Declared, Model};
 use crate::autodiff::nodes::{LinearIds, Sequence, Targets};
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
@@ -22,16 +22,12 @@ use crate::nn::shards::{Shard, Shards};
 use crate::nn::stack::{Recurrent, Stack};
 use crate::nn::state::State;
 
-/// A language model and its parameters.
-#[derive(Clone, Debug)]
-pub struct LanguageModel<E> {
-    layers: Layers<E>,
-    params: Params<E>,
-}
+/// A language model and its parameters: made for a number of tokens.
+pub type LanguageModel<E> = Model<E, Layers<E>>;
 
-/// A language model without the memory of its parameters.
+/// Its layers.
 #[derive(Clone, Debug)]
-pub(crate) struct Layers<E> {
+pub struct Layers<E> {
     vocab_size: usize,
     encoder: Option<Embedding>,
     rnn: Stack<E>,
@@ -39,9 +35,11 @@ pub(crate) struct Layers<E> {
     decoder: LinearIds,
 }
 
-impl<E: Element> Layers<E> {
-    /// Declares what a language model is made of. Errors: a vocabulary of fewer than one token.
-    pub fn declare(config: &Config, vocab_size: usize) -> Result<(Layers<E>, Declaration), Error> {
+impl<E: Element> Declared for Layers<E> {
+    /// Tokens of the vocabulary.
+    type Sizes = usize;
+
+    fn declare(config: &Config, vocab_size: usize) -> Result<(Layers<E>, Declaration), Error> {
         if vocab_size == 0 {
             let (got, expected) = ("0".into(), "at least 1".into());
             return Err(Error::Setting { name: "vocab_size", got, expected });
@@ -72,9 +70,11 @@ impl<E: Element> Layers<E> {
         let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
         Ok((Layers { vocab_size, encoder, rnn, output_dropout, decoder }, declaration))
     }
+}
 
+impl<E: Element> Layers<E> {
     /// What the memory estimate adds up.
-    pub fn sizes(&self, declaration: &Declaration) -> Sizes {
+    pub(crate) fn sizes(&self, declaration: &Declaration) -> Sizes {
         Sizes {
             packed: declaration.packed_len(),
             logical: declaration.count(),
@@ -88,41 +88,9 @@ impl<E: Element> Layers<E> {
 }
 
 impl<E: Element> LanguageModel<E> {
-    /// A fresh model: every parameter drawn as `init` says, in the order of the state dict, then `forget_bias` added to
-    /// the forget gate's part of each `bias_ih` of an LSTM.
-    ///
-    /// Errors: an impossible configuration; a vocabulary of fewer than one token.
-    pub fn new(config: &Config, vocab_size: usize) -> Result<Self, Error> {
-        config.check()?;
-        let mut model = Self::zeros(config, vocab_size)?;
-        init::draw(config, &mut model.params)?;
-        Ok(model)
-    }
-
-    /// A model of zeros, to be filled from a file.
-    pub fn zeros(config: &Config, vocab_size: usize) -> Result<Self, Error> {
-        let (layers, declaration) = Layers::declare(config, vocab_size)?;
-        Ok(LanguageModel { layers, params: declaration.zeros()? })
-    }
-
-    /// A model with given parameters, declared by its layers.
-    pub(crate) fn of(layers: Layers<E>, params: Params<E>) -> Self {
-        LanguageModel { layers, params }
-    }
-
     /// V.
     pub fn vocab_size(&self) -> usize {
         self.layers.vocab_size
-    }
-
-    /// The parameters.
-    pub fn params(&self) -> &Params<E> {
-        &self.params
-    }
-
-    /// The parameters.
-    pub fn params_mut(&mut self) -> &mut Params<E> {
-        &mut self.params
     }
 
     /// The network as it is run: embedding, recurrent layers and head in one stack, sharing the parameters' memory.

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::classifier::softmax;
+use super::predictor::softmax;
 use crate::config::Classify as Settings;
 
 /// Most bytes of a model file's metadata that counts may take.

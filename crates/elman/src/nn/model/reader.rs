@@ -112,11 +112,10 @@ impl<E: Element> Reader<E> {
         Ok(Read { output, after })
     }
 
-    /// The last layer's h after the last step of each sequence, of both directions side by side: `[B, outputs]`.
-    pub fn last(&self, tape: &mut Tape<E>, read: &Read) -> Result<Var, Error> {
+    /// The last layer's h after the last step of each sequence, of each direction.
+    pub fn last(&self, read: &Read) -> Vec<Var> {
         let states = self.rnn.layers().last().map_or(0, |layer| layer.states().len());
         let last = self.rnn.states().iter().zip(&read.after).skip(read.after.len() - states);
-        let last: Vec<Var> = last.filter(|(part, _)| part.name.starts_with('h')).map(|(_, &var)| var).collect();
-        tape.concat(&last)
+        last.filter(|(part, _)| part.name.starts_with('h')).map(|(_, &var)| var).collect()
     }
 }

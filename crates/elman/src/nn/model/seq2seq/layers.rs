@@ -5,7 +5,7 @@
 //! decoder's first; `target.encoder.weight` (absent where it is tied to `decoder.weight`), `target.rnn.*` write;
 //! `attention.*`, `combine.*`; `decoder.weight`, `decoder.bias` are the head.
 
-use elman_kernels::{Element, linear, pad};
+use elman_kernels::Element;
 use rand_chacha::ChaCha8Rng;
 
 use crate::autodiff::nodes::LinearIds;
@@ -16,31 +16,32 @@ use crate::error::Error;
 use crate::nn::dropout::Dropout;
 use crate::nn::embedding::Embedding;
 use crate::nn::layer::Layer;
+use crate::nn::model::Declared;
+use crate::nn::model::first_state::FirstState;
 use crate::nn::model::reader::Reader;
 use crate::nn::network::Input;
 use crate::nn::stack::{Recurrent, Stack};
 
 /// A network without the memory of its parameters.
 #[derive(Clone, Debug)]
-pub(crate) struct Layers<E> {
+pub struct Layers<E> {
     /// Tokens to read and to write.
-    pub sizes: [usize; 2],
-    pub reader: Reader<E>,
-    /// For each state of the decoder, the map to it where it is an h or c; others begin with zero.
-    bridge: Vec<Option<LinearIds>>,
-    pub rnn: Stack<E>,
+    pub(super) sizes: [usize; 2],
+    pub(super) reader: Reader<E>,
+    bridge: FirstState,
+    pub(super) rnn: Stack<E>,
     /// The embedding of what is written.
     table: Embedding,
-    pub attention: Option<Look>,
+    pub(super) attention: Option<Look>,
     /// v of the additive score.
-    pub score: Option<ParamId>,
+    pub(super) score: Option<ParamId>,
     combine: LinearIds,
     /// O, columns of the input of the head.
-    pub output: usize,
+    pub(super) output: usize,
     input_dropout: Dropout,
-    pub output_dropout: f64,
-    pub input_feeding: bool,
-    pub head: LinearIds,
+    pub(super) output_dropout: f64,
+    pub(super) input_feeding: bool,
+    pub(super) head: LinearIds,
 }
 
 /// The maps of queries and keys.
@@ -51,9 +52,10 @@ pub(crate) struct Look {
     depth: usize,
 }
 
-impl<E: Element> Layers<E> {
-    /// Declares the parameters. Errors: settings of another task.
-    pub fn declare(config: &Config, sizes: [usize; 2]) -> Result<(Layers<E>, Declaration), Error> {
+impl<E: Element> Declared for Layers<E> {
+    type Sizes = [usize; 2];
+
+    fn declare(config: &Config, sizes: [usize; 2]) -> Result<(Layers<E>, Declaration), Error> {
         let settings = config.translate()?;
         let mut declaration = Declaration::default();
         let d = &mut declaration;
@@ -63,14 +65,7 @@ impl<E: Element> Layers<E> {
         let read = reader.outputs();
         let hidden_sizes = config.hidden_sizes();
         let hidden = hidden_sizes.last().copied().unwrap_or_default();
-        let letters = config.cell.states();
-        let mut bridge = Vec::new();
-        for (l, &width) in hidden_sizes.iter().enumerate() {
-            bridge.extend(letters.iter().map(|letter| {
-                let name = format!("bridge.{letter}_l{l}");
-                matches!(&letter[..], "h" | "c").then(|| LinearIds::declare(d, &name, read, width))
-            }));
-        }
+        let bridge = FirstState::declare(d, "bridge", config, read);
         let embed = if config.embed > 0 { config.embed } else { hidden };
         let output = if config.tied { embed } else { hidden };
         let own_table = (!config.tied).then(|| Embedding::declare(d, "target.encoder", sizes[1], embed));
@@ -99,11 +94,7 @@ impl<E: Element> Layers<E> {
         };
         let context = if attention.is_some() { read } else { 0 };
         let combine = LinearIds::declare(d, "combine", context + hidden, output);
-        let shape = linear::Dims { rows: 0, inputs: output, outputs: sizes[1] };
-        let head = LinearIds {
-            weight: d.matrix("decoder.weight", shape.weight()),
-            bias: d.vector("decoder.bias", shape.bias()),
-        };
+        let head = LinearIds::declare(d, "decoder", output, sizes[1]);
         let layers = Layers {
             sizes,
             reader,
@@ -121,7 +112,9 @@ impl<E: Element> Layers<E> {
         };
         Ok((layers, declaration))
     }
+}
 
+impl<E: Element> Layers<E> {
     /// Tokens to be written before, embedded: `[tokens, E]`.
     pub fn embed(&self, tape: &mut Tape<E>, params: &Params<E>, tokens: &[u32]) -> Result<Var, Error> {
         self.table.rows(tape, params, tokens)
@@ -143,20 +136,12 @@ impl<E: Element> Layers<E> {
     pub fn bridge(&self, tape: &mut Tape<E>, params: &Params<E>, after: &[Var]) -> Result<Vec<Var>, Error> {
         let ends: Vec<_> = self.reader.states().iter().zip(after).collect();
         let rows = after.first().map_or(1, Var::rows);
-        let mut state = Vec::with_capacity(self.bridge.len());
-        for (&map, part) in self.bridge.iter().zip(self.rnn.states()) {
-            let Some(map) = map else {
-                state.push(tape.leaf(part.width, &vec![E::ZERO; rows * pad(part.width)], false));
-                continue;
-            };
+        self.bridge.of(tape, params, self.rnn.states(), rows, |tape, part| {
             // `h_l0` follows from `h_l0` and `h_l0_reverse`.
             let is_end = |name: &str| name == part.name || name.strip_suffix("_reverse") == Some(&part.name[..]);
             let both: Vec<Var> = ends.iter().filter(|(end, _)| is_end(&end.name)).map(|end| *end.1).collect();
-            let both = tape.concat(&both)?;
-            let value = tape.linear(params, map, part.width, both)?;
-            state.push(if part.name.starts_with('h') { tape.tanh(value)? } else { value });
-        }
-        Ok(state)
+            tape.concat(&both)
+        })
     }
 
     /// The keys that queries are compared with.

@@ -6,32 +6,27 @@
 mod layers;
 mod write;
 
+use elman_kernels::Element;
 use elman_kernels::softmax::IGNORED;
-use elman_kernels::{Element, pad};
 use rand_chacha::ChaCha8Rng;
 
-use super::init;
+use super::Model;
 use crate::autodiff::nodes::{Sequence, Targets};
 use crate::autodiff::params::Params;
 use crate::autodiff::tape::{Tape, Var};
-use crate::config::Config;
 use crate::data::table::parallel::PairBatch;
 use crate::data::table::sequences::Padded;
 use crate::error::Error;
 use crate::nn::layer::Pass as LayerPass;
 
-pub(crate) use layers::Layers;
+pub use layers::Layers;
 pub use write::{Carried, Decoder, Memory};
 
 /// What the number of rows before the head is a multiple of.
 pub const HEAD_ROWS: usize = 64;
 
-/// A network that reads and writes, and its parameters.
-#[derive(Clone, Debug)]
-pub struct Seq2Seq<E> {
-    layers: Layers<E>,
-    params: Params<E>,
-}
+/// A network that reads and writes, and its parameters: made for the numbers of tokens to read and to write.
+pub type Seq2Seq<E> = Model<E, Layers<E>>;
 
 /// What was read, on a tape.
 struct Encoded<'a> {
@@ -54,31 +49,6 @@ pub struct Pass<'a> {
 }
 
 impl<E: Element> Seq2Seq<E> {
-    /// A fresh network for `sizes` tokens to read and to write.
-    /// Errors: an impossible configuration, or one of another task; no memory.
-    pub fn new(config: &Config, sizes: [usize; 2]) -> Result<Self, Error> {
-        config.check()?;
-        let (layers, declaration) = Layers::declare(config, sizes)?;
-        let mut params = declaration.zeros()?;
-        init::draw(config, &mut params)?;
-        Ok(Seq2Seq { layers, params })
-    }
-
-    /// A network with given parameters, declared by its layers.
-    pub(crate) fn of(layers: Layers<E>, params: Params<E>) -> Self {
-        Seq2Seq { layers, params }
-    }
-
-    /// The parameters.
-    pub fn params(&self) -> &Params<E> {
-        &self.params
-    }
-
-    /// The parameters.
-    pub fn params_mut(&mut self) -> &mut Params<E> {
-        &mut self.params
-    }
-
     /// Whether it looks at what it read.
     pub fn attends(&self) -> bool {
         self.layers.attention.is_some()
@@ -218,7 +188,7 @@ impl<E: Element> Seq2Seq<E> {
         let layers = &self.layers;
         let widths: Vec<usize> = before.iter().map(Var::cols).collect();
         let packed = tape.concat(&before)?;
-        let first = tape.leaf(layers.output, &vec![E::ZERO; encoded.rows * pad(layers.output)], false);
+        let first = tape.zeros(encoded.rows, layers.output);
         let states = [packed, first, encoded.keys, encoded.values];
         let (y, _) = tape.scan(steps, x, states, |tape, x, [packed, output, keys, values]| {
             let (mut state, mut start) = (Vec::with_capacity(widths.len()), 0);

@@ -1,0 +1,231 @@
+//! The network of classification, tagging and forecasts: an encoder, a head, an affine map to the outputs; or an ensemble
+//! of these. Not here: names and scales; it sees tokens or vectors, and gives numbers.
+
+use std::sync::Arc;
+
+use elman_kernels::{Element, pad};
+use rand_chacha::ChaCha8Rng;
+
+use super::reader::Reader;
+use super::{Declared, Model};
+use crate::autodiff::nodes::LinearIds;
+use crate::autodiff::params::{Declaration, Params};
+use crate::autodiff::tape::{Tape, Var};
+use crate::config::{Config, Memory, TaskSettings};
+use crate::data::table::sequences::Padded;
+use crate::error::Error;
+use crate::nn::dropout::Dropout;
+use crate::nn::heads::{Head, Steps};
+use crate::nn::losses::{Loss, Mean};
+use crate::nn::network::Input;
+use crate::nn::state::State;
+
+/// A network that answers for each sequence or each of its steps, and its parameters.
+pub type Predictor<E> = Model<E, Layers<E>>;
+
+/// Its layers.
+#[derive(Clone, Debug)]
+pub struct Layers<E> {
+    members: Vec<Member<E>>,
+    output_dropout: Dropout,
+    /// Numbers for each sequence, or for each step.
+    outputs: usize,
+}
+
+/// One of the networks of an ensemble.
+#[derive(Clone, Debug)]
+struct Member<E> {
+    encoder: Encoder<E>,
+    /// None where each step has outputs of its own.
+    head: Option<Arc<dyn Head<E>>>,
+    map: LinearIds,
+}
+
+/// What reads the steps.
+#[derive(Clone, Debug)]
+enum Encoder<E> {
+    Recurrent(Box<Reader<E>>),
+    /// Affine maps with a hyperbolic tangent after each, and their widths: each step by itself.
+    Window {
+        width: usize,
+        maps: Vec<(LinearIds, usize)>,
+    },
+}
+
+impl<E: Element> Encoder<E> {
+    /// Declares the encoder; its output has the returned number of columns.
+    fn declare(d: &mut Declaration, prefix: &str, config: &Config, input: Input) -> (Encoder<E>, usize) {
+        let bidirectional = match &config.task {
+            Some(TaskSettings::Classify(settings)) => settings.bidirectional,
+            Some(TaskSettings::Tag(settings) | TaskSettings::Restore(settings)) => settings.bidirectional,
+            Some(TaskSettings::Forecast(settings)) if settings.memory == Memory::Window => {
+                let (mut maps, mut inputs) = (Vec::new(), input.size());
+                for (at, outputs) in config.hidden_sizes().into_iter().enumerate() {
+                    maps.push((LinearIds::declare(d, &format!("{prefix}window.{at}"), inputs, outputs), outputs));
+                    inputs = outputs;
+                }
+                return (Encoder::Window { width: input.size(), maps }, inputs);
+            }
+            _ => false,
+        };
+        let reader = Reader::declare(d, prefix, config, input, bidirectional);
+        let outputs = reader.outputs();
+        (Encoder::Recurrent(Box::new(reader)), outputs)
+    }
+}
+
+impl<E: Element> Declared for Layers<E> {
+    /// What a step is; classes, or values that are forecast at a step.
+    type Sizes = (Input, usize);
+
+    fn declare(config: &Config, (input, targets): (Input, usize)) -> Result<(Layers<E>, Declaration), Error> {
+        let (pooling, ensemble_size, parameters) = match &config.task {
+            Some(TaskSettings::Classify(settings)) => (Some(settings.pooling), settings.ensemble_size, 1),
+            Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => (None, 1, 1),
+            _ => (None, 1, config.forecast()?.output.parameters()),
+        };
+        if parameters == 1 && targets < 2 {
+            let (got, expected) = (targets.to_string(), "at least 2".into());
+            return Err(Error::Setting { name: "classes", got, expected });
+        }
+        let (mut d, outputs) = (Declaration::default(), parameters * targets);
+        let members = (1..=ensemble_size).map(|number| {
+            let prefix = if number == 1 { String::new() } else { format!("member{number}.") };
+            let (encoder, width) = Encoder::declare(&mut d, &prefix, config, input);
+            let head = pooling.map(|pooling| pooling.declare(&mut d, &prefix, width));
+            Member { encoder, head, map: LinearIds::declare(&mut d, &format!("{prefix}decoder"), width, outputs) }
+        });
+        let members = members.collect();
+        let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
+        Ok((Layers { members, output_dropout, outputs }, d))
+    }
+}
+
+impl<E: Element> Predictor<E> {
+    /// The outputs of each network of the ensemble: `[B, outputs]` with a head, else `[T*B, outputs]`. `dropout`: the
+    /// generator of this pass's masks; None turns dropout off.
+    pub fn forward(
+        &self,
+        tape: &mut Tape<E>,
+        batch: &Padded<E>,
+        mut dropout: Option<&mut ChaCha8Rng>,
+    ) -> Result<Vec<Var>, Error> {
+        let members = self.layers.members.iter();
+        members.map(|member| self.outputs(member, tape, batch, &mut None, dropout.as_deref_mut())).collect()
+    }
+
+    /// The state before the first step, of `rows` sequences; None where there is none.
+    pub fn initial_state(&self, rows: usize) -> Option<State<E>> {
+        match &self.layers.members[0].encoder {
+            Encoder::Recurrent(reader) => Some(reader.initial_state(&self.params, rows)),
+            Encoder::Window { .. } => None,
+        }
+    }
+
+    /// As [`Predictor::forward`] of a single network, from a state, which is advanced.
+    pub fn advance(&self, tape: &mut Tape<E>, batch: &Padded<E>, state: &mut Option<State<E>>) -> Result<Var, Error> {
+        self.outputs(&self.layers.members[0], tape, batch, state, None)
+    }
+
+    fn outputs(
+        &self,
+        member: &Member<E>,
+        tape: &mut Tape<E>,
+        batch: &Padded<E>,
+        state: &mut Option<State<E>>,
+        mut dropout: Option<&mut ChaCha8Rng>,
+    ) -> Result<Var, Error> {
+        let (params, mask, mut last) = (&self.params, &batch.mask, Vec::new());
+        let mut y = match (&member.encoder, state) {
+            (Encoder::Recurrent(reader), Some(state)) => {
+                let read = reader.read_from(tape, params, batch, state, dropout.as_deref_mut())?;
+                state.from_tape(tape, &read.after);
+                read.output
+            }
+            (Encoder::Recurrent(reader), None) => {
+                let read = reader.read(tape, params, batch, dropout.as_deref_mut())?;
+                last = reader.last(&read);
+                read.output
+            }
+            (Encoder::Window { width, maps }, _) => {
+                let mut x = tape.dense_leaf(*width, &batch.vectors, false)?;
+                for &(map, outputs) in maps {
+                    x = tape.linear(params, map, outputs, x)?;
+                    x = tape.tanh(x)?;
+                }
+                x
+            }
+        };
+        if let Some(head) = &member.head {
+            y = head.rows(tape, params, Steps { output: y, last: &last, rows: batch.rows, mask })?;
+        }
+        if let Some(rng) = dropout {
+            y = self.layers.output_dropout.apply(tape, rng, y, batch.rows)?;
+        }
+        tape.linear(params, member.map, self.layers.outputs, y)
+    }
+
+    /// The mean loss of a batch, over the ensemble too, as a value and as the last network's [`Mean`]; `grads` is
+    /// overwritten. `targets` are those of the rows of the outputs. Errors: as [`Predictor::forward`]; those of the loss.
+    pub fn loss_and_grads<L: Loss<E>>(
+        &self,
+        tape: &mut Tape<E>,
+        batch: &Padded<E>,
+        loss: &L,
+        targets: &[L::Target],
+        mut dropout: Option<ChaCha8Rng>,
+        grads: &mut Params<E>,
+    ) -> Result<(f64, Mean), Error> {
+        tape.start(true);
+        let mut sum: Option<(Var, Mean)> = None;
+        for outputs in self.forward(tape, batch, dropout.as_mut())? {
+            let mean = loss.mean(tape, outputs, targets)?;
+            let value = sum.map_or(Ok(mean.value), |(sum, _)| tape.add(sum, mean.value))?;
+            sum = Some((value, mean));
+        }
+        let (sum, mean) = sum.ok_or(Error::Value { problem: "is the loss of an ensemble of no networks" })?;
+        let value = tape.scale(sum, 1.0 / self.layers.members.len() as f64)?;
+        Ok((tape.gradients(value, &self.params, grads)?, mean))
+    }
+
+    /// The mean loss of a batch without dropout, of a single network. Errors: as [`Predictor::loss_and_grads`].
+    pub fn loss<L: Loss<E>>(
+        &self,
+        tape: &mut Tape<E>,
+        batch: &Padded<E>,
+        loss: &L,
+        targets: &[L::Target],
+    ) -> Result<Mean, Error> {
+        tape.start(false);
+        let outputs = self.advance(tape, batch, &mut None)?;
+        loss.mean(tape, outputs, targets)
+    }
+
+    /// The probabilities of the classes of each sequence, the mean over the ensemble: one row with a head, else a row for
+    /// each step.
+    pub fn probabilities(&self, tape: &mut Tape<E>, batch: &Padded<E>) -> Result<Vec<Vec<f64>>, Error> {
+        tape.start(false);
+        let (members, classes) = (&self.layers.members, self.layers.outputs);
+        let share = 1.0 / members.len() as f64;
+        let steps = |b: usize| if members[0].head.is_some() { 1 } else { batch.lengths[b] };
+        let mut all: Vec<Vec<f64>> = (0..batch.rows).map(|b| vec![0.0; steps(b) * classes]).collect();
+        for logits in self.forward(tape, batch, None)? {
+            let rows = tape.value(logits);
+            for (b, mean) in all.iter_mut().enumerate() {
+                for (t, mean) in mean.chunks_exact_mut(classes).enumerate() {
+                    let row = &rows[(t * batch.rows + b) * pad(classes)..][..classes];
+                    mean.iter_mut().zip(softmax(row)).for_each(|(mean, p)| *mean += share * p);
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The softmax of a row in f64.
+pub(crate) fn softmax<E: Element>(row: &[E]) -> Vec<f64> {
+    let largest = row.iter().map(|x| x.to_f64()).fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = row.iter().map(|x| libm::exp(x.to_f64() - largest)).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|x| x / sum).collect()
+}

@@ -1,0 +1,318 @@
+//! What classification and tagging share: a predictor with its encoding and the names of its classes, its loss on
+//! labelled sequences and its figures. A class for each sequence, or for each of its steps, is the network's choice. Not
+//! here: how the data is split (`data/table/dataset.rs`).
+
+use elman_kernels::Element;
+use elman_kernels::softmax::IGNORED;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Loss;
+use super::classify::balanced;
+use super::supervised::{Batch, Objective, Supervised};
+use crate::autodiff::tape::Tape;
+use crate::config::Config;
+use crate::data::table::dataset::{Dataset, Part, Split};
+use crate::data::table::encoding::{Encoding, Features};
+use crate::data::table::labelled::Items;
+use crate::data::table::sequences::{Padded, Sequences, read_by_length};
+use crate::error::Error;
+use crate::files::model_file::Stored;
+use crate::metrics::Confusion;
+use crate::nn::losses::CrossEntropy;
+use crate::nn::model::{Model, NGrams, Predictor, predictor::Layers};
+use crate::rng::Purpose;
+use crate::train::report::Shape;
+
+/// Sequences that are read side by side where nothing is learned.
+const READ_AT_ONCE: usize = 128;
+
+/// What a model file holds: all that a prediction needs.
+#[derive(Clone, Debug)]
+pub struct Trained<E> {
+    /// How sequences become numbers.
+    pub encoding: Encoding,
+    /// The classes' names.
+    pub classes: Vec<String>,
+    /// The network.
+    pub model: Predictor<E>,
+    /// The n-grams of each class, where they have a share in the answer.
+    pub ngrams: Option<NGrams>,
+}
+
+/// A run that learns classes: one for each sequence, or one for each step.
+pub type Labels<E> = Supervised<E, Trained<E>>;
+
+/// Encoded sequences and their classes.
+#[derive(Clone, Debug)]
+pub(super) struct Examples {
+    sequences: Sequences,
+    labels: Vec<Vec<u32>>,
+}
+
+impl Examples {
+    /// Encodes sequences and cuts what is longer than `seq_len`, which is noted.
+    fn encode(
+        config: &Config,
+        (encoding, name): (&Encoding, &str),
+        Part { items, mut labels, what }: Part,
+        notes: &mut Vec<String>,
+    ) -> Result<Examples, Error> {
+        let mut sequences = encoding.encode(name, &items)?;
+        let has_each_step = config.classify().is_err();
+        let differs = |at: &usize| has_each_step && sequences.steps(*at) != labels[*at].len();
+        if let Some(at) = (0..labels.len()).find(differs) {
+            let (steps, tags) = (sequences.steps(at), labels[at].len());
+            let problem = format!("sequence {} has {steps} tokens and {tags} tags, expected as many", at + 1);
+            return Err(Error::Data { name: name.to_string(), problem });
+        }
+        let cut = sequences.cut(config.seq_len);
+        if cut > 0 {
+            notes.push(format!("{what} cut after seq_len = {} steps: {cut}", config.seq_len));
+        }
+        labels.iter_mut().for_each(|labels| labels.truncate(config.seq_len));
+        Ok(Examples { sequences, labels })
+    }
+
+    /// Predictions of a pass over all of them.
+    fn predictions(&self) -> usize {
+        self.labels.iter().map(Vec::len).sum()
+    }
+
+    /// The targets of a batch, time-major: [`IGNORED`] where a sequence has ended.
+    fn targets(&self, places: &[usize]) -> Vec<u32> {
+        let steps = places.iter().map(|&at| self.labels[at].len()).max().unwrap_or(0).max(1);
+        let label = |t: usize, at: usize| self.labels[at].get(t).copied().unwrap_or(IGNORED);
+        (0..steps).flat_map(|t| places.iter().map(move |&at| label(t, at))).collect()
+    }
+}
+
+/// Examples to train on and held-out ones, and how their loss is taken.
+#[derive(Clone, Debug)]
+pub struct Data<E> {
+    train: Examples,
+    held: Examples,
+    loss: CrossEntropy<E>,
+    /// Share of the tokens that are hidden at each step.
+    token_dropout: f64,
+    /// As [`Split::by_words`].
+    pub(super) by_words: Option<Confusion>,
+}
+
+/// How well classes are found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figures {
+    /// Mean nats of an example, or of a step where each has a class.
+    pub loss: f64,
+    /// True against predicted classes.
+    pub confusion: Confusion,
+}
+
+impl<E: Element> Labels<E> {
+    /// The task of `config` on a data set, a part of which is held out where `validation` is None.
+    ///
+    /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible
+    /// configuration.
+    pub fn new<D: Dataset>(config: &Config, data: D, validation: Option<D>) -> Result<Labels<E>, Error> {
+        let Split { fingerprint, classes, train, held, mut notes, by_words } = data.split(config, validation)?;
+        let (settings, name) = (config.classify().ok(), &fingerprint.name);
+        if let (Some(settings), Items::Vectors { .. }) = (settings, &train.items) {
+            let of_texts = [("token_dropout", settings.token_dropout), ("ngrams", settings.ngrams as f64)];
+            if let Some((name, given)) = of_texts.into_iter().find(|(_, given)| *given > 0.0) {
+                let (got, expected) = (given.to_string(), "0 for rows of numbers".to_string());
+                return Err(Error::Setting { name, got, expected });
+            }
+        }
+        let encoding = Encoding::fit(config, name, &train.items)?;
+        let train = Examples::encode(config, (&encoding, name), train, &mut notes)?;
+        let held = Examples::encode(config, (&encoding, name), held, &mut notes)?;
+        let model = Predictor::new(config, (encoding.input(), classes.len()))?;
+        let labels = train.labels.concat();
+        let ngrams = match (settings, &train.sequences) {
+            (Some(settings), Sequences::Tokens(all)) => {
+                let counted = NGrams::fit(settings, encoding.input().size(), classes.len(), all, &labels);
+                let refuse = |expected| Error::Setting { name: "ngrams", got: settings.ngrams.to_string(), expected };
+                counted.map_err(refuse)?
+            }
+            _ => None,
+        };
+        let lengths = train.sequences.lengths();
+        let shape = Shape {
+            train_tokens: train.predictions(),
+            val_tokens: held.predictions(),
+            vocab_size: classes.len(),
+            seq_len: lengths.iter().max().copied().unwrap_or_default(),
+            notes,
+            ..Shape::default()
+        };
+        let loss = settings.map_or_else(CrossEntropy::default, |settings| balanced(settings, &labels, classes.len()));
+        let token_dropout = settings.map_or(0.0, |settings| settings.token_dropout);
+        let trained = Trained { encoding, classes, model, ngrams };
+        let data = Data { train, held, loss, token_dropout, by_words };
+        Ok(Supervised::of(config, fingerprint, (trained, data), lengths, shape))
+    }
+
+    /// How well the classes of what is held out are found; None once `continues` says no.
+    pub fn measure(&self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<Figures>, Error> {
+        self.trained.measure(tape, &self.data.held, continues)
+    }
+}
+
+/// The entry `task` of a model file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Meta {
+    classes: Vec<String>,
+    #[serde(default)]
+    features: Option<Features>,
+    /// What [`NGrams::listed`] gave.
+    #[serde(default)]
+    ngrams: Option<Vec<Vec<Vec<u32>>>>,
+}
+
+impl<E: Element> Trained<E> {
+    /// The classifier in a model file, with its settings. Errors: a model of another task; one at odds with itself.
+    pub fn load(stored: &Stored) -> Result<(Config, Trained<E>), Error> {
+        stored.config().classify().map_err(|error| stored.refusal(error))?;
+        Trained::of(stored)
+    }
+
+    /// The tagger, or the network that restores, in a model file. Errors: as [`Trained::load`].
+    pub fn load_tagger(stored: &Stored) -> Result<(Config, Trained<E>), Error> {
+        stored.config().tagging().map_err(|error| stored.refusal(error))?;
+        Trained::of(stored)
+    }
+
+    fn of(stored: &Stored) -> Result<(Config, Trained<E>), Error> {
+        let Meta { classes, features, ngrams } = stored.task()?;
+        if classes.len() < 2 {
+            return Err(stored.refusal(format!("the model lists {} classes, expected at least 2", classes.len())));
+        }
+        let encoding = stored.encoding(features)?;
+        let ngrams = ngrams_of(stored, &encoding, classes.len(), ngrams)?;
+        let model = stored.model((encoding.input(), classes.len()))?;
+        Ok((stored.config().clone(), Trained { encoding, classes, model, ngrams }))
+    }
+
+    /// The probability of each class for each sequence, or for each of its steps, row after row. What is longer than
+    /// `most` steps is cut. Errors: sequences that its encoding rejects.
+    pub fn predict(&self, tape: &mut Tape<E>, name: &str, items: &Items, most: usize) -> Result<Vec<Vec<f64>>, Error> {
+        let mut sequences = self.encoding.encode(name, items)?;
+        sequences.cut(most);
+        self.probabilities(tape, &sequences, &mut || true).map(Option::unwrap_or_default)
+    }
+
+    /// The likeliest classes: one for each sequence, or for each of its steps. Errors: as [`Trained::predict`].
+    pub fn classes(&self, tape: &mut Tape<E>, name: &str, items: &Items) -> Result<Vec<Vec<usize>>, Error> {
+        let of = |rows: Vec<f64>| rows.chunks_exact(self.classes.len()).map(likeliest).collect();
+        Ok(self.predict(tape, name, items, usize::MAX)?.into_iter().map(of).collect())
+    }
+
+    /// How well the classes of examples are found; None once `continues` says no.
+    fn measure(
+        &self,
+        tape: &mut Tape<E>,
+        examples: &Examples,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Figures>, Error> {
+        let Some(all) = self.probabilities(tape, &examples.sequences, continues)? else { return Ok(None) };
+        let classes = self.classes.len();
+        let rows = all.iter().flat_map(|rows| rows.chunks_exact(classes));
+        let (mut confusion, mut nats) = (Confusion::new(classes), 0.0);
+        for (row, label) in rows.zip(examples.labels.iter().flatten().map(|&label| label as usize)) {
+            nats -= libm::log(row[label].max(f64::MIN_POSITIVE));
+            confusion.add(label, likeliest(row));
+        }
+        Ok(Some(Figures { loss: nats / confusion.total().max(1) as f64, confusion }))
+    }
+
+    fn probabilities(
+        &self,
+        tape: &mut Tape<E>,
+        sequences: &Sequences,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Vec<Vec<f64>>>, Error> {
+        let mut all = vec![Vec::new(); sequences.count()];
+        let read = read_by_length(&sequences.lengths(), READ_AT_ONCE, continues, |places| {
+            let rows = self.model.probabilities(tape, &Padded::new(sequences, places, 0)?)?;
+            for (&at, row) in places.iter().zip(rows) {
+                all[at] = match (&self.ngrams, sequences) {
+                    (Some(ngrams), Sequences::Tokens(tokens)) => ngrams.with(&row, &tokens[at]),
+                    _ => row,
+                };
+            }
+            Ok(())
+        })?;
+        Ok(read.map(|()| all))
+    }
+}
+
+/// The n-grams that a model file holds. Errors: they are at odds with its settings or its encoding.
+fn ngrams_of(
+    stored: &Stored,
+    encoding: &Encoding,
+    classes: usize,
+    listed: Option<Vec<Vec<Vec<u32>>>>,
+) -> Result<Option<NGrams>, Error> {
+    let settings = stored.config().classify().ok().filter(|settings| settings.ngrams > 0);
+    match (settings, listed, encoding) {
+        (None, None, _) => Ok(None),
+        (Some(settings), Some(listed), Encoding::Tokens(vocab)) => {
+            let counted = NGrams::from_listed(settings, vocab.len(), classes, &listed);
+            counted.map(Some).map_err(|problem| stored.refusal(problem))
+        }
+        (_, _, Encoding::Vectors { .. }) => {
+            Err(stored.refusal("the model has n-grams or settings for them, expected none for rows of numbers"))
+        }
+        (settings, listed, _) => {
+            let of = |is: bool| if is { "n-grams" } else { "no n-grams" };
+            let (want, has) = (of(settings.is_some()), of(listed.is_some()));
+            Err(stored.refusal(format!("the model holds {has}, where its settings and tokens ask for {want}")))
+        }
+    }
+}
+
+impl<E: Element> Objective<E> for Trained<E> {
+    type Layers = Layers<E>;
+    type Data = Data<E>;
+
+    fn model(&self) -> &Model<E, Layers<E>> {
+        &self.model
+    }
+
+    fn model_mut(&mut self) -> &mut Model<E, Layers<E>> {
+        &mut self.model
+    }
+
+    fn learn(&self, data: &Data<E>, tape: &mut Tape<E>, batch: Batch<'_, E>) -> Result<Loss, Error> {
+        let mut read = Padded::new(&data.train.sequences, batch.places, 0)?;
+        if data.token_dropout > 0.0 {
+            read.hide(data.token_dropout, &mut batch.draws(Purpose::Hidden));
+        }
+        let (targets, dropout) = (data.train.targets(batch.places), Some(batch.draws(Purpose::Dropout)));
+        let (mean, of) = self.model.loss_and_grads(tape, &read, &data.loss, &targets, dropout, batch.grads)?;
+        Ok(Loss { mean, predictions: of.counted, rows: read.rows })
+    }
+
+    fn held_loss(
+        &self,
+        data: &Data<E>,
+        tape: &mut Tape<E>,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<f64>, Error> {
+        Ok(self.measure(tape, &data.held, continues)?.map(|figures| figures.loss))
+    }
+
+    fn meta(&self, config: &Config) -> Map<String, Value> {
+        let mut task = json!({ "classes": self.classes });
+        if let Some(ngrams) = &self.ngrams {
+            task["ngrams"] = json!(ngrams.listed());
+        }
+        self.encoding.meta(config, task)
+    }
+}
+
+/// The first of the largest.
+pub fn likeliest(row: &[f64]) -> usize {
+    (1..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best })
+}
