@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
+use clap::builder::RangedU64ValueParser;
 use clap::{Command, value_parser};
 use elman::config::{Cell, OptimizerKind, Schedule};
 use elman::{Config, RunDir};
@@ -13,7 +13,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use crate::failure::Refusal;
-use crate::task_flags::TaskFlags;
+use crate::task_flags::{TaskFlags, names};
 
 /// Settings from the command line; `None` if not given.
 #[derive(clap::Args, Serialize, Default)]
@@ -226,11 +226,6 @@ pub struct Settings {
     #[arg(long, value_name = "FILE.toml")]
     #[serde(skip)]
     config: Option<PathBuf>,
-}
-
-/// The names of all choices.
-fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> PossibleValuesParser {
-    all.iter().map(|&choice| name(choice)).collect::<Vec<_>>().into()
 }
 
 /// Whole numbers that TOML can hold.

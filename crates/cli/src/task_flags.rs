@@ -2,7 +2,8 @@
 //! without its task is an error that names the flag. Not here: flags that all tasks share (`settings.rs`).
 
 use anyhow::Context;
-use elman::config::TaskSettings;
+use clap::builder::PossibleValuesParser;
+use elman::config::{Output, Pooling, TaskSettings};
 use serde::Serialize;
 use toml::{Table, Value};
 
@@ -24,7 +25,7 @@ pub struct TaskFlags {
     #[arg(long, value_name = "BOOL", help_heading = "Task")]
     bidirectional: Option<bool>,
     /// classify: how the outputs of all steps are pooled [default: last]
-    #[arg(long, value_parser = ["last", "first", "mean", "max", "attention"], help_heading = "Task")]
+    #[arg(long, value_parser = names(Pooling::ALL, Pooling::name), help_heading = "Task")]
     pooling: Option<String>,
     /// classify: weights of the examples: equal, balanced between the classes, or the square root of that [default: none]
     #[arg(long, value_parser = ["none", "balanced", "root"], help_heading = "Task")]
@@ -74,7 +75,7 @@ pub struct TaskFlags {
     #[arg(long, value_name = "BOOL", help_heading = "Task")]
     calendar: Option<bool>,
     /// forecast: the predicted distribution of each value [default: gaussian]
-    #[arg(long, value_parser = ["gaussian", "student", "quantile"], help_heading = "Task")]
+    #[arg(long, value_parser = names(Output::ALL, Output::name), help_heading = "Task")]
     output: Option<String>,
     /// forecast: all steps at once, or one by one along sampled paths [default: direct]
     #[arg(long, value_parser = ["direct", "recursive"], help_heading = "Task")]
@@ -150,8 +151,13 @@ struct SourceFlags {
     header: Option<bool>,
 }
 
+/// The names of all choices.
+pub fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> PossibleValuesParser {
+    all.iter().map(|&choice| name(choice)).collect::<Vec<_>>().into()
+}
+
 fn kinds() -> Vec<&'static str> {
-    std::iter::once("lm").chain(TaskSettings::KINDS).collect()
+    std::iter::once("lm").chain(TaskSettings::KINDS.iter().copied()).collect()
 }
 
 impl TaskFlags {

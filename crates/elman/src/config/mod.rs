@@ -2,6 +2,9 @@
 //! that name the setting, before any work starts. Not here: what does not change the result (threads, backend, output
 //! paths).
 
+#[macro_use]
+mod declare;
+
 mod by_name;
 mod check;
 mod check_task;
@@ -15,7 +18,6 @@ mod recipe;
 pub mod schedule;
 mod task;
 mod text;
-mod translate;
 
 pub use crate::metrics::distribution::Output;
 pub use crate::nn::cells::Cell;
@@ -25,7 +27,7 @@ pub use elman_kernels::descent::OptimizerKind;
 pub use fields::Config;
 pub use schedule::{Place, Rates, Schedule};
 pub use task::{
-    ClassWeights, Classify, Condition, Forecast, Generate, Memory, Source, Strategy, Tag, TaskSettings, Transform,
+    Attention, ClassWeights, Classify, Condition, Forecast, Generate, Memory, Sides, Source, Strategy, Tag,
+    TaskSettings, Transform, Translate,
 };
 pub use text::{Clean, LossKind, RandomEpoch, Reserved, Words};
-pub use translate::{Attention, Sides, Translate};

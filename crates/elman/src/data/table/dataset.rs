@@ -1,9 +1,13 @@
 //! A data set as tasks take it: sequences with their classes, split into a part to train on and a held-out one. Not here:
-//! how they become numbers (`encoding.rs`).
+//! how they are read (`labelled.rs`, `tagged.rs`), and how they become numbers (`encoding.rs`).
 
-use crate::config::Config;
+use crate::config::{Config, TaskSettings};
+use crate::data::table::held_out::{HeldOut, distinct, in_both};
 use crate::data::table::items::Items;
+use crate::data::table::labelled::Labelled;
+use crate::data::table::tagged::Tagged;
 use crate::data::text::corpus::Fingerprint;
+use crate::data::text::restore;
 use crate::error::Error;
 use crate::metrics::Confusion;
 
@@ -45,7 +49,7 @@ pub trait Dataset: Sized {
 }
 
 /// Errors: fewer than two classes; `each` is what has a class.
-pub(crate) fn needs_two(name: &str, each: &str, classes: &[String]) -> Result<(), Error> {
+fn needs_two(name: &str, each: &str, classes: &[String]) -> Result<(), Error> {
     if classes.len() >= 2 {
         return Ok(());
     }
@@ -53,14 +57,92 @@ pub(crate) fn needs_two(name: &str, each: &str, classes: &[String]) -> Result<()
     Err(Error::Data { name: name.to_string(), problem })
 }
 
-/// For each of `classes` its place among the `known`. Errors: one that is not known, by name.
-pub(crate) fn places(name: &str, classes: &[String], known: &[String]) -> Result<Vec<u32>, Error> {
-    let place = |class: &String| {
-        let at = known.iter().position(|other| other == class);
-        at.map(|at| at as u32).ok_or_else(|| {
-            let problem = format!("the class {class:?} was not trained on, expected one of {}", known.join(", "));
-            Error::Data { name: name.to_string(), problem }
-        })
+impl Dataset for Labelled {
+    /// A share of every class is held out, after examples that come twice.
+    fn split(self, config: &Config, validation: Option<Labelled>) -> Result<Split, Error> {
+        let settings = config.classify()?;
+        self.check()?;
+        validation.iter().try_for_each(Labelled::check)?;
+        needs_two(&self.fingerprint.name, "example", &self.classes)?;
+        let mut notes = Vec::new();
+        let kept = match settings.keep_duplicates {
+            true => (0..self.items.len()).collect(),
+            false => distinct(&self.items, &self.labels),
+        };
+        let twice = self.items.len() - kept.len();
+        if twice > 0 {
+            notes.push(format!("examples left out that come twice with the same class: {twice}"));
+        }
+        let part = |items: Items, labels: &mut dyn Iterator<Item = u32>, what| Part {
+            items,
+            labels: labels.map(|label| vec![label]).collect(),
+            what,
+        };
+        let picked =
+            |places: &[usize], what| part(self.items.pick(places), &mut places.iter().map(|&at| self.labels[at]), what);
+        let val_frac = if validation.is_some() { 0.0 } else { config.val_frac };
+        let split = HeldOut::stratified(&self.labels, &kept, val_frac, config.seed);
+        let held = match validation.map(|set| set.with_classes(&self.classes)).transpose()? {
+            Some(set) => part(set.items, &mut set.labels.into_iter(), "held-out examples"),
+            None => picked(&split.held, "held-out examples"),
+        };
+        let all: Vec<usize> = (0..held.items.len()).collect();
+        let both = in_both((&self.items, &split.train), (&held.items, &all));
+        if both > 0 {
+            notes.push(format!("held-out examples that are in the training part too: {both} of {}", all.len()));
+        }
+        let train = picked(&split.train, "examples to train on");
+        let single =
+            |class: &usize| train.labels.iter().flatten().filter(|&&label| label as usize == *class).count() == 1;
+        let alone: Vec<&str> = (0..self.classes.len()).filter(single).map(|class| &*self.classes[class]).collect();
+        if !alone.is_empty() {
+            notes.push(format!("classes with a single example to train on: {}", alone.join(", ")));
+        }
+        Ok(Split { fingerprint: self.fingerprint, classes: self.classes, train, held, notes, by_words: None })
+    }
+}
+
+impl Dataset for Tagged {
+    /// Of sentences some that are drawn are held out; of a text that is to be restored its end.
+    fn split(self, config: &Config, validation: Option<Tagged>) -> Result<Split, Error> {
+        config.tagging()?;
+        self.check()?;
+        validation.iter().try_for_each(Tagged::check)?;
+        needs_two(&self.fingerprint.name, "step", &self.classes)?;
+        let (fingerprint, classes) = (self.fingerprint.clone(), self.classes.clone());
+        let all: Vec<usize> = (0..self.items.len()).collect();
+        let restores = matches!(config.task, Some(TaskSettings::Restore(_)));
+        let (train, held) = match validation {
+            Some(set) => (self, set.with_classes(&classes)?),
+            None if restores => {
+                let (train, held) = all.split_at(((1.0 - config.val_frac) * all.len() as f64) as usize);
+                (self.pick(train), self.pick(held))
+            }
+            None => {
+                let split = HeldOut::stratified(&vec![0; all.len()], &all, config.val_frac, config.seed);
+                (self.pick(&split.train), self.pick(&split.held))
+            }
+        };
+        let by_words = restores.then(|| by_words(&train, &held));
+        let part = |set: Tagged, what| Part { items: set.items, labels: set.labels, what };
+        let (train, held) = (part(train, "sequences to train on"), part(held, "held-out sequences"));
+        Ok(Split { fingerprint, classes, train, held, notes: Vec::new(), by_words })
+    }
+}
+
+/// The counts of classes in `held` if every word stands as it mostly stood in `train`.
+fn by_words(train: &Tagged, held: &Tagged) -> Confusion {
+    let whole = |tagged: &Tagged| -> (Vec<char>, Vec<u32>) {
+        let texts = match &tagged.items {
+            Items::Texts(texts) => texts.iter().flat_map(|text| text.chars()).collect(),
+            Items::Vectors { .. } => Vec::new(),
+        };
+        (texts, tagged.labels.concat())
     };
-    classes.iter().map(place).collect()
+    let ((known, classes), (text, truth)) = (whole(train), whole(held));
+    let nothing = train.classes.iter().position(|class| class == restore::NOTHING).unwrap_or_default();
+    let mut confusion = Confusion::new(train.classes.len());
+    let guesses = restore::by_words((&known, &classes), &text, nothing as u32);
+    truth.iter().zip(guesses).for_each(|(&truth, guess)| confusion.add(truth as usize, guess as usize));
+    confusion
 }

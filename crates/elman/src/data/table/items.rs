@@ -76,3 +76,15 @@ impl Items {
         }
     }
 }
+
+/// For each of `classes` its place among the `known`. Errors: one that is not known, by name.
+pub(crate) fn places(name: &str, classes: &[String], known: &[String]) -> Result<Vec<u32>, Error> {
+    let place = |class: &String| {
+        let at = known.iter().position(|other| other == class);
+        at.map(|at| at as u32).ok_or_else(|| {
+            let problem = format!("the class {class:?} was not trained on, expected one of {}", known.join(", "));
+            Error::Data { name: name.to_string(), problem }
+        })
+    };
+    classes.iter().map(place).collect()
+}

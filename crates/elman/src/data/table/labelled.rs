@@ -1,14 +1,13 @@
 //! Sequences with one class each: texts from a table, or from a folder with a file or a folder for every class, and
 //! rows of numbers grouped by a column. An example without a text, class or number is an error with its row and column,
-//! or its file. Not here: anything fitted.
+//! or its file. Not here: which examples are trained on (`dataset.rs`), and anything fitted.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Source};
-use crate::data::table::dataset::{Dataset, Part, Split, needs_two, places};
-use crate::data::table::held_out::{HeldOut, distinct, in_both};
+use crate::config::Source;
+use crate::data::table::items::places;
 use crate::data::table::{Format, OnBad, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint, is_text};
 use crate::error::Error;
@@ -150,51 +149,6 @@ impl Labelled {
         let places = places(&self.fingerprint.name, &self.classes, classes)?;
         let labels = self.labels.iter().map(|&label| places[label as usize]).collect();
         Ok(Labelled { labels, classes: classes.to_vec(), ..self })
-    }
-}
-
-impl Dataset for Labelled {
-    /// A share of every class is held out, after examples that come twice.
-    fn split(self, config: &Config, validation: Option<Labelled>) -> Result<Split, Error> {
-        let settings = config.classify()?;
-        self.check()?;
-        validation.iter().try_for_each(Labelled::check)?;
-        needs_two(&self.fingerprint.name, "example", &self.classes)?;
-        let mut notes = Vec::new();
-        let kept = match settings.keep_duplicates {
-            true => (0..self.items.len()).collect(),
-            false => distinct(&self.items, &self.labels),
-        };
-        let twice = self.items.len() - kept.len();
-        if twice > 0 {
-            notes.push(format!("examples left out that come twice with the same class: {twice}"));
-        }
-        let part = |items: Items, labels: &mut dyn Iterator<Item = u32>, what| Part {
-            items,
-            labels: labels.map(|label| vec![label]).collect(),
-            what,
-        };
-        let picked =
-            |places: &[usize], what| part(self.items.pick(places), &mut places.iter().map(|&at| self.labels[at]), what);
-        let val_frac = if validation.is_some() { 0.0 } else { config.val_frac };
-        let split = HeldOut::stratified(&self.labels, &kept, val_frac, config.seed);
-        let held = match validation.map(|set| set.with_classes(&self.classes)).transpose()? {
-            Some(set) => part(set.items, &mut set.labels.into_iter(), "held-out examples"),
-            None => picked(&split.held, "held-out examples"),
-        };
-        let all: Vec<usize> = (0..held.items.len()).collect();
-        let both = in_both((&self.items, &split.train), (&held.items, &all));
-        if both > 0 {
-            notes.push(format!("held-out examples that are in the training part too: {both} of {}", all.len()));
-        }
-        let train = picked(&split.train, "examples to train on");
-        let single =
-            |class: &usize| train.labels.iter().flatten().filter(|&&label| label as usize == *class).count() == 1;
-        let alone: Vec<&str> = (0..self.classes.len()).filter(single).map(|class| &*self.classes[class]).collect();
-        if !alone.is_empty() {
-            notes.push(format!("classes with a single example to train on: {}", alone.join(", ")));
-        }
-        Ok(Split { fingerprint: self.fingerprint, classes: self.classes, train, held, notes, by_words: None })
     }
 }
 

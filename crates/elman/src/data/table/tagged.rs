@@ -5,15 +5,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::config::{Config, Source, TaskSettings};
-use crate::data::table::dataset::{Dataset, Part, Split, needs_two, places};
-use crate::data::table::held_out::HeldOut;
+use crate::config::Source;
+use crate::data::table::items::places;
 use crate::data::table::labelled::{Items, Vectors};
 use crate::data::table::{Format, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint};
-use crate::data::text::restore;
 use crate::error::Error;
-use crate::metrics::Confusion;
 
 /// Sequences with a class for every step.
 #[derive(Clone, Debug)]
@@ -154,51 +151,6 @@ impl Tagged {
         let again = |labels: &Vec<u32>| labels.iter().map(|&label| places[label as usize]).collect();
         Ok(Tagged { labels: self.labels.iter().map(again).collect(), classes: classes.to_vec(), ..self })
     }
-}
-
-impl Dataset for Tagged {
-    /// Of sentences some that are drawn are held out; of a text that is to be restored its end.
-    fn split(self, config: &Config, validation: Option<Tagged>) -> Result<Split, Error> {
-        config.tagging()?;
-        self.check()?;
-        validation.iter().try_for_each(Tagged::check)?;
-        needs_two(&self.fingerprint.name, "step", &self.classes)?;
-        let (fingerprint, classes) = (self.fingerprint.clone(), self.classes.clone());
-        let all: Vec<usize> = (0..self.items.len()).collect();
-        let restores = matches!(config.task, Some(TaskSettings::Restore(_)));
-        let (train, held) = match validation {
-            Some(set) => (self, set.with_classes(&classes)?),
-            None if restores => {
-                let (train, held) = all.split_at(((1.0 - config.val_frac) * all.len() as f64) as usize);
-                (self.pick(train), self.pick(held))
-            }
-            None => {
-                let split = HeldOut::stratified(&vec![0; all.len()], &all, config.val_frac, config.seed);
-                (self.pick(&split.train), self.pick(&split.held))
-            }
-        };
-        let by_words = restores.then(|| by_words(&train, &held));
-        let part = |set: Tagged, what| Part { items: set.items, labels: set.labels, what };
-        let (train, held) = (part(train, "sequences to train on"), part(held, "held-out sequences"));
-        Ok(Split { fingerprint, classes, train, held, notes: Vec::new(), by_words })
-    }
-}
-
-/// The counts of classes in `held` if every word stands as it mostly stood in `train`.
-fn by_words(train: &Tagged, held: &Tagged) -> Confusion {
-    let whole = |tagged: &Tagged| -> (Vec<char>, Vec<u32>) {
-        let texts = match &tagged.items {
-            Items::Texts(texts) => texts.iter().flat_map(|text| text.chars()).collect(),
-            Items::Vectors { .. } => Vec::new(),
-        };
-        (texts, tagged.labels.concat())
-    };
-    let ((known, classes), (text, truth)) = (whole(train), whole(held));
-    let nothing = train.classes.iter().position(|class| class == restore::NOTHING).unwrap_or_default();
-    let mut confusion = Confusion::new(train.classes.len());
-    let guesses = restore::by_words((&known, &classes), &text, nothing as u32);
-    truth.iter().zip(guesses).for_each(|(&truth, guess)| confusion.add(truth as usize, guess as usize));
-    confusion
 }
 
 #[cfg(test)]

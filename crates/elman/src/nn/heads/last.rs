@@ -2,7 +2,7 @@
 
 use elman_kernels::Element;
 
-use super::{Head, Steps};
+use super::head::{Head, Steps};
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
 use crate::error::Error;

@@ -1,34 +1,16 @@
 //! The heads of networks that answer once for a sequence: how the one row that the outputs are computed from comes from
 //! the steps that were read. A table, and a file for each. Not here: the affine map of the outputs (`nn/model/predictor.rs`).
 
-use std::fmt::Debug;
+mod head;
+
 use std::sync::Arc;
 
 use elman_kernels::Element;
 use serde::{Deserialize, Serialize};
 
-use crate::autodiff::params::{Declaration, Params};
-use crate::autodiff::tape::{Tape, Var};
-use crate::error::Error;
+use crate::autodiff::params::Declaration;
 
-/// What was read of a batch of B sequences.
-#[derive(Clone, Copy, Debug)]
-pub struct Steps<'a> {
-    /// The output of each step, `[T*B, width]`.
-    pub output: Var,
-    /// The last layer's h after the last step of each sequence, of each direction, `[B, H]`.
-    pub last: &'a [Var],
-    /// B.
-    pub rows: usize,
-    /// `[T*B]`: where a sequence has a step.
-    pub mask: &'a [bool],
-}
-
-/// A head whose parameters are declared.
-pub trait Head<E>: Debug + Send + Sync {
-    /// The row of each sequence, `[B, width]`. Errors: those of its nodes.
-    fn rows(&self, tape: &mut Tape<E>, params: &Params<E>, steps: Steps<'_>) -> Result<Var, Error>;
-}
+pub use head::{Head, Steps};
 
 /// Makes the enum of heads; each has a file of its own with a type that implements [`Head`], and a function `declare`.
 macro_rules! heads {
@@ -44,6 +26,13 @@ macro_rules! heads {
         impl Pooling {
             /// Every head.
             pub const ALL: &'static [Pooling] = &[$(Pooling::$head),*];
+
+            /// The name in configurations.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Pooling::$head => $name,)*
+                }
+            }
 
             /// Declares the head's parameters, `{prefix}...`, for steps of `width` numbers.
             pub fn declare<E: Element>(

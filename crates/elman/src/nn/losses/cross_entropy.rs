@@ -3,7 +3,7 @@
 use elman_kernels::Element;
 use elman_kernels::softmax::IGNORED;
 
-use super::{Loss, Mean};
+use super::loss::{Loss, Mean};
 use crate::autodiff::tape::{Tape, Var};
 use crate::error::Error;
 

@@ -2,7 +2,7 @@
 
 use elman_kernels::Element;
 
-use super::{Loss, Mean};
+use super::loss::{Loss, Mean};
 use crate::autodiff::tape::{Tape, Var};
 use crate::error::Error;
 use crate::metrics::distribution::Output;

@@ -1,101 +1,77 @@
-//! The distributions of forecasts: normal and Student's t, in location and scale, with their losses, gradients,
-//! quantiles and draws; and the pinball loss of quantiles. All arithmetic is in f64, with the crate `libm`. Not here:
-//! networks.
+//! The distributions of forecasts, whose loss is the negative logarithm of the density or the pinball loss: a table, and a
+//! file for each. All arithmetic is in f64, with the crate `libm`. Not here: networks.
+
+mod gaussian;
+mod quantile;
+mod student;
 
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::rng::uniform;
 
-/// What a forecast's numbers are the parameters of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Output {
-    /// A normal distribution: mean, and a number whose softplus is the deviation.
-    Gaussian,
-    /// Student's t: location, a number whose softplus is the scale, and one whose softplus is the degrees of freedom
-    /// less 2.
-    Student,
-    /// The quantiles of [`LEVELS`].
-    Quantile,
+pub use quantile::LEVELS;
+
+/// Makes the enum of distributions and their dispatch; each has a file of its own with `PARAMETERS`, `loss` and `quantile`.
+macro_rules! distributions {
+    ($($(#[$doc:meta])* $output:ident $name:literal $file:ident;)*) => {
+        /// What a forecast's numbers are the parameters of.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Output {
+            $($(#[$doc])* #[serde(rename = $name)] $output,)*
+        }
+
+        impl Output {
+            /// Every distribution.
+            pub const ALL: &'static [Output] = &[$(Output::$output),*];
+
+            /// The name in configurations.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Output::$output => $name,)*
+                }
+            }
+
+            /// Numbers that a net gives for each value to be forecast, 8 at most.
+            pub fn parameters(self) -> usize {
+                match self {
+                    $(Output::$output => $file::PARAMETERS,)*
+                }
+            }
+
+            /// The loss of `raw` at a value `y`, and its gradient by `raw`, which is overwritten: the negative logarithm
+            /// of the density, or the sum of the pinball losses of all levels.
+            pub fn loss(self, raw: &[f64], y: f64, grad: &mut [f64]) -> f64 {
+                match self {
+                    $(Output::$output => $file::loss(raw, y, grad),)*
+                }
+            }
+
+            /// The value below which `raw`'s distribution lies with probability `level`, 0 < level < 1. Between learned
+            /// quantiles the value is interpolated; beyond the outermost it is those.
+            pub fn quantile(self, raw: &[f64], level: f64) -> f64 {
+                match self {
+                    $(Output::$output => $file::quantile(raw, level),)*
+                }
+            }
+        }
+    };
 }
 
-/// The probabilities of the quantiles that [`Output::Quantile`] learns.
-pub const LEVELS: [f64; 5] = [0.05, 0.1, 0.5, 0.9, 0.95];
+distributions! {
+    /// A normal distribution: mean, and a number whose softplus is the deviation.
+    Gaussian "gaussian" gaussian;
+    /// Student's t: location, a number whose softplus is the scale, and one whose softplus is the degrees of freedom
+    /// less 2.
+    Student "student" student;
+    /// The quantiles of [`LEVELS`].
+    Quantile "quantile" quantile;
+}
 
 /// The least deviation or scale: a loss has a bottom.
 const LEAST_SCALE: f64 = 1e-4;
 
 impl Output {
-    /// Numbers that a net gives for each value to be forecast.
-    pub fn parameters(self) -> usize {
-        match self {
-            Output::Gaussian => 2,
-            Output::Student => 3,
-            Output::Quantile => LEVELS.len(),
-        }
-    }
-
-    /// The loss of `raw` at a value `y`, and its gradient by `raw`, which is overwritten: the negative logarithm of the
-    /// density, or the sum of the pinball losses of all levels.
-    pub fn loss(self, raw: &[f64], y: f64, grad: &mut [f64]) -> f64 {
-        match self {
-            Output::Gaussian => {
-                let (scale, slope) = scale(raw[1]);
-                let r = (y - raw[0]) / scale;
-                grad[0] = -r / scale;
-                grad[1] = (1.0 - r * r) / scale * slope;
-                0.5 * libm::log(2.0 * std::f64::consts::PI) + libm::log(scale) + 0.5 * r * r
-            }
-            Output::Student => {
-                let (scale, slope) = scale(raw[1]);
-                let (v, v_slope) = (2.0 + softplus(raw[2]), sigmoid(raw[2]));
-                let r = (y - raw[0]) / scale;
-                let a = 1.0 + r * r / v;
-                grad[0] = -(v + 1.0) * r / (v * scale * a);
-                grad[1] = (1.0 - (v + 1.0) * r * r / (v * a)) / scale * slope;
-                let by_v = digamma(0.5 * v) - digamma(0.5 * (v + 1.0)) + 1.0 / v + libm::log(a)
-                    - (v + 1.0) * r * r / (v * v * a);
-                grad[2] = 0.5 * by_v * v_slope;
-                libm::lgamma(0.5 * v) - libm::lgamma(0.5 * (v + 1.0))
-                    + 0.5 * libm::log(std::f64::consts::PI * v)
-                    + libm::log(scale)
-                    + 0.5 * (v + 1.0) * libm::log(a)
-            }
-            Output::Quantile => {
-                let mut sum = 0.0;
-                for ((&q, &level), grad) in raw.iter().zip(&LEVELS).zip(grad) {
-                    sum += pinball(level, q, y);
-                    *grad = if y > q { -level } else { 1.0 - level };
-                }
-                sum
-            }
-        }
-    }
-
-    /// The value below which `raw`'s distribution lies with probability `level`, 0 < level < 1. Between learned
-    /// quantiles the value is interpolated; beyond the outermost it is those.
-    pub fn quantile(self, raw: &[f64], level: f64) -> f64 {
-        match self {
-            Output::Gaussian => raw[0] + scale(raw[1]).0 * normal_quantile(level),
-            Output::Student => raw[0] + scale(raw[1]).0 * student_quantile(2.0 + softplus(raw[2]), level),
-            Output::Quantile => {
-                // Learned apart from each other, they may cross.
-                let mut values = raw.to_vec();
-                values.sort_by(f64::total_cmp);
-                let next = LEVELS.partition_point(|&known| known < level);
-                match next {
-                    0 => values[0],
-                    next if next == LEVELS.len() => values[next - 1],
-                    next => {
-                        let share = (level - LEVELS[next - 1]) / (LEVELS[next] - LEVELS[next - 1]);
-                        values[next - 1] + share * (values[next] - values[next - 1])
-                    }
-                }
-            }
-        }
-    }
-
     /// A draw. Quantiles draw from the line through them.
     pub fn draw(self, raw: &[f64], rng: &mut ChaCha8Rng) -> f64 {
         self.quantile(raw, uniform(rng).clamp(1e-12, 1.0 - 1e-12))
@@ -210,7 +186,7 @@ mod tests {
 
     #[test]
     fn gradients_are_those_of_the_losses() {
-        for output in [Output::Gaussian, Output::Student, Output::Quantile] {
+        for &output in Output::ALL {
             for raw in RAWS {
                 for y in [-1.7, 0.25, 3.0] {
                     let n = output.parameters();
@@ -256,7 +232,7 @@ mod tests {
     #[test]
     fn draws_lie_below_a_quantile_as_often_as_it_says() {
         let mut rng = generator(5, Purpose::Sample, 0);
-        for output in [Output::Gaussian, Output::Student, Output::Quantile] {
+        for &output in Output::ALL {
             let raw = [-1.0, 0.5, 1.0, 2.0, 3.0];
             let raw = &raw[..output.parameters()];
             let bound = output.quantile(raw, 0.7);

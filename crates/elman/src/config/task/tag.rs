@@ -1,0 +1,13 @@
+//! The settings of tagging, and of restoring a text.
+
+use super::Source;
+
+settings! {
+    /// A class for every step of a sequence.
+    pub struct Tag {
+        /// Where tokens and tags are; a text that is to be restored has none.
+        pub source: Source = Source::default(),
+        /// Whether the layers read backwards, too.
+        pub bidirectional: bool = true,
+    }
+}
