@@ -48,7 +48,7 @@ pub struct Scan<C> {
 }
 
 impl<C> Scan<C> {
-    /// The cell's input where something is read, and zero elsewhere: x may be anything there.
+    /// The cell's input where something is read, and zero elsewhere: x may be anything there. The mask has a place for each row.
     fn masked_input<E: Element>(
         &self,
         tape: &mut Tape<E>,
@@ -59,27 +59,19 @@ impl<C> Scan<C> {
     where
         C: ScanCell<E>,
     {
-        if mask.len() != x.rows() {
-            return Err(Error::Shape { name: "mask".into(), got: vec![mask.len()], expected: vec![x.rows()] });
-        }
         let at: Vec<usize> = (0..mask.len()).filter(|&position| mask[position]).collect();
+        let picked: Vec<u32>;
         let read = match x {
             Sequence::Dense(x) => Sequence::Dense(tape.select(x, &at)?),
             Sequence::Tokens { tokens, vocab_size } => {
-                let tokens: Vec<u32> = at.iter().map(|&position| tokens[position]).collect();
-                let y = self.cell.input(tape, params, Sequence::Tokens { tokens: &tokens, vocab_size })?;
-                return scattered(tape, y, &at, mask.len());
+                picked = at.iter().map(|&position| tokens[position]).collect();
+                Sequence::Tokens { tokens: &picked, vocab_size }
             }
         };
         let y = self.cell.input(tape, params, read)?;
-        scattered(tape, y, &at, mask.len())
+        let zero = tape.zeros(mask.len(), y.cols());
+        tape.merge(zero, y, &at)
     }
-}
-
-/// The rows of y at the places `at` of `rows` rows, the others zero.
-fn scattered<E: Element>(tape: &mut Tape<E>, y: Var, at: &[usize], rows: usize) -> Result<Var, Error> {
-    let zero = tape.zeros(rows, y.cols());
-    tape.merge(zero, y, at)
 }
 
 impl<E: Element, C: ScanCell<E>> Layer<E> for Scan<C> {

@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::nn::layer::Pass as LayerPass;
 
 pub use layers::Layers;
-pub use write::{Carried, Decoder, Memory};
+pub use write::{Decoder, Memory};
 
 /// What the number of rows before the head is a multiple of.
 pub const HEAD_ROWS: usize = 64;

@@ -1,5 +1,4 @@
-//! What a decoder needs to write token by token: the encoded input and the current state, as plain data that no tape
-//! keeps. Not here: the choice of tokens (`infer/search.rs`).
+//! What a decoder needs to write token by token: the encoded input and the current state, which no tape keeps. Not here: the choice of tokens (`infer/search.rs`).
 
 use elman_kernels::{Element, pad};
 
@@ -8,66 +7,37 @@ use crate::autodiff::tape::{Tape, Var};
 use crate::data::table::sequences::Padded;
 use crate::error::Error;
 use crate::infer::search::Writer;
-
-/// Values of a tape, taken off it: rows padded.
-#[derive(Clone, Debug)]
-struct Rows<E> {
-    cols: usize,
-    values: Vec<E>,
-}
-
-impl<E: Element> Rows<E> {
-    fn of(tape: &Tape<E>, var: Var) -> Rows<E> {
-        Rows { cols: var.cols(), values: tape.value(var).to_vec() }
-    }
-
-    fn put(&self, tape: &mut Tape<E>) -> Var {
-        tape.leaf(self.cols, &self.values, false)
-    }
-
-    /// The rows at `from`.
-    fn pick(&self, from: &[usize]) -> Rows<E> {
-        let width = pad(self.cols);
-        let values = from.iter().flat_map(|&row| &self.values[row * width..(row + 1) * width]);
-        Rows { cols: self.cols, values: values.copied().collect() }
-    }
-}
+use crate::nn::layer::Layer;
+use crate::nn::state::{State, StatePart};
 
 /// What was read of some texts.
 #[derive(Clone, Debug)]
 pub struct Memory<E> {
     rows: usize,
-    values: Rows<E>,
-    /// None where they are the values.
-    keys: Option<Rows<E>>,
+    /// Keys and values, a row for each step of each text.
+    steps: State<E>,
     mask: Vec<bool>,
 }
 
-/// How far some texts were written: the decoder's state, whether it has a cell, and its last output.
-#[derive(Clone, Debug)]
-pub struct Carried<E> {
-    states: Vec<Rows<E>>,
-    output: Rows<E>,
-}
-
-impl<E: Element> Carried<E> {
-    /// The rows at `from`, in that order.
-    pub fn pick(&self, from: &[usize]) -> Carried<E> {
-        Carried { states: self.states.iter().map(|rows| rows.pick(from)).collect(), output: self.output.pick(from) }
-    }
+/// A part without a learned start.
+fn part(name: &str, width: usize) -> StatePart {
+    StatePart { name: name.to_string(), width, initial: None }
 }
 
 impl<E: Element> Seq2Seq<E> {
-    /// Reads texts: what is attended to while they are written, and the state before the first token.
-    pub fn read(&self, tape: &mut Tape<E>, batch: &Padded<E>) -> Result<(Memory<E>, Carried<E>), Error> {
+    /// Reads texts: what is attended to while they are written, and how far each is written: the decoder's state before
+    /// the first token, and its last output.
+    pub fn read(&self, tape: &mut Tape<E>, batch: &Padded<E>) -> Result<(Memory<E>, State<E>), Error> {
         tape.start(false);
-        let (encoded, before) = self.encode(tape, batch, None)?;
-        let keys = (encoded.keys != encoded.values).then(|| Rows::of(tape, encoded.keys));
-        let values = Rows::of(tape, encoded.values);
-        let memory = Memory { rows: batch.rows, values, keys, mask: batch.mask.clone() };
-        let width = self.layers.output;
-        let output = Rows { cols: width, values: vec![E::ZERO; batch.rows * pad(width)] };
-        Ok((memory, Carried { states: taken(tape, &before), output }))
+        let (encoded, mut before) = self.encode(tape, batch, None)?;
+        let (keys, values) = (encoded.keys, encoded.values);
+        let mut steps = State::new(&[part("keys", keys.cols()), part("values", values.cols())], values.rows());
+        steps.from_tape(tape, &[keys, values]);
+        let parts = [self.layers.rnn.states(), &[part("output", self.layers.output)]].concat();
+        let mut carried = State::new(&parts, batch.rows);
+        before.push(tape.zeros(batch.rows, self.layers.output));
+        carried.from_tape(tape, &before);
+        Ok((Memory { rows: batch.rows, steps, mask: batch.mask.clone() }, carried))
     }
 
     /// Writes one token more: logits `[R, V]` of the next, with R a multiple of the texts that were read and row r
@@ -79,25 +49,21 @@ impl<E: Element> Seq2Seq<E> {
         tape: &mut Tape<E>,
         memory: &Memory<E>,
         tokens: &[u32],
-        carried: &mut Carried<E>,
+        carried: &mut State<E>,
         weights: Option<&mut Vec<E>>,
     ) -> Result<Var, Error> {
         tape.start(false);
         let (layers, params) = (&self.layers, &self.params);
-        let values = memory.values.put(tape);
-        let keys = memory.keys.as_ref().map_or(values, |keys| keys.put(tape));
-        let encoded = Encoded { values, keys, mask: &memory.mask, rows: memory.rows };
-        let before: Vec<Var> = carried.states.iter().map(|rows| rows.put(tape)).collect();
-        let output = carried.output.put(tape);
+        let steps = memory.steps.to_tape(tape, false);
+        let encoded = Encoded { keys: steps[0], values: steps[1], mask: &memory.mask, rows: memory.rows };
+        let mut before = carried.to_tape(tape, false);
+        let output = before.pop();
         let x = layers.embed(tape, params, tokens)?;
-        let (output, after) = self.step(tape, &encoded, x, before, Some(output), weights)?;
-        (carried.states, carried.output) = (taken(tape, &after), Rows::of(tape, output));
+        let (output, mut after) = self.step(tape, &encoded, x, before, output, weights)?;
+        after.push(output);
+        carried.from_tape(tape, &after);
         tape.linear(params, layers.head, layers.sizes[1], output)
     }
-}
-
-fn taken<E: Element>(tape: &Tape<E>, state: &[Var]) -> Vec<Rows<E>> {
-    state.iter().map(|&var| Rows::of(tape, var)).collect()
 }
 
 /// Writes texts that were read, for a search.
@@ -105,7 +71,7 @@ pub struct Decoder<'a, E> {
     model: &'a Seq2Seq<E>,
     tape: &'a mut Tape<E>,
     memory: Memory<E>,
-    carried: Carried<E>,
+    carried: State<E>,
     /// The first token that is text.
     first: usize,
     /// The attention weights of each step's rows, `[R, Ts]`, where they are requested.
@@ -127,7 +93,7 @@ impl<E: Element> Writer for Decoder<'_, E> {
     }
 
     fn write(&mut self, tokens: &[u32], from: &[usize], count: usize) -> Result<Vec<Vec<(u32, f64)>>, Error> {
-        self.carried = self.carried.pick(from);
+        self.carried = self.carried.pick(from)?;
         let mut weights = Vec::new();
         let look = self.looks.is_some().then_some(&mut weights);
         let logits = self.model.write(self.tape, &self.memory, tokens, &mut self.carried, look)?;
