@@ -1,7 +1,5 @@
 //! Writes texts for a class or a vector, a text a line. Not here: the network (`elman::task::generate`).
 
-use std::process::ExitCode;
-
 use elman::autodiff::tape::Tape;
 use elman::files::model_file::Stored;
 use elman::task::generate::TrainedWriter;
@@ -11,7 +9,7 @@ use super::args::Args;
 use crate::failure::Refusal;
 use crate::terminal;
 
-pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode> {
+pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     if !args.is_stdin() {
         let message = format!("{} is given, but a writer reads no data", args.name());
         return Err(Refusal::new(message).hint("name the condition: --given NAME=VALUE[,NAME=VALUE..]").into());
@@ -28,6 +26,5 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode>
     let settings = Settings { temperature: args.temperature, ..Settings::default() };
     let mut tape = Tape::new(&Cpu::new(args.threads)?);
     let texts = trained.write(&mut tape, &condition, args.samples, settings, args.seed, config.seq_len)?;
-    terminal::print(&texts.join("\n"))?;
-    Ok(ExitCode::SUCCESS)
+    terminal::print(&texts.join("\n"))
 }

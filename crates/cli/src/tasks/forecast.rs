@@ -3,80 +3,43 @@
 
 use std::process::ExitCode;
 
+use elman::Element;
 use elman::config::Forecast;
 use elman::data::series::{Columns, SeriesSet};
-use elman::data::table::{Format, Table};
 use elman::metrics::forecast::ForecastFigures;
 use elman::task::ForecastTask;
 use elman::task::forecast::Backtest;
-use elman::{Corpus, Cpu, Element};
 use serde::Serialize;
 
-use super::job::{Job, announce, measured};
-use crate::failure::Refusal;
-use crate::terminal::{self, bold, counted, grouped, say};
-use crate::train::{self, Summary};
+use super::{Job, measured, split, table};
+use crate::terminal::{counted, grouped};
+use crate::train::{Words, path_word};
 
-/// What `--json` prints.
+/// The figures in the object of `--json`.
 #[derive(Serialize)]
 struct Json {
-    #[serde(flatten)]
-    summary: Summary,
     backtest: Option<Backtest>,
 }
 
-/// The columns that the settings name.
-pub fn columns(settings: &Forecast) -> Columns {
-    Columns {
-        time: settings.time.clone(),
-        values: settings.values.clone(),
-        group: settings.group.clone(),
-        covariates: settings.covariates.clone(),
-    }
-}
-
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
-    let (args, (data, validation)) = (job.args, job.places()?);
-    if validation.is_some() {
-        let message = "--val-file is given with --task forecast, which holds out the end of each series (--val-frac)";
-        return Err(Refusal::new(message).into());
-    }
-    let settings = job.config.forecast()?.clone();
-    let corpus = Corpus::read_raw(std::slice::from_ref(&data))?;
-    let format = Format::of_path(&data).unwrap_or(Format::Csv);
-    let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, settings.header)?;
-    let set = SeriesSet::new(&table, &columns(&settings))?;
-    let (fingerprint, cpu) = (corpus.fingerprint(), Cpu::new(args.threads)?);
-    let (mut trainer, run) =
-        job.begin(&fingerprint, &cpu, |config| ForecastTask::<E>::new(config, set, fingerprint.clone()))?;
-    let plan = trainer.plan().clone();
-    if !args.quiet {
-        let set = trainer.task().series();
-        let data = format!(
-            "{}: {} of {}, {} to train on, {} held out",
-            plan.text,
-            counted(set.series.len() as u64, "series").replace("seriess", "series"),
-            set.columns.join(", "),
-            counted(plan.train_tokens as u64, "row"),
-            grouped(plan.val_tokens as u64)
-        );
-        announce(&trainer, &cpu, &run, "window", &[("data", data), ("forecast", described(&settings))]);
-    }
-    let driven = train::drive(args, &mut trainer, &run, "value")?;
-    let backtest = measured(&mut trainer, &driven, |task, tape| task.backtest(tape, &mut || true))?;
-    if let (Some(backtest), false) = (&backtest, args.quiet) {
-        say!("");
-        say!("{}", table_of(backtest, settings.level));
-    }
-    driven.conclude(args, trainer.config(), &plan, &run, "value");
-    if !args.quiet && !driven.outcome.stopped {
-        let command = format!("{} predict {} {}", terminal::this_program(), train::path_word(&run), data.display());
-        say!("\nTo forecast what comes next:\n\n    {}\n", bold(&command));
-    }
-    if args.json {
-        terminal::print_json(&Json { summary: driven.summary(&plan, &run), backtest })?;
-    }
-    Ok(driven.exit())
+    let (data, settings) = (job.place("the end of each series")?, job.config.forecast()?.clone());
+    let Forecast { time, values, group, covariates, .. } = settings.clone();
+    let (table, fingerprint) = table(&data, settings.header)?;
+    let set = SeriesSet::new(&table, &Columns { time, values, group, covariates })?;
+    let session = job.begin(&fingerprint, |config| ForecastTask::<E>::new(config, set, fingerprint.clone()))?;
+    let set = session.trainer.task().series();
+    let what = format!("{} series of {}, ", grouped(set.series.len() as u64), set.columns.join(", "));
+    let words = Words {
+        example: "window".into(),
+        unit: "value",
+        facts: [split(session.trainer.plan(), &what, " rows"), ("forecast", described(&settings))],
+        usage: ("To forecast what comes next", format!("predict {} {}", path_word(&session.run), data.display())),
+    };
+    session.train(words, |session, driven| {
+        let backtest = measured(session, driven, |task, tape| task.backtest(tape, &mut || true))?;
+        let lines = backtest.iter().flat_map(|backtest| [String::new(), table_of(backtest, settings.level)]).collect();
+        Ok((lines, Json { backtest }))
+    })
 }
 
 fn described(settings: &Forecast) -> String {

@@ -1,12 +1,11 @@
 //! A training session: the loop with its reports and curves, and what is printed at its end. Not here: the tasks.
 
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use elman::config::LossKind;
 use elman::task::Task;
-use elman::train::{Control, Event, Outcome, Plan, Report, Trainer};
-use elman::{Config, RunDir};
+use elman::train::{Control, Event, Outcome, Report, Trainer};
+use elman::{Config, Cpu, RunDir};
 use serde::Serialize;
 
 use super::args::Args;
@@ -32,80 +31,140 @@ pub struct Summary {
     estimated_memory_bytes: usize,
 }
 
+/// A run that is trained, and what it is trained with.
+pub struct Session<'a, T: Task> {
+    pub args: &'a Args,
+    pub cpu: Cpu,
+    pub trainer: Trainer<T>,
+    pub run: RunDir,
+}
+
 /// The result of a training session.
 pub struct Driven {
     pub outcome: Outcome,
     was_over: bool,
     /// The exit code of the signal that stopped it.
-    stopped_by: Option<u8>,
+    pub stopped_by: Option<u8>,
     pub test_loss: Option<f64>,
 }
 
-/// Trains to the end, or until a signal or the time limit; prints progress and draws the curves. `unit` is the name of a
-/// prediction.
-pub fn drive<T: Task>(
-    args: &Args,
-    trainer: &mut Trainer<T>,
-    run: &RunDir,
-    unit: &'static str,
-) -> anyhow::Result<Driven> {
-    let started = Instant::now();
-    let plan = trainer.plan().clone();
-    let title = format!("{}, {}", plan.text, shape(trainer.config()));
-    let mut reports = if plan.steps_done > 0 { run.reports()? } else { Vec::new() };
-    reports.retain(|report| report.step <= plan.steps_done);
-    let was_over = trainer.is_over();
-    let signals = Signals::listen()?;
-    let config = trainer.config();
-    let summed = (config.loss == LossKind::Sum).then_some(config.seq_len);
-    let mut progress = Progress::start(&plan, unit, summed, args.quiet);
-    let outcome = trainer.run(Some(run), &mut |event| {
-        match event {
-            Event::Step { step, loss, tokens_per_sec } => progress.step(step, loss, tokens_per_sec),
-            Event::Report(report) => {
-                reports.push(report.clone());
-                progress.report(report);
+impl<T: Task> Session<'_, T> {
+    /// Trains to the end, or until a signal or the time limit; prints progress and draws the curves. `unit` is the name of a
+    /// prediction.
+    pub fn drive(&mut self, unit: &'static str) -> anyhow::Result<Driven> {
+        let Session { args, trainer, run, .. } = self;
+        let started = Instant::now();
+        let plan = trainer.plan().clone();
+        let title = format!("{}, {}", plan.text, shape(trainer.config()));
+        let mut reports = if plan.steps_done > 0 { run.reports()? } else { Vec::new() };
+        reports.retain(|report| report.step <= plan.steps_done);
+        let was_over = trainer.is_over();
+        let signals = Signals::listen()?;
+        let config = trainer.config();
+        let summed = (config.loss == LossKind::Sum).then_some(config.seq_len);
+        let mut progress = Progress::start(&plan, unit, summed, args.quiet);
+        let outcome = trainer.run(Some(run), &mut |event| {
+            match event {
+                Event::Step { step, loss, tokens_per_sec } => progress.step(step, loss, tokens_per_sec),
+                Event::Report(report) => {
+                    reports.push(report.clone());
+                    progress.report(report);
+                }
+                Event::Sample { text: "", .. } => {}
+                Event::Sample { step, text } => progress.sample(step, text),
+                Event::Saved { step, .. } => {
+                    progress.saved(step);
+                    draw(&reports, run, &title, unit, &progress);
+                }
+                Event::Bad { words, continues_after, .. } => {
+                    reports.retain(|report| report.step <= continues_after);
+                    progress.bad(words);
+                }
+                Event::Working { .. } => {}
             }
-            Event::Sample { text: "", .. } => {}
-            Event::Sample { step, text } => progress.sample(step, text),
-            Event::Saved { step, .. } => {
-                progress.saved(step);
-                draw(&reports, run, &title, unit, &progress);
-            }
-            Event::Bad { words, continues_after, .. } => {
-                reports.retain(|report| report.step <= continues_after);
-                progress.bad(words);
-            }
-            Event::Working { .. } => {}
-        }
-        let is_time_up = args.minutes.is_some_and(|limit| started.elapsed() >= limit);
-        if is_time_up || signals.exit_code().is_some() { Control::Stop } else { Control::Continue }
-    });
-    progress.finish();
-    let outcome = outcome?;
-    draw(&reports, run, &title, unit, &progress);
-    let stopped_by = signals.exit_code().filter(|_| outcome.stopped);
-    Ok(Driven { outcome, was_over, stopped_by, test_loss: None })
-}
+            let is_time_up = args.minutes.is_some_and(|limit| started.elapsed() >= limit);
+            if is_time_up || signals.exit_code().is_some() { Control::Stop } else { Control::Continue }
+        });
+        progress.finish();
+        let outcome = outcome?;
+        draw(&reports, run, &title, unit, &progress);
+        let stopped_by = signals.exit_code().filter(|_| outcome.stopped);
+        Ok(Driven { outcome, was_over, stopped_by, test_loss: None })
+    }
 
-impl Driven {
     /// Prints the results, or how to resume.
-    pub fn conclude(&self, args: &Args, config: &Config, plan: &Plan, run: &RunDir, unit: &'static str) {
-        if self.stopped_by.is_some() || (self.outcome.stopped && !args.quiet) {
-            say_how_to_resume(args, &self.outcome, plan, run);
-        } else if !args.quiet {
-            conclude(&self.outcome, self.was_over, self.test_loss, config, unit, run);
+    pub fn conclude(&self, driven: &Driven, unit: &'static str) {
+        if driven.stopped_by.is_some() || (driven.outcome.stopped && !self.args.quiet) {
+            self.say_how_to_resume(&driven.outcome);
+        } else if !self.args.quiet {
+            self.say_results(driven, unit);
         }
+    }
+
+    fn say_results(&self, driven: &Driven, unit: &'static str) {
+        let (outcome, config, run) = (&driven.outcome, self.trainer.config(), &self.run);
+        let figures = |loss: f64| match unit {
+            "word" | "token" => format!("loss {loss:.4} nats/{unit}, perplexity {}", perplexity(loss)),
+            "example" | "value" => format!("loss {loss:.4} nats/{unit}"),
+            _ => {
+                let (bits, unit) = (loss / std::f64::consts::LN_2, short_unit(unit));
+                format!("loss {loss:.4} nats/{unit}, {bits:.3} bits/{unit}")
+            }
+        };
+        say!("");
+        let memory =
+            peak_memory().map(|bytes| format!(", {} MB of memory at most", bytes / 1_000_000)).unwrap_or_default();
+        let time = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
+        let steps = counted(outcome.steps, "step");
+        let done = match driven.was_over {
+            true => format!("{steps} in {time}, all of them in earlier sessions: nothing is left to do"),
+            false => format!(
+                "{steps} in {time}, {} {}s/s between evaluations{memory}",
+                short(outcome.tokens_per_sec),
+                spoken(unit)
+            ),
+        };
+        say!("{}", fact("done", &done));
+        if outcome.out_of_patience {
+            let barren = counted(config.patience, "validation");
+            say!("{}", fact("early", &format!("{barren} without a lower loss: training ended")));
+        }
+        if let Some(loss) = outcome.best_val_loss {
+            let at = outcome.best_step.map(|step| format!(", at step {step}")).unwrap_or_default();
+            say!("{}", fact("best", &format!("validation {}{at}", figures(loss))));
+        }
+        if let Some(loss) = driven.test_loss {
+            say!("{}", fact("test", &format!("{}, of the model at the end", figures(loss))));
+        }
+        say!("{}", fact("run", &run.path().display().to_string()));
+        say!("{}", fact("curves", &run.curves().display().to_string()));
+    }
+
+    fn say_how_to_resume(&self, outcome: &Outcome) {
+        let (args, plan, run) = (self.args, self.trainer.plan(), &self.run);
+        let stdin = if corpus::is_from_stdin(&args.text) { " -" } else { "" };
+        say!("\nstopped after step {} of {}; saved in {}", outcome.steps, plan.steps, run.path().display());
+        let again = if stdin.is_empty() { "" } else { " with the same text on standard input" };
+        let command = format!("{} train{stdin} --resume {}", terminal::this_program(), path_word(run));
+        say!("To continue{again}:\n\n    {}\n", bold(&command));
     }
 
     /// The figures that `--json` prints.
-    pub fn summary(&self, plan: &Plan, run: &RunDir) -> Summary {
-        summary(&self.outcome, plan, self.test_loss, run)
-    }
-
-    /// The program's exit code.
-    pub fn exit(&self) -> ExitCode {
-        self.stopped_by.map_or(ExitCode::SUCCESS, ExitCode::from)
+    pub fn summary(&self, driven: &Driven) -> Summary {
+        let outcome = &driven.outcome;
+        Summary {
+            run: self.run.path().display().to_string(),
+            steps: outcome.steps,
+            train_loss: outcome.train_loss,
+            val_loss: outcome.val_loss,
+            best_val_loss: outcome.best_val_loss,
+            test_loss: driven.test_loss,
+            seconds: outcome.seconds,
+            tokens_per_sec: outcome.tokens_per_sec,
+            parameters: outcome.parameters,
+            peak_memory_bytes: peak_memory(),
+            estimated_memory_bytes: self.trainer.plan().memory_bytes,
+        }
     }
 }
 
@@ -125,81 +184,13 @@ fn draw(reports: &[Report], run: &RunDir, title: &str, unit: &str, progress: &Pr
     }
 }
 
-fn conclude(
-    outcome: &Outcome,
-    was_over: bool,
-    test_loss: Option<f64>,
-    config: &Config,
-    unit: &'static str,
-    run: &RunDir,
-) {
-    let figures = |loss: f64| match unit {
-        "word" | "token" => format!("loss {loss:.4} nats/{unit}, perplexity {}", perplexity(loss)),
-        "example" | "value" => format!("loss {loss:.4} nats/{unit}"),
-        _ => {
-            let (bits, unit) = (loss / std::f64::consts::LN_2, short_unit(unit));
-            format!("loss {loss:.4} nats/{unit}, {bits:.3} bits/{unit}")
-        }
-    };
-    say!("");
-    let memory = peak_memory().map(|bytes| format!(", {} MB of memory at most", bytes / 1_000_000)).unwrap_or_default();
-    let time = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
-    let steps = counted(outcome.steps, "step");
-    let done = match was_over {
-        true => format!("{steps} in {time}, all of them in earlier sessions: nothing is left to do"),
-        false => format!(
-            "{steps} in {time}, {} {}s/s between evaluations{memory}",
-            short(outcome.tokens_per_sec),
-            spoken(unit)
-        ),
-    };
-    say!("{}", fact("done", &done));
-    if outcome.out_of_patience {
-        let barren = counted(config.patience, "validation");
-        say!("{}", fact("early", &format!("{barren} without a lower loss: training ended")));
-    }
-    if let Some(loss) = outcome.best_val_loss {
-        let at = outcome.best_step.map(|step| format!(", at step {step}")).unwrap_or_default();
-        say!("{}", fact("best", &format!("validation {}{at}", figures(loss))));
-    }
-    if let Some(loss) = test_loss {
-        say!("{}", fact("test", &format!("{}, of the model at the end", figures(loss))));
-    }
-    say!("{}", fact("run", &run.path().display().to_string()));
-    say!("{}", fact("curves", &run.curves().display().to_string()));
-}
-
 /// The unit of a speed: tokens for texts, else the unit of a prediction.
 fn spoken(unit: &'static str) -> &'static str {
     if matches!(unit, "character" | "byte" | "word") { "token" } else { unit }
 }
 
-fn say_how_to_resume(args: &Args, outcome: &Outcome, plan: &Plan, run: &RunDir) {
-    let stdin = if corpus::is_from_stdin(&args.text) { " -" } else { "" };
-    say!("\nstopped after step {} of {}; saved in {}", outcome.steps, plan.steps, run.path().display());
-    let again = if stdin.is_empty() { "" } else { " with the same text on standard input" };
-    let command = format!("{} train{stdin} --resume {}", terminal::this_program(), path_word(run));
-    say!("To continue{again}:\n\n    {}\n", bold(&command));
-}
-
 pub fn path_word(run: &RunDir) -> String {
     shell_word(&run.path().display().to_string())
-}
-
-fn summary(outcome: &Outcome, plan: &Plan, test_loss: Option<f64>, run: &RunDir) -> Summary {
-    Summary {
-        run: run.path().display().to_string(),
-        steps: outcome.steps,
-        train_loss: outcome.train_loss,
-        val_loss: outcome.val_loss,
-        best_val_loss: outcome.best_val_loss,
-        test_loss,
-        seconds: outcome.seconds,
-        tokens_per_sec: outcome.tokens_per_sec,
-        parameters: outcome.parameters,
-        peak_memory_bytes: peak_memory(),
-        estimated_memory_bytes: plan.memory_bytes,
-    }
 }
 
 /// The peak memory of this process in bytes, where the system reports it (Linux).
