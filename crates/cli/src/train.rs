@@ -10,34 +10,37 @@ use std::process::ExitCode;
 
 use elman::config::{Classify, Dtype, TaskSettings, Translate};
 use elman::task::Task;
-use elman::{Config, RunDir, origin_of};
+use elman::{Config, Origin, RunDir, origin_of};
 use serde::Serialize;
 
 use crate::tasks;
 use crate::terminal::{self, bold, counted, fact, grouped, say};
-use session::{Summary, shape};
+use session::{Driven, shape};
 
 pub use args::Args;
-pub use session::{Driven, Session, path_word};
+pub use session::{Session, path_word};
 pub use work::{create_run, language_model, refuse_existing_run};
+
+/// The settings of a training session.
+pub struct Job<'a> {
+    pub args: &'a Args,
+    pub config: Config,
+    /// The run that is resumed, and its original settings and text.
+    pub origin: Option<(RunDir, Origin)>,
+}
 
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let origin = match &args.resume {
-        None => None,
-        Some(path) => {
-            let run = RunDir::open(path)?;
-            let origin = origin_of(&run)?;
-            Some((run, origin))
-        }
-    };
+    let run = args.resume.as_ref().map(RunDir::open).transpose()?;
+    let origin = run.map(|run| origin_of(&run).map(|origin| (run, origin))).transpose()?;
     let config = match &origin {
         None => args.settings.resolve(args.tokenizer_file.is_some())?,
         Some((run, origin)) => args.settings.of_resume(run)?.unwrap_or_else(|| origin.config.clone()),
     };
-    match config.dtype {
-        Dtype::F32 | Dtype::Bf16 => tasks::train::<f32>(args, config, origin),
-        Dtype::F64 => tasks::train::<f64>(args, config, origin),
+    let job = Job { args, config, origin };
+    match job.config.dtype {
+        Dtype::F32 | Dtype::Bf16 => tasks::train::<f32>(job),
+        Dtype::F64 => tasks::train::<f64>(job),
     }
 }
 
@@ -51,15 +54,6 @@ pub struct Words {
     pub facts: [(&'static str, String); 2],
     /// What the model is for, and the arguments of the program.
     pub usage: (&'static str, String),
-}
-
-/// The object that `--json` prints: the figures of all tasks, then those of one.
-#[derive(Serialize)]
-struct Json<F> {
-    #[serde(flatten)]
-    summary: Summary,
-    #[serde(flatten)]
-    figures: F,
 }
 
 impl<T: Task> Session<'_, T> {
@@ -86,7 +80,7 @@ impl<T: Task> Session<'_, T> {
             say!("\n{purpose}:\n\n    {}\n", bold(&command));
         }
         if self.args.json {
-            terminal::print_json(&Json { summary: self.summary(&driven), figures })?;
+            terminal::print_json(&self.summary(&driven, figures))?;
         }
         Ok(driven.stopped_by.map_or(ExitCode::SUCCESS, ExitCode::from))
     }
@@ -99,11 +93,10 @@ fn announce<T: Task>(session: &Session<'_, T>, words: &Words) {
     let (network, parameters) = (network(config), grouped(plan.parameters as u64));
     tell("model", format!("{}, {network}: {parameters} parameters", shape(config)));
     let numbers = match config.dtype {
-        _ if config.task.is_some() => "",
-        Dtype::F32 => "",
+        dtype if dtype == Dtype::F32 || config.task.is_some() => "",
         Dtype::F64 => ", in double precision",
         Dtype::Bf16 if cpu.backend().has_bfloat16_instruction() => ", products of bfloat16",
-        Dtype::Bf16 => ", products of bfloat16 without an instruction for them: slow",
+        _ => ", products of bfloat16 without an instruction for them: slow",
     };
     let threads = counted(cpu.threads() as u64, "thread");
     tell("device", format!("cpu, backend {}, {threads}{numbers}", cpu.backend_name()));
@@ -117,19 +110,16 @@ fn announce<T: Task>(session: &Session<'_, T>, words: &Words) {
     say!("");
 }
 
-/// What a network reads, and where it drops, or in which direction it reads.
+/// What a language model reads and where it drops, or in which direction the network of another task reads.
 fn network(config: &Config) -> String {
-    let direction = match &config.task {
+    let input = if config.embed > 0 { format!("embedding of {}", config.embed) } else { "one-hot input".to_string() };
+    match &config.task {
         None => {
-            let one_hot = "one-hot input".to_string();
-            let input = if config.embed > 0 { format!("embedding of {}", config.embed) } else { one_hot };
-            let (between, before) = (config.dropout, config.output_dropout);
-            return format!("{input}, dropout {between} between layers, {before} before the head");
+            format!("{input}, dropout {} between layers, {} before the head", config.dropout, config.output_dropout)
         }
-        Some(TaskSettings::Classify(Classify { bidirectional: true, .. })) => "bidirectional",
-        Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) if tag.bidirectional => "bidirectional",
-        Some(TaskSettings::Translate(Translate { bidirectional: true, .. })) => "bidirectional encoder",
-        Some(_) => "forward",
-    };
-    direction.to_string()
+        Some(TaskSettings::Classify(Classify { bidirectional: true, .. })) => "bidirectional".to_string(),
+        Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) if tag.bidirectional => "bidirectional".to_string(),
+        Some(TaskSettings::Translate(Translate { bidirectional: true, .. })) => "bidirectional encoder".to_string(),
+        Some(_) => "forward".to_string(),
+    }
 }

@@ -21,11 +21,10 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
         group: settings.group.clone(),
         covariates: timeline.covariates.clone(),
     };
-    let set = SeriesSet::new(&input::table(args, settings.header)?, &columns)?;
+    let set = SeriesSet::new(&input::table(args, args.open()?, settings.header)?, &columns)?;
     let mut tape = Tape::new(&Cpu::new(args.threads)?);
     let has_columns = timeline.columns.len() > 1;
-    let mut rows = Vec::new();
-    let mut first = None;
+    let (mut rows, mut first) = (Vec::new(), None);
     for series in &set.series {
         let forecasts = trained.next(&mut tape, &args.name(), series)?;
         let last = series.times.last().copied().unwrap_or_default();

@@ -17,10 +17,9 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let (config, trained) = TrainedWriter::<E>::load(stored)?;
     let mut given = Vec::new();
     for pair in &args.given {
-        match pair.split_once('=') {
-            Some((name, value)) => given.push((name.to_string(), value.to_string())),
-            None => return Err(Refusal::new(format!("--given is {pair}, expected NAME=VALUE")).into()),
-        }
+        let refusal = || Refusal::new(format!("--given is {pair}, expected NAME=VALUE"));
+        let (name, value) = pair.split_once('=').ok_or_else(refusal)?;
+        given.push((name.to_string(), value.to_string()));
     }
     let condition = trained.condition(&given, &config.generate()?.source.label)?;
     let settings = Settings { temperature: args.temperature, ..Settings::default() };

@@ -1,7 +1,7 @@
 //! The input of `predict`: texts with their line numbers from lines, JSON lines or a column of a table, and sequences of
 //! numbers by group. A row that cannot be read is an error, with --skip-bad a warning. Not here: predictions.
 
-use std::io::{self, BufRead, Cursor, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Read};
 use std::mem;
 
 use anyhow::Context;
@@ -11,14 +11,15 @@ use elman::data::table::labelled::{self, Items};
 use elman::data::table::{Format, Table, json_object};
 use serde_json::Value;
 
-use super::args::{Args, Written};
+use super::args::Args;
+use crate::failure::Refusal;
 
 /// Where the texts of an input are, and which of them are refused.
 pub struct Texts<'a> {
     /// The key of a text in a JSON object, or its column in a table.
     pub column: &'a str,
-    /// Whether the first row of a table names the columns.
-    pub header: bool,
+    /// Whether the first row of a table names the columns; None if a table is refused.
+    pub header: Option<bool>,
     /// Whether a text of a JSON object is refused as empty. Blank lines are always skipped.
     pub is_empty: fn(&str) -> bool,
 }
@@ -30,25 +31,23 @@ impl Texts<'_> {
         args: &Args,
         mut take: impl FnMut(u64, Result<String, Error>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let written = args.written();
-        if matches!(written, Written::Csv | Written::Tsv) {
-            let table = table(args, self.header)?;
+        let mut from = args.open()?;
+        if matches!(args.format(), Some(Format::Csv | Format::Tsv)) {
+            let Some(header) = self.header else {
+                let refusal = Refusal::new("the input is a table, expected a text a line or JSON lines");
+                return Err(refusal.hint("--format lines reads any file as lines").into());
+            };
+            let table = table(args, from, header)?;
             let column = table.column(self.column)?;
             return (0..table.len())
                 .try_for_each(|row| take(table.line(row), table.text(row, column).map(str::to_string)));
         }
-        let mut from: Box<dyn BufRead> = match args.is_stdin() {
-            true => Box::new(io::stdin().lock()),
-            false => Box::new(Cursor::new(args.bytes()?)),
-        };
         let (mut bytes, mut line) = (Vec::new(), 0);
         while from.read_until(b'\n', &mut bytes).with_context(|| format!("cannot read {}", args.name()))? > 0 {
             line += 1;
-            let text = match written {
-                Written::Jsonl => self.text_of_object(args, line, &bytes),
-                _ => text_of_line(args, line, &bytes),
-            };
-            text.transpose().map_or(Ok(()), |text| take(line, text))?;
+            if let Some(text) = self.text(args, line, &bytes).transpose() {
+                take(line, text)?;
+            }
             bytes.clear();
         }
         Ok(())
@@ -64,13 +63,13 @@ impl Texts<'_> {
         mut tell: impl FnMut(Vec<(u64, String)>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let at_once = if args.is_stdin() && io::stdin().is_terminal() { 1 } else { at_once };
+        let checked = |line, text: String| match check(&text) {
+            Ok(()) => Ok(text),
+            Err(error) => Err(refusal(args, line, None, &error.to_string())),
+        };
         let mut waiting = Vec::new();
         self.each(args, |line, text| {
-            let checked = |text: String| match check(&text) {
-                Ok(()) => Ok(text),
-                Err(error) => Err(refusal(args, line, None, &error.to_string())),
-            };
-            match text.and_then(checked) {
+            match text.and_then(|text| checked(line, text)) {
                 Ok(text) => waiting.push((line, text)),
                 Err(error) => {
                     if !args.skip_bad {
@@ -84,7 +83,12 @@ impl Texts<'_> {
         tell(waiting)
     }
 
-    fn text_of_object(&self, args: &Args, line: u64, bytes: &[u8]) -> Result<Option<String>, Error> {
+    /// The text of a line; None if it is blank.
+    fn text(&self, args: &Args, line: u64, bytes: &[u8]) -> Result<Option<String>, Error> {
+        if args.format().is_none() {
+            let text = std::str::from_utf8(bytes).map_err(|_| refusal(args, line, None, "the line is not UTF-8"))?;
+            return Ok(Some(text.trim().to_string()).filter(|text| !text.is_empty()));
+        }
         let Some(object) = json_object(&args.name(), line, bytes)? else { return Ok(None) };
         let problem = match object.get(self.column) {
             Some(Value::String(text)) if !(self.is_empty)(text) => return Ok(Some(text.clone())),
@@ -96,29 +100,21 @@ impl Texts<'_> {
     }
 }
 
-fn text_of_line(args: &Args, line: u64, bytes: &[u8]) -> Result<Option<String>, Error> {
-    let text = std::str::from_utf8(bytes).map_err(|_| refusal(args, line, None, "the line is not UTF-8"))?.trim();
-    Ok((!text.is_empty()).then(|| text.to_string()))
-}
-
 /// An error that names the line, and the column if there is one.
 pub fn refusal(args: &Args, line: u64, column: Option<&str>, problem: &str) -> Error {
     Error::Row { name: args.name(), line, column: column.map(str::to_string), problem: problem.to_string() }
 }
 
 /// The whole input as a table; lines are read as CSV.
-pub fn table(args: &Args, header: bool) -> anyhow::Result<Table> {
-    let format = match args.written() {
-        Written::Csv | Written::Lines => Format::Csv,
-        Written::Tsv => Format::Tsv,
-        Written::Jsonl => Format::JsonLines,
-    };
-    Ok(Table::parse(&args.name(), &args.bytes()?, format, header, &mut |error| args.on_bad(error))?)
+pub fn table(args: &Args, mut from: impl Read, header: bool) -> anyhow::Result<Table> {
+    let (format, mut bytes) = (args.format().unwrap_or(Format::Csv), Vec::new());
+    from.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", args.name()))?;
+    Ok(Table::parse(&args.name(), &bytes, format, header, &mut |error| args.on_bad(error))?)
 }
 
 /// The sequences of numbers in a table, and the names of their groups.
 pub fn groups(args: &Args, source: &Source, columns: &[String]) -> anyhow::Result<(Vec<String>, Items)> {
-    let table = table(args, source.header)?;
+    let table = table(args, args.open()?, source.header)?;
     let items = labelled::groups(&table, source, columns, &mut |error| args.on_bad(error))?;
     let groups = if let Items::Vectors { groups, .. } = &items { groups.clone() } else { Vec::new() };
     Ok((groups, items))

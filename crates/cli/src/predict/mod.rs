@@ -38,9 +38,8 @@ fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
         Some(TaskSettings::Translate(_)) => translate::run::<E>(args, stored),
         None => {
             let message = format!("{} is a language model, expected one that predicts", args.run.display());
-            Err(Refusal::new(message)
-                .hint("'elman sample RUN' generates text, 'elman eval RUN TEXT' measures the model")
-                .into())
+            let hint = "'elman sample RUN' generates text, 'elman eval RUN TEXT' measures the model";
+            Err(Refusal::new(message).hint(hint).into())
         }
     }
 }

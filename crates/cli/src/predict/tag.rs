@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use elman::autodiff::tape::Tape;
+use elman::data::table::Format;
 use elman::data::table::encoding::Encoding;
 use elman::data::table::labelled::Items;
 use elman::files::model_file::Stored;
@@ -11,7 +12,7 @@ use elman::task::tag::TrainedTagger;
 use elman::{Cpu, Element};
 use serde_json::json;
 
-use super::args::{Args, Written};
+use super::args::Args;
 use super::input::{self, Texts};
 
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
@@ -29,8 +30,8 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
         return Ok(());
     }
     // All texts are read before the first result is printed.
-    let (mut texts, is_json) = (Vec::new(), args.written() == Written::Jsonl);
-    Texts { column: &source.text, header: source.header, is_empty: |_| false }.each(args, |line, text| {
+    let (mut texts, is_json) = (Vec::new(), args.format() == Some(Format::JsonLines));
+    Texts { column: &source.text, header: Some(source.header), is_empty: |_| false }.each(args, |line, text| {
         match text {
             Ok(text) if is_json && text.trim().is_empty() => {}
             Ok(text) => texts.push((line, text)),

@@ -11,7 +11,7 @@ use elman::task::translate::{LONGEST, Trained};
 use elman::{Cpu, Element};
 use serde_json::json;
 
-use super::args::{Args, Written};
+use super::args::Args;
 use super::input::{self, Texts};
 use crate::failure::{self, Refusal};
 use crate::tasks::Scores;
@@ -37,13 +37,9 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
         let (figures, _) = measured.expect("the callback never stops it");
         return terminal::print_json(&Scores::of(&figures));
     }
-    if matches!(args.written(), Written::Csv | Written::Tsv) {
-        let message = "the input is a table, expected a text a line or JSON lines";
-        return Err(Refusal::new(message).hint("--format lines reads any file as lines").into());
-    }
     let is_empty = |text: &str| text.trim().is_empty();
     let mut picture = args.svg.as_ref();
-    Texts { column: &settings.source.from, header: false, is_empty }.answer(
+    Texts { column: &settings.source.from, header: None, is_empty }.answer(
         args,
         AT_ONCE,
         |_| Ok(()),

@@ -9,10 +9,10 @@ use elman::data::table::labelled::Labelled;
 use elman::task::classify::Classify;
 use serde::Serialize;
 
-use super::{Job, lines_of, measured, split};
+use super::{lines_of, split};
 use crate::confusion;
 use crate::terminal::fact;
-use crate::train::{Words, path_word};
+use crate::train::{Job, Words, path_word};
 
 /// The figures in the object of `--json`.
 #[derive(Serialize)]
@@ -24,8 +24,7 @@ struct Json {
 
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let source = &job.config.classify()?.source;
-    let (data, validation, fingerprint) =
-        job.read(|path| Labelled::read(path, source), |set: &mut Labelled| &mut set.fingerprint)?;
+    let (data, validation, fingerprint) = job.read(|path| Labelled::read(path, source), |set| &mut set.fingerprint)?;
     let session = job.begin(&fingerprint, |config| Classify::<E>::new(config, data, validation))?;
     let (plan, trained) = (session.trainer.plan().clone(), session.trainer.task().trained());
     let what = match &trained.encoding {
@@ -40,17 +39,17 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
         usage: ("To use it, a text a line on standard input", format!("predict {}", path_word(&session.run))),
     };
     session.train(words, |session, driven| {
-        let Some(figures) = measured(session, driven, |task, tape| task.measure(tape, &mut || true))? else {
-            return Ok((Vec::new(), Json { accuracy: None, macro_f1: None, classes }));
-        };
+        let (task, tape) = session.trainer.task_and_tape();
+        let measured = if driven.is_measurable { task.measure(tape, &mut || true)? } else { None };
+        let Some(figures) = measured else { return Ok((Vec::new(), Json { accuracy: None, macro_f1: None, classes })) };
         let confusion = &figures.confusion;
         let (accuracy, macro_f1, total) = (confusion.accuracy(), confusion.macro_f1(), confusion.total());
         let picture = session.run.path().join("confusion.svg");
         let title = format!("{}: {:.1} % of {total}", plan.text, 100.0 * accuracy);
         confusion::draw(confusion, &classes, &title, &picture)?;
         let mut lines = lines_of(confusion, &classes, &total.to_string());
-        lines.push(fact("macro F1", &format!("{macro_f1:.4}")));
-        lines.push(fact("picture", &picture.display().to_string()));
+        let picture = picture.display().to_string();
+        lines.extend([fact("macro F1", &format!("{macro_f1:.4}")), fact("picture", &picture)]);
         Ok((lines, Json { accuracy: Some(accuracy), macro_f1: Some(macro_f1), classes }))
     })
 }

@@ -1,6 +1,7 @@
 //! Trains a forecaster: prints the series first, then the backtest against naive forecasts. Not here: the network
 //! (`elman::task::forecast`).
 
+use std::fmt::Debug;
 use std::process::ExitCode;
 
 use elman::Element;
@@ -11,9 +12,9 @@ use elman::task::ForecastTask;
 use elman::task::forecast::Backtest;
 use serde::Serialize;
 
-use super::{Job, measured, split, table};
+use super::{split, table};
 use crate::terminal::{counted, grouped};
-use crate::train::{Words, path_word};
+use crate::train::{Job, Words, path_word};
 
 /// The figures in the object of `--json`.
 #[derive(Serialize)]
@@ -36,49 +37,33 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
         usage: ("To forecast what comes next", format!("predict {} {}", path_word(&session.run), data.display())),
     };
     session.train(words, |session, driven| {
-        let backtest = measured(session, driven, |task, tape| task.backtest(tape, &mut || true))?;
+        let (task, tape) = session.trainer.task_and_tape();
+        let backtest = if driven.is_measurable { task.backtest(tape, &mut || true)? } else { None };
         let lines = backtest.iter().flat_map(|backtest| [String::new(), table_of(backtest, settings.level)]).collect();
         Ok((lines, Json { backtest }))
     })
 }
 
+/// The settings of a forecast in a line.
 fn described(settings: &Forecast) -> String {
-    let small = |what: String| what.to_lowercase();
-    let mut words = format!(
-        "{} ahead, {}, {}",
-        counted(settings.horizon as u64, "step"),
-        small(format!("{:?}", settings.strategy)),
-        small(format!("{:?}", settings.output)),
-    );
-    if settings.season > 1 {
-        words += &format!(", season of {}", settings.season);
-    }
-    if !settings.transform.is_empty() {
-        let all: Vec<String> = settings.transform.iter().map(|t| small(format!("{t:?}"))).collect();
-        words += &format!(", after {}", all.join(", "));
-    }
-    words
+    let small = |what: &dyn Debug| format!("{what:?}").to_lowercase();
+    let transforms: Vec<String> = settings.transform.iter().map(|transform| small(transform)).collect();
+    let horizon = counted(settings.horizon as u64, "step");
+    let season = if settings.season > 1 { format!(", season of {}", settings.season) } else { String::new() };
+    let after = if transforms.is_empty() { String::new() } else { format!(", after {}", transforms.join(", ")) };
+    format!("{horizon} ahead, {}, {}{season}{after}", small(&settings.strategy), small(&settings.output))
 }
 
 /// The figures of the model and of the naive forecasts.
 fn table_of(backtest: &Backtest, level: f64) -> String {
-    let row = |name: &str, f: &ForecastFigures| {
-        let shown = |x: Option<f64>| x.map_or("-".to_string(), |x| format!("{x:.4}"));
-        let figures = [f.mae, f.rmse, f.smape, f.mase].map(|x| format!("{x:>10.4}")).join("");
-        format!("{name:<16}{figures}{:>10}{:>10}", shown(f.pinball), shown(f.coverage))
+    let Backtest { origins, model, naive, seasonal_naive } = backtest;
+    let cells = |f: &ForecastFigures| {
+        let numbers = [Some(f.mae), Some(f.rmse), Some(f.smape), Some(f.mase), f.pinball, f.coverage];
+        numbers.map(|x| format!("{:>10}", x.map_or("-".to_string(), |x| format!("{x:.4}")))).concat()
     };
-    let head = ["MAE", "RMSE", "sMAPE", "MASE", "pinball", "coverage"].map(|name| format!("{name:>10}")).join("");
-    let mut lines = vec![
-        format!(
-            "backtest from {} origins, {} values; intervals of {:.0} %",
-            backtest.origins,
-            backtest.model.points,
-            100.0 * level
-        ),
-        format!("{:<16}{head}", ""),
-        row("the model", &backtest.model),
-        row("naive", &backtest.naive),
-    ];
-    lines.extend(backtest.seasonal_naive.as_ref().map(|figures| row("seasonal naive", figures)));
-    lines.join("\n")
+    let head = ["MAE", "RMSE", "sMAPE", "MASE", "pinball", "coverage"].map(|name| format!("{name:>10}")).concat();
+    let forecasts = [("the model", Some(model)), ("naive", Some(naive)), ("seasonal naive", seasonal_naive.as_ref())];
+    let rows = forecasts.map(|(name, f)| f.map_or(String::new(), |f| format!("\n{name:<16}{}", cells(f)))).concat();
+    let (values, level) = (model.points, 100.0 * level);
+    format!("backtest from {origins} origins, {values} values; intervals of {level:.0} %\n{:<16}{head}{rows}", "")
 }

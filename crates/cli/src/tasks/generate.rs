@@ -10,9 +10,9 @@ use elman::task::Generate;
 use elman::task::generate::{GivenOf, Knows, Written};
 use elman::{Element, Error};
 
-use super::{Job, split, table};
+use super::{split, table};
 use crate::terminal::shell_word;
-use crate::train::{Words, path_word};
+use crate::train::{Job, Words, path_word};
 
 /// Texts and their conditions: classes, or the columns that `--features` names.
 fn read(path: &Path, source: &Source) -> Result<Written, Error> {
@@ -41,10 +41,7 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
             let first = names.first().cloned().unwrap_or_default();
             (format!("{} classes: {}", names.len(), names.join(", ")), format!("{}={first}", source.label))
         }
-        Knows::Columns(names, _) => {
-            let zeros: Vec<String> = names.iter().map(|name| format!("{name}=0")).collect();
-            (format!("numbers: {}", names.join(", ")), zeros.join(","))
-        }
+        Knows::Columns(names, _) => (format!("numbers: {}", names.join(", ")), format!("{}=0", names.join("=0,"))),
     };
     let unit = trained.vocab.unit(1);
     let command = format!("predict {} --given {} -n 10", path_word(&session.run), shell_word(&example));

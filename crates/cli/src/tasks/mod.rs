@@ -12,33 +12,24 @@ pub use translate::Scores;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use elman::autodiff::tape::Tape;
+use anyhow::ensure;
 use elman::config::TaskSettings;
 use elman::data::Fingerprint;
 use elman::data::table::{Format, Table};
 use elman::metrics::Confusion;
 use elman::task::Task;
 use elman::train::{Changes, Plan, Stopped, Trainer};
-use elman::{Config, Corpus, Cpu, Element, Error, Origin, RunDir};
+use elman::{Config, Corpus, Cpu, Element, Error};
 
 use crate::failure::Refusal;
 use crate::terminal::{counted, fact, grouped};
-use crate::train::{Args, Driven, Session, create_run, language_model, refuse_existing_run};
+use crate::train::{Job, Session, create_run, language_model, refuse_existing_run};
 use crate::{confusion, corpus};
 
-/// The settings of a training session.
-pub struct Job<'a> {
-    args: &'a Args,
-    config: Config,
-    /// The run that is resumed, and its original settings and text.
-    origin: Option<(RunDir, Origin)>,
-}
-
-/// Trains the task of `config`.
-pub fn train<E: Element>(args: &Args, config: Config, origin: Option<(RunDir, Origin)>) -> anyhow::Result<ExitCode> {
-    let job = Job { args, config, origin };
+/// Trains the task of the settings.
+pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     match &job.config.task {
-        None => language_model::<E>(args, job.config, job.origin),
+        None => language_model::<E>(job),
         Some(TaskSettings::Classify(_)) => classify::train::<E>(job),
         Some(TaskSettings::Forecast(_)) => forecast::train::<E>(job),
         Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => tag::train::<E>(job),
@@ -50,41 +41,28 @@ pub fn train<E: Element>(args: &Args, config: Config, origin: Option<(RunDir, Or
 impl<'a> Job<'a> {
     /// The paths of the training and validation data. Errors: no path or several; flags of language models.
     fn places(&self) -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
-        for (is_given, flag, why) in [
-            (self.args.test_file.is_some(), "--test-file", "it measures language models"),
-            (self.args.on_disk, "--on-disk", "it is for the texts of language models"),
-        ] {
-            if is_given {
-                let message = format!("{flag} is given with --task, expected it without: {why}");
-                return Err(Refusal::new(message).into());
-            }
-        }
-        let known = |fingerprint: Option<&Fingerprint>| corpus::places(fingerprint).into_iter().next();
-        let origin = self.origin.as_ref().map(|(_, origin)| &origin.text);
-        let validation = || known(origin.and_then(|fingerprint| fingerprint.validation.as_deref()));
-        let validation = self.args.val_file.clone().or_else(validation);
-        match (&self.args.text[..], known(origin)) {
-            ([path], _) => Ok((path.clone(), validation)),
-            ([], Some(path)) => Ok((path, validation)),
-            (several, _) => {
+        let refusal = |flag, why| Refusal::new(format!("{flag} is given with --task, expected it without: {why}"));
+        ensure!(self.args.test_file.is_none(), refusal("--test-file", "it measures language models"));
+        ensure!(!self.args.on_disk, refusal("--on-disk", "it is for the texts of language models"));
+        let data = self.origin.as_ref().map(|(_, origin)| &origin.text);
+        let validation = data.and_then(|data| data.validation.as_deref());
+        let validation = corpus::places(self.args.val_file.as_slice(), validation).into_iter().next();
+        match &corpus::places(&self.args.text, data)[..] {
+            [data] => Ok((data.clone(), validation)),
+            several => {
                 let message = format!("the data is {}, expected one", counted(several.len() as u64, "file"));
                 Err(Refusal::new(message).hint("elman train DATA --task TASK, DATA being a table or a folder").into())
             }
         }
     }
 
-    /// The path of the data of a task without validation data, which holds out `part` instead. Errors: as `places`;
-    /// validation data is given.
+    /// The path of the data of a task that always holds out `part` of it. Errors: as `places`; validation data is given.
     fn place(&self, part: &str) -> anyhow::Result<PathBuf> {
         let (data, validation) = self.places()?;
-        match (validation, &self.config.task) {
-            (Some(_), Some(task)) => {
-                let kind = task.kind();
-                let message = format!("--val-file is given with --task {kind}, which holds out {part} (--val-frac)");
-                Err(Refusal::new(message).into())
-            }
-            _ => Ok(data),
-        }
+        let kind = self.config.task.as_ref().map_or("lm", TaskSettings::kind);
+        let message = format!("--val-file is given with --task {kind}, which holds out {part} (--val-frac)");
+        ensure!(validation.is_none(), Refusal::new(message));
+        Ok(data)
     }
 
     /// Reads the data, and the validation data if there is any; `fingerprint` is the field of that name. Returns both with the
@@ -134,19 +112,6 @@ fn table(path: &Path, header: bool) -> Result<(Table, Fingerprint), Error> {
 fn split(plan: &Plan, what: &str, unit: &str) -> (&'static str, String) {
     let (train, held) = (grouped(plan.train_tokens as u64), grouped(plan.val_tokens as u64));
     ("data", format!("{}: {what}{train}{unit} to train on, {held} held out", plan.text))
-}
-
-/// The figures of `measure`; None if training was stopped or nothing is held out.
-fn measured<T: Task, F>(
-    session: &mut Session<'_, T>,
-    driven: &Driven,
-    measure: impl FnOnce(&mut T, &mut Tape<T::Element>) -> Result<Option<F>, Error>,
-) -> Result<Option<F>, Error> {
-    if driven.outcome.stopped || session.trainer.plan().val_tokens == 0 {
-        return Ok(None);
-    }
-    let (task, tape) = session.trainer.task_and_tape();
-    measure(task, tape)
 }
 
 /// Lines with the figures of the classes and the accuracy; `held_out` says what it is the share of.

@@ -11,9 +11,9 @@ use elman::task::tag::{RestoreFigures, restored};
 use elman::{Corpus, Element};
 use serde::Serialize;
 
-use super::{Job, lines_of, measured, split};
+use super::{lines_of, split};
 use crate::terminal::{fact, grouped};
-use crate::train::{Words, path_word};
+use crate::train::{Job, Words, path_word};
 
 /// The figures in the object of `--json`.
 #[derive(Serialize, Default)]
@@ -38,7 +38,7 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
             restore::pieces(corpus.utf8()?, job.config.seq_len, corpus.fingerprint())
         }
     };
-    let (data, validation, fingerprint) = job.read(read, |set: &mut Tagged| &mut set.fingerprint)?;
+    let (data, validation, fingerprint) = job.read(read, |set| &mut set.fingerprint)?;
     let session = job.begin(&fingerprint, |config| Tag::<E>::new(config, data, validation))?;
     let (plan, classes) = (session.trainer.plan(), session.trainer.task().trained().classes.clone());
     let (unit, purpose) = match restores {
@@ -52,20 +52,18 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
         usage: (purpose, format!("predict {}", path_word(&session.run))),
     };
     session.train(words, |session, driven| {
-        let Some(figures) = measured(session, driven, |task, tape| task.measure(tape, &mut || true))? else {
-            return Ok((Vec::new(), Json::default()));
-        };
+        let (task, tape) = session.trainer.task_and_tape();
+        let measured = if driven.is_measurable { task.measure(tape, &mut || true)? } else { None };
+        let Some(figures) = measured else { return Ok((Vec::new(), Json::default())) };
         let confusion = &figures.confusion;
         let commonest = (0..classes.len()).max_by_key(|&class| confusion.class(class).examples);
-        let micro_f1 = confusion.micro_f1(|class| Some(class) != commonest);
-        let (accuracy, macro_f1) = (confusion.accuracy(), confusion.macro_f1());
-        let majority = session.trainer.task().by_words().map(|confusion| restored(confusion, &classes));
+        let (macro_f1, micro_f1) = (confusion.macro_f1(), confusion.micro_f1(|class| Some(class) != commonest));
+        let majority = task.by_words().map(|confusion| restored(confusion, &classes));
         let restored = restores.then(|| restored(confusion, &classes));
         let mut lines = lines_of(confusion, &classes, &format!("{} steps", grouped(confusion.total())));
         lines.extend(match restored.zip(majority) {
             Some((f, majority)) => {
-                let both =
-                    |f1, majority| format!("F1 {f1:.4}; every word as it mostly stood {majority:.4}, none put back 0");
+                let both = |f1, most| format!("F1 {f1:.4}; every word as it mostly stood {most:.4}, none put back 0");
                 let capitals = both(f.capitals_f1, majority.capitals_f1);
                 [fact("capitals", &capitals), fact("marks", &both(f.punctuation_f1, majority.punctuation_f1))]
             }
@@ -74,7 +72,7 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
                 [fact("macro F1", &format!("{macro_f1:.4}")), fact("micro F1", &micro)]
             }
         });
-        let [accuracy, macro_f1, micro_f1] = [accuracy, macro_f1, micro_f1].map(Some);
+        let [accuracy, macro_f1, micro_f1] = [confusion.accuracy(), macro_f1, micro_f1].map(Some);
         Ok((lines, Json { accuracy, macro_f1, micro_f1, restored, majority }))
     })
 }

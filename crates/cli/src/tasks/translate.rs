@@ -9,9 +9,8 @@ use elman::task::translate::{Figures, LONGEST, Translate};
 use elman::{Element, Error};
 use serde::Serialize;
 
-use super::Job;
 use crate::terminal::{fact, grouped};
-use crate::train::{Words, path_word};
+use crate::train::{Job, Words, path_word};
 
 /// The figures in the object of `--json`.
 #[derive(Serialize)]
@@ -35,13 +34,8 @@ pub struct Scores {
 
 impl Scores {
     pub fn of(Figures { all, first }: &Figures) -> Scores {
-        Scores {
-            sentences: all.sentences(),
-            bleu: all.score(),
-            bleu_first: first.score(),
-            exact_match: all.exact_match(),
-            length_ratio: all.length_ratio(),
-        }
+        let (sentences, exact_match, length_ratio) = (all.sentences(), all.exact_match(), all.length_ratio());
+        Scores { sentences, bleu: all.score(), bleu_first: first.score(), exact_match, length_ratio }
     }
 
     fn words(&self) -> String {
@@ -56,23 +50,18 @@ impl Scores {
 
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let source = &job.config.translate()?.source;
-    let (data, validation, fingerprint) =
-        job.read(|path| Parallel::read(path, source), |set: &mut Parallel| &mut set.fingerprint)?;
+    let (data, validation, fingerprint) = job.read(|path| Parallel::read(path, source), |set| &mut set.fingerprint)?;
     let session = job.begin(&fingerprint, |config| Translate::<E>::new(config, data, validation))?;
     let (task, vocabs) = (session.trainer.task(), &session.trainer.task().trained().vocabs);
-    let [train, held] = task.pairs();
-    let [train, held, validation, test, from, to] =
-        [train, held, task.validation().len(), task.test().len(), vocabs.from.len(), vocabs.to.len()]
-            .map(|count| grouped(count as u64));
-    let split =
-        format!("{train} pairs to train on, {held} held out of {validation} sentences, {test} sentences to test");
+    let [train, held] = task.pairs().map(|count| grouped(count as u64));
+    let [from, to] = [&vocabs.from, &vocabs.to].map(|vocab| grouped(vocab.len() as u64));
+    let [of, test] = [task.validation(), task.test()].map(|sentences| grouped(sentences.len() as u64));
+    let split = format!("{train} pairs to train on, {held} held out of {of} sentences, {test} sentences to test");
+    let data = format!("{}: {split}", session.trainer.plan().text);
     let words = Words {
         example: "pair".into(),
         unit: "word",
-        facts: [
-            ("data", format!("{}: {split}", session.trainer.plan().text)),
-            ("vocabulary", format!("{from} to read, {to} to write")),
-        ],
+        facts: [("data", data), ("vocabulary", format!("{from} to read, {to} to write"))],
         usage: ("To use it, a text a line on standard input", format!("predict {} --beam 5", path_word(&session.run))),
     };
     session.train(words, |session, driven| {

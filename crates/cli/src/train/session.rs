@@ -1,5 +1,6 @@
 //! A training session: the loop with its reports and curves, and what is printed at its end. Not here: the tasks.
 
+use std::f64::consts::LN_2;
 use std::time::{Duration, Instant};
 
 use elman::config::LossKind;
@@ -16,7 +17,7 @@ use crate::{corpus, curves};
 
 /// The object that `--json` prints.
 #[derive(Serialize)]
-pub struct Summary {
+pub struct Summary<F> {
     run: String,
     steps: u64,
     train_loss: f64,
@@ -29,6 +30,9 @@ pub struct Summary {
     peak_memory_bytes: Option<u64>,
     /// The estimate that was compared with the memory of the machine, without the program and the text.
     estimated_memory_bytes: usize,
+    /// The figures of one task.
+    #[serde(flatten)]
+    figures: F,
 }
 
 /// A run that is trained, and what it is trained with.
@@ -42,6 +46,8 @@ pub struct Session<'a, T: Task> {
 /// The result of a training session.
 pub struct Driven {
     pub outcome: Outcome,
+    /// Whether training is at its end and examples are held out to measure it on.
+    pub is_measurable: bool,
     was_over: bool,
     /// The exit code of the signal that stopped it.
     pub stopped_by: Option<u8>,
@@ -54,13 +60,12 @@ impl<T: Task> Session<'_, T> {
     pub fn drive(&mut self, unit: &'static str) -> anyhow::Result<Driven> {
         let Session { args, trainer, run, .. } = self;
         let started = Instant::now();
-        let plan = trainer.plan().clone();
-        let title = format!("{}, {}", plan.text, shape(trainer.config()));
+        let (plan, config) = (trainer.plan().clone(), trainer.config());
+        let title = format!("{}, {}", plan.text, shape(config));
         let mut reports = if plan.steps_done > 0 { run.reports()? } else { Vec::new() };
         reports.retain(|report| report.step <= plan.steps_done);
         let was_over = trainer.is_over();
         let signals = Signals::listen()?;
-        let config = trainer.config();
         let summed = (config.loss == LossKind::Sum).then_some(config.seq_len);
         let mut progress = Progress::start(&plan, unit, summed, args.quiet);
         let outcome = trainer.run(Some(run), &mut |event| {
@@ -70,7 +75,7 @@ impl<T: Task> Session<'_, T> {
                     reports.push(report.clone());
                     progress.report(report);
                 }
-                Event::Sample { text: "", .. } => {}
+                Event::Sample { text: "", .. } | Event::Working { .. } => {}
                 Event::Sample { step, text } => progress.sample(step, text),
                 Event::Saved { step, .. } => {
                     progress.saved(step);
@@ -80,7 +85,6 @@ impl<T: Task> Session<'_, T> {
                     reports.retain(|report| report.step <= continues_after);
                     progress.bad(words);
                 }
-                Event::Working { .. } => {}
             }
             let is_time_up = args.minutes.is_some_and(|limit| started.elapsed() >= limit);
             if is_time_up || signals.exit_code().is_some() { Control::Stop } else { Control::Continue }
@@ -89,7 +93,8 @@ impl<T: Task> Session<'_, T> {
         let outcome = outcome?;
         draw(&reports, run, &title, unit, &progress);
         let stopped_by = signals.exit_code().filter(|_| outcome.stopped);
-        Ok(Driven { outcome, was_over, stopped_by, test_loss: None })
+        let is_measurable = !outcome.stopped && plan.val_tokens > 0;
+        Ok(Driven { outcome, is_measurable, was_over, stopped_by, test_loss: None })
     }
 
     /// Prints the results, or how to resume.
@@ -106,25 +111,18 @@ impl<T: Task> Session<'_, T> {
         let figures = |loss: f64| match unit {
             "word" | "token" => format!("loss {loss:.4} nats/{unit}, perplexity {}", perplexity(loss)),
             "example" | "value" => format!("loss {loss:.4} nats/{unit}"),
-            _ => {
-                let (bits, unit) = (loss / std::f64::consts::LN_2, short_unit(unit));
-                format!("loss {loss:.4} nats/{unit}, {bits:.3} bits/{unit}")
-            }
+            _ => format!("loss {loss:.4} nats/{0}, {1:.3} bits/{0}", short_unit(unit), loss / LN_2),
         };
         say!("");
         let memory =
-            peak_memory().map(|bytes| format!(", {} MB of memory at most", bytes / 1_000_000)).unwrap_or_default();
+            peak_memory().map_or(String::new(), |bytes| format!(", {} MB of memory at most", bytes / 1_000_000));
         let time = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
         let steps = counted(outcome.steps, "step");
-        let done = match driven.was_over {
-            true => format!("{steps} in {time}, all of them in earlier sessions: nothing is left to do"),
-            false => format!(
-                "{steps} in {time}, {} {}s/s between evaluations{memory}",
-                short(outcome.tokens_per_sec),
-                spoken(unit)
-            ),
+        let how = match driven.was_over {
+            true => "all of them in earlier sessions: nothing is left to do".to_string(),
+            false => format!("{} {}s/s between evaluations{memory}", short(outcome.tokens_per_sec), spoken(unit)),
         };
-        say!("{}", fact("done", &done));
+        say!("{}", fact("done", &format!("{steps} in {time}, {how}")));
         if outcome.out_of_patience {
             let barren = counted(config.patience, "validation");
             say!("{}", fact("early", &format!("{barren} without a lower loss: training ended")));
@@ -150,7 +148,7 @@ impl<T: Task> Session<'_, T> {
     }
 
     /// The figures that `--json` prints.
-    pub fn summary(&self, driven: &Driven) -> Summary {
+    pub fn summary<F>(&self, driven: &Driven, figures: F) -> Summary<F> {
         let outcome = &driven.outcome;
         Summary {
             run: self.run.path().display().to_string(),
@@ -164,6 +162,7 @@ impl<T: Task> Session<'_, T> {
             parameters: outcome.parameters,
             peak_memory_bytes: peak_memory(),
             estimated_memory_bytes: self.trainer.plan().memory_bytes,
+            figures,
         }
     }
 }
