@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use elman::config::{Classify, Dtype, TaskSettings, Translate};
 use elman::task::Task;
-use elman::{Config, Origin, RunDir, origin_of};
+use elman::{Config, RunDir, origin_of};
 use serde::Serialize;
 
 use crate::tasks;
@@ -18,16 +18,8 @@ use crate::terminal::{self, bold, counted, fact, grouped, say};
 use session::{Driven, shape};
 
 pub use args::Args;
-pub use session::{Session, path_word};
+pub use session::{Job, Session, Words, path_word};
 pub use work::{create_run, language_model, refuse_existing_run};
-
-/// The settings of a training session.
-pub struct Job<'a> {
-    pub args: &'a Args,
-    pub config: Config,
-    /// The run that is resumed, and its original settings and text.
-    pub origin: Option<(RunDir, Origin)>,
-}
 
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -44,18 +36,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The words of a task that `Session::train` prints.
-pub struct Words {
-    /// The name of an example, many of which are a batch.
-    pub example: String,
-    /// The name of a prediction, of which the loss is the mean.
-    pub unit: &'static str,
-    /// Name and text of what is printed before the settings.
-    pub facts: [(&'static str, String); 2],
-    /// What the model is for, and the arguments of the program.
-    pub usage: (&'static str, String),
-}
-
 impl<T: Task> Session<'_, T> {
     /// Prints the settings, trains, measures, and prints the results. `measure` returns the lines to print and the task's
     /// figures in the object of `--json`.
@@ -64,17 +44,16 @@ impl<T: Task> Session<'_, T> {
         words: Words,
         measure: impl FnOnce(&mut Self, &mut Driven) -> anyhow::Result<(Vec<String>, F)>,
     ) -> anyhow::Result<ExitCode> {
-        let is_quiet = self.args.quiet;
-        if !is_quiet {
+        if !self.args.quiet {
             announce(&self, &words);
         }
         let mut driven = self.drive(words.unit)?;
         let (lines, figures) = measure(&mut self, &mut driven)?;
-        if !is_quiet {
+        if !self.args.quiet {
             lines.iter().for_each(|line| say!("{line}"));
         }
         self.conclude(&driven, words.unit);
-        if !is_quiet && !driven.outcome.stopped {
+        if !self.args.quiet && !driven.outcome.stopped {
             let (purpose, arguments) = words.usage;
             let command = format!("{} {arguments}", terminal::this_program());
             say!("\n{purpose}:\n\n    {}\n", bold(&command));
@@ -113,10 +92,9 @@ fn announce<T: Task>(session: &Session<'_, T>, words: &Words) {
 /// What a language model reads and where it drops, or in which direction the network of another task reads.
 fn network(config: &Config) -> String {
     let input = if config.embed > 0 { format!("embedding of {}", config.embed) } else { "one-hot input".to_string() };
+    let dropout = format!("dropout {} between layers, {} before the head", config.dropout, config.output_dropout);
     match &config.task {
-        None => {
-            format!("{input}, dropout {} between layers, {} before the head", config.dropout, config.output_dropout)
-        }
+        None => format!("{input}, {dropout}"),
         Some(TaskSettings::Classify(Classify { bidirectional: true, .. })) => "bidirectional".to_string(),
         Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) if tag.bidirectional => "bidirectional".to_string(),
         Some(TaskSettings::Translate(Translate { bidirectional: true, .. })) => "bidirectional encoder".to_string(),

@@ -18,6 +18,7 @@ use super::input::{self, Texts};
 /// Texts of a batch. The result of a text does not depend on the others.
 const AT_ONCE: usize = 256;
 
+/// Predicts the class of every text or sequence of the input.
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let (config, trained) = Trained::<E>::load(stored)?;
     let mut tape = Tape::new(&Cpu::new(args.threads)?);

@@ -12,6 +12,7 @@ use super::args::Args;
 use super::input;
 use crate::{forecast, terminal};
 
+/// Forecasts what follows every series of the input.
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let trained = TrainedForecast::<E>::load(stored)?;
     let (settings, timeline) = (&trained.settings, &trained.timeline);

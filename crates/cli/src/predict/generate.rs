@@ -9,6 +9,7 @@ use super::args::Args;
 use crate::failure::Refusal;
 use crate::terminal;
 
+/// Writes texts for the condition of `--given`.
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     if !args.is_stdin() {
         let message = format!("{} is given, but a writer reads no data", args.name());

@@ -33,11 +33,9 @@ impl Texts<'_> {
     ) -> anyhow::Result<()> {
         let mut from = args.open()?;
         if matches!(args.format(), Some(Format::Csv | Format::Tsv)) {
-            let Some(header) = self.header else {
-                let refusal = Refusal::new("the input is a table, expected a text a line or JSON lines");
-                return Err(refusal.hint("--format lines reads any file as lines").into());
-            };
-            let table = table(args, from, header)?;
+            let refusal = Refusal::new("the input is a table, expected a text a line or JSON lines");
+            let refusal = refusal.hint("--format lines reads any file as lines");
+            let table = table(args, from, self.header.ok_or(refusal)?)?;
             let column = table.column(self.column)?;
             return (0..table.len())
                 .try_for_each(|row| take(table.line(row), table.text(row, column).map(str::to_string)));

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::args::Args;
 use super::input::{self, Texts};
 
+/// Predicts the class of every step of the input, or restores its texts.
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let (config, trained) = TrainedTagger::<E>::load(stored)?;
     let mut tape = Tape::new(&Cpu::new(args.threads)?);

@@ -20,6 +20,7 @@ use crate::{attention, terminal};
 /// Texts of a batch. The result of a text does not depend on the others.
 const AT_ONCE: usize = 128;
 
+/// Translates the texts of the input, or measures a held-out part of the data.
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let (config, trained) = Trained::<E>::load(stored)?;
     let (name, settings) = (args.name(), config.translate()?);
@@ -39,28 +40,25 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     }
     let is_empty = |text: &str| text.trim().is_empty();
     let mut picture = args.svg.as_ref();
-    Texts { column: &settings.source.from, header: None, is_empty }.answer(
-        args,
-        AT_ONCE,
-        |_| Ok(()),
-        |waiting| {
-            let texts: Vec<&str> = waiting.iter().map(|(_, text)| text.trim()).collect();
-            if let (Some(first), Some(path)) = (texts.first(), picture) {
-                let (_, look) = trained.look(&mut tape, &name, first, LONGEST)?;
-                attention::draw(&look, path)?;
-                picture = None;
+    let texts = Texts { column: &settings.source.from, header: None, is_empty };
+    let check = |_: &str| Ok(());
+    texts.answer(args, AT_ONCE, check, |waiting| {
+        let texts: Vec<&str> = waiting.iter().map(|(_, text)| text.trim()).collect();
+        if let (Some(first), Some(path)) = (texts.first(), picture) {
+            let (_, look) = trained.look(&mut tape, &name, first, LONGEST)?;
+            attention::draw(&look, path)?;
+            picture = None;
+        }
+        let written = trained.translate(&mut tape, &name, &texts, search, &mut || true)?;
+        let mut out = io::stdout().lock();
+        for ((line, _), written) in waiting.iter().zip(written.unwrap_or_default()) {
+            if !written.ended {
+                let problem = format!("the text is cut after {LONGEST} tokens");
+                failure::warn(&input::refusal(args, *line, None, &problem));
             }
-            let written = trained.translate(&mut tape, &name, &texts, search, &mut || true)?;
-            let mut out = io::stdout().lock();
-            for ((line, _), written) in waiting.iter().zip(written.unwrap_or_default()) {
-                if !written.ended {
-                    let problem = format!("the text is cut after {LONGEST} tokens");
-                    failure::warn(&input::refusal(args, *line, None, &problem));
-                }
-                let object = json!({ "line": line, "text": written.text, "log_probability": written.log_probability });
-                writeln!(out, "{object}")?;
-            }
-            Ok(out.flush()?)
-        },
-    )
+            let object = json!({ "line": line, "text": written.text, "log_probability": written.log_probability });
+            writeln!(out, "{object}")?;
+        }
+        Ok(out.flush()?)
+    })
 }

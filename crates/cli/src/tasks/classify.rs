@@ -9,7 +9,7 @@ use elman::data::table::labelled::Labelled;
 use elman::task::classify::Classify;
 use serde::Serialize;
 
-use super::{lines_of, split};
+use super::job::{lines_of, split};
 use crate::confusion;
 use crate::terminal::fact;
 use crate::train::{Job, Words, path_word};
@@ -22,6 +22,7 @@ struct Json {
     classes: Vec<String>,
 }
 
+/// Trains a classifier.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let source = &job.config.classify()?.source;
     let (data, validation, fingerprint) = job.read(|path| Labelled::read(path, source), |set| &mut set.fingerprint)?;

@@ -12,7 +12,7 @@ use elman::task::ForecastTask;
 use elman::task::forecast::Backtest;
 use serde::Serialize;
 
-use super::{split, table};
+use super::job::{split, table};
 use crate::terminal::{counted, grouped};
 use crate::train::{Job, Words, path_word};
 
@@ -22,6 +22,7 @@ struct Json {
     backtest: Option<Backtest>,
 }
 
+/// Trains a forecaster.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let (data, settings) = (job.place("the end of each series")?, job.config.forecast()?.clone());
     let Forecast { time, values, group, covariates, .. } = settings.clone();

@@ -10,7 +10,7 @@ use elman::task::Generate;
 use elman::task::generate::{GivenOf, Knows, Written};
 use elman::{Element, Error};
 
-use super::{split, table};
+use super::job::{split, table};
 use crate::terminal::shell_word;
 use crate::train::{Job, Words, path_word};
 
@@ -30,6 +30,7 @@ fn read(path: &Path, source: &Source) -> Result<Written, Error> {
     Ok(Written { texts, given: GivenOf::Vectors { columns: source.features.clone(), rows }, fingerprint })
 }
 
+/// Trains a network that writes texts for a class or a vector.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let (data, source) = (job.place("a share of each class")?, job.config.generate()?.source.clone());
     let written = read(&data, &source)?;

@@ -11,7 +11,7 @@ use elman::task::tag::{RestoreFigures, restored};
 use elman::{Corpus, Element};
 use serde::Serialize;
 
-use super::{lines_of, split};
+use super::job::{lines_of, split};
 use crate::terminal::{fact, grouped};
 use crate::train::{Job, Words, path_word};
 
@@ -28,6 +28,7 @@ struct Json {
     majority: Option<RestoreFigures>,
 }
 
+/// Trains a tagger, or a network that restores capitals and punctuation.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let source = &job.config.tagging()?.source;
     let restores = job.config.task.as_ref().is_some_and(|task| task.kind() == "restore");

@@ -33,11 +33,13 @@ pub struct Scores {
 }
 
 impl Scores {
+    /// The figures to print and to write.
     pub fn of(Figures { all, first }: &Figures) -> Scores {
         let (sentences, exact_match, length_ratio) = (all.sentences(), all.exact_match(), all.length_ratio());
         Scores { sentences, bleu: all.score(), bleu_first: first.score(), exact_match, length_ratio }
     }
 
+    /// The figures in a line.
     fn words(&self) -> String {
         let Scores { sentences, bleu, bleu_first, exact_match, length_ratio } = self;
         let exact = 100.0 * exact_match;
@@ -48,6 +50,7 @@ impl Scores {
     }
 }
 
+/// Trains a translator.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let source = &job.config.translate()?.source;
     let (data, validation, fingerprint) = job.read(|path| Parallel::read(path, source), |set| &mut set.fingerprint)?;

@@ -1,4 +1,5 @@
-//! A training session: the loop with its reports and curves, and what is printed at its end. Not here: the tasks.
+//! A training session: what it begins with, the loop with its reports and curves, and what is printed at its end. Not here: the
+//! tasks, the order in which all of this is done (`train.rs`).
 
 use std::f64::consts::LN_2;
 use std::time::{Duration, Instant};
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 use elman::config::LossKind;
 use elman::task::Task;
 use elman::train::{Control, Event, Outcome, Report, Trainer};
-use elman::{Config, Cpu, RunDir};
+use elman::{Config, Cpu, Origin, RunDir};
 use serde::Serialize;
 
 use super::args::Args;
@@ -14,6 +15,26 @@ use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::terminal::{self, bold, counted, fact, perplexity, say, shell_word, short, short_unit, span};
 use crate::{corpus, curves};
+
+/// The settings of a training session.
+pub struct Job<'a> {
+    pub args: &'a Args,
+    pub config: Config,
+    /// The run that is resumed, and its original settings and text.
+    pub origin: Option<(RunDir, Origin)>,
+}
+
+/// The words of a task that `Session::train` prints.
+pub struct Words {
+    /// The name of an example, many of which are a batch.
+    pub example: String,
+    /// The name of a prediction, of which the loss is the mean.
+    pub unit: &'static str,
+    /// Name and text of what is printed before the settings.
+    pub facts: [(&'static str, String); 2],
+    /// What the model is for, and the arguments of the program.
+    pub usage: (&'static str, String),
+}
 
 /// The object that `--json` prints.
 #[derive(Serialize)]
@@ -64,8 +85,7 @@ impl<T: Task> Session<'_, T> {
         let title = format!("{}, {}", plan.text, shape(config));
         let mut reports = if plan.steps_done > 0 { run.reports()? } else { Vec::new() };
         reports.retain(|report| report.step <= plan.steps_done);
-        let was_over = trainer.is_over();
-        let signals = Signals::listen()?;
+        let (was_over, signals) = (trainer.is_over(), Signals::listen()?);
         let summed = (config.loss == LossKind::Sum).then_some(config.seq_len);
         let mut progress = Progress::start(&plan, unit, summed, args.quiet);
         let outcome = trainer.run(Some(run), &mut |event| {
@@ -188,6 +208,7 @@ fn spoken(unit: &'static str) -> &'static str {
     if matches!(unit, "character" | "byte" | "word") { "token" } else { unit }
 }
 
+/// The path of a run as a word for a shell.
 pub fn path_word(run: &RunDir) -> String {
     shell_word(&run.path().display().to_string())
 }

@@ -8,7 +8,8 @@ use elman::task::Language;
 use elman::train::{Changes, Trainer};
 use elman::{Corpus, Cpu, Element, Error, RunDir};
 
-use super::{Args, Job, Session, Words, path_word};
+use super::args::Args;
+use super::session::{Job, Session, Words, path_word};
 use crate::corpus;
 use crate::progress::wait_for;
 use crate::terminal::grouped;
@@ -35,8 +36,7 @@ pub fn language_model<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
         usage: ("To generate text", format!("sample {}", path_word(&session.run))),
     };
     session.train(words, |session, driven| {
-        let test = if driven.outcome.stopped { None } else { session.trainer.test()? };
-        driven.test_loss = test.map(|figures| figures.loss);
+        driven.test_loss = if driven.outcome.stopped { None } else { session.trainer.test()?.map(|test| test.loss) };
         Ok((Vec::new(), ()))
     })
 }

@@ -1,0 +1,100 @@
+//! What training shares among the tasks other than language models: finding and reading the data, making the trainer, words for
+//! several tasks. Not here: what belongs to one task, and what language models share, too (`train`).
+
+use std::path::{Path, PathBuf};
+
+use anyhow::ensure;
+use elman::config::TaskSettings;
+use elman::data::Fingerprint;
+use elman::data::table::{Format, Table};
+use elman::metrics::Confusion;
+use elman::task::Task;
+use elman::train::{Changes, Plan, Stopped, Trainer};
+use elman::{Config, Corpus, Cpu, Error};
+
+use crate::failure::Refusal;
+use crate::terminal::{counted, fact, grouped};
+use crate::train::{Job, Session, create_run, refuse_existing_run};
+use crate::{confusion, corpus};
+
+impl<'a> Job<'a> {
+    /// The paths of the training and validation data. Errors: no path or several; flags of language models.
+    fn places(&self) -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
+        let refusal = |flag, why| Refusal::new(format!("{flag} is given with --task, expected it without: {why}"));
+        ensure!(self.args.test_file.is_none(), refusal("--test-file", "it measures language models"));
+        ensure!(!self.args.on_disk, refusal("--on-disk", "it is for the texts of language models"));
+        let data = self.origin.as_ref().map(|(_, origin)| &origin.text);
+        let validation = data.and_then(|data| data.validation.as_deref());
+        let validation = corpus::places(self.args.val_file.as_slice(), validation).into_iter().next();
+        match &corpus::places(&self.args.text, data)[..] {
+            [data] => Ok((data.clone(), validation)),
+            several => {
+                let message = format!("the data is {}, expected one", counted(several.len() as u64, "file"));
+                Err(Refusal::new(message).hint("elman train DATA --task TASK, DATA being a table or a folder").into())
+            }
+        }
+    }
+
+    /// The path of the data of a task that always holds out `part` of it. Errors: as `places`; validation data is given.
+    pub fn place(&self, part: &str) -> anyhow::Result<PathBuf> {
+        let (data, validation) = self.places()?;
+        let kind = self.config.task.as_ref().map_or("lm", TaskSettings::kind);
+        let message = format!("--val-file is given with --task {kind}, which holds out {part} (--val-frac)");
+        ensure!(validation.is_none(), Refusal::new(message));
+        Ok(data)
+    }
+
+    /// Reads the data, and the validation data if there is any; `fingerprint` is the field of that name. Returns both with the
+    /// fingerprint of both.
+    pub fn read<D>(
+        &self,
+        read: impl Fn(&Path) -> Result<D, Error>,
+        fingerprint: impl Fn(&mut D) -> &mut Fingerprint,
+    ) -> anyhow::Result<(D, Option<D>, Fingerprint)> {
+        let (data, validation) = self.places()?;
+        let mut data = read(&data)?;
+        let mut validation = validation.map(|path| read(&path)).transpose()?;
+        let of_validation = validation.as_mut().map(|set| Box::new(fingerprint(set).clone()));
+        fingerprint(&mut data).validation = of_validation;
+        let fingerprint = fingerprint(&mut data).clone();
+        Ok((data, validation, fingerprint))
+    }
+
+    /// Makes the task, its trainer and the run directory, which is created last.
+    pub fn begin<T: Task>(
+        self,
+        fingerprint: &Fingerprint,
+        make: impl FnOnce(&Config) -> Result<T, Error>,
+    ) -> anyhow::Result<Session<'a, T>> {
+        let Job { args, config, origin } = self;
+        let cpu = Cpu::new(args.threads)?;
+        if let Some((run, _)) = origin {
+            let stopped = Stopped::open(&run, fingerprint, Changes { config: Some(config), force: args.force })?;
+            let task = make(&stopped.config)?;
+            return Ok(Session { args, trainer: stopped.resume(task, &cpu)?, cpu, run });
+        }
+        refuse_existing_run(args)?;
+        let task = make(&config)?;
+        let trainer = Trainer::of(config, task, &cpu)?;
+        Ok(Session { args, cpu, trainer, run: create_run(args)? })
+    }
+}
+
+/// The table at `path`, in CSV unless the file's ending says otherwise.
+pub fn table(path: &Path, header: bool) -> Result<(Table, Fingerprint), Error> {
+    let corpus = Corpus::read_raw(&[path.to_path_buf()])?;
+    let format = Format::of_path(path).unwrap_or(Format::Csv);
+    Ok((Table::from_bytes(corpus.name(), corpus.bytes(), format, header)?, corpus.fingerprint()))
+}
+
+/// The fact `data`: the name of the data, what it holds, and how it is split.
+pub fn split(plan: &Plan, what: &str, unit: &str) -> (&'static str, String) {
+    let (train, held) = (grouped(plan.train_tokens as u64), grouped(plan.val_tokens as u64));
+    ("data", format!("{}: {what}{train}{unit} to train on, {held} held out", plan.text))
+}
+
+/// Lines with the figures of the classes and the accuracy; `held_out` says what it is the share of.
+pub fn lines_of(confusion: &Confusion, classes: &[String], held_out: &str) -> Vec<String> {
+    let accuracy = format!("{:.2} % of {held_out} held out", 100.0 * confusion.accuracy());
+    vec![String::new(), confusion::lines(confusion, classes), String::new(), fact("accuracy", &accuracy)]
+}
