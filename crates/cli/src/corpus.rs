@@ -80,9 +80,12 @@ pub fn with_held_out(
     Ok(corpus)
 }
 
-/// The paths of the text when the run began.
-pub fn places(fingerprint: Option<&Fingerprint>) -> Vec<PathBuf> {
-    fingerprint.into_iter().flat_map(|fingerprint| &fingerprint.sources).map(PathBuf::from).collect()
+/// The paths that are given; without any, those that the run recorded when it began.
+pub fn places(given: &[PathBuf], recorded: Option<&Fingerprint>) -> Vec<PathBuf> {
+    match recorded {
+        Some(fingerprint) if given.is_empty() => fingerprint.sources.iter().map(PathBuf::from).collect(),
+        _ => given.to_vec(),
+    }
 }
 
 /// Reads the text of a run again, from the paths that the run recorded.
@@ -100,7 +103,7 @@ pub fn of_run(run: &RunDir, fingerprint: &Fingerprint, config: &Config, on_disk:
         Refusal::new(format!("cannot find the text of {}", run.path().display()))
             .hint("give its new path: elman train TEXT --resume RUN")
     };
-    to_train_on(&places(Some(fingerprint)), config, on_disk).with_context(message)
+    to_train_on(&places(&[], Some(fingerprint)), config, on_disk).with_context(message)
 }
 
 /// Whether TEXT is standard input, which cannot be read twice.

@@ -13,6 +13,7 @@ mod cuts;
 mod data;
 mod eval;
 mod failure;
+mod forecast;
 mod gradcheck;
 mod info;
 mod lesson;

@@ -1,5 +1,6 @@
-//! The verb `train`: checks settings, text and run directory before the first step, trains, and prints the results. Not here:
-//! the training loop (`elman::train`) and the tasks other than language models (`tasks`).
+//! The verb `train`: the path of every task. Settings, data and run directory are checked before the first step; then the
+//! settings are printed, the network is trained, and the results are printed. Not here: the training loop (`elman::train`),
+//! what differs between the tasks (`tasks`), the data of language models (`train/work.rs`).
 
 mod args;
 mod session;
@@ -7,108 +8,96 @@ mod work;
 
 use std::process::ExitCode;
 
-use elman::config::Dtype;
-use elman::task::Language;
-use elman::train::Trainer;
-use elman::{Cpu, Element, RunDir, origin_of};
+use elman::config::{Classify, Dtype, TaskSettings, Translate};
+use elman::task::Task;
+use elman::{Config, RunDir, origin_of};
+use serde::Serialize;
 
 use crate::tasks;
 use crate::terminal::{self, bold, counted, fact, grouped, say};
-use work::Work;
+use session::{Driven, shape};
 
 pub use args::Args;
-pub use session::{Driven, Summary, drive, path_word, shape};
+pub use session::{Job, Session, Words, path_word};
+pub use work::{create_run, language_model, refuse_existing_run};
 
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let origin = match &args.resume {
-        None => None,
-        Some(path) => {
-            let run = RunDir::open(path)?;
-            let origin = origin_of(&run)?;
-            Some((run, origin))
-        }
-    };
+    let run = args.resume.as_ref().map(RunDir::open).transpose()?;
+    let origin = run.map(|run| origin_of(&run).map(|origin| (run, origin))).transpose()?;
     let config = match &origin {
         None => args.settings.resolve(args.tokenizer_file.is_some())?,
         Some((run, origin)) => args.settings.of_resume(run)?.unwrap_or_else(|| origin.config.clone()),
     };
-    if config.task.is_some() {
-        return tasks::train(args, config, origin);
-    }
-    let work = Work::prepare(args, config, origin)?;
-    match work.config.dtype {
-        Dtype::F32 | Dtype::Bf16 => train::<f32>(args, work),
-        Dtype::F64 => train::<f64>(args, work),
+    let job = Job { args, config, origin };
+    match job.config.dtype {
+        Dtype::F32 | Dtype::Bf16 => tasks::train::<f32>(job),
+        Dtype::F64 => tasks::train::<f64>(job),
     }
 }
 
-fn train<E: Element>(args: &Args, work: Work) -> anyhow::Result<ExitCode> {
-    let cpu = Cpu::new(args.threads)?;
-    let (mut trainer, run) = work.begin::<E>(args, &cpu)?;
-    if !args.quiet {
-        announce(&trainer, &cpu, &run);
-    }
-    let unit = trainer.vocab().unit(1);
-    let mut driven = drive(args, &mut trainer, &run, unit)?;
-    driven.test_loss = if driven.outcome.stopped { None } else { trainer.test()?.map(|figures| figures.loss) };
-    driven.conclude(args, trainer.config(), trainer.plan(), &run, unit);
-    if !args.quiet && !driven.outcome.stopped {
-        say!(
-            "\nTo generate text:\n\n    {}\n",
-            bold(&format!("{} sample {}", terminal::this_program(), path_word(&run)))
-        );
-    }
-    if args.json {
-        terminal::print_json(&driven.summary(trainer.plan(), &run))?;
-    }
-    Ok(driven.exit())
-}
-
-fn announce<E: Element>(trainer: &Trainer<Language<E>>, cpu: &Cpu, run: &RunDir) {
-    let (plan, config, unit) = (trainer.plan(), trainer.config(), trainer.vocab().unit(1));
-    let (characters, split) = match (plan.val_tokens, &trainer.text().validation) {
-        (n, Some(file)) => {
-            (plan.train_tokens, format!("all to train on; {} of {} to validate", grouped(n as u64), file.name))
+impl<T: Task> Session<'_, T> {
+    /// Prints the settings, trains, measures, and prints the results. `measure` returns the lines to print and the task's
+    /// figures in the object of `--json`.
+    pub fn train<F: Serialize>(
+        mut self,
+        words: Words,
+        measure: impl FnOnce(&mut Self, &mut Driven) -> anyhow::Result<(Vec<String>, F)>,
+    ) -> anyhow::Result<ExitCode> {
+        if !self.args.quiet {
+            announce(&self, &words);
         }
-        (0, None) => (plan.train_tokens, "all to train on".to_string()),
-        (n, None) => (plan.train_tokens + n, format!("the last {} to validate", grouped(n as u64))),
-    };
-    say!("{}", fact("text", &format!("{}: {} {}s, {split}", plan.text, grouped(characters as u64), unit)));
-    say!("{}", fact("vocabulary", &format!("{} different {}s", grouped(plan.vocab_size as u64), unit)));
-    let input = if config.embed > 0 { format!("embedding of {}", config.embed) } else { "one-hot input".to_string() };
-    let model = format!(
-        "{}, {input}, dropout {} between layers, {} before the head: {} parameters",
-        shape(config),
-        config.dropout,
-        config.output_dropout,
-        grouped(plan.parameters as u64)
-    );
-    say!("{}", fact("model", &model));
+        let mut driven = self.drive(words.unit)?;
+        let (lines, figures) = measure(&mut self, &mut driven)?;
+        if !self.args.quiet {
+            lines.iter().for_each(|line| say!("{line}"));
+        }
+        self.conclude(&driven, words.unit);
+        if !self.args.quiet && !driven.outcome.stopped {
+            let (purpose, arguments) = words.usage;
+            let command = format!("{} {arguments}", terminal::this_program());
+            say!("\n{purpose}:\n\n    {}\n", bold(&command));
+        }
+        if self.args.json {
+            terminal::print_json(&self.summary(&driven, figures))?;
+        }
+        Ok(driven.stopped_by.map_or(ExitCode::SUCCESS, ExitCode::from))
+    }
+}
+
+fn announce<T: Task>(session: &Session<'_, T>, words: &Words) {
+    let (plan, config, cpu) = (session.trainer.plan(), session.trainer.config(), &session.cpu);
+    let tell = |name: &str, words: String| say!("{}", fact(name, &words));
+    words.facts.iter().for_each(|(name, words)| tell(name, words.clone()));
+    let (network, parameters) = (network(config), grouped(plan.parameters as u64));
+    tell("model", format!("{}, {network}: {parameters} parameters", shape(config)));
     let numbers = match config.dtype {
-        Dtype::F32 => "",
+        dtype if dtype == Dtype::F32 || config.task.is_some() => "",
         Dtype::F64 => ", in double precision",
         Dtype::Bf16 if cpu.backend().has_bfloat16_instruction() => ", products of bfloat16",
-        Dtype::Bf16 => ", products of bfloat16 without an instruction for them: slow",
+        _ => ", products of bfloat16 without an instruction for them: slow",
     };
     let threads = counted(cpu.threads() as u64, "thread");
-    say!("{}", fact("device", &format!("cpu, backend {}, {threads}{numbers}", cpu.backend_name())));
-    let steps = format!(
-        "{} of {} x {} {}s, {} an epoch; {:?}, rate {} ({})",
-        counted(plan.steps, "step"),
-        plan.batch,
-        plan.seq_len,
-        unit,
-        grouped(plan.steps_per_epoch),
-        config.optimizer,
-        config.lr,
-        format!("{:?}", config.schedule()).to_lowercase()
-    );
-    say!("{}", fact("training", &steps));
+    tell("device", format!("cpu, backend {}, {threads}{numbers}", cpu.backend_name()));
+    let (steps, an_epoch) = (counted(plan.steps, "step"), grouped(plan.steps_per_epoch));
+    let schedule = format!("{:?}", config.schedule()).to_lowercase();
+    let rate = format!("{:?}, rate {} ({schedule})", config.optimizer, config.lr);
+    tell("training", format!("{steps} of {} {}s, {an_epoch} an epoch; {rate}", plan.batch, words.example));
     let from = if plan.steps_done > 0 { format!(", resumed after step {}", plan.steps_done) } else { String::new() };
-    say!("{}", fact("run", &format!("{}{from}", run.path().display())));
-    for note in &plan.notes {
-        say!("{}", fact("note", note));
-    }
+    tell("run", format!("{}{from}", session.run.path().display()));
+    plan.notes.iter().for_each(|note| tell("note", note.clone()));
     say!("");
+}
+
+/// What a language model reads and where it drops, or in which direction the network of another task reads.
+fn network(config: &Config) -> String {
+    let input = if config.embed > 0 { format!("embedding of {}", config.embed) } else { "one-hot input".to_string() };
+    let dropout = format!("dropout {} between layers, {} before the head", config.dropout, config.output_dropout);
+    match &config.task {
+        None => format!("{input}, {dropout}"),
+        Some(TaskSettings::Classify(Classify { bidirectional: true, .. })) => "bidirectional".to_string(),
+        Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) if tag.bidirectional => "bidirectional".to_string(),
+        Some(TaskSettings::Translate(Translate { bidirectional: true, .. })) => "bidirectional encoder".to_string(),
+        Some(_) => "forward".to_string(),
+    }
 }

@@ -1,6 +1,7 @@
 //! The arguments of the verb `predict`, and the format of its input. Not here: predictions; each task has its own file.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -65,7 +66,7 @@ fn alpha(text: &str) -> Result<f64, String> {
 }
 
 /// The format of an input.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, ValueEnum)]
 pub enum Written {
     /// One text per line.
     Lines,
@@ -87,25 +88,24 @@ impl Args {
         if self.is_stdin() { "standard input".to_string() } else { self.input.display().to_string() }
     }
 
-    /// The format: the flag's, else that of the file's ending, else lines.
-    pub(super) fn written(&self) -> Written {
-        let by_ending = match Format::of_path(&self.input) {
-            Some(Format::Csv) => Written::Csv,
-            Some(Format::Tsv) => Written::Tsv,
-            Some(Format::JsonLines) => Written::Jsonl,
-            None => Written::Lines,
-        };
-        self.format.unwrap_or(by_ending)
+    /// The format of the flag, else of the file's ending; None if the input is plain lines.
+    pub(super) fn format(&self) -> Option<Format> {
+        match self.format {
+            None => Format::of_path(&self.input),
+            Some(Written::Lines) => None,
+            Some(Written::Jsonl) => Some(Format::JsonLines),
+            Some(Written::Csv) => Some(Format::Csv),
+            Some(Written::Tsv) => Some(Format::Tsv),
+        }
     }
 
-    /// The whole input. Errors: it cannot be read.
-    pub(super) fn bytes(&self) -> anyhow::Result<Vec<u8>> {
-        if !self.is_stdin() {
-            return std::fs::read(&self.input).with_context(|| format!("cannot read {}", self.name()));
+    /// The input. Errors: it cannot be opened.
+    pub(super) fn open(&self) -> anyhow::Result<Box<dyn BufRead>> {
+        if self.is_stdin() {
+            return Ok(Box::new(io::stdin().lock()));
         }
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
-        Ok(bytes)
+        let file = File::open(&self.input).with_context(|| format!("cannot read {}", self.name()))?;
+        Ok(Box::new(BufReader::new(file)))
     }
 
     /// Handles a row that cannot be read: a warning with `--skip-bad`, else the error.

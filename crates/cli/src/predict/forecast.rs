@@ -1,155 +1,53 @@
 //! Forecasts what follows the last row of each series, as CSV on standard output and optionally as a picture. Not here: the
-//! network (`elman::task::forecast`).
+//! network (`elman::task::forecast`), the drawing (`crate::forecast`).
 
-use std::path::Path;
-use std::process::ExitCode;
-
-use anyhow::anyhow;
 use elman::autodiff::tape::Tape;
-use elman::data::series::time::{self, Scale};
-use elman::data::series::{Columns, Series, SeriesSet};
-use elman::data::table::{Format, Table, csv_of};
-use elman::files::atomic_file::write_atomic;
+use elman::data::series::{Columns, SeriesSet, time};
+use elman::data::table::csv_of;
 use elman::files::model_file::Stored;
-use elman::task::forecast::{Point, TrainedForecast};
+use elman::task::forecast::TrainedForecast;
 use elman::{Cpu, Element};
-use plotters::prelude::*;
 
-use super::args::{Args, Written};
-use crate::terminal;
+use super::args::Args;
+use super::input;
+use crate::{forecast, terminal};
 
-pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode> {
+/// Forecasts what follows every series of the input.
+pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let trained = TrainedForecast::<E>::load(stored)?;
-    let (name, settings, timeline) = (args.name(), &trained.settings, &trained.timeline);
-    let format = match args.written() {
-        Written::Tsv => Format::Tsv,
-        Written::Jsonl => Format::JsonLines,
-        Written::Csv | Written::Lines => Format::Csv,
-    };
-    let table = Table::parse(&name, &args.bytes()?, format, settings.header, &mut |error| args.on_bad(error))?;
+    let (settings, timeline) = (&trained.settings, &trained.timeline);
     let columns = Columns {
         time: Some(timeline.time.clone()),
         values: timeline.columns.clone(),
         group: settings.group.clone(),
         covariates: timeline.covariates.clone(),
     };
-    let set = SeriesSet::new(&table, &columns)?;
+    let set = SeriesSet::new(&input::table(args, args.open()?, settings.header)?, &columns)?;
     let mut tape = Tape::new(&Cpu::new(args.threads)?);
-    let mut rows = Vec::new();
-    let mut drawn = Vec::new();
+    let has_columns = timeline.columns.len() > 1;
+    let (mut rows, mut first) = (Vec::new(), None);
     for series in &set.series {
-        let forecasts = trained.next(&mut tape, &name, series)?;
+        let forecasts = trained.next(&mut tape, &args.name(), series)?;
         let last = series.times.last().copied().unwrap_or_default();
         for (column, points) in timeline.columns.iter().zip(&forecasts) {
             for (h, point) in points.iter().enumerate() {
                 let at = time::text(timeline.scale, last + (h + 1) as f64 * timeline.step);
-                let mut row = Vec::new();
-                row.extend(set.group.as_ref().map(|_| series.group.clone()));
-                row.push(at);
-                row.extend((timeline.columns.len() > 1).then(|| column.clone()));
-                row.extend([point.middle, point.low, point.high].map(|x| x.to_string()));
-                rows.push(row);
+                let group = set.group.as_ref().map(|_| series.group.clone());
+                let numbers = [point.middle, point.low, point.high].map(|x| x.to_string());
+                let names = group.into_iter().chain([at]).chain(has_columns.then(|| column.clone()));
+                rows.push(names.chain(numbers).collect::<Vec<_>>());
             }
         }
-        drawn.push(forecasts);
+        first.get_or_insert(forecasts);
     }
-    let mut head = Vec::new();
-    head.extend(set.group.clone());
-    head.push(timeline.time.clone());
-    head.extend((timeline.columns.len() > 1).then(|| "column".to_string()));
+    if let (Some(path), Some(forecasts)) = (&args.svg, first) {
+        let (series, column) = (&set.series[0], &timeline.columns[0]);
+        let title = if series.group.is_empty() { column.clone() } else { format!("{column}, {}", series.group) };
+        forecast::draw(series, &forecasts[0], (timeline.scale, timeline.step), settings.level, &title, path)?;
+    }
     let bound = |level: f64| format!("quantile_{}", (1000.0 * level).round() / 1000.0);
-    head.extend(["forecast".to_string(), bound(0.5 * (1.0 - settings.level)), bound(0.5 * (1.0 + settings.level))]);
-    if let Some(path) = &args.svg {
-        let (series, points) = (&set.series[0], &drawn[0][0]);
-        let title = match series.group.is_empty() {
-            true => timeline.columns[0].clone(),
-            false => format!("{}, {}", timeline.columns[0], series.group),
-        };
-        draw(series, points, (timeline.scale, timeline.step), settings.level, &title, path)?;
-    }
-    terminal::print(csv_of(&head, rows.iter()).trim_end())?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Draws the end of a series and its forecast with the interval. Errors: it cannot be written.
-fn draw(
-    series: &Series,
-    points: &[Point],
-    clock: (Scale, f64),
-    level: f64,
-    title: &str,
-    path: &Path,
-) -> anyhow::Result<()> {
-    let svg = svg(series, points, clock, level, title);
-    let svg = svg.map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))?;
-    Ok(write_atomic(path, svg.as_bytes())?)
-}
-
-const TRUTH: RGBColor = RGBColor(0x33, 0x33, 0x33);
-const FORECAST: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
-
-fn svg(
-    series: &Series,
-    points: &[Point],
-    (scale, step): (Scale, f64),
-    level: f64,
-    title: &str,
-) -> Result<String, Box<dyn std::error::Error>> {
-    // Only four horizons of the past, so that the forecast is large enough to see.
-    let start = series.times.len().saturating_sub(4 * points.len().max(12));
-    let past: Vec<(f64, f64)> =
-        series.times[start..].iter().copied().zip(series.values[0][start..].iter().copied()).collect();
-    let last = *past.last().ok_or("the series is empty")?;
-    let at = |h: usize| last.0 + (h + 1) as f64 * step;
-    let middle = std::iter::once(last).chain(points.iter().enumerate().map(|(h, p)| (at(h), p.middle)));
-    let upper = points.iter().enumerate().map(|(h, p)| (at(h), p.high));
-    let lower = points.iter().enumerate().rev().map(|(h, p)| (at(h), p.low));
-    let band: Vec<(f64, f64)> = std::iter::once(last).chain(upper).chain(lower).collect();
-    let all = || past.iter().chain(&band).map(|point| point.1).filter(|y| y.is_finite());
-    let (low, high) = all().fold((f64::MAX, f64::MIN), |(low, high), y| (low.min(y), high.max(y)));
-    let margin = ((high - low) * 0.06).max(1e-6);
-    let mut svg = String::new();
-    let root = SVGBackend::with_string(&mut svg, (800, 400)).into_drawing_area();
-    root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
-        .margin(12)
-        .margin_right(28)
-        .caption(title, ("sans-serif", 20))
-        .x_label_area_size(40)
-        .y_label_area_size(60)
-        .build_cartesian_2d(past[0].0..at(points.len() - 1), low - margin..high + margin)?;
-    chart
-        .configure_mesh()
-        .x_label_formatter(&|&x| time::text(scale, if scale == Scale::Number { x } else { x.round() }))
-        .x_labels(7)
-        .label_style(("sans-serif", 13))
-        .light_line_style(WHITE)
-        .bold_line_style(BLACK.mix(0.12))
-        .axis_style(BLACK.mix(0.5))
-        .draw()?;
-    let interval = format!("{:.0} % interval", 100.0 * level);
-    let pale = FORECAST.mix(0.25);
-    chart
-        .draw_series(std::iter::once(Polygon::new(band, pale)))?
-        .label(interval)
-        .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 20, y + 5)], pale.filled()));
-    chart
-        .draw_series(LineSeries::new(past.iter().copied(), TRUTH.stroke_width(2)))?
-        .label("known")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 20, y)], TRUTH.stroke_width(2)));
-    chart
-        .draw_series(LineSeries::new(middle, FORECAST.stroke_width(2)))?
-        .label("forecast")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 20, y)], FORECAST.stroke_width(2)));
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .label_font(("sans-serif", 14))
-        .background_style(WHITE)
-        .border_style(BLACK.mix(0.3))
-        .draw()?;
-    root.present()?;
-    drop(chart);
-    drop(root);
-    Ok(svg)
+    let bounds = [bound(0.5 * (1.0 - settings.level)), bound(0.5 * (1.0 + settings.level))];
+    let names = set.group.iter().cloned().chain([timeline.time.clone()]).chain(has_columns.then(|| "column".into()));
+    let head: Vec<String> = names.chain(["forecast".into()]).chain(bounds).collect();
+    terminal::print(csv_of(&head, rows.iter()).trim_end())
 }

@@ -5,6 +5,7 @@ mod args;
 mod classify;
 mod forecast;
 mod generate;
+mod input;
 mod tag;
 mod translate;
 
@@ -22,12 +23,13 @@ pub use args::Args;
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let stored = Stored::read(&args.run)?;
     match stored.config().dtype {
-        Dtype::F32 | Dtype::Bf16 => predict::<f32>(args, &stored),
-        Dtype::F64 => predict::<f64>(args, &stored),
+        Dtype::F32 | Dtype::Bf16 => predict::<f32>(args, &stored)?,
+        Dtype::F64 => predict::<f64>(args, &stored)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode> {
+fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     match &stored.config().task {
         Some(TaskSettings::Classify(_)) => classify::run::<E>(args, stored),
         Some(TaskSettings::Forecast(_)) => forecast::run::<E>(args, stored),
@@ -36,9 +38,8 @@ fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<ExitCode>
         Some(TaskSettings::Translate(_)) => translate::run::<E>(args, stored),
         None => {
             let message = format!("{} is a language model, expected one that predicts", args.run.display());
-            Err(Refusal::new(message)
-                .hint("'elman sample RUN' generates text, 'elman eval RUN TEXT' measures the model")
-                .into())
+            let hint = "'elman sample RUN' generates text, 'elman eval RUN TEXT' measures the model";
+            Err(Refusal::new(message).hint(hint).into())
         }
     }
 }

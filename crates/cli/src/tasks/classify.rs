@@ -3,83 +3,54 @@
 
 use std::process::ExitCode;
 
-use elman::data::table::labelled::{Items, Labelled};
-use elman::task::classify::{Classify, Figures};
-use elman::{Cpu, Element};
+use elman::Element;
+use elman::data::table::encoding::Encoding;
+use elman::data::table::labelled::Labelled;
+use elman::task::classify::Classify;
 use serde::Serialize;
 
-use super::job::{Job, announce, measured};
+use super::job::{lines_of, split};
 use crate::confusion;
-use crate::terminal::{self, bold, fact, grouped, say};
-use crate::train::{self, Summary};
+use crate::terminal::fact;
+use crate::train::{Job, Words, path_word};
 
-/// What `--json` prints.
+/// The figures in the object of `--json`.
 #[derive(Serialize)]
-struct Json<'a> {
-    #[serde(flatten)]
-    summary: Summary,
+struct Json {
     accuracy: Option<f64>,
     macro_f1: Option<f64>,
-    classes: &'a [String],
+    classes: Vec<String>,
 }
 
+/// Trains a classifier.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
-    let (args, (data, validation)) = (job.args, job.places()?);
-    let source = job.config.classify()?.source.clone();
-    let mut labelled = Labelled::read(&data, &source)?;
-    let validation = validation.map(|path| Labelled::read(&path, &source)).transpose()?;
-    labelled.fingerprint.validation = validation.as_ref().map(|set| Box::new(set.fingerprint.clone()));
-    let (fingerprint, cpu) = (labelled.fingerprint.clone(), Cpu::new(args.threads)?);
-    let what = match &labelled.items {
-        Items::Texts(_) => "texts".to_string(),
-        Items::Vectors { columns, .. } => format!("sequences of {}", columns.join(", ")),
+    let source = &job.config.classify()?.source;
+    let (data, validation, fingerprint) = job.read(|path| Labelled::read(path, source), |set| &mut set.fingerprint)?;
+    let session = job.begin(&fingerprint, |config| Classify::<E>::new(config, data, validation))?;
+    let (plan, trained) = (session.trainer.plan().clone(), session.trainer.task().trained());
+    let what = match &trained.encoding {
+        Encoding::Tokens(_) => "texts, ".to_string(),
+        Encoding::Vectors { columns, .. } => format!("sequences of {}, ", columns.join(", ")),
     };
-    let (mut trainer, run) =
-        job.begin(&fingerprint, &cpu, |config| Classify::<E>::new(config, labelled, validation))?;
-    let plan = trainer.plan().clone();
-    if !args.quiet {
-        let data = format!(
-            "{}: {what}, {} to train on, {} held out",
-            plan.text,
-            grouped(plan.train_tokens as u64),
-            grouped(plan.val_tokens as u64)
-        );
-        let classes = format!("{}: {}", plan.vocab_size, trainer.task().trained().classes.join(", "));
-        announce(&trainer, &cpu, &run, "example", &[("data", data), ("classes", classes)]);
-    }
-    let driven = train::drive(args, &mut trainer, &run, "example")?;
-    let classes = trainer.task().trained().classes.clone();
-    let figures = measured(&mut trainer, &driven, |task, tape| task.measure(tape, &mut || true))?;
-    if let Some(figures) = &figures {
-        let picture = run.path().join("confusion.svg");
-        let title =
-            format!("{}: {:.1} % of {}", plan.text, 100.0 * figures.confusion.accuracy(), figures.confusion.total());
-        confusion::draw(&figures.confusion, &classes, &title, &picture)?;
-        if !args.quiet {
-            say!("");
-            say!("{}", confusion::lines(&figures.confusion, &classes));
-            say!("");
-            say!(
-                "{}",
-                fact(
-                    "accuracy",
-                    &format!("{:.2} % of {} held out", 100.0 * figures.confusion.accuracy(), figures.confusion.total())
-                )
-            );
-            say!("{}", fact("macro F1", &format!("{:.4}", figures.confusion.macro_f1())));
-            say!("{}", fact("picture", &picture.display().to_string()));
-        }
-    }
-    driven.conclude(args, trainer.config(), &plan, &run, "example");
-    if !args.quiet && !driven.outcome.stopped {
-        let command = format!("{} predict {}", terminal::this_program(), train::path_word(&run));
-        say!("\nTo use it, a text a line on standard input:\n\n    {}\n", bold(&command));
-    }
-    if args.json {
-        let summary = driven.summary(&plan, &run);
-        let of = |f: fn(&Figures) -> f64| figures.as_ref().map(f);
-        let (accuracy, macro_f1) = (of(|f| f.confusion.accuracy()), of(|f| f.confusion.macro_f1()));
-        terminal::print_json(&Json { summary, accuracy, macro_f1, classes: &classes })?;
-    }
-    Ok(driven.exit())
+    let classes = trained.classes.clone();
+    let words = Words {
+        example: "example".into(),
+        unit: "example",
+        facts: [split(&plan, &what, ""), ("classes", format!("{}: {}", plan.vocab_size, classes.join(", ")))],
+        usage: ("To use it, a text a line on standard input", format!("predict {}", path_word(&session.run))),
+    };
+    session.train(words, |session, driven| {
+        let (task, tape) = session.trainer.task_and_tape();
+        let measured = if driven.is_measurable { task.measure(tape, &mut || true)? } else { None };
+        let Some(figures) = measured else { return Ok((Vec::new(), Json { accuracy: None, macro_f1: None, classes })) };
+        let confusion = &figures.confusion;
+        let (accuracy, macro_f1, total) = (confusion.accuracy(), confusion.macro_f1(), confusion.total());
+        let picture = session.run.path().join("confusion.svg");
+        let title = format!("{}: {:.1} % of {total}", plan.text, 100.0 * accuracy);
+        confusion::draw(confusion, &classes, &title, &picture)?;
+        let mut lines = lines_of(confusion, &classes, &total.to_string());
+        let picture = picture.display().to_string();
+        lines.extend([fact("macro F1", &format!("{macro_f1:.4}")), fact("picture", &picture)]);
+        Ok((lines, Json { accuracy: Some(accuracy), macro_f1: Some(macro_f1), classes }))
+    })
 }

@@ -1,121 +1,70 @@
 //! Trains a forecaster: prints the series first, then the backtest against naive forecasts. Not here: the network
 //! (`elman::task::forecast`).
 
+use std::fmt::Debug;
 use std::process::ExitCode;
 
+use elman::Element;
 use elman::config::Forecast;
 use elman::data::series::{Columns, SeriesSet};
-use elman::data::table::{Format, Table};
 use elman::metrics::forecast::ForecastFigures;
 use elman::task::ForecastTask;
 use elman::task::forecast::Backtest;
-use elman::{Corpus, Cpu, Element};
 use serde::Serialize;
 
-use super::job::{Job, announce, measured};
-use crate::failure::Refusal;
-use crate::terminal::{self, bold, counted, grouped, say};
-use crate::train::{self, Summary};
+use super::job::{split, table};
+use crate::terminal::{counted, grouped};
+use crate::train::{Job, Words, path_word};
 
-/// What `--json` prints.
+/// The figures in the object of `--json`.
 #[derive(Serialize)]
 struct Json {
-    #[serde(flatten)]
-    summary: Summary,
     backtest: Option<Backtest>,
 }
 
-/// The columns that the settings name.
-pub fn columns(settings: &Forecast) -> Columns {
-    Columns {
-        time: settings.time.clone(),
-        values: settings.values.clone(),
-        group: settings.group.clone(),
-        covariates: settings.covariates.clone(),
-    }
-}
-
+/// Trains a forecaster.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
-    let (args, (data, validation)) = (job.args, job.places()?);
-    if validation.is_some() {
-        let message = "--val-file is given with --task forecast, which holds out the end of each series (--val-frac)";
-        return Err(Refusal::new(message).into());
-    }
-    let settings = job.config.forecast()?.clone();
-    let corpus = Corpus::read_raw(std::slice::from_ref(&data))?;
-    let format = Format::of_path(&data).unwrap_or(Format::Csv);
-    let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, settings.header)?;
-    let set = SeriesSet::new(&table, &columns(&settings))?;
-    let (fingerprint, cpu) = (corpus.fingerprint(), Cpu::new(args.threads)?);
-    let (mut trainer, run) =
-        job.begin(&fingerprint, &cpu, |config| ForecastTask::<E>::new(config, set, fingerprint.clone()))?;
-    let plan = trainer.plan().clone();
-    if !args.quiet {
-        let set = trainer.task().series();
-        let data = format!(
-            "{}: {} of {}, {} to train on, {} held out",
-            plan.text,
-            counted(set.series.len() as u64, "series").replace("seriess", "series"),
-            set.columns.join(", "),
-            counted(plan.train_tokens as u64, "row"),
-            grouped(plan.val_tokens as u64)
-        );
-        announce(&trainer, &cpu, &run, "window", &[("data", data), ("forecast", described(&settings))]);
-    }
-    let driven = train::drive(args, &mut trainer, &run, "value")?;
-    let backtest = measured(&mut trainer, &driven, |task, tape| task.backtest(tape, &mut || true))?;
-    if let (Some(backtest), false) = (&backtest, args.quiet) {
-        say!("");
-        say!("{}", table_of(backtest, settings.level));
-    }
-    driven.conclude(args, trainer.config(), &plan, &run, "value");
-    if !args.quiet && !driven.outcome.stopped {
-        let command = format!("{} predict {} {}", terminal::this_program(), train::path_word(&run), data.display());
-        say!("\nTo forecast what comes next:\n\n    {}\n", bold(&command));
-    }
-    if args.json {
-        terminal::print_json(&Json { summary: driven.summary(&plan, &run), backtest })?;
-    }
-    Ok(driven.exit())
+    let (data, settings) = (job.place("the end of each series")?, job.config.forecast()?.clone());
+    let Forecast { time, values, group, covariates, .. } = settings.clone();
+    let (table, fingerprint) = table(&data, settings.header)?;
+    let set = SeriesSet::new(&table, &Columns { time, values, group, covariates })?;
+    let session = job.begin(&fingerprint, |config| ForecastTask::<E>::new(config, set, fingerprint.clone()))?;
+    let set = session.trainer.task().series();
+    let what = format!("{} series of {}, ", grouped(set.series.len() as u64), set.columns.join(", "));
+    let words = Words {
+        example: "window".into(),
+        unit: "value",
+        facts: [split(session.trainer.plan(), &what, " rows"), ("forecast", described(&settings))],
+        usage: ("To forecast what comes next", format!("predict {} {}", path_word(&session.run), data.display())),
+    };
+    session.train(words, |session, driven| {
+        let (task, tape) = session.trainer.task_and_tape();
+        let backtest = if driven.is_measurable { task.backtest(tape, &mut || true)? } else { None };
+        let lines = backtest.iter().flat_map(|backtest| [String::new(), table_of(backtest, settings.level)]).collect();
+        Ok((lines, Json { backtest }))
+    })
 }
 
+/// The settings of a forecast in a line.
 fn described(settings: &Forecast) -> String {
-    let small = |what: String| what.to_lowercase();
-    let mut words = format!(
-        "{} ahead, {}, {}",
-        counted(settings.horizon as u64, "step"),
-        small(format!("{:?}", settings.strategy)),
-        small(format!("{:?}", settings.output)),
-    );
-    if settings.season > 1 {
-        words += &format!(", season of {}", settings.season);
-    }
-    if !settings.transform.is_empty() {
-        let all: Vec<String> = settings.transform.iter().map(|t| small(format!("{t:?}"))).collect();
-        words += &format!(", after {}", all.join(", "));
-    }
-    words
+    let small = |what: &dyn Debug| format!("{what:?}").to_lowercase();
+    let transforms: Vec<String> = settings.transform.iter().map(|transform| small(transform)).collect();
+    let horizon = counted(settings.horizon as u64, "step");
+    let season = if settings.season > 1 { format!(", season of {}", settings.season) } else { String::new() };
+    let after = if transforms.is_empty() { String::new() } else { format!(", after {}", transforms.join(", ")) };
+    format!("{horizon} ahead, {}, {}{season}{after}", small(&settings.strategy), small(&settings.output))
 }
 
 /// The figures of the model and of the naive forecasts.
 fn table_of(backtest: &Backtest, level: f64) -> String {
-    let row = |name: &str, f: &ForecastFigures| {
-        let shown = |x: Option<f64>| x.map_or("-".to_string(), |x| format!("{x:.4}"));
-        let figures = [f.mae, f.rmse, f.smape, f.mase].map(|x| format!("{x:>10.4}")).join("");
-        format!("{name:<16}{figures}{:>10}{:>10}", shown(f.pinball), shown(f.coverage))
+    let Backtest { origins, model, naive, seasonal_naive } = backtest;
+    let cells = |f: &ForecastFigures| {
+        let numbers = [Some(f.mae), Some(f.rmse), Some(f.smape), Some(f.mase), f.pinball, f.coverage];
+        numbers.map(|x| format!("{:>10}", x.map_or("-".to_string(), |x| format!("{x:.4}")))).concat()
     };
-    let head = ["MAE", "RMSE", "sMAPE", "MASE", "pinball", "coverage"].map(|name| format!("{name:>10}")).join("");
-    let mut lines = vec![
-        format!(
-            "backtest from {} origins, {} values; intervals of {:.0} %",
-            backtest.origins,
-            backtest.model.points,
-            100.0 * level
-        ),
-        format!("{:<16}{head}", ""),
-        row("the model", &backtest.model),
-        row("naive", &backtest.naive),
-    ];
-    lines.extend(backtest.seasonal_naive.as_ref().map(|figures| row("seasonal naive", figures)));
-    lines.join("\n")
+    let head = ["MAE", "RMSE", "sMAPE", "MASE", "pinball", "coverage"].map(|name| format!("{name:>10}")).concat();
+    let forecasts = [("the model", Some(model)), ("naive", Some(naive)), ("seasonal naive", seasonal_naive.as_ref())];
+    let rows = forecasts.map(|(name, f)| f.map_or(String::new(), |f| format!("\n{name:<16}{}", cells(f)))).concat();
+    let (values, level) = (model.points, 100.0 * level);
+    format!("backtest from {origins} origins, {values} values; intervals of {level:.0} %\n{:<16}{head}{rows}", "")
 }

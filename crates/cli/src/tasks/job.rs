@@ -1,120 +1,100 @@
-//! What training shares among the tasks other than language models: finding the data, making the trainer, printing the
-//! settings, measuring the result. Not here: what belongs to one task.
+//! What training shares among the tasks other than language models: finding and reading the data, making the trainer, words for
+//! several tasks. Not here: what belongs to one task, and what language models share, too (`train`).
 
 use std::path::{Path, PathBuf};
 
-use elman::autodiff::tape::Tape;
-use elman::config::{Classify, TaskSettings, Translate};
+use anyhow::ensure;
+use elman::config::TaskSettings;
 use elman::data::Fingerprint;
+use elman::data::table::{Format, Table};
+use elman::metrics::Confusion;
 use elman::task::Task;
-use elman::train::{Changes, Stopped, Trainer};
-use elman::{Config, Cpu, Error, Origin, RunDir};
+use elman::train::{Changes, Plan, Stopped, Trainer};
+use elman::{Config, Corpus, Cpu, Error};
 
-use crate::corpus;
 use crate::failure::Refusal;
-use crate::terminal::{counted, fact, grouped, say};
-use crate::train::{Args, Driven, shape};
+use crate::terminal::{counted, fact, grouped};
+use crate::train::{Job, Session, create_run, refuse_existing_run};
+use crate::{confusion, corpus};
 
-/// A training job.
-pub struct Job<'a> {
-    pub args: &'a Args,
-    pub config: Config,
-    /// The run that is resumed, and its original settings and text.
-    pub origin: Option<(RunDir, Origin)>,
-}
-
-impl Job<'_> {
+impl<'a> Job<'a> {
     /// The paths of the training and validation data. Errors: no path or several; flags of language models.
-    pub fn places(&self) -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
-        if self.args.test_file.is_some() {
-            let message = "--test-file is given with --task, expected it without: it measures language models";
-            return Err(Refusal::new(message).into());
-        }
-        if self.args.on_disk {
-            let message = "--on-disk is given with --task, expected it without: it is for the texts of language models";
-            return Err(Refusal::new(message).into());
-        }
-        let (given, validation) = (&self.args.text, self.args.val_file.clone());
-        let known = |fingerprint: Option<&Fingerprint>| corpus::places(fingerprint).into_iter().next();
-        let origin = self.origin.as_ref().map(|(_, origin)| &origin.text);
-        let validation = validation.or_else(|| known(origin.and_then(|fingerprint| fingerprint.validation.as_deref())));
-        match (&given[..], known(origin)) {
-            ([path], _) => Ok((path.clone(), validation)),
-            ([], Some(path)) => Ok((path, validation)),
-            (several, _) => {
+    fn places(&self) -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
+        let refusal = |flag, why| Refusal::new(format!("{flag} is given with --task, expected it without: {why}"));
+        ensure!(self.args.test_file.is_none(), refusal("--test-file", "it measures language models"));
+        ensure!(!self.args.on_disk, refusal("--on-disk", "it is for the texts of language models"));
+        let data = self.origin.as_ref().map(|(_, origin)| &origin.text);
+        let validation = data.and_then(|data| data.validation.as_deref());
+        let validation = corpus::places(self.args.val_file.as_slice(), validation).into_iter().next();
+        match &corpus::places(&self.args.text, data)[..] {
+            [data] => Ok((data.clone(), validation)),
+            several => {
                 let message = format!("the data is {}, expected one", counted(several.len() as u64, "file"));
                 Err(Refusal::new(message).hint("elman train DATA --task TASK, DATA being a table or a folder").into())
             }
         }
     }
 
-    /// The trainer and its run directory, which is created last.
+    /// The path of the data of a task that always holds out `part` of it. Errors: as `places`; validation data is given.
+    pub fn place(&self, part: &str) -> anyhow::Result<PathBuf> {
+        let (data, validation) = self.places()?;
+        let kind = self.config.task.as_ref().map_or("lm", TaskSettings::kind);
+        let message = format!("--val-file is given with --task {kind}, which holds out {part} (--val-frac)");
+        ensure!(validation.is_none(), Refusal::new(message));
+        Ok(data)
+    }
+
+    /// Reads the data, and the validation data if there is any; `fingerprint` is the field of that name. Returns both with the
+    /// fingerprint of both.
+    pub fn read<D>(
+        &self,
+        read: impl Fn(&Path) -> Result<D, Error>,
+        fingerprint: impl Fn(&mut D) -> &mut Fingerprint,
+    ) -> anyhow::Result<(D, Option<D>, Fingerprint)> {
+        let (data, validation) = self.places()?;
+        let mut data = read(&data)?;
+        let mut validation = validation.map(|path| read(&path)).transpose()?;
+        let of_validation = validation.as_mut().map(|set| Box::new(fingerprint(set).clone()));
+        fingerprint(&mut data).validation = of_validation;
+        let fingerprint = fingerprint(&mut data).clone();
+        Ok((data, validation, fingerprint))
+    }
+
+    /// Makes the task, its trainer and the run directory, which is created last.
     pub fn begin<T: Task>(
         self,
         fingerprint: &Fingerprint,
-        cpu: &Cpu,
         make: impl FnOnce(&Config) -> Result<T, Error>,
-    ) -> anyhow::Result<(Trainer<T>, RunDir)> {
+    ) -> anyhow::Result<Session<'a, T>> {
         let Job { args, config, origin } = self;
+        let cpu = Cpu::new(args.threads)?;
         if let Some((run, _)) = origin {
             let stopped = Stopped::open(&run, fingerprint, Changes { config: Some(config), force: args.force })?;
             let task = make(&stopped.config)?;
-            return Ok((stopped.resume(task, cpu)?, run));
+            return Ok(Session { args, trainer: stopped.resume(task, &cpu)?, cpu, run });
         }
-        if let Some(path) = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
-            return Err(Error::Exists { path: path.clone() }.into());
-        }
+        refuse_existing_run(args)?;
         let task = make(&config)?;
-        let trainer = Trainer::of(config, task, cpu)?;
-        let run = match &args.out {
-            Some(path) => RunDir::create(path)?,
-            None => RunDir::next_free(Path::new("runs"), &corpus::run_name(&args.text))?,
-        };
-        Ok((trainer, run))
+        let trainer = Trainer::of(config, task, &cpu)?;
+        Ok(Session { args, cpu, trainer, run: create_run(args)? })
     }
 }
 
-/// The figures of `measure` after training; None if training was stopped or nothing is held out.
-pub fn measured<T: Task, F>(
-    trainer: &mut Trainer<T>,
-    driven: &Driven,
-    measure: impl FnOnce(&mut T, &mut Tape<T::Element>) -> Result<Option<F>, Error>,
-) -> Result<Option<F>, Error> {
-    if driven.outcome.stopped || trainer.plan().val_tokens == 0 {
-        return Ok(None);
-    }
-    let (task, tape) = trainer.task_and_tape();
-    measure(task, tape)
+/// The table at `path`, in CSV unless the file's ending says otherwise.
+pub fn table(path: &Path, header: bool) -> Result<(Table, Fingerprint), Error> {
+    let corpus = Corpus::read_raw(&[path.to_path_buf()])?;
+    let format = Format::of_path(path).unwrap_or(Format::Csv);
+    Ok((Table::from_bytes(corpus.name(), corpus.bytes(), format, header)?, corpus.fingerprint()))
 }
 
-/// Prints the settings of the run, the task's own `facts` first.
-pub fn announce<T: Task>(trainer: &Trainer<T>, cpu: &Cpu, run: &RunDir, unit: &str, facts: &[(&str, String)]) {
-    let (plan, config) = (trainer.plan(), trainer.config());
-    facts.iter().for_each(|(name, words)| say!("{}", fact(name, words)));
-    let direction = match &config.task {
-        Some(TaskSettings::Classify(Classify { bidirectional: true, .. })) => "bidirectional",
-        Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) if tag.bidirectional => "bidirectional",
-        Some(TaskSettings::Translate(Translate { bidirectional: true, .. })) => "bidirectional encoder",
-        _ => "forward",
-    };
-    say!(
-        "{}",
-        fact("model", &format!("{}, {direction}: {} parameters", shape(config), grouped(plan.parameters as u64)))
-    );
-    let threads = counted(cpu.threads() as u64, "thread");
-    say!("{}", fact("device", &format!("cpu, backend {}, {threads}", cpu.backend_name())));
-    let steps = format!(
-        "{} of {} {unit}s, {} an epoch; {:?}, rate {} ({})",
-        counted(plan.steps, "step"),
-        plan.batch,
-        grouped(plan.steps_per_epoch),
-        config.optimizer,
-        config.lr,
-        format!("{:?}", config.schedule()).to_lowercase()
-    );
-    say!("{}", fact("training", &steps));
-    let from = if plan.steps_done > 0 { format!(", resumed after step {}", plan.steps_done) } else { String::new() };
-    say!("{}", fact("run", &format!("{}{from}", run.path().display())));
-    plan.notes.iter().for_each(|note| say!("{}", fact("note", note)));
-    say!("");
+/// The fact `data`: the name of the data, what it holds, and how it is split.
+pub fn split(plan: &Plan, what: &str, unit: &str) -> (&'static str, String) {
+    let (train, held) = (grouped(plan.train_tokens as u64), grouped(plan.val_tokens as u64));
+    ("data", format!("{}: {what}{train}{unit} to train on, {held} held out", plan.text))
+}
+
+/// Lines with the figures of the classes and the accuracy; `held_out` says what it is the share of.
+pub fn lines_of(confusion: &Confusion, classes: &[String], held_out: &str) -> Vec<String> {
+    let accuracy = format!("{:.2} % of {held_out} held out", 100.0 * confusion.accuracy());
+    vec![String::new(), confusion::lines(confusion, classes), String::new(), fact("accuracy", &accuracy)]
 }

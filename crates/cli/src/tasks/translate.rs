@@ -6,18 +6,15 @@ use std::process::ExitCode;
 use elman::data::table::parallel::{Parallel, Sentence};
 use elman::infer::search::Search;
 use elman::task::translate::{Figures, LONGEST, Translate};
-use elman::{Cpu, Element};
+use elman::{Element, Error};
 use serde::Serialize;
 
-use super::job::{Job, announce};
-use crate::terminal::{self, bold, fact, grouped, say};
-use crate::train::{self, Summary};
+use crate::terminal::{fact, grouped};
+use crate::train::{Job, Words, path_word};
 
-/// What `--json` prints.
+/// The figures in the object of `--json`.
 #[derive(Serialize)]
 struct Json {
-    #[serde(flatten)]
-    summary: Summary,
     validation: Option<Scores>,
     test: Option<Scores>,
 }
@@ -36,83 +33,53 @@ pub struct Scores {
 }
 
 impl Scores {
+    /// The figures to print and to write.
     pub fn of(Figures { all, first }: &Figures) -> Scores {
-        Scores {
-            sentences: all.sentences(),
-            bleu: all.score(),
-            bleu_first: first.score(),
-            exact_match: all.exact_match(),
-            length_ratio: all.length_ratio(),
-        }
+        let (sentences, exact_match, length_ratio) = (all.sentences(), all.exact_match(), all.length_ratio());
+        Scores { sentences, bleu: all.score(), bleu_first: first.score(), exact_match, length_ratio }
     }
 
-    pub fn words(&self) -> String {
+    /// The figures in a line.
+    fn words(&self) -> String {
+        let Scores { sentences, bleu, bleu_first, exact_match, length_ratio } = self;
+        let exact = 100.0 * exact_match;
         format!(
-            "BLEU {:.2} against all, {:.2} against the first, exact {:.1} %, length {:.3}, of {} sentences",
-            self.bleu,
-            self.bleu_first,
-            100.0 * self.exact_match,
-            self.length_ratio,
-            self.sentences
+            "BLEU {bleu:.2} against all, {bleu_first:.2} against the first, exact {exact:.1} %, length {length_ratio:.3}, \
+             of {sentences} sentences"
         )
     }
 }
 
+/// Trains a translator.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
-    let (args, (data, validation)) = (job.args, job.places()?);
-    let source = job.config.translate()?.source.clone();
-    let mut pairs = Parallel::read(&data, &source)?;
-    let validation = validation.map(|path| Parallel::read(&path, &source)).transpose()?;
-    pairs.fingerprint.validation = validation.as_ref().map(|set| Box::new(set.fingerprint.clone()));
-    let (fingerprint, cpu) = (pairs.fingerprint.clone(), Cpu::new(args.threads)?);
-    let (mut trainer, run) = job.begin(&fingerprint, &cpu, |config| Translate::<E>::new(config, pairs, validation))?;
-    let plan = trainer.plan().clone();
-    if !args.quiet {
-        let (task, number) = (trainer.task(), |n: usize| grouped(n as u64));
-        let [train, held] = task.pairs();
-        let data = format!(
-            "{}: {} pairs to train on, {} held out of {} sentences, {} sentences to test",
-            plan.text,
-            number(train),
-            number(held),
-            number(task.validation().len()),
-            number(task.test().len())
-        );
-        let vocabs = &task.trained().vocabs;
-        let words = format!("{} to read, {} to write", number(vocabs.from.len()), number(vocabs.to.len()));
-        announce(&trainer, &cpu, &run, "pair", &[("data", data), ("vocabulary", words)]);
-    }
-    let driven = train::drive(args, &mut trainer, &run, "word")?;
-    let [validation, test] = match driven.outcome.stopped {
-        true => [None, None],
-        false => {
-            let (task, tape) = trainer.task_and_tape();
-            let mut measure = |sentences: &[Sentence]| -> Result<Option<Scores>, elman::Error> {
-                if sentences.is_empty() {
-                    return Ok(None);
-                }
-                let search = Search { beam: 1, length_penalty: 0.0, longest: LONGEST };
-                let measured = task.trained().measure(tape, sentences, search, &mut || true)?;
-                Ok(measured.map(|(figures, _)| Scores::of(&figures)))
-            };
-            [measure(task.validation())?, measure(task.test())?]
-        }
+    let source = &job.config.translate()?.source;
+    let (data, validation, fingerprint) = job.read(|path| Parallel::read(path, source), |set| &mut set.fingerprint)?;
+    let session = job.begin(&fingerprint, |config| Translate::<E>::new(config, data, validation))?;
+    let (task, vocabs) = (session.trainer.task(), &session.trainer.task().trained().vocabs);
+    let [train, held] = task.pairs().map(|count| grouped(count as u64));
+    let [from, to] = [&vocabs.from, &vocabs.to].map(|vocab| grouped(vocab.len() as u64));
+    let [of, test] = [task.validation(), task.test()].map(|sentences| grouped(sentences.len() as u64));
+    let split = format!("{train} pairs to train on, {held} held out of {of} sentences, {test} sentences to test");
+    let data = format!("{}: {split}", session.trainer.plan().text);
+    let words = Words {
+        example: "pair".into(),
+        unit: "word",
+        facts: [("data", data), ("vocabulary", format!("{from} to read, {to} to write"))],
+        usage: ("To use it, a text a line on standard input", format!("predict {} --beam 5", path_word(&session.run))),
     };
-    if !args.quiet {
-        say!("");
-        for (name, scores) in [("validation", &validation), ("test", &test)] {
-            if let Some(scores) = scores {
-                say!("{}", fact(name, &scores.words()));
+    session.train(words, |session, driven| {
+        let (task, tape) = session.trainer.task_and_tape();
+        let search = Search { beam: 1, length_penalty: 0.0, longest: LONGEST };
+        let mut measure = |sentences: &[Sentence]| -> Result<Option<Scores>, Error> {
+            if driven.outcome.stopped || sentences.is_empty() {
+                return Ok(None);
             }
-        }
-    }
-    driven.conclude(args, trainer.config(), &plan, &run, "word");
-    if !args.quiet && !driven.outcome.stopped {
-        let command = format!("{} predict {} --beam 5", terminal::this_program(), train::path_word(&run));
-        say!("\nTo use it, a text a line on standard input:\n\n    {}\n", bold(&command));
-    }
-    if args.json {
-        terminal::print_json(&Json { summary: driven.summary(&plan, &run), validation, test })?;
-    }
-    Ok(driven.exit())
+            let measured = task.trained().measure(tape, sentences, search, &mut || true)?;
+            Ok(measured.map(|(figures, _)| Scores::of(&figures)))
+        };
+        let (validation, test) = (measure(task.validation())?, measure(task.test())?);
+        let of = |name, scores: &Option<Scores>| scores.as_ref().map(|scores| fact(name, &scores.words()));
+        let lines = [Some(String::new()), of("validation", &validation), of("test", &test)];
+        Ok((lines.into_iter().flatten().collect(), Json { validation, test }))
+    })
 }

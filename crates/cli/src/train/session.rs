@@ -1,12 +1,13 @@
-//! A training session: the loop with its reports and curves, and what is printed at its end. Not here: the tasks.
+//! A training session: what it begins with, the loop with its reports and curves, and what is printed at its end. Not here: the
+//! tasks, the order in which all of this is done (`train.rs`).
 
-use std::process::ExitCode;
+use std::f64::consts::LN_2;
 use std::time::{Duration, Instant};
 
 use elman::config::LossKind;
 use elman::task::Task;
-use elman::train::{Control, Event, Outcome, Plan, Report, Trainer};
-use elman::{Config, RunDir};
+use elman::train::{Control, Event, Outcome, Report, Trainer};
+use elman::{Config, Cpu, Origin, RunDir};
 use serde::Serialize;
 
 use super::args::Args;
@@ -15,9 +16,29 @@ use crate::signals::Signals;
 use crate::terminal::{self, bold, counted, fact, perplexity, say, shell_word, short, short_unit, span};
 use crate::{corpus, curves};
 
+/// The settings of a training session.
+pub struct Job<'a> {
+    pub args: &'a Args,
+    pub config: Config,
+    /// The run that is resumed, and its original settings and text.
+    pub origin: Option<(RunDir, Origin)>,
+}
+
+/// The words of a task that `Session::train` prints.
+pub struct Words {
+    /// The name of an example, many of which are a batch.
+    pub example: String,
+    /// The name of a prediction, of which the loss is the mean.
+    pub unit: &'static str,
+    /// Name and text of what is printed before the settings.
+    pub facts: [(&'static str, String); 2],
+    /// What the model is for, and the arguments of the program.
+    pub usage: (&'static str, String),
+}
+
 /// The object that `--json` prints.
 #[derive(Serialize)]
-pub struct Summary {
+pub struct Summary<F> {
     run: String,
     steps: u64,
     train_loss: f64,
@@ -30,82 +51,139 @@ pub struct Summary {
     peak_memory_bytes: Option<u64>,
     /// The estimate that was compared with the memory of the machine, without the program and the text.
     estimated_memory_bytes: usize,
+    /// The figures of one task.
+    #[serde(flatten)]
+    figures: F,
+}
+
+/// A run that is trained, and what it is trained with.
+pub struct Session<'a, T: Task> {
+    pub args: &'a Args,
+    pub cpu: Cpu,
+    pub trainer: Trainer<T>,
+    pub run: RunDir,
 }
 
 /// The result of a training session.
 pub struct Driven {
     pub outcome: Outcome,
+    /// Whether training is at its end and examples are held out to measure it on.
+    pub is_measurable: bool,
     was_over: bool,
     /// The exit code of the signal that stopped it.
-    stopped_by: Option<u8>,
+    pub stopped_by: Option<u8>,
     pub test_loss: Option<f64>,
 }
 
-/// Trains to the end, or until a signal or the time limit; prints progress and draws the curves. `unit` is the name of a
-/// prediction.
-pub fn drive<T: Task>(
-    args: &Args,
-    trainer: &mut Trainer<T>,
-    run: &RunDir,
-    unit: &'static str,
-) -> anyhow::Result<Driven> {
-    let started = Instant::now();
-    let plan = trainer.plan().clone();
-    let title = format!("{}, {}", plan.text, shape(trainer.config()));
-    let mut reports = if plan.steps_done > 0 { run.reports()? } else { Vec::new() };
-    reports.retain(|report| report.step <= plan.steps_done);
-    let was_over = trainer.is_over();
-    let signals = Signals::listen()?;
-    let config = trainer.config();
-    let summed = (config.loss == LossKind::Sum).then_some(config.seq_len);
-    let mut progress = Progress::start(&plan, unit, summed, args.quiet);
-    let outcome = trainer.run(Some(run), &mut |event| {
-        match event {
-            Event::Step { step, loss, tokens_per_sec } => progress.step(step, loss, tokens_per_sec),
-            Event::Report(report) => {
-                reports.push(report.clone());
-                progress.report(report);
+impl<T: Task> Session<'_, T> {
+    /// Trains to the end, or until a signal or the time limit; prints progress and draws the curves. `unit` is the name of a
+    /// prediction.
+    pub fn drive(&mut self, unit: &'static str) -> anyhow::Result<Driven> {
+        let Session { args, trainer, run, .. } = self;
+        let started = Instant::now();
+        let (plan, config) = (trainer.plan().clone(), trainer.config());
+        let title = format!("{}, {}", plan.text, shape(config));
+        let mut reports = if plan.steps_done > 0 { run.reports()? } else { Vec::new() };
+        reports.retain(|report| report.step <= plan.steps_done);
+        let (was_over, signals) = (trainer.is_over(), Signals::listen()?);
+        let summed = (config.loss == LossKind::Sum).then_some(config.seq_len);
+        let mut progress = Progress::start(&plan, unit, summed, args.quiet);
+        let outcome = trainer.run(Some(run), &mut |event| {
+            match event {
+                Event::Step { step, loss, tokens_per_sec } => progress.step(step, loss, tokens_per_sec),
+                Event::Report(report) => {
+                    reports.push(report.clone());
+                    progress.report(report);
+                }
+                Event::Sample { text: "", .. } | Event::Working { .. } => {}
+                Event::Sample { step, text } => progress.sample(step, text),
+                Event::Saved { step, .. } => {
+                    progress.saved(step);
+                    draw(&reports, run, &title, unit, &progress);
+                }
+                Event::Bad { words, continues_after, .. } => {
+                    reports.retain(|report| report.step <= continues_after);
+                    progress.bad(words);
+                }
             }
-            Event::Sample { text: "", .. } => {}
-            Event::Sample { step, text } => progress.sample(step, text),
-            Event::Saved { step, .. } => {
-                progress.saved(step);
-                draw(&reports, run, &title, unit, &progress);
-            }
-            Event::Bad { words, continues_after, .. } => {
-                reports.retain(|report| report.step <= continues_after);
-                progress.bad(words);
-            }
-            Event::Working { .. } => {}
-        }
-        let is_time_up = args.minutes.is_some_and(|limit| started.elapsed() >= limit);
-        if is_time_up || signals.exit_code().is_some() { Control::Stop } else { Control::Continue }
-    });
-    progress.finish();
-    let outcome = outcome?;
-    draw(&reports, run, &title, unit, &progress);
-    let stopped_by = signals.exit_code().filter(|_| outcome.stopped);
-    Ok(Driven { outcome, was_over, stopped_by, test_loss: None })
-}
+            let is_time_up = args.minutes.is_some_and(|limit| started.elapsed() >= limit);
+            if is_time_up || signals.exit_code().is_some() { Control::Stop } else { Control::Continue }
+        });
+        progress.finish();
+        let outcome = outcome?;
+        draw(&reports, run, &title, unit, &progress);
+        let stopped_by = signals.exit_code().filter(|_| outcome.stopped);
+        let is_measurable = !outcome.stopped && plan.val_tokens > 0;
+        Ok(Driven { outcome, is_measurable, was_over, stopped_by, test_loss: None })
+    }
 
-impl Driven {
     /// Prints the results, or how to resume.
-    pub fn conclude(&self, args: &Args, config: &Config, plan: &Plan, run: &RunDir, unit: &'static str) {
-        if self.stopped_by.is_some() || (self.outcome.stopped && !args.quiet) {
-            say_how_to_resume(args, &self.outcome, plan, run);
-        } else if !args.quiet {
-            conclude(&self.outcome, self.was_over, self.test_loss, config, unit, run);
+    pub fn conclude(&self, driven: &Driven, unit: &'static str) {
+        if driven.stopped_by.is_some() || (driven.outcome.stopped && !self.args.quiet) {
+            self.say_how_to_resume(&driven.outcome);
+        } else if !self.args.quiet {
+            self.say_results(driven, unit);
         }
+    }
+
+    fn say_results(&self, driven: &Driven, unit: &'static str) {
+        let (outcome, config, run) = (&driven.outcome, self.trainer.config(), &self.run);
+        let figures = |loss: f64| match unit {
+            "word" | "token" => format!("loss {loss:.4} nats/{unit}, perplexity {}", perplexity(loss)),
+            "example" | "value" => format!("loss {loss:.4} nats/{unit}"),
+            _ => format!("loss {loss:.4} nats/{0}, {1:.3} bits/{0}", short_unit(unit), loss / LN_2),
+        };
+        say!("");
+        let memory =
+            peak_memory().map_or(String::new(), |bytes| format!(", {} MB of memory at most", bytes / 1_000_000));
+        let time = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
+        let steps = counted(outcome.steps, "step");
+        let how = match driven.was_over {
+            true => "all of them in earlier sessions: nothing is left to do".to_string(),
+            false => format!("{} {}s/s between evaluations{memory}", short(outcome.tokens_per_sec), spoken(unit)),
+        };
+        say!("{}", fact("done", &format!("{steps} in {time}, {how}")));
+        if outcome.out_of_patience {
+            let barren = counted(config.patience, "validation");
+            say!("{}", fact("early", &format!("{barren} without a lower loss: training ended")));
+        }
+        if let Some(loss) = outcome.best_val_loss {
+            let at = outcome.best_step.map(|step| format!(", at step {step}")).unwrap_or_default();
+            say!("{}", fact("best", &format!("validation {}{at}", figures(loss))));
+        }
+        if let Some(loss) = driven.test_loss {
+            say!("{}", fact("test", &format!("{}, of the model at the end", figures(loss))));
+        }
+        say!("{}", fact("run", &run.path().display().to_string()));
+        say!("{}", fact("curves", &run.curves().display().to_string()));
+    }
+
+    fn say_how_to_resume(&self, outcome: &Outcome) {
+        let (args, plan, run) = (self.args, self.trainer.plan(), &self.run);
+        let stdin = if corpus::is_from_stdin(&args.text) { " -" } else { "" };
+        say!("\nstopped after step {} of {}; saved in {}", outcome.steps, plan.steps, run.path().display());
+        let again = if stdin.is_empty() { "" } else { " with the same text on standard input" };
+        let command = format!("{} train{stdin} --resume {}", terminal::this_program(), path_word(run));
+        say!("To continue{again}:\n\n    {}\n", bold(&command));
     }
 
     /// The figures that `--json` prints.
-    pub fn summary(&self, plan: &Plan, run: &RunDir) -> Summary {
-        summary(&self.outcome, plan, self.test_loss, run)
-    }
-
-    /// The program's exit code.
-    pub fn exit(&self) -> ExitCode {
-        self.stopped_by.map_or(ExitCode::SUCCESS, ExitCode::from)
+    pub fn summary<F>(&self, driven: &Driven, figures: F) -> Summary<F> {
+        let outcome = &driven.outcome;
+        Summary {
+            run: self.run.path().display().to_string(),
+            steps: outcome.steps,
+            train_loss: outcome.train_loss,
+            val_loss: outcome.val_loss,
+            best_val_loss: outcome.best_val_loss,
+            test_loss: driven.test_loss,
+            seconds: outcome.seconds,
+            tokens_per_sec: outcome.tokens_per_sec,
+            parameters: outcome.parameters,
+            peak_memory_bytes: peak_memory(),
+            estimated_memory_bytes: self.trainer.plan().memory_bytes,
+            figures,
+        }
     }
 }
 
@@ -125,81 +203,14 @@ fn draw(reports: &[Report], run: &RunDir, title: &str, unit: &str, progress: &Pr
     }
 }
 
-fn conclude(
-    outcome: &Outcome,
-    was_over: bool,
-    test_loss: Option<f64>,
-    config: &Config,
-    unit: &'static str,
-    run: &RunDir,
-) {
-    let figures = |loss: f64| match unit {
-        "word" | "token" => format!("loss {loss:.4} nats/{unit}, perplexity {}", perplexity(loss)),
-        "example" | "value" => format!("loss {loss:.4} nats/{unit}"),
-        _ => {
-            let (bits, unit) = (loss / std::f64::consts::LN_2, short_unit(unit));
-            format!("loss {loss:.4} nats/{unit}, {bits:.3} bits/{unit}")
-        }
-    };
-    say!("");
-    let memory = peak_memory().map(|bytes| format!(", {} MB of memory at most", bytes / 1_000_000)).unwrap_or_default();
-    let time = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
-    let steps = counted(outcome.steps, "step");
-    let done = match was_over {
-        true => format!("{steps} in {time}, all of them in earlier sessions: nothing is left to do"),
-        false => format!(
-            "{steps} in {time}, {} {}s/s between evaluations{memory}",
-            short(outcome.tokens_per_sec),
-            spoken(unit)
-        ),
-    };
-    say!("{}", fact("done", &done));
-    if outcome.out_of_patience {
-        let barren = counted(config.patience, "validation");
-        say!("{}", fact("early", &format!("{barren} without a lower loss: training ended")));
-    }
-    if let Some(loss) = outcome.best_val_loss {
-        let at = outcome.best_step.map(|step| format!(", at step {step}")).unwrap_or_default();
-        say!("{}", fact("best", &format!("validation {}{at}", figures(loss))));
-    }
-    if let Some(loss) = test_loss {
-        say!("{}", fact("test", &format!("{}, of the model at the end", figures(loss))));
-    }
-    say!("{}", fact("run", &run.path().display().to_string()));
-    say!("{}", fact("curves", &run.curves().display().to_string()));
-}
-
 /// The unit of a speed: tokens for texts, else the unit of a prediction.
 fn spoken(unit: &'static str) -> &'static str {
     if matches!(unit, "character" | "byte" | "word") { "token" } else { unit }
 }
 
-fn say_how_to_resume(args: &Args, outcome: &Outcome, plan: &Plan, run: &RunDir) {
-    let stdin = if corpus::is_from_stdin(&args.text) { " -" } else { "" };
-    say!("\nstopped after step {} of {}; saved in {}", outcome.steps, plan.steps, run.path().display());
-    let again = if stdin.is_empty() { "" } else { " with the same text on standard input" };
-    let command = format!("{} train{stdin} --resume {}", terminal::this_program(), path_word(run));
-    say!("To continue{again}:\n\n    {}\n", bold(&command));
-}
-
+/// The path of a run as a word for a shell.
 pub fn path_word(run: &RunDir) -> String {
     shell_word(&run.path().display().to_string())
-}
-
-fn summary(outcome: &Outcome, plan: &Plan, test_loss: Option<f64>, run: &RunDir) -> Summary {
-    Summary {
-        run: run.path().display().to_string(),
-        steps: outcome.steps,
-        train_loss: outcome.train_loss,
-        val_loss: outcome.val_loss,
-        best_val_loss: outcome.best_val_loss,
-        test_loss,
-        seconds: outcome.seconds,
-        tokens_per_sec: outcome.tokens_per_sec,
-        parameters: outcome.parameters,
-        peak_memory_bytes: peak_memory(),
-        estimated_memory_bytes: plan.memory_bytes,
-    }
 }
 
 /// The peak memory of this process in bytes, where the system reports it (Linux).

@@ -1,81 +1,101 @@
-//! Prepares the training of a language model: settings, text and run directory. Not here: other tasks (`tasks`).
+//! Trains a language model: finds and reads its text, makes its trainer and run directory. Not here: other tasks (`tasks`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::ExitCode;
 
-use elman::data::{Fingerprint, can_stay_on_disk};
+use elman::data::can_stay_on_disk;
 use elman::task::Language;
 use elman::train::{Changes, Trainer};
-use elman::{Config, Corpus, Cpu, Element, Error, Origin, RunDir};
+use elman::{Corpus, Cpu, Element, Error, RunDir};
 
 use super::args::Args;
+use super::session::{Job, Session, Words, path_word};
 use crate::corpus;
 use crate::progress::wait_for;
+use crate::terminal::grouped;
 
-/// Settings and text of a training session; cheap checks come first.
-pub struct Work {
-    /// The settings; of a resumed run, those it continues with.
-    pub config: Config,
-    corpus: Corpus,
-    /// The run that is resumed.
-    resumed: Option<RunDir>,
+/// Trains a language model.
+pub fn language_model<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
+    let corpus = read(&job)?;
+    let session = begin::<E>(job, corpus)?;
+    let (plan, unit) = (session.trainer.plan(), session.trainer.vocab().unit(1));
+    let (of_all, of_validation) = (plan.train_tokens + plan.val_tokens, grouped(plan.val_tokens as u64));
+    let (read, split) = match (plan.val_tokens, &session.trainer.text().validation) {
+        (_, Some(file)) => {
+            (plan.train_tokens, format!("all to train on; {of_validation} of {} to validate", file.name))
+        }
+        (0, None) => (of_all, "all to train on".to_string()),
+        (_, None) => (of_all, format!("the last {of_validation} to validate")),
+    };
+    let text = format!("{}: {} {unit}s, {split}", plan.text, grouped(read as u64));
+    let vocabulary = format!("{} different {unit}s", grouped(plan.vocab_size as u64));
+    let words = Words {
+        example: format!("x {} {unit}", plan.seq_len),
+        unit,
+        facts: [("text", text), ("vocabulary", vocabulary)],
+        usage: ("To generate text", format!("sample {}", path_word(&session.run))),
+    };
+    session.train(words, |session, driven| {
+        driven.test_loss = if driven.outcome.stopped { None } else { session.trainer.test()?.map(|test| test.loss) };
+        Ok((Vec::new(), ()))
+    })
 }
 
-impl Work {
-    pub fn prepare(args: &Args, config: Config, origin: Option<(RunDir, Origin)>) -> anyhow::Result<Work> {
-        if let Some((run, origin)) = origin {
-            let (kind, fingerprint) = (origin.config.tokenizer, origin.text);
-            let on_disk = args.on_disk || (run.tokens().exists() && can_stay_on_disk(&config));
+/// Reads the text, and the texts to validate and to test on. Cheap checks come first.
+fn read(job: &Job<'_>) -> anyhow::Result<Corpus> {
+    let Job { args, config, origin } = job;
+    let text = origin.as_ref().map(|(_, origin)| &origin.text);
+    let validation = corpus::places(args.val_file.as_slice(), text.and_then(|text| text.validation.as_deref()));
+    let test = corpus::places(args.test_file.as_slice(), text.and_then(|text| text.test.as_deref()));
+    let (corpus, kind) = match origin {
+        None => {
+            refuse_existing_run(args)?; // before a long text is read
+            (corpus::to_train_on(&args.text, config, args.on_disk)?, config.tokenizer)
+        }
+        Some((run, origin)) => {
+            let on_disk = args.on_disk || (run.tokens().exists() && can_stay_on_disk(config));
             let corpus = match args.text.is_empty() {
-                true => corpus::of_run(&run, &fingerprint, &config, on_disk)?,
-                false => corpus::to_train_on(&args.text, &config, on_disk)?,
+                true => corpus::of_run(run, &origin.text, config, on_disk)?,
+                false => corpus::to_train_on(&args.text, config, on_disk)?,
             };
-            let corpus = corpus.with_tokens_in(run.tokens());
-            let place = |given: &Option<PathBuf>, fingerprint: &Option<Box<Fingerprint>>| match given {
-                Some(path) => vec![path.clone()],
-                None => corpus::places(fingerprint.as_deref()),
-            };
-            let (validation, test) =
-                (place(&args.val_file, &fingerprint.validation), place(&args.test_file, &fingerprint.test));
-            let corpus = corpus::with_held_out(corpus, &validation, &test, kind)?;
-            return Ok(Work { config, corpus, resumed: Some(run) });
+            (corpus.with_tokens_in(run.tokens()), origin.config.tokenizer)
         }
-        if let Some(path) = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
-            return Err(Error::Exists { path: path.clone() }.into()); // before a long text is read
-        }
-        let kind = config.tokenizer;
-        let (validation, test) = (args.val_file.as_slice(), args.test_file.as_slice());
-        let corpus =
-            corpus::with_held_out(corpus::to_train_on(&args.text, &config, args.on_disk)?, validation, test, kind)?;
-        let corpus = match &args.tokenizer_file {
-            Some(path) => corpus.with_tokenizer(path)?,
-            None => corpus,
-        };
-        Ok(Work { config, corpus, resumed: None })
-    }
+    };
+    let corpus = corpus::with_held_out(corpus, &validation, &test, kind)?;
+    Ok(if let Some(path) = &args.tokenizer_file { corpus.with_tokenizer(path)? } else { corpus })
+}
 
-    /// The trainer and its run directory. The directory is created last, except for a text on the disk, whose tokens it holds.
-    pub fn begin<E: Element>(self, args: &Args, cpu: &Cpu) -> anyhow::Result<(Trainer<Language<E>>, RunDir)> {
-        let Work { config, corpus, resumed } = self;
-        if let Some(run) = resumed {
+/// Makes the trainer and the run directory, which is created last, except for a text on the disk, whose tokens it holds.
+fn begin<E: Element>(job: Job<'_>, corpus: Corpus) -> anyhow::Result<Session<'_, Language<E>>> {
+    let Job { args, config, origin } = job;
+    let cpu = Cpu::new(args.threads)?;
+    let (trainer, run) = match origin {
+        Some((run, _)) => {
             let changes = Changes { config: Some(config), force: args.force };
-            return Ok((wait_for("reading the text", || Trainer::resume_with(&run, &corpus, cpu, changes))?, run));
+            (wait_for("reading the text", || Trainer::resume_with(&run, &corpus, &cpu, changes))?, run)
         }
-        let make_run = || match &args.out {
-            Some(path) => RunDir::create(path),
-            None => RunDir::next_free(Path::new("runs"), &corpus::run_name(&args.text)),
-        };
-        if !corpus.is_on_disk() {
-            return Ok((Trainer::new(config, &corpus, cpu)?, make_run()?));
+        None if !corpus.is_on_disk() => (Trainer::new(config, &corpus, &cpu)?, create_run(args)?),
+        None => {
+            config.check()?;
+            let run = create_run(args)?;
+            let corpus = corpus.with_tokens_in(run.tokens());
+            let trainer = wait_for("reading the text", || Trainer::new(config, &corpus, &cpu));
+            (trainer.inspect_err(|_| run.clone().discard())?, run)
         }
-        config.check()?;
-        let run = make_run()?;
-        let corpus = corpus.with_tokens_in(run.tokens());
-        match wait_for("reading the text", || Trainer::new(config, &corpus, cpu)) {
-            Ok(trainer) => Ok((trainer, run)),
-            Err(error) => {
-                run.discard();
-                Err(error.into())
-            }
-        }
+    };
+    Ok(Session { args, cpu, trainer, run })
+}
+
+/// Errors: the run directory of `--out` exists.
+pub fn refuse_existing_run(args: &Args) -> Result<(), Error> {
+    let existing = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok());
+    existing.map_or(Ok(()), |path| Err(Error::Exists { path: path.clone() }))
+}
+
+/// Creates the run directory: that of `--out`, or the next free one in `runs`.
+pub fn create_run(args: &Args) -> Result<RunDir, Error> {
+    match &args.out {
+        Some(path) => RunDir::create(path),
+        None => RunDir::next_free(Path::new("runs"), &corpus::run_name(&args.text)),
     }
 }

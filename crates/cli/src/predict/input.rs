@@ -1,0 +1,119 @@
+//! The input of `predict`: texts with their line numbers from lines, JSON lines or a column of a table, and sequences of
+//! numbers by group. A row that cannot be read is an error, with --skip-bad a warning. Not here: predictions.
+
+use std::io::{self, BufRead, IsTerminal, Read};
+use std::mem;
+
+use anyhow::Context;
+use elman::Error;
+use elman::config::Source;
+use elman::data::table::labelled::{self, Items};
+use elman::data::table::{Format, Table, json_object};
+use serde_json::Value;
+
+use super::args::Args;
+use crate::failure::Refusal;
+
+/// Where the texts of an input are, and which of them are refused.
+pub struct Texts<'a> {
+    /// The key of a text in a JSON object, or its column in a table.
+    pub column: &'a str,
+    /// Whether the first row of a table names the columns; None if a table is refused.
+    pub header: Option<bool>,
+    /// Whether a text of a JSON object is refused as empty. Blank lines are always skipped.
+    pub is_empty: fn(&str) -> bool,
+}
+
+impl Texts<'_> {
+    /// Calls `take` with the line number of each text, and with the text or the reason why it cannot be read.
+    pub fn each(
+        &self,
+        args: &Args,
+        mut take: impl FnMut(u64, Result<String, Error>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut from = args.open()?;
+        if matches!(args.format(), Some(Format::Csv | Format::Tsv)) {
+            let refusal = Refusal::new("the input is a table, expected a text a line or JSON lines");
+            let refusal = refusal.hint("--format lines reads any file as lines");
+            let table = table(args, from, self.header.ok_or(refusal)?)?;
+            let column = table.column(self.column)?;
+            return (0..table.len())
+                .try_for_each(|row| take(table.line(row), table.text(row, column).map(str::to_string)));
+        }
+        let (mut bytes, mut line) = (Vec::new(), 0);
+        while from.read_until(b'\n', &mut bytes).with_context(|| format!("cannot read {}", args.name()))? > 0 {
+            line += 1;
+            if let Some(text) = self.text(args, line, &bytes).transpose() {
+                take(line, text)?;
+            }
+            bytes.clear();
+        }
+        Ok(())
+    }
+
+    /// Reads all texts and calls `tell` with batches of `at_once`, from a terminal with each text. A text that cannot be
+    /// read, or that `check` refuses, is handled after the results of the texts before it.
+    pub fn answer(
+        &self,
+        args: &Args,
+        at_once: usize,
+        check: impl Fn(&str) -> Result<(), Error>,
+        mut tell: impl FnMut(Vec<(u64, String)>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let at_once = if args.is_stdin() && io::stdin().is_terminal() { 1 } else { at_once };
+        let checked = |line, text: String| match check(&text) {
+            Ok(()) => Ok(text),
+            Err(error) => Err(refusal(args, line, None, &error.to_string())),
+        };
+        let mut waiting = Vec::new();
+        self.each(args, |line, text| {
+            match text.and_then(|text| checked(line, text)) {
+                Ok(text) => waiting.push((line, text)),
+                Err(error) => {
+                    if !args.skip_bad {
+                        tell(mem::take(&mut waiting))?;
+                    }
+                    args.on_bad(error)?;
+                }
+            }
+            if waiting.len() == at_once { tell(mem::take(&mut waiting)) } else { Ok(()) }
+        })?;
+        tell(waiting)
+    }
+
+    /// The text of a line; None if it is blank.
+    fn text(&self, args: &Args, line: u64, bytes: &[u8]) -> Result<Option<String>, Error> {
+        if args.format().is_none() {
+            let text = std::str::from_utf8(bytes).map_err(|_| refusal(args, line, None, "the line is not UTF-8"))?;
+            return Ok(Some(text.trim().to_string()).filter(|text| !text.is_empty()));
+        }
+        let Some(object) = json_object(&args.name(), line, bytes)? else { return Ok(None) };
+        let problem = match object.get(self.column) {
+            Some(Value::String(text)) if !(self.is_empty)(text) => return Ok(Some(text.clone())),
+            Some(Value::String(_)) => "the text is empty".to_string(),
+            Some(other) => format!("{other} is given, expected text"),
+            None => "the object has no such key, expected text".to_string(),
+        };
+        Err(refusal(args, line, Some(self.column), &problem))
+    }
+}
+
+/// An error that names the line, and the column if there is one.
+pub fn refusal(args: &Args, line: u64, column: Option<&str>, problem: &str) -> Error {
+    Error::Row { name: args.name(), line, column: column.map(str::to_string), problem: problem.to_string() }
+}
+
+/// The whole input as a table; lines are read as CSV.
+pub fn table(args: &Args, mut from: impl Read, header: bool) -> anyhow::Result<Table> {
+    let (format, mut bytes) = (args.format().unwrap_or(Format::Csv), Vec::new());
+    from.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", args.name()))?;
+    Ok(Table::parse(&args.name(), &bytes, format, header, &mut |error| args.on_bad(error))?)
+}
+
+/// The sequences of numbers in a table, and the names of their groups.
+pub fn groups(args: &Args, source: &Source, columns: &[String]) -> anyhow::Result<(Vec<String>, Items)> {
+    let table = table(args, args.open()?, source.header)?;
+    let items = labelled::groups(&table, source, columns, &mut |error| args.on_bad(error))?;
+    let groups = if let Items::Vectors { groups, .. } = &items { groups.clone() } else { Vec::new() };
+    Ok((groups, items))
+}
