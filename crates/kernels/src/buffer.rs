@@ -7,9 +7,14 @@ use std::ops::{Deref, DerefMut};
 use crate::Number;
 
 /// One cache line.
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Line([u64; 8]);
+
+// SAFETY: eight integers without padding, for which all bits are values.
+unsafe impl bytemuck::Zeroable for Line {}
+// SAFETY: as above; `repr(C)`, `Copy` and without lifetimes.
+unsafe impl bytemuck::Pod for Line {}
 
 /// A fixed number of elements, zeroed when made, aligned to 64 bytes. Dereferences to a slice.
 #[derive(Clone)]

@@ -1,12 +1,13 @@
 //! The error type of the crate, and the checks of the public functions: lengths against shapes, tokens against tables,
 //! instruction sets against the machine.
 
+use std::fmt;
+
 /// Why a kernel refused its arguments.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// A slice does not have the length its shape asks for.
-    #[error("{name} has {got} elements, expected {shape} = {expected}")]
     Length {
         /// Which argument.
         name: &'static str,
@@ -18,7 +19,6 @@ pub enum Error {
         expected: usize,
     },
     /// A shape that no memory holds: its length, taken without factors that are 0, is beyond `usize`.
-    #[error("{name} has {got} elements, expected {shape}, which is more than any memory holds")]
     Size {
         /// Which argument.
         name: &'static str,
@@ -28,7 +28,6 @@ pub enum Error {
         shape: &'static str,
     },
     /// A token is not below the number of rows of the table it indexes.
-    #[error("token {token} at position {position}, expected less than {limit}")]
     Token {
         /// The token.
         token: u32,
@@ -38,7 +37,6 @@ pub enum Error {
         limit: usize,
     },
     /// The named instruction set is unknown, or this machine lacks it.
-    #[error("ELMAN_BACKEND is {got}, expected one of {available}")]
     Backend {
         /// What was asked for.
         got: String,
@@ -46,15 +44,11 @@ pub enum Error {
         available: String,
     },
     /// The instruction set has no products of bfloat16.
-    #[error(
-        "bfloat16 needs AVX512-BF16, which this machine's {backend} lacks; ELMAN_BACKEND=portable gives the same numbers, slowly"
-    )]
     Bfloat16 {
         /// What the machine has.
         backend: &'static str,
     },
     /// Narrow weights are made of f32 alone.
-    #[error("weights of {precision} are made of f32; these are {got}")]
     Narrow {
         /// What was asked for.
         precision: String,
@@ -62,7 +56,6 @@ pub enum Error {
         got: &'static str,
     },
     /// A number of threads that cannot be served.
-    #[error("threads is {got}, expected {expected}")]
     Threads {
         /// What was asked for.
         got: usize,
@@ -70,6 +63,34 @@ pub enum Error {
         expected: String,
     },
 }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Length { name, got, shape, expected } => {
+                write!(f, "{name} has {got} elements, expected {shape} = {expected}")
+            }
+            Error::Size { name, got, shape } => {
+                write!(f, "{name} has {got} elements, expected {shape}, which is more than any memory holds")
+            }
+            Error::Token { token, position, limit } => {
+                write!(f, "token {token} at position {position}, expected less than {limit}")
+            }
+            Error::Backend { got, available } => write!(f, "ELMAN_BACKEND is {got}, expected one of {available}"),
+            Error::Bfloat16 { backend } => write!(
+                f,
+                "bfloat16 needs AVX512-BF16, which this machine's {backend} lacks; \
+                 ELMAN_BACKEND=portable gives the same numbers, slowly"
+            ),
+            Error::Narrow { precision, got } => {
+                write!(f, "weights of {precision} are made of f32; these are {got}")
+            }
+            Error::Threads { got, expected } => write!(f, "threads is {got}, expected {expected}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
 
 /// The product of the factors of a shape; `None` where that of those above 0 is beyond `usize`. So the product of any
 /// of the factors is sound where this one is, even where another factor is 0.

@@ -191,11 +191,11 @@ pub(crate) unsafe fn tile<E: Number, S: Simd<E>, const A_COLUMNS: bool>(
                 $(
                     ($rows, 1) => shapes!($rows by 1),
                     ($rows, 2) => shapes!($rows by 2),
-                    ($rows, 3) if S::TILE > 2 => shapes!($rows by 3),
-                    ($rows, 4) if S::TILE > 2 => shapes!($rows by 4),
+                    ($rows, 3) if const { S::TILE > 2 } => shapes!($rows by 3),
+                    ($rows, 4) if const { S::TILE > 2 } => shapes!($rows by 4),
                 )*
                 $(($narrow, 1) => shapes!($narrow by 1),)*
-                $(($three_wide, 3) if S::TILE > 2 => shapes!($three_wide by 3),)*
+                $(($three_wide, 3) if const { S::TILE > 2 } => shapes!($three_wide by 3),)*
                 _ => unreachable!("a tile of {rows} rows and {vectors} vectors"),
             }
         };
