@@ -189,12 +189,12 @@ pub(crate) unsafe fn tile<E: Number, S: Simd<E>, const A_COLUMNS: bool>(
         ($($rows:literal)*, $($narrow:literal)*, $($three_wide:literal)*) => {
             match (rows, vectors) {
                 $(
-                    ($rows, 1) => shapes!($rows by 1),
-                    ($rows, 2) => shapes!($rows by 2),
+                    ($rows, 1) if const { $rows <= S::TILE_ROWS } => shapes!($rows by 1),
+                    ($rows, 2) if const { $rows <= S::TILE_ROWS } => shapes!($rows by 2),
                     ($rows, 3) if const { S::TILE > 2 } => shapes!($rows by 3),
                     ($rows, 4) if const { S::TILE > 2 } => shapes!($rows by 4),
                 )*
-                $(($narrow, 1) => shapes!($narrow by 1),)*
+                $(($narrow, 1) if const { $narrow <= S::TILE_ROWS } => shapes!($narrow by 1),)*
                 $(($three_wide, 3) if const { S::TILE > 2 } => shapes!($three_wide by 3),)*
                 _ => unreachable!("a tile of {rows} rows and {vectors} vectors"),
             }
@@ -215,13 +215,16 @@ pub(crate) unsafe fn tile<E: Number, S: Simd<E>, const A_COLUMNS: bool>(
 
 /// `range` in blocks (first row, size) for tiles of so many vectors, as even as can be: 64 rows are nine of 6 and two of 5.
 #[inline(always)]
-pub(crate) fn row_blocks(range: Range<usize>, vectors: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(crate) fn row_blocks<E: Number, S: Simd<E>>(
+    range: Range<usize>,
+    vectors: usize,
+) -> impl Iterator<Item = (usize, usize)> {
     let len = range.len();
     // Divisors are constants, and a single block needs no division: a small product has no time for one.
     let blocks = match vectors {
-        1 => len.div_ceil(NARROW_TILE_ROWS),
-        3 => len.div_ceil(THREE_WIDE_TILE_ROWS),
-        _ => len.div_ceil(TILE_ROWS),
+        1 => len.div_ceil(NARROW_TILE_ROWS.min(S::TILE_ROWS)),
+        3 => len.div_ceil(THREE_WIDE_TILE_ROWS.min(S::TILE_ROWS)),
+        _ => len.div_ceil(TILE_ROWS.min(S::TILE_ROWS)),
     };
     let (least, larger) = if blocks <= 1 { (len, 0) } else { (len / blocks, len % blocks) };
     (0..blocks).map(move |i| (range.start + i * least + i.min(larger), least + usize::from(i < larger)))
@@ -343,7 +346,7 @@ unsafe fn nn_group<E: Number, S: Simd<E>>(
             column_blocks::<E, S>((cols - p * PANEL).min(PANEL), |col, vectors| {
                 let (at, mut i) = (p * PANEL + col, 0);
                 for run in group.runs() {
-                    for (r, size) in row_blocks(run, vectors) {
+                    for (r, size) in row_blocks::<E, S>(run, vectors) {
                         beside(size * vectors * S::LANES * part.depth());
                         // SAFETY: the caller's ranges; the tile is within the run, at + vectors * LANES <= cols.
                         unsafe {

@@ -244,7 +244,7 @@ impl<E: Number, const N: usize> RawKernel<E> for WeightGradPart<'_, E, N> {
                     let (k, outputs) = (columns(w), w.columns(p));
                     column_blocks::<E, S>(outputs.len(), |j, vectors| {
                         let j = outputs.start + j;
-                        for (i, (col, size)) in row_blocks(k.clone(), vectors).enumerate() {
+                        for (i, (col, size)) in row_blocks::<E, S>(k.clone(), vectors).enumerate() {
                             let a = Left { ptr: left.ptr.wrapping_add(col - k.start), ..left };
                             // SAFETY: the caller's promise; `check` saw the lengths.
                             unsafe {

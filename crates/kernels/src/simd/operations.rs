@@ -11,6 +11,8 @@ pub trait Simd<E: Scalar>: Copy + Send + Sync {
     const LANES: usize;
     /// Vectors per row of a full product tile.
     const TILE: usize;
+    /// Rows of a product tile at most.
+    const TILE_ROWS: usize = 12;
 
     /// Runs a kernel in a function compiled for these instructions.
     ///

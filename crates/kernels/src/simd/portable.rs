@@ -9,6 +9,8 @@ const IS_SLOW: bool = cfg!(all(target_arch = "x86_64", not(target_feature = "fma
 /// Elements of a vector of f32, and of f64, in the source as this build compiles it.
 pub(super) const LANES_F32: usize = if IS_SLOW { 2 } else { 8 };
 const LANES_F64: usize = if IS_SLOW { 2 } else { 4 };
+/// Rows of a product tile at most: where calls take the time, larger ones would only be more code.
+const ROWS: usize = if IS_SLOW { 1 } else { 12 };
 
 /// The portable source as this build compiles it. Legal everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,11 +70,12 @@ fn lanes<T: Copy + Default, const N: usize>(of: impl Fn(usize) -> T) -> [T; N] {
 }
 
 macro_rules! portable {
-    ($token:ident, $float:ident, $bits:ident, $lanes:expr, $shift:literal, $magic:literal, |$s:ident, $kernel:ident| $vectorize:expr) => {
+    ($token:ident, $float:ident, $bits:ident, $lanes:expr, $shift:literal, $magic:literal, $rows:expr, |$s:ident, $kernel:ident| $vectorize:expr) => {
         impl Simd<$float> for $token {
             type V = [$float; $lanes];
             const LANES: usize = $lanes;
             const TILE: usize = 2;
+            const TILE_ROWS: usize = $rows;
 
             #[inline(always)]
             unsafe fn vectorize<K: RawKernel<$float>>(self, $kernel: K) -> K::Output {
@@ -148,21 +151,21 @@ macro_rules! portable {
     };
 }
 
-portable!(Portable, f32, u32, LANES_F32, 23, 12582912.0, |s, kernel| {
+portable!(Portable, f32, u32, LANES_F32, 23, 12582912.0, ROWS, |s, kernel| {
     // SAFETY: the caller's promise.
     unsafe { plain(s, kernel) }
 });
-portable!(Portable, f64, u64, LANES_F64, 52, 6755399441055744.0, |s, kernel| {
+portable!(Portable, f64, u64, LANES_F64, 52, 6755399441055744.0, ROWS, |s, kernel| {
     // SAFETY: the caller's promise.
     unsafe { plain(s, kernel) }
 });
 #[cfg(target_arch = "x86_64")]
-portable!(PortableFma, f32, u32, 8, 23, 12582912.0, |s, kernel| {
+portable!(PortableFma, f32, u32, 8, 23, 12582912.0, 12, |s, kernel| {
     // SAFETY: `s` proves that the processor has FMA; the caller's promise.
     unsafe { with_fma(s, kernel) }
 });
 #[cfg(target_arch = "x86_64")]
-portable!(PortableFma, f64, u64, 4, 52, 6755399441055744.0, |s, kernel| {
+portable!(PortableFma, f64, u64, 4, 52, 6755399441055744.0, 12, |s, kernel| {
     // SAFETY: `s` proves that the processor has FMA; the caller's promise.
     unsafe { with_fma(s, kernel) }
 });
