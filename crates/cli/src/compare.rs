@@ -54,7 +54,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let last = reports.last().with_context(|| format!("{} has no log yet", path.display()))?;
         let better =
             |a: &&Report, b: &&Report| a.val_loss.unwrap_or(f64::MAX).total_cmp(&b.val_loss.unwrap_or(f64::MAX));
-        let best = reports.iter().filter(|report| report.val_loss.is_some()).min_by(better);
+        // What was validated on other data cannot be compared.
+        let since = reports.iter().rposition(|report| report.validation_changed).unwrap_or(0);
+        let best = reports[since..].iter().filter(|report| report.val_loss.is_some()).min_by(better);
         rows.push(Row {
             run: path.display().to_string(),
             cell: config.cell.name(),

@@ -142,6 +142,7 @@ mod tests {
             grad_norm: 1.0,
             tokens_per_sec: 1.0,
             seconds: 1.0,
+            validation_changed: false,
             bad: None,
         }
     }

@@ -162,7 +162,11 @@ fn model_table(path: &Path, model: &Model) -> Result<String, Error> {
     }
     let (results, unit) = (model.results, short_unit(model.unit));
     lines.extend([String::new(), row("results", &format!("step {}, epoch {:.2}", results.step, results.epoch))]);
-    lines.push(format!("  training loss    {:.4} nats/{unit}", results.train_loss));
+    // A run that was stopped before its first report has no loss yet; no loss is 0.
+    let loss = Some(results.train_loss).filter(|&loss| loss != 0.0);
+    lines.push(loss.map_or("  training loss    not yet reported".into(), |loss| {
+        format!("  training loss    {loss:.4} nats/{unit}")
+    }));
     if let Some(loss) = results.val_loss {
         lines.push(format!("  validation loss  {loss:.4} nats/{unit}"));
     }

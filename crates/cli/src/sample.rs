@@ -129,7 +129,7 @@ fn write_texts<E: Element>(prompts: &[&str], samples: usize, mut batch: Batch<E>
 }
 
 /// Reads lines in turn and continues each, with the state of all earlier lines. The prompt, if there is one, is the first
-/// turn. A line with unknown characters is an error: a terminal session continues after it, otherwise the program ends.
+/// turn. A line with unknown characters is reported, and the session continues; unless it is a terminal's, its exit code says so.
 fn talk<'a, E: Element + 'a>(
     prompt: &[String],
     ending: &Ending,
@@ -140,7 +140,7 @@ fn talk<'a, E: Element + 'a>(
     let is_terminal = stdin.is_terminal();
     let mut batch: Option<Batch<E>> = None;
     let mut turns = prompt.iter();
-    let mut tell_seed = Some(tell_seed);
+    let (mut tell_seed, mut exit) = (Some(tell_seed), ExitCode::SUCCESS);
     loop {
         let line = match turns.next() {
             Some(prompt) => prompt.clone(),
@@ -150,7 +150,7 @@ fn talk<'a, E: Element + 'a>(
                 }
                 match read_line(&mut stdin)? {
                     Some(line) => line,
-                    None => return Ok(ExitCode::SUCCESS),
+                    None => return Ok(exit),
                 }
             }
         };
@@ -165,10 +165,10 @@ fn talk<'a, E: Element + 'a>(
                 }
                 write_turn(&line, batch, ending, &mut out).context(NO_STDOUT)?;
             }
-            (Err(error), _) if is_terminal => {
-                failure::report(&error);
+            (Err(error), _) => {
+                let failed = failure::report(&error);
+                exit = if is_terminal { exit } else { failed };
             }
-            (Err(error), _) => return Err(error),
             (Ok(()), None) => {}
         }
     }

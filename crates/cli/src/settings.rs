@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::builder::RangedU64ValueParser;
-use clap::{Command, value_parser};
+use clap::{ArgAction, Command, value_parser};
 use elman::config::{Cell, OptimizerKind, Schedule};
+use elman::files::regular::{self, Links};
 use elman::{Config, RunDir};
 use serde::Serialize;
 use toml::{Table, Value};
@@ -25,7 +26,7 @@ pub struct Settings {
     #[arg(long, visible_alias = "model", value_parser = names(Cell::ALL, |cell| cell.name()), help_heading = "Model")]
     cell: Option<String>,
     /// Units of all layers, or of each: 512,256 means two layers
-    #[arg(long = "hidden", visible_aliases = ["rnn-size", "nhid", "hidden-size"], value_name = "N[,N..]", value_delimiter = ',', value_parser = whole(), help_heading = "Model")]
+    #[arg(long = "hidden", visible_aliases = ["rnn-size", "nhid", "hidden-size"], value_name = "N[,N..]", value_delimiter = ',', action = ArgAction::Set, value_parser = whole(), help_heading = "Model")]
     #[serde(skip)]
     hidden_size: Vec<u64>,
     /// Stacked layers
@@ -169,7 +170,7 @@ pub struct Settings {
     #[arg(long, value_name = "BOOL", help_heading = "Text")]
     eos: Option<bool>,
     /// For words: tokens reserved in addition to <unk>
-    #[arg(long, value_delimiter = ',', value_parser = ["pad", "bos"], help_heading = "Text")]
+    #[arg(long, value_delimiter = ',', action = ArgAction::Set, value_parser = ["pad", "bos"], help_heading = "Text")]
     reserve: Option<Vec<String>>,
     /// Clean the text first: letters converts to lower case and replaces everything else by one space
     #[arg(long, value_parser = ["none", "letters"], help_heading = "Text")]
@@ -311,12 +312,14 @@ impl Settings {
 /// The settings a run was started with. Errors: `config.toml` cannot be read or understood.
 pub fn config_of(run: &RunDir) -> anyhow::Result<Config> {
     let path = run.config();
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        regular::read_to_string(&path, Links::Refuse).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Config::from_toml(&text, &path.display().to_string())?)
 }
 
 fn read_recipe(path: &Path) -> anyhow::Result<Table> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        regular::read_to_string(path, Links::Follow).with_context(|| format!("cannot read {}", path.display()))?;
     Config::from_toml(&text, &path.display().to_string())?; // for its errors, which name the line
     let mut recipe = toml::from_str(&text)?;
     Config::follow_widths(&mut recipe);

@@ -16,7 +16,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Handles SIGINT, SIGTERM and, on Unix, SIGHUP. Errors: the system does not allow it.
+    /// Handles SIGINT, SIGTERM and, on Unix, SIGHUP; one that was ignored when the program began, as `nohup` asks for, stays
+    /// ignored. Errors: the system does not allow it.
     pub fn listen() -> io::Result<Signals> {
         let number = Arc::new(AtomicUsize::new(0));
         let arrived = Arc::new(AtomicBool::new(false));
@@ -25,7 +26,10 @@ impl Signals {
             SIGTERM,
             #[cfg(unix)]
             SIGHUP,
-        ] {
+        ]
+        .into_iter()
+        .filter(|&signal| !is_ignored(signal))
+        {
             // Order matters: the first handler must see only a flag that an earlier signal has set.
             flag::register_conditional_shutdown(signal, exit_code(signal as usize).into(), Arc::clone(&arrived))?;
             flag::register_usize(signal, Arc::clone(&number), signal as usize)?;
@@ -41,6 +45,14 @@ impl Signals {
             signal => Some(exit_code(signal)),
         }
     }
+}
+
+/// Whether a signal is ignored, where the system says so (Linux).
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }
 
 fn exit_code(signal: usize) -> u8 {

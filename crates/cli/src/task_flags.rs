@@ -2,6 +2,7 @@
 //! without its task is an error that names the flag. Not here: flags that all tasks share (`settings.rs`).
 
 use anyhow::Context;
+use clap::ArgAction;
 use clap::builder::PossibleValuesParser;
 use elman::config::{Output, Pooling, TaskSettings};
 use serde::Serialize;
@@ -57,10 +58,10 @@ pub struct TaskFlags {
     #[arg(long, value_name = "COLUMN", help_heading = "Task")]
     time: Option<String>,
     /// forecast: the value columns [default: all columns without another role]
-    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', help_heading = "Task")]
+    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
     values: Option<Vec<String>>,
     /// forecast: columns whose future values are known
-    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', help_heading = "Task")]
+    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
     covariates: Option<Vec<String>>,
     /// forecast: steps ahead [default: 12]
     #[arg(long, value_name = "N", help_heading = "Task")]
@@ -69,7 +70,7 @@ pub struct TaskFlags {
     #[arg(long, value_name = "N", help_heading = "Task")]
     season: Option<u32>,
     /// forecast: transforms of the values: logarithm, seasonal difference, difference
-    #[arg(long, value_delimiter = ',', value_parser = ["log", "seasonal", "diff"], help_heading = "Task")]
+    #[arg(long, value_delimiter = ',', action = ArgAction::Set, value_parser = ["log", "seasonal", "diff"], help_heading = "Task")]
     transform: Option<Vec<String>>,
     /// forecast: whether the position within year, week and day is an input [default: true]
     #[arg(long, value_name = "BOOL", help_heading = "Task")]
@@ -138,7 +139,7 @@ struct SourceFlags {
     #[arg(long, value_name = "COLUMN", help_heading = "Task")]
     group: Option<String>,
     /// The columns of numbers [default: all columns without another role]
-    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', help_heading = "Task")]
+    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
     features: Option<Vec<String>>,
     /// translate: the column of source texts [default: 1]
     #[arg(long, value_name = "COLUMN", help_heading = "Task")]

@@ -37,9 +37,10 @@ pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Whether to colour stderr: a terminal, and `NO_COLOR` unset or empty.
+/// Whether to colour stderr: a terminal that is not `dumb`, and `NO_COLOR` unset or empty.
 pub fn is_coloured() -> bool {
-    stderr_is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
+    stderr_is_terminal() && !is_dumb && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// `text` dimmed where colours are shown.

@@ -24,8 +24,12 @@ fn fed(place: &Place, args: &[&str], input: &[u8]) -> Output {
 fn several_texts_are_separated_and_each_is_what_it_is_alone() {
     let place = Place::with_run();
     let alone = |prompt| sample(&place, &["-n", "40", "--prompt", prompt]);
+    // The first text has the draws that it has alone; greedy texts have none.
     let together = sample(&place, &["-n", "40", "--prompt", "the ", "--prompt", "a stone"]);
-    assert_eq!(together, format!("{}\n--- 2/2\n{}", alone("the "), alone("a stone")));
+    assert!(together.starts_with(&format!("{}\n--- 2/2\na stone", alone("the "))), "{together}");
+    let greedy = |prompts: &[&str]| sample(&place, &[&["-n", "40", "--temperature", "0"], prompts].concat());
+    let both = [greedy(&["--prompt", "the "]), greedy(&["--prompt", "a stone"])].join("\n--- 2/2\n");
+    assert_eq!(greedy(&["--prompt", "the ", "--prompt", "a stone"]), both);
     let three = sample(&place, &["-n", "40", "--prompt", "the ", "--num-samples", "3"]);
     let texts: Vec<&str> = three.split("\n--- ").collect();
     assert_eq!(texts.len(), 3);
@@ -125,4 +129,26 @@ fn a_run_in_double_precision_is_used_as_any_other() {
     place.refused(1, "weights of int8 are made of f32; these are f64", &["sample", "run", "--weights", "int8"]);
     place.refused(1, "dtype is \"f32\" here", &["train", "--resume", "run", "--dtype", "f32"]);
     place.refused(2, "f16", &["train", "text.txt", "--dtype", "f16"]);
+}
+
+#[test]
+fn equal_prompts_write_texts_of_their_own() {
+    let place = Place::with_run();
+    let texts = sample(&place, &["--prompt", "the", "--prompt", "the", "--prompt", "the", "-n", "200"]);
+    let each: Vec<&str> =
+        texts.split("\n--- ").map(|text| text.split_once("/3\n").map_or(text, |(_, text)| text)).collect();
+    assert_eq!(each.len(), 3, "{texts}");
+    assert!(each[0] != each[1] && each[1] != each[2] && each[0] != each[2], "{texts}");
+    // The first is what one prompt alone has always given.
+    assert_eq!(each[0], sample(&place, &["--prompt", "the", "-n", "200"]));
+}
+
+#[test]
+fn a_conversation_continues_after_an_unknown_character() {
+    let place = Place::with_run();
+    let output = fed(&place, &["sample", "run", "-i", "-n", "5", "--seed", "1"], "the\nŁ\nsea\n".as_bytes());
+    let (text, messages) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{messages}");
+    assert!(messages.contains("never saw: 'Ł' (U+0141)"), "{messages}");
+    assert!(text.starts_with("the") && text.lines().any(|line| line.starts_with("sea")), "{text}");
 }

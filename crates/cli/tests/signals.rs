@@ -54,3 +54,29 @@ fn sigterm_too() {
     assert_eq!(code, Some(143), "{messages}");
     assert!(place.path("run/state.safetensors").is_file() && place.path("run/loss.svg").is_file());
 }
+
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    if !cfg!(target_os = "linux") {
+        println!("not run: ignored signals are known on Linux only");
+        return;
+    }
+    for (name, signal) in [("HUP", "-HUP"), ("INT", "-INT"), ("TERM", "-TERM")] {
+        let place = Place::with_text();
+        let args = [&["train", "text.txt", "--out", "run"], &TINY[..], &LONG].concat();
+        let program = place.command(&args);
+        let mut shell = Command::new("sh");
+        shell.current_dir(place.path("")).arg("-c").arg(format!("trap '' {name}; exec \"$0\" \"$@\""));
+        shell.arg(program.get_program()).args(program.get_args()).stderr(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut messages = String::new();
+        while !messages.contains("step 20/") {
+            assert!(lines.read_line(&mut messages).unwrap() > 0, "{messages}");
+        }
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        lines.read_to_string(&mut messages).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{name}: {messages}");
+        assert!(messages.contains("step 4000/4000"), "{name}: {messages}");
+    }
+}

@@ -217,3 +217,65 @@ fn another_text_is_refused_unless_it_is_forced_and_its_characters_are_known() {
     let error = resume(&run, &other, true, keep).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("is not in the vocabulary of 20 characters"), "{error}");
 }
+
+#[test]
+fn other_validation_data_starts_best_and_patience_anew() {
+    let dir = quick_dir();
+    let with = |validation: &str| corpus().with_validation(Corpus::from_text("validation", validation.repeat(40)));
+    // What was trained on is easy to predict; noise is not, and its losses are never lower.
+    let (easy, noise) = (with("the mill a clock she listened, flour\n"), with("tl fk,ch eiadéo \nmsr"));
+    for separate in [true, false] {
+        let name = |part: &str| format!("{part}-{separate}");
+        let run = RunDir::create(dir.path().join(name("run"))).unwrap();
+        let config = Config { patience: 2, eval_every: Some(5), save_every: Some(5), ..config() };
+        let first = if separate { easy.clone() } else { corpus() };
+        run_until(&mut Trainer::new(config.clone(), &first, &cpu()).unwrap(), &run, 25);
+        let changed =
+            if separate { (noise.clone(), None) } else { (corpus(), Some(Config { val_frac: 0.02, ..config })) };
+        let changes = Changes { config: changed.1, force: true };
+        let mut trainer = Trainer::resume_with(&run, &changed.0, &cpu(), changes).unwrap();
+        let note = "no longer the run that was started: the best loss and patience start anew";
+        assert!(trainer.plan().notes.iter().any(|words| words == note), "{:?}", trainer.plan().notes);
+        let outcome = run_until(&mut trainer, &run, 0);
+        let reports = run.reports().unwrap();
+        let marks: Vec<u64> = reports.iter().filter(|r| r.validation_changed).map(|r| r.step).collect();
+        assert_eq!(marks.len(), 1, "one report says that the data is other data");
+        let later = reports.iter().filter(|r| r.step >= 25).filter_map(|r| r.val_loss);
+        let lowest = later.fold(f64::INFINITY, f64::min);
+        assert_eq!(outcome.best_val_loss, Some(lowest));
+        assert!(outcome.best_step.is_some_and(|step| step >= 25), "{outcome:?}");
+        let best = ModelFile::load(run.best()).unwrap().results;
+        assert_eq!((best.best_val_loss, Some(best.step)), (outcome.best_val_loss, outcome.best_step));
+    }
+    // Another text to train on with the same validation set: losses can be compared, and the best stays.
+    let run = RunDir::create(dir.path().join("train")).unwrap();
+    let config = Config { eval_every: Some(5), save_every: Some(5), lr: 0.0001, ..config() };
+    run_until(&mut Trainer::new(config, &easy, &cpu()).unwrap(), &run, 25);
+    let text: String = corpus().text().chars().rev().collect();
+    let other = Corpus::from_text("other", text)
+        .with_validation(Corpus::from_text("validation", "the mill a clock she listened, flour\n".repeat(40)));
+    let changes = Changes { config: None, force: true };
+    let trainer = Trainer::resume_with(&run, &other, &cpu(), changes).unwrap();
+    assert!(trainer.plan().notes.iter().all(|words| !words.contains("anew")), "{:?}", trainer.plan().notes);
+}
+
+#[test]
+fn a_run_that_stopped_before_its_first_save_is_started_again() {
+    let dir = quick_dir();
+    let path = dir.path().join("run");
+    let run = RunDir::create(&path).unwrap();
+    run.write_config(&config()).unwrap();
+    fs::write(path.join("state.safetensors.7-1.tmp"), "half").unwrap();
+    assert!(RunDir::open(&path).unwrap_err().to_string().contains("train --out starts it again"));
+    assert!(RunDir::is_free(&path));
+    let again = RunDir::create(&path).unwrap();
+    run_until(&mut Trainer::new(config(), &corpus(), &cpu()).unwrap(), &again, 3);
+    assert!(!RunDir::is_free(&path) && matches!(RunDir::create(&path), Err(Error::Exists { .. })));
+    // A directory that holds anything else is somebody's.
+    let other = dir.path().join("other");
+    RunDir::create(&other).unwrap().write_config(&config()).unwrap();
+    fs::write(other.join("notes.txt"), "mine").unwrap();
+    assert!(matches!(RunDir::create(&other), Err(Error::Exists { .. })));
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    assert!(matches!(RunDir::create(dir.path().join("empty")), Err(Error::Exists { .. })));
+}

@@ -88,7 +88,7 @@ fn begin<E: Element>(job: Job<'_>, corpus: Corpus) -> anyhow::Result<Session<'_,
 
 /// Errors: the run directory of `--out` exists.
 pub fn refuse_existing_run(args: &Args) -> Result<(), Error> {
-    let existing = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok());
+    let existing = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok() && !RunDir::is_free(path));
     existing.map_or(Ok(()), |path| Err(Error::Exists { path: path.clone() }))
 }
 

@@ -9,6 +9,8 @@ use std::{
     sync::Arc,
 };
 
+use crate::files::regular::{self, Links};
+
 /// What is about to be done to a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -126,16 +128,16 @@ impl Disk {
         }
     }
 
-    /// Adds to the end of a file, which is made where there is none.
+    /// Adds to the end of a file, which is made where there is none. Errors: a link, or anything else but a regular file.
     pub(crate) fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.pass(Operation::Open, path)?;
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        let mut file = regular::open(path, OpenOptions::new().create(true).append(true), Links::Refuse)?;
         self.write(&mut file, path, bytes)
     }
 
     /// Brings what was appended to the disk; nothing where there is no such file.
     pub(crate) fn flush_appended(&self, path: &Path) -> io::Result<()> {
-        match OpenOptions::new().append(true).open(path) {
+        match regular::open(path, OpenOptions::new().append(true), Links::Refuse) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             opened => self.flush(&opened?, path),
         }
@@ -144,7 +146,7 @@ impl Disk {
     /// Cuts a file to `bytes`.
     pub(crate) fn shorten(&self, path: &Path, bytes: u64) -> io::Result<()> {
         self.pass(Operation::Shorten, path)?;
-        OpenOptions::new().write(true).open(path)?.set_len(bytes)
+        regular::open(path, OpenOptions::new().write(true), Links::Refuse)?.set_len(bytes)
     }
 
     /// Bytes that can still be written in the directory of `path`.

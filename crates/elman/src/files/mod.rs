@@ -3,6 +3,7 @@
 pub mod atomic_file;
 pub mod disk;
 pub mod model_file;
+pub mod regular;
 pub mod run_dir;
 pub mod state_file;
 mod tensor_file;

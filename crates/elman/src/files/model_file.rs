@@ -18,6 +18,7 @@ use crate::{
     },
     error::Error,
     files::disk::Disk,
+    files::regular::Links,
     files::tensor_file::{self, Tensor, TensorFile, Tensors},
     infer::{Batch, Generator, Precision, Settings, Start},
     nn::model::{Declared, LanguageModel, Model},
@@ -87,8 +88,11 @@ impl Stored {
     /// yet looked at.
     pub fn read(path: impl AsRef<Path>) -> Result<Stored, Error> {
         let given = path.as_ref();
-        let path = if given.is_dir() { given.join("model.safetensors") } else { given.to_path_buf() };
-        Stored::of(TensorFile::read(&path)?, &path)
+        let (path, links) = match given.is_dir() {
+            true => (given.join("model.safetensors"), Links::Refuse),
+            false => (given.to_path_buf(), Links::Follow),
+        };
+        Stored::of(TensorFile::read(&path, links)?, &path)
     }
 
     fn of(file: TensorFile, path: &Path) -> Result<Stored, Error> {
@@ -238,8 +242,8 @@ impl<E: Element> ModelFile<E> {
         Generator::new(&self.model, &self.vocab, prompt, settings, rng, cpu)
     }
 
-    /// `samples` streams for each of `starts`, start by start, all in one batch. The generator of sample i of a start is
-    /// stream i of `seed`, whatever the other starts are: the first is what [`ModelFile::generate`] gives.
+    /// `samples` texts for each of `starts`, start by start, all in one batch. Text i of all is drawn by stream i of `seed`:
+    /// the first is what [`ModelFile::generate`] gives, and no two share a stream.
     ///
     /// `precision` is that of the weights. Errors: as [`Batch::new`].
     pub fn batch(
@@ -251,9 +255,8 @@ impl<E: Element> ModelFile<E> {
         precision: Precision,
         cpu: &Cpu,
     ) -> Result<Batch<E>, Error> {
-        let rows = starts
-            .iter()
-            .flat_map(|&start| (0..samples).map(move |i| (start, generator(seed, Purpose::Sample, i as u64))));
+        let rows = starts.iter().flat_map(|&start| std::iter::repeat_n(start, samples));
+        let rows = rows.enumerate().map(|(at, start)| (start, generator(seed, Purpose::Sample, at as u64)));
         Batch::with_precision(&self.model, &self.vocab, rows, settings, precision, cpu)
     }
 }

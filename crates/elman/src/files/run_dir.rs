@@ -14,6 +14,7 @@ use crate::{
     error::Error,
     files::atomic_file::{is_unfinished, write_whole},
     files::disk::Disk,
+    files::regular::{self, Links},
     train::report::Report,
 };
 
@@ -62,9 +63,32 @@ impl Drop for Lock {
 }
 
 impl RunDir {
-    /// Makes a new directory (and its parents). Errors: it exists, whatever it holds.
+    /// Makes a new directory (and its parents), or takes that of a run that stopped before its first save. Errors: it
+    /// exists, whatever else it holds.
     pub fn create(path: impl Into<PathBuf>) -> Result<RunDir, Error> {
         let path = path.into();
+        RunDir::make(path.clone()).or_else(|error| match RunDir::is_free(&path) {
+            true => Ok(RunDir { path, disk: Disk::default() }),
+            false => Err(error),
+        })
+    }
+
+    /// Whether a run can be started at `path`: nothing is there, or a run that stopped before its first save.
+    pub fn is_free(path: &Path) -> bool {
+        let is_ours = |name: &str| {
+            matches!(name, ".lock" | "config.toml" | "tokens.bin") || is_unfinished(name, |name| WHOLE.contains(&name))
+        };
+        let holds_nothing_else =
+            |entries: fs::ReadDir| entries.flatten().all(|entry| entry.file_name().to_str().is_some_and(is_ours));
+        match path.symlink_metadata() {
+            Ok(there) if there.is_dir() && path.join("config.toml").is_file() => {
+                fs::read_dir(path).is_ok_and(holds_nothing_else)
+            }
+            there => there.is_err_and(|error| error.kind() == ErrorKind::NotFound),
+        }
+    }
+
+    fn make(path: PathBuf) -> Result<RunDir, Error> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         }
@@ -80,7 +104,7 @@ impl RunDir {
         let mut number = 1_u64;
         loop {
             let name = if number == 1 { name.to_string() } else { format!("{name}-{number}") };
-            match RunDir::create(parent.join(name)) {
+            match RunDir::make(parent.join(name)) {
                 Err(Error::Exists { .. }) => number += 1,
                 made => return made,
             }
@@ -103,7 +127,7 @@ impl RunDir {
         }
         if !run.state().is_file() {
             let problem = if run.config().is_file() {
-                "a run that stopped before its first save: there is nothing to resume"
+                "a run that stopped before its first save: there is nothing to resume, and train --out starts it again"
             } else {
                 "not a run directory: it holds no state.safetensors"
             };
@@ -126,8 +150,9 @@ impl RunDir {
     /// another trainer of this one, has that right.
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let path = self.path.join(".lock");
-        let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
-        let mut file = open.map_err(Error::io("lock", &self.path))?;
+        let mut options = OpenOptions::new();
+        let open = regular::open(&path, options.create(true).truncate(false).read(true).write(true), Links::Refuse);
+        let mut file = open.map_err(Error::io("lock", &path))?;
         let file = match file.try_lock() {
             Ok(()) => {
                 // For the message below, of others; a lock without a number is a lock.
@@ -228,7 +253,7 @@ impl RunDir {
     /// The reports of `log.jsonl`; none where there is no such file. Errors: a line that is no report, by number.
     pub fn reports(&self) -> Result<Vec<Report>, Error> {
         let path = self.log();
-        let text = match fs::read_to_string(&path) {
+        let text = match regular::read_to_string(&path, Links::Refuse) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
             read => read.map_err(Error::io("read", &path))?,
         };
@@ -274,8 +299,8 @@ impl RunDir {
     /// Cuts `log.jsonl` and `samples.txt` back to what they held at a save. A file that holds less is left alone.
     pub(crate) fn cut_back(&self, log_lines: u64, sample_bytes: u64) -> Result<(), Error> {
         let log = self.log();
-        if log.exists() {
-            let bytes = fs::read(&log).map_err(Error::io("read", &log))?;
+        if log.symlink_metadata().is_ok() {
+            let bytes = regular::read(&log, Links::Refuse).map_err(Error::io("read", &log))?;
             let lines = bytes.split_inclusive(|&byte| byte == b'\n').take(log_lines as usize);
             self.shorten(&log, lines.map(|line| line.len() as u64).sum())?;
         }
@@ -284,7 +309,7 @@ impl RunDir {
 
     /// Cuts a file that is longer than `bytes`.
     fn shorten(&self, path: &Path, bytes: u64) -> Result<(), Error> {
-        let length = match fs::metadata(path) {
+        let length = match fs::symlink_metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             known => known.map_err(Error::io("read", path))?.len(),
         };
@@ -327,6 +352,7 @@ mod tests {
             grad_norm: 0.5,
             tokens_per_sec: 1e5,
             seconds: 1.5,
+            validation_changed: false,
             bad: None,
         }
     }

@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     files::disk::Disk,
     files::model_file::{check_config, named, set_params},
+    files::regular::Links,
     files::run_dir::RunDir,
     files::tensor_file::{self, Tensor, TensorFile, Tensors},
     nn::state::State,
@@ -64,6 +65,9 @@ pub(crate) struct Progress {
     /// Those among them after the last one that did.
     #[serde(default)]
     pub skipped_in_a_row: u64,
+    /// Whether the best loss and patience began anew since the last report, because the validation data is another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub validation_changed: bool,
     /// What went bad since the last report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad: Option<String>,
@@ -74,6 +78,15 @@ pub(crate) struct Progress {
     /// the clock is in the log.
     #[serde(default, skip_serializing)]
     pub seconds: f64,
+}
+
+impl Progress {
+    /// Starts best loss and patience anew: later validation losses are of other data. Halvings of the rate stay.
+    pub fn forget_validations(&mut self) {
+        (self.val_loss, self.best_val_loss, self.best_step) = (None, None, None);
+        self.patience = Patience { halvings: self.patience.halvings, ..Patience::default() };
+        self.validation_changed = true;
+    }
 }
 
 /// A step that was taken, and whose evaluation, report and sample are still to come.
@@ -157,7 +170,7 @@ pub(crate) struct StateFile {
 impl StateFile {
     /// Reads a state file. Errors: as for a model file.
     pub fn read(path: &Path) -> Result<StateFile, Error> {
-        let file = TensorFile::read(path)?;
+        let file = TensorFile::read(path, Links::Refuse)?;
         let meta: Meta = file.parse()?.meta(KEY, "a run's state", FORMAT)?;
         check_config(&meta.config, path)?;
         Ok(StateFile { path: path.to_path_buf(), file, meta })

@@ -5,7 +5,8 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
-    fs,
+    fs::OpenOptions,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -14,11 +15,18 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{error::Error, files::atomic_file::write_whole, files::disk::Disk};
+use crate::{
+    error::Error,
+    files::atomic_file::write_whole,
+    files::disk::Disk,
+    files::regular::{self, Links},
+};
 use elman_kernels::Element;
 
 /// The longest header that is read: a vocabulary of every character there is fits.
 const MAX_HEADER: usize = 16 << 20;
+/// Bytes that are read of a file of another kind, which may be large.
+const ENOUGH_OF_ANOTHER_KIND: u64 = 1 << 16;
 /// What the metadata of a file of ours begins with: its keys are in order, and this is the first. After it come 64
 /// hexadecimal digits, the SHA-256 of the metadata without this entry and of every tensor's name, type, shape and bytes.
 const CHECKSUM: &str = "{\"checksum\":\"";
@@ -197,9 +205,15 @@ pub(crate) struct TensorFile {
 }
 
 impl TensorFile {
-    /// Reads a file. Errors: it cannot be read.
-    pub(crate) fn read(path: &Path) -> Result<TensorFile, Error> {
-        Ok(TensorFile::of(path, fs::read(path).map_err(Error::io("read", path))?))
+    /// Reads a regular file; of one whose first bytes are those of no safetensors file, as much as says so. Errors: it
+    /// cannot be read.
+    pub(crate) fn read(path: &Path, links: Links) -> Result<TensorFile, Error> {
+        let open = regular::open(path, OpenOptions::new().read(true), links);
+        let (mut file, mut bytes) = (open.map_err(Error::io("read", path))?, Vec::new());
+        (&mut file).take(9).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+        let most = if header_length(&bytes).is_some() { u64::MAX } else { ENOUGH_OF_ANOTHER_KIND };
+        file.take(most).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+        Ok(TensorFile::of(path, bytes))
     }
 
     /// A file that is in memory; `path` is what it is called.
@@ -406,6 +420,8 @@ impl<'a> Tensors<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn problem(bytes: &[u8]) -> String {
@@ -424,7 +440,7 @@ mod tests {
         let meta = serde_json::json!({"z": 1, "format": 3, "a": {"y": [{"q": 0, "p": 0}], "x": 2}});
         let tensor = Tensor::new("t".into(), vec![3, 1], || values.clone());
         write(&Disk::default(), &path, "k", &meta, vec![tensor]).unwrap();
-        let file = TensorFile::read(&path).unwrap();
+        let file = TensorFile::read(&path, Links::Follow).unwrap();
         let tensors = file.parse().unwrap();
         assert_eq!(tensors.values::<f32>("t", "[3, 1]", &[3, 1]).unwrap(), &values[..]);
         let sum = tensors.metadata["k"].strip_suffix(r#"","a":{"x":2,"y":[{"p":0,"q":0}]},"format":3,"z":1}"#).unwrap();
@@ -453,7 +469,7 @@ mod tests {
         let path = dir.path().join("m");
         let tensor = Tensor::new("t".into(), vec![1], || vec![0.0_f32]);
         fs::write(&path, safetensors::serialize([("t", &tensor)], None).unwrap()).unwrap();
-        let file = TensorFile::read(&path).unwrap();
+        let file = TensorFile::read(&path, Links::Follow).unwrap();
         let tensors = file.parse().unwrap();
         assert!(tensors.check::<f32>("t", "[1]", &[1]).is_ok());
         assert!(tensors.check::<f32>("u", "[1]", &[1]).unwrap_err().to_string().starts_with("u is missing"));
@@ -461,7 +477,7 @@ mod tests {
         let text = fs::read(&path).unwrap();
         let as_int = String::from_utf8_lossy(&text).replace("F32", "I32").into_bytes();
         fs::write(&path, as_int).unwrap();
-        let file = TensorFile::read(&path).unwrap();
+        let file = TensorFile::read(&path, Links::Follow).unwrap();
         let error = file.parse().unwrap().check::<f32>("t", "[1]", &[1]).unwrap_err().to_string();
         assert!(error.starts_with("t has dtype I32, expected F32"), "{error}");
     }

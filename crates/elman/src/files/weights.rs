@@ -14,6 +14,7 @@ use super::model_file::named;
 use super::tensor_file::{self, TensorFile};
 use crate::autodiff::params::{Declaration, Params};
 use crate::error::Error;
+use crate::files::regular::Links;
 
 /// The metadata key of files that [`save`] writes.
 const KEY: &str = "elman_weights";
@@ -51,7 +52,7 @@ impl Weights {
     /// it has one, is not that of its contents.
     pub fn read(path: impl AsRef<Path>) -> Result<Weights, Error> {
         let path = path.as_ref();
-        Weights::of(TensorFile::read(path)?, path)
+        Weights::of(TensorFile::read(path, Links::Follow)?, path)
     }
 
     /// The same of bytes in memory; `path` is what messages call them.

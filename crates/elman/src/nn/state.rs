@@ -70,6 +70,11 @@ impl<E: Element> State<E> {
         }
     }
 
+    /// Whether every number is finite.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.parts.iter().all(|part| part.values.iter().all(|x| x.to_f64().is_finite()))
+    }
+
     /// Zero everywhere, padding too.
     pub(crate) fn clear(&mut self) {
         self.restart(std::iter::repeat(None));

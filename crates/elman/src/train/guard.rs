@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     files::run_dir::RunDir,
     files::state_file::{NormAverage, StateFile},
+    nn::state::State,
     task::Task,
 };
 
@@ -99,6 +100,9 @@ impl<T: Task> Trainer<T> {
 
     /// Lets the step be none. Errors: why that does not help.
     fn skip(&mut self) -> Result<String, Option<String>> {
+        // A state that has overflowed would make every step after it bad, too.
+        let carry = self.task.carry_mut().filter(|carry| !carry.is_finite());
+        let reset = carry.map(State::clear).is_some();
         if self.first_bad().is_some() {
             return Err(Some("every step after it would be bad too".to_string()));
         }
@@ -108,7 +112,7 @@ impl<T: Task> Trainer<T> {
         self.progress.step += 1;
         self.progress.skipped += 1;
         self.progress.skipped_in_a_row += 1;
-        Ok("skipped".to_string())
+        Ok(if reset { "skipped, and the carried state is reset" } else { "skipped" }.to_string())
     }
 
     /// Goes back to the last save with half the learning rate. Errors: within, why that is of no use.

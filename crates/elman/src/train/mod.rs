@@ -55,10 +55,17 @@ impl<T: Task> Trainer<T> {
     ///
     /// Errors: settings that wait for validations where there are none.
     pub fn of(mut config: Config, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
-        let Shape { train_tokens, val_tokens, vocab_size, batch, seq_len, steps_per_epoch, memory_bytes, notes } =
+        let Shape { train_tokens, val_tokens, vocab_size, batch, seq_len, steps_per_epoch, memory_bytes, mut notes } =
             task.shape();
         config.resolve(batch, steps_per_epoch, val_tokens > 0);
         needs_validation(&config, val_tokens)?;
+        let steps = config.steps.unwrap_or_default();
+        if config.warmup >= steps && config.warmup > 0 {
+            let (warmup, lr) = (config.warmup, config.lr);
+            notes.push(format!(
+                "warmup = {warmup} takes all of the {steps} steps: the rate does not reach lr = {lr} before"
+            ));
+        }
         let plan = Plan {
             text: task.fingerprint().name.clone(),
             train_tokens,
@@ -308,6 +315,7 @@ impl<T: Task> Trainer<T> {
             grad_norm,
             tokens_per_sec: clock.speed_since_last_report(),
             seconds: clock.seconds(),
+            validation_changed: std::mem::take(&mut progress.validation_changed),
             bad: progress.bad.take(),
         }
     }

@@ -51,6 +51,9 @@ pub struct Report {
     pub tokens_per_sec: f64,
     /// Seconds since the run began, pauses between resumes left out.
     pub seconds: f64,
+    /// Whether validation losses from here on are of other data than those before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub validation_changed: bool,
     /// What went bad in the steps since the last report, and what was done about it; mostly nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad: Option<String>,

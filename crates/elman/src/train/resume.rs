@@ -17,6 +17,10 @@ use crate::{
 /// Settings that change when something is written and what is done about a bad step, but not what a good one computes.
 const FREE: [&str; 6] = ["keep", "on_nan", "print_every", "sample_every", "sample_length", "save_every"];
 
+/// Settings that decide what is held out for validation, and how it is read.
+const OF_VALIDATION: [&str; 8] =
+    ["clean", "cut_tail", "lowercase", "max_tokens", "task", "tokenizer", "val_frac", "words"];
+
 /// What is to be different from the run that is resumed.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
@@ -36,6 +40,8 @@ pub struct Stopped {
     pub config: Config,
     /// Whether the data is the run's.
     pub has_same_data: bool,
+    /// Whether the validation data is the run's.
+    has_same_validation: bool,
     given_up: Vec<String>,
     notes: Vec<String>,
 }
@@ -61,19 +67,21 @@ impl Stopped {
         if config.epochs == saved.meta.config.epochs {
             config.steps = config.steps.or(saved.meta.config.steps);
         }
+        let has_same_validation =
+            data.validates_as(&saved.meta.text) && keeps_validation(&saved.meta.config, &config, &data.validation);
         let (notes, bound) = differences(&saved.meta.config, &config, run);
         if !changes.force && !bound.is_empty() {
             return Err(Error::Changed { changes: bound });
         }
         given_up.extend(bound);
-        Ok(Stopped { run: run.clone(), lock, saved, config, has_same_data, given_up, notes })
+        Ok(Stopped { run: run.clone(), lock, saved, config, has_same_data, has_same_validation, given_up, notes })
     }
 
     /// The run, continued from its saved state. Its log and samples are cut back to the last save.
     ///
     /// Errors: tensors that the task does not have, or of another shape.
     pub fn resume<T: Task>(self, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
-        let Stopped { run, lock, saved, config, mut given_up, notes, .. } = self;
+        let Stopped { run, lock, saved, config, has_same_validation, mut given_up, notes, .. } = self;
         let mut trainer = Trainer::of(config, task, cpu)?;
         if let Err(error) = saved.restore(&mut trainer.task, &mut trainer.optimizer) {
             // With other rows there is nothing that could be carried on; anything else is no choice of the caller's.
@@ -85,6 +93,10 @@ impl Stopped {
             given_up.push("the carried state is reset".to_string());
         }
         trainer.progress = saved.meta.progress;
+        if !has_same_validation {
+            given_up.push("the best loss and patience start anew".to_string());
+            trainer.progress.forget_validations();
+        }
         trainer.plan.steps_done = trainer.progress.step;
         let note = |words: String| format!("no longer the run that was started: {words}");
         trainer.plan.notes.extend(given_up.into_iter().map(note));
@@ -97,12 +109,24 @@ impl Stopped {
     }
 }
 
-/// The settings that differ, a clause each: those that are free to, and those that are not.
-fn differences(was: &Config, is: &Config, run: &RunDir) -> (Vec<String>, Vec<String>) {
-    let table = |config: &Config| match serde_json::to_value(config) {
+/// Whether settings hold out the same part of the same data; a separate set needs only be read in the same way.
+fn keeps_validation(was: &Config, is: &Config, separate: &Option<Box<Fingerprint>>) -> bool {
+    let (was_table, is_table) = (table(was), table(is));
+    let decides = |key: &&str| separate.is_none() || !matches!(*key, "cut_tail" | "max_tokens" | "val_frac");
+    // The examples of a task are held out by a draw.
+    let seed = separate.is_some() || is.task.is_none() || was.seed == is.seed;
+    seed && OF_VALIDATION.iter().copied().filter(decides).all(|key| was_table.get(key) == is_table.get(key))
+}
+
+fn table(config: &Config) -> Map<String, Value> {
+    match serde_json::to_value(config) {
         Ok(Value::Object(table)) => table,
         _ => Map::new(),
-    };
+    }
+}
+
+/// The settings that differ, a clause each: those that are free to, and those that are not.
+fn differences(was: &Config, is: &Config, run: &RunDir) -> (Vec<String>, Vec<String>) {
     let (was, is) = (table(was), table(is));
     let mut keys: Vec<&String> = was.keys().chain(is.keys()).collect();
     keys.sort_unstable();

@@ -10,7 +10,9 @@ use crate::config::Source;
 use crate::data::table::items::places;
 use crate::data::table::{Format, OnBad, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint, is_text};
+use crate::data::text::utf8::without_mark;
 use crate::error::Error;
+use crate::files::regular::{self, Links};
 
 pub use crate::data::table::items::Items;
 
@@ -166,9 +168,10 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn utf8(path: &Path) -> Result<String, Error> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = regular::read(path, Links::Follow).map_err(Error::io("read", path))?;
     let name = path.display().to_string();
-    String::from_utf8(bytes).map_err(|error| Error::InvalidUtf8 { name, offset: error.utf8_error().valid_up_to() })
+    String::from_utf8(without_mark(&bytes).to_vec())
+        .map_err(|error| Error::InvalidUtf8 { name, offset: error.utf8_error().valid_up_to() })
 }
 
 /// The groups of a table without their classes: those whose numbers can be read. `on_bad` decides how to handle one

@@ -18,7 +18,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::data::text::utf8::without_mark;
 use crate::error::Error;
+use crate::files::regular::{self, Links};
 
 /// How a table is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +75,7 @@ impl Table {
 
     /// As [`Table::from_bytes`]; `on_bad` decides how to handle a row that cannot be read.
     pub fn parse(name: &str, bytes: &[u8], format: Format, header: bool, on_bad: OnBad<'_>) -> Result<Table, Error> {
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let bytes = without_mark(bytes);
         let table = match format {
             Format::Csv => separated(name, bytes, b',', header, on_bad)?,
             Format::Tsv => separated(name, bytes, b'\t', header, on_bad)?,
@@ -92,7 +94,7 @@ impl Table {
         let Some(format) = Format::of_path(path) else {
             return Err(Error::file(path, "the file's ending says nothing, expected .csv, .tsv or .jsonl"));
         };
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let bytes = regular::read(path, Links::Follow).map_err(Error::io("read", path))?;
         Table::from_bytes(&path.display().to_string(), &bytes, format, header)
     }
 

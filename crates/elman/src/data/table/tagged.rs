@@ -99,6 +99,7 @@ impl Tagged {
     pub fn of_lines(name: &str, text: &str, fingerprint: Fingerprint) -> Result<Tagged, Error> {
         let (mut texts, mut tags) = (Vec::new(), Vec::new());
         let (mut tokens, mut of_sentence): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (at, line) in text.lines().chain([""]).enumerate() {
             let mut columns = line.split_whitespace();
             match (columns.next(), columns.last()) {

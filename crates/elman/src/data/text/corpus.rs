@@ -1,6 +1,7 @@
 //! A text to learn from: read from files and folders, bundled, or left on the disk, with its name, its split and its
 //! held-out texts. Text that is not UTF-8 is an error with file and byte, unless bytes are asked for; so is a folder
-//! without text. The text is not changed: carriage returns, tabs and the BOM stay.
+//! without text. The text is not changed but for the byte-order mark at the start of a file, which
+//! goes: carriage returns and tabs stay.
 
 use std::{
     fs,
@@ -10,8 +11,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::utf8::without_mark;
 use crate::data::text::disk_text::OnDisk;
 use crate::error::Error;
+use crate::files::regular::{self, Links};
 
 /// The text that comes with the library.
 const BUNDLED: &str = include_str!("../../../data/tales.txt");
@@ -55,6 +58,16 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// Whether a run on this data validates on the same data as one on `known`: on the same separate set, or on a part of
+    /// the same data.
+    pub(crate) fn validates_as(&self, known: &Fingerprint) -> bool {
+        match (&self.validation, &known.validation) {
+            (None, None) => self.sha256 == known.sha256,
+            (Some(set), Some(known)) => set.sha256 == known.sha256,
+            _ => false,
+        }
+    }
+
     /// Checks that this is the text that a run knows, with the same validation and test texts, whatever they are
     /// called. Errors: the first that is another.
     pub(crate) fn check(&self, known: &Fingerprint) -> Result<(), Error> {
@@ -118,7 +131,7 @@ impl Corpus {
 
     /// The same with a `tokenizer.json` for its subwords. Errors: it cannot be read or is not UTF-8.
     pub fn with_tokenizer(self, path: &Path) -> Result<Corpus, Error> {
-        let bytes = fs::read(path).map_err(Error::io("read", path))?;
+        let bytes = regular::read(path, Links::Follow).map_err(Error::io("read", path))?;
         let json = decode(&path.display().to_string(), bytes)?;
         Ok(Corpus { tokenizer: Some((json, path.to_path_buf())), ..self })
     }
@@ -187,7 +200,7 @@ impl Corpus {
         let (mut bytes, mut pieces) = (Vec::new(), Vec::new());
         for file in files(paths)? {
             let name = file.display().to_string();
-            bytes.append(&mut check(&name, fs::read(&file).map_err(Error::io("read", &file))?)?);
+            bytes.append(&mut check(&name, regular::read(&file, Links::Follow).map_err(Error::io("read", &file))?)?);
             pieces.push(name);
         }
         Corpus::of_files(paths, pieces, bytes).not_empty()
@@ -282,7 +295,10 @@ fn name_of(paths: &[PathBuf]) -> String {
     }
 }
 
-fn decode(name: &str, bytes: Vec<u8>) -> Result<String, Error> {
+/// The text of a file, without its byte-order mark.
+fn decode(name: &str, mut bytes: Vec<u8>) -> Result<String, Error> {
+    let mark = bytes.len() - without_mark(&bytes).len();
+    bytes.drain(..mark);
     String::from_utf8(bytes)
         .map_err(|error| Error::InvalidUtf8 { name: name.to_string(), offset: error.utf8_error().valid_up_to() })
 }

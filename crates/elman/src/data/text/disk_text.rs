@@ -1,11 +1,13 @@
 //! A text that stays in its files and is read in blocks. Not here: its tokens (`on_disk.rs`).
 
-use std::{fs::File, io::Read, path::PathBuf};
+use std::{fs::OpenOptions, io::Read, path::PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::clean::Rules;
+use super::utf8::MARK;
 use crate::error::Error;
+use crate::files::regular::{self, Links};
 
 /// Bytes read at once. Few in tests, so that a small text is many blocks.
 pub(super) const BLOCK: usize = if cfg!(test) { 61 } else { 1 << 20 };
@@ -66,8 +68,17 @@ impl OnDisk {
     fn read(&self, take: &mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<[u8; 32], Error> {
         let (mut buffer, mut hash) = (vec![0; BLOCK], Sha256::new());
         for path in &self.files {
-            let mut file = File::open(path).map_err(Error::io("read", path))?;
+            let mut file =
+                regular::open(path, OpenOptions::new().read(true), Links::Follow).map_err(Error::io("read", path))?;
             let (mut held, mut before) = (0, 0);
+            if !self.is_raw {
+                // The byte-order mark is read and left out.
+                let mut mark = Vec::with_capacity(MARK.len());
+                (&mut file).take(MARK.len() as u64).read_to_end(&mut mark).map_err(Error::io("read", path))?;
+                let start = if mark == MARK { &[][..] } else { &mark[..] };
+                buffer[..start.len()].copy_from_slice(start);
+                (held, before) = (start.len(), mark.len() - start.len());
+            }
             loop {
                 let read = match file.read(&mut buffer[held..]) {
                     Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,

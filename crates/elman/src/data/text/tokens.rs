@@ -5,7 +5,7 @@
 //! those kept from it; then what binds them: see [`Binding`] and `FOOTER`.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     ops::Range,
     path::{Path, PathBuf},
@@ -14,7 +14,12 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{error::Error, files::atomic_file::Unfinished, files::disk::Disk};
+use crate::{
+    error::Error,
+    files::atomic_file::Unfinished,
+    files::disk::Disk,
+    files::regular::{self, Links},
+};
 
 /// The first bytes of the footer: what the file is, and in which form.
 const MAGIC: [u8; 16] = *b"elman tokens 1\0\n";
@@ -116,7 +121,7 @@ pub(crate) struct TokenFile {
 impl TokenFile {
     /// The file at `path`, where it is whole and of this binding; None where it is not, or where there is none.
     pub fn open(path: &Path, binding: &Binding) -> Option<Arc<TokenFile>> {
-        let mut file = File::open(path).ok()?;
+        let mut file = regular::open(path, OpenOptions::new().read(true), Links::Refuse).ok()?;
         let length = usize::try_from(file.metadata().ok()?.len()).ok()?.checked_sub(FOOTER)?;
         let (mut hash, mut block) = (Sha256::new(), vec![0; BLOCK.min(length)]);
         let mut left = length;
@@ -172,7 +177,9 @@ impl TokenFile {
         footer.extend(hash.finalize());
         file.write(&footer)?;
         file.finish()?;
-        let file = Mutex::new(File::open(path).map_err(Error::io("read", path))?);
+        let file = Mutex::new(
+            regular::open(path, OpenOptions::new().read(true), Links::Refuse).map_err(Error::io("read", path))?,
+        );
         Ok(Arc::new(TokenFile { path: path.to_path_buf(), file, width, counts }))
     }
 

@@ -1,7 +1,15 @@
-//! Decodes bytes that arrive one by one. An incomplete character is held back, and what can never be completed becomes
+//! The byte-order mark; and bytes that arrive one by one, decoded. An incomplete character is held back, and what can never be completed becomes
 //! U+FFFD, as in `String::from_utf8_lossy`.
 
 use std::str;
+
+/// The byte-order mark U+FEFF in UTF-8, with which some programs begin a text file.
+pub(crate) const MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// A text file without its byte-order mark, which is no character of the text.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(MARK).unwrap_or(bytes)
+}
 
 /// Bytes on their way to characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
