@@ -154,3 +154,33 @@ fn a_large_text_stays_on_the_disk_unasked() {
     let peak = json(&output)["peak_memory_bytes"].as_u64();
     assert!(peak.is_none_or(|bytes| bytes < 48 << 20), "neither the text nor its tokens are in memory: {peak:?}");
 }
+
+#[test]
+fn a_byte_order_mark_is_no_character_of_a_text() {
+    let place = Place::new();
+    let (first, second) = (place::text()[..1000].to_string(), place::text()[1000..].to_string());
+    for (folder, mark) in [("plain", ""), ("marked", "\u{feff}")] {
+        // In the middle of a folder's text, too.
+        place.write(&format!("{folder}/a.txt"), format!("{mark}{first}"));
+        place.write(&format!("{folder}/b.txt"), format!("{mark}{second}"));
+    }
+    for (name, flags) in [("memory", &[][..]), ("disk", &["--on-disk"]), ("bytes", &["--tokenizer", "byte"])] {
+        for folder in ["plain", "marked"] {
+            let out = format!("{name}-{folder}");
+            place.train(&[&[folder, "--steps", "5", "--out", &out][..], flags].concat());
+        }
+        let [plain, marked] =
+            ["plain", "marked"].map(|folder| place.read(&format!("{name}-{folder}/model.safetensors")));
+        assert_eq!(plain == marked, name != "bytes", "{name}: bytes keep the mark, a text has none");
+    }
+    let scored = |text: &str| stdout(&place.done(&["eval", "memory-plain", text, "--json"]));
+    assert_eq!(scored("marked/a.txt"), scored("plain/a.txt"));
+}
+
+#[test]
+fn a_list_is_given_once_and_a_warmup_that_never_ends_is_noted() {
+    let place = Place::with_text();
+    place.refused(2, "--hidden", &["train", "text.txt", "--hidden", "256", "--hidden", "128"]);
+    let output = place.train(&["text.txt", "--out", "run", "--steps", "5", "--warmup", "9"]);
+    assert!(stderr(&output).contains("warmup = 9 takes all of the 5 steps"), "{}", stderr(&output));
+}

@@ -15,12 +15,12 @@ unsafe fn on_one_panel<E: Number>(step: Step<E>, run: impl FnOnce(Step<E>)) {
     // SAFETY: the gates of the block's two panels, which are this call's alone.
     unsafe {
         let (first, second) = gates.split_at_mut(2 * UNITS);
-        for (half, i) in [(first, 0), (second, 1)] {
-            std::ptr::copy_nonoverlapping(step.panel(i), half.as_mut_ptr(), half.len());
+        for (panel, i) in [(first, 0), (second, 1)] {
+            std::ptr::copy_nonoverlapping(step.panel(i), panel.as_mut_ptr(), panel.len());
         }
         run(Step { gates: gates.as_mut_ptr(), ..step });
-        for (half, i) in gates.chunks_exact(2 * UNITS).zip(0..) {
-            std::ptr::copy_nonoverlapping(half.as_ptr(), step.panel(i), half.len());
+        for (panel, i) in gates.chunks_exact(2 * UNITS).zip(0..) {
+            std::ptr::copy_nonoverlapping(panel.as_ptr(), step.panel(i), panel.len());
         }
     }
 }

@@ -182,10 +182,10 @@ mod tests {
                 let pool = &pool;
                 scope.spawn(move || {
                     for round in 0..rounds {
-                        let mark = (thread * rounds + round) as f64;
+                        let value = (thread * rounds + round) as f64;
                         let mut all = [3, 40, 3].map(|len| pool.take::<f64>(len));
-                        all.iter_mut().for_each(|scratch| scratch.fill(mark));
-                        assert!(all.iter().all(|scratch| scratch.iter().all(|&x| x == mark)));
+                        all.iter_mut().for_each(|scratch| scratch.fill(value));
+                        assert!(all.iter().all(|scratch| scratch.iter().all(|&x| x == value)));
                     }
                 });
             }

@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_any_part_is_the_callers_and_the_threads_go_on() {
+    fn a_panic_of_any_part_is_the_callers_and_the_threads_continue() {
         let workers = Workers::new(2).unwrap();
         for bad in 0..3 {
             let panicked = catch_unwind(AssertUnwindSafe(|| {

@@ -227,7 +227,7 @@ fn linear_matches_plain_sums() {
 /// order is the same for all.
 #[test]
 #[cfg_attr(miri, ignore = "a thousand million multiply-adds")]
-fn an_output_larger_than_the_caches_has_the_bits_of_its_halves() {
+fn an_output_larger_than_the_caches_has_the_bits_of_its_parts() {
     // Two blocks of k, and the rows of one group; each part has whole panels.
     let (rows, narrow, wide) = (22, 260, 50_048);
     let middle = wide / 2;
@@ -255,13 +255,13 @@ fn an_output_larger_than_the_caches_has_the_bits_of_its_halves() {
             .unwrap();
         y
     };
-    for (whole, halves) in [
+    for (whole, parts) in [
         (grad_x(0..wide), [grad_x(0..middle), grad_x(middle..wide)]),
         (forward(0..wide), [forward(0..middle), forward(middle..wide)]),
     ] {
         assert!(whole.iter().all(|x| x.is_finite()));
         let bits = |x: &[f32]| -> Vec<u32> { x.iter().map(|x| x.to_bits()).collect() };
-        assert!(bits(&some(&whole, 0..middle)) == bits(&halves[0]));
-        assert!(bits(&some(&whole, middle..wide)) == bits(&halves[1]));
+        assert!(bits(&some(&whole, 0..middle)) == bits(&parts[0]));
+        assert!(bits(&some(&whole, middle..wide)) == bits(&parts[1]));
     }
 }

@@ -9,7 +9,7 @@ use elman::Error;
 use elman::config::Source;
 use elman::data::table::labelled::{self, Items};
 use elman::data::table::{Format, Table, json_object};
-use elman::data::without_mark;
+use elman::data::without_bom;
 use serde_json::Value;
 
 use super::args::Args;
@@ -44,7 +44,7 @@ impl Texts<'_> {
         let (mut bytes, mut line) = (Vec::new(), 0);
         while from.read_until(b'\n', &mut bytes).with_context(|| format!("cannot read {}", args.name()))? > 0 {
             line += 1;
-            let bytes_of_text = if line == 1 { without_mark(&bytes) } else { &bytes[..] };
+            let bytes_of_text = if line == 1 { without_bom(&bytes) } else { &bytes[..] };
             if let Some(text) = self.text(args, line, bytes_of_text).transpose() {
                 take(line, text)?;
             }

@@ -102,8 +102,8 @@ pub trait Simd<E: Scalar>: Copy + Send + Sync {
     fn scale(self, x: Self::V, n: Self::V) -> Self::V {
         // In two factors, so that neither leaves the normal range; only the second product can round.
         let integer = self.splat(E::from_f64(E::INTEGER));
-        let half = self.sub(self.fma(n, self.splat(E::from_f64(0.5)), integer), integer);
-        self.mul(self.mul(x, self.pow2(half)), self.pow2(self.sub(n, half)))
+        let first = self.sub(self.fma(n, self.splat(E::from_f64(0.5)), integer), integer);
+        self.mul(self.mul(x, self.pow2(first)), self.pow2(self.sub(n, first)))
     }
 }
 

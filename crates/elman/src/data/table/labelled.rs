@@ -10,7 +10,7 @@ use crate::config::Source;
 use crate::data::table::items::places;
 use crate::data::table::{Format, OnBad, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint, is_text};
-use crate::data::text::utf8::without_mark;
+use crate::data::text::utf8::without_bom;
 use crate::error::Error;
 use crate::files::regular::{self, Links};
 
@@ -170,7 +170,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 fn utf8(path: &Path) -> Result<String, Error> {
     let bytes = regular::read(path, Links::Follow).map_err(Error::io("read", path))?;
     let name = path.display().to_string();
-    String::from_utf8(without_mark(&bytes).to_vec())
+    String::from_utf8(without_bom(&bytes).to_vec())
         .map_err(|error| Error::InvalidUtf8 { name, offset: error.utf8_error().valid_up_to() })
 }
 

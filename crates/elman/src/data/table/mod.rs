@@ -18,7 +18,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::data::text::utf8::without_mark;
+use crate::data::text::utf8::without_bom;
 use crate::error::Error;
 use crate::files::regular::{self, Links};
 
@@ -75,7 +75,7 @@ impl Table {
 
     /// As [`Table::from_bytes`]; `on_bad` decides how to handle a row that cannot be read.
     pub fn parse(name: &str, bytes: &[u8], format: Format, header: bool, on_bad: OnBad<'_>) -> Result<Table, Error> {
-        let bytes = without_mark(bytes);
+        let bytes = without_bom(bytes);
         let table = match format {
             Format::Csv => separated(name, bytes, b',', header, on_bad)?,
             Format::Tsv => separated(name, bytes, b'\t', header, on_bad)?,

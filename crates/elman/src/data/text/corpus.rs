@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::utf8::without_mark;
+use super::utf8::without_bom;
 use crate::data::text::disk_text::OnDisk;
 use crate::error::Error;
 use crate::files::regular::{self, Links};
@@ -297,8 +297,8 @@ fn name_of(paths: &[PathBuf]) -> String {
 
 /// The text of a file, without its byte-order mark.
 fn decode(name: &str, mut bytes: Vec<u8>) -> Result<String, Error> {
-    let mark = bytes.len() - without_mark(&bytes).len();
-    bytes.drain(..mark);
+    let bom = bytes.len() - without_bom(&bytes).len();
+    bytes.drain(..bom);
     String::from_utf8(bytes)
         .map_err(|error| Error::InvalidUtf8 { name: name.to_string(), offset: error.utf8_error().valid_up_to() })
 }

@@ -5,7 +5,7 @@ use std::{fs::OpenOptions, io::Read, path::PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::clean::Rules;
-use super::utf8::MARK;
+use super::utf8::BOM;
 use crate::error::Error;
 use crate::files::regular::{self, Links};
 
@@ -73,11 +73,11 @@ impl OnDisk {
             let (mut held, mut before) = (0, 0);
             if !self.is_raw {
                 // The byte-order mark is read and left out.
-                let mut mark = Vec::with_capacity(MARK.len());
-                (&mut file).take(MARK.len() as u64).read_to_end(&mut mark).map_err(Error::io("read", path))?;
-                let start = if mark == MARK { &[][..] } else { &mark[..] };
+                let mut bom = Vec::with_capacity(BOM.len());
+                (&mut file).take(BOM.len() as u64).read_to_end(&mut bom).map_err(Error::io("read", path))?;
+                let start = if bom == BOM { &[][..] } else { &bom[..] };
                 buffer[..start.len()].copy_from_slice(start);
-                (held, before) = (start.len(), mark.len() - start.len());
+                (held, before) = (start.len(), bom.len() - start.len());
             }
             loop {
                 let read = match file.read(&mut buffer[held..]) {

@@ -4,11 +4,11 @@
 use std::str;
 
 /// The byte-order mark U+FEFF in UTF-8, with which some programs begin a text file.
-pub(crate) const MARK: &[u8] = b"\xEF\xBB\xBF";
+pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// A text file without its byte-order mark, which is no character of the text.
-pub fn without_mark(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(MARK).unwrap_or(bytes)
+pub fn without_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(BOM).unwrap_or(bytes)
 }
 
 /// Bytes on their way to characters.

@@ -26,7 +26,7 @@ pub type Predictor<E> = Model<E, Layers<E>>;
 /// Its layers.
 #[derive(Clone, Debug)]
 pub struct Layers<E> {
-    members: Vec<Member<E>>,
+    networks: Vec<OneNetwork<E>>,
     output_dropout: Dropout,
     /// Numbers for each sequence, or for each step.
     outputs: usize,
@@ -34,7 +34,7 @@ pub struct Layers<E> {
 
 /// One of the networks of an ensemble.
 #[derive(Clone, Debug)]
-struct Member<E> {
+struct OneNetwork<E> {
     encoder: Encoder<E>,
     /// None where each step has outputs of its own.
     head: Option<Arc<dyn Head<E>>>,
@@ -89,15 +89,15 @@ impl<E: Element> Declared for Layers<E> {
             return Err(Error::Setting { name: "classes", got, expected });
         }
         let (mut d, outputs) = (Declaration::default(), parameters * targets);
-        let members = (1..=ensemble_size).map(|number| {
+        let networks = (1..=ensemble_size).map(|number| {
             let prefix = if number == 1 { String::new() } else { format!("member{number}.") };
             let (encoder, width) = Encoder::declare(&mut d, &prefix, config, input);
             let head = pooling.map(|pooling| pooling.declare(&mut d, &prefix, width));
-            Member { encoder, head, map: LinearIds::declare(&mut d, &format!("{prefix}decoder"), width, outputs) }
+            OneNetwork { encoder, head, map: LinearIds::declare(&mut d, &format!("{prefix}decoder"), width, outputs) }
         });
-        let members = members.collect();
+        let networks = networks.collect();
         let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
-        Ok((Layers { members, output_dropout, outputs }, d))
+        Ok((Layers { networks, output_dropout, outputs }, d))
     }
 }
 
@@ -110,13 +110,13 @@ impl<E: Element> Predictor<E> {
         batch: &Padded<E>,
         mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<Vec<Var>, Error> {
-        let members = self.layers.members.iter();
-        members.map(|member| self.outputs(member, tape, batch, &mut None, dropout.as_deref_mut())).collect()
+        let networks = self.layers.networks.iter();
+        networks.map(|network| self.outputs(network, tape, batch, &mut None, dropout.as_deref_mut())).collect()
     }
 
     /// The state before the first step, of `rows` sequences; None where there is none.
     pub fn initial_state(&self, rows: usize) -> Option<State<E>> {
-        match &self.layers.members[0].encoder {
+        match &self.layers.networks[0].encoder {
             Encoder::Recurrent(reader) => Some(reader.initial_state(&self.params, rows)),
             Encoder::Window { .. } => None,
         }
@@ -124,19 +124,19 @@ impl<E: Element> Predictor<E> {
 
     /// As [`Predictor::forward`] of a single network, from a state, which is advanced.
     pub fn advance(&self, tape: &mut Tape<E>, batch: &Padded<E>, state: &mut Option<State<E>>) -> Result<Var, Error> {
-        self.outputs(&self.layers.members[0], tape, batch, state, None)
+        self.outputs(&self.layers.networks[0], tape, batch, state, None)
     }
 
     fn outputs(
         &self,
-        member: &Member<E>,
+        network: &OneNetwork<E>,
         tape: &mut Tape<E>,
         batch: &Padded<E>,
         state: &mut Option<State<E>>,
         mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<Var, Error> {
         let (params, mask, mut last) = (&self.params, &batch.mask, Vec::new());
-        let mut y = match (&member.encoder, state) {
+        let mut y = match (&network.encoder, state) {
             (Encoder::Recurrent(reader), Some(state)) => {
                 let read = reader.read_from(tape, params, batch, state, dropout.as_deref_mut())?;
                 state.from_tape(tape, &read.after);
@@ -156,13 +156,13 @@ impl<E: Element> Predictor<E> {
                 x
             }
         };
-        if let Some(head) = &member.head {
+        if let Some(head) = &network.head {
             y = head.rows(tape, params, Steps { output: y, last: &last, rows: batch.rows, mask })?;
         }
         if let Some(rng) = dropout {
             y = self.layers.output_dropout.apply(tape, rng, y, batch.rows)?;
         }
-        tape.linear(params, member.map, self.layers.outputs, y)
+        tape.linear(params, network.map, self.layers.outputs, y)
     }
 
     /// The mean loss of a batch, over the ensemble too, as a value and as the last network's [`Mean`]; `grads` is
@@ -184,7 +184,7 @@ impl<E: Element> Predictor<E> {
             sum = Some((value, mean));
         }
         let (sum, mean) = sum.ok_or(Error::Value { problem: "is the loss of an ensemble of no networks" })?;
-        let value = tape.scale(sum, 1.0 / self.layers.members.len() as f64)?;
+        let value = tape.scale(sum, 1.0 / self.layers.networks.len() as f64)?;
         Ok((tape.gradients(value, &self.params, grads)?, mean))
     }
 
@@ -205,9 +205,9 @@ impl<E: Element> Predictor<E> {
     /// each step.
     pub fn probabilities(&self, tape: &mut Tape<E>, batch: &Padded<E>) -> Result<Vec<Vec<f64>>, Error> {
         tape.start(false);
-        let (members, classes) = (&self.layers.members, self.layers.outputs);
-        let share = 1.0 / members.len() as f64;
-        let steps = |b: usize| if members[0].head.is_some() { 1 } else { batch.lengths[b] };
+        let (networks, classes) = (&self.layers.networks, self.layers.outputs);
+        let share = 1.0 / networks.len() as f64;
+        let steps = |b: usize| if networks[0].head.is_some() { 1 } else { batch.lengths[b] };
         let mut all: Vec<Vec<f64>> = (0..batch.rows).map(|b| vec![0.0; steps(b) * classes]).collect();
         for logits in self.forward(tape, batch, None)? {
             let rows = tape.value(logits);
