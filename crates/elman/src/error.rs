@@ -251,6 +251,16 @@ impl Error {
         self
     }
 
+    /// Errors: a result that is no finite number. `what` it is, of the data called `name`.
+    pub(crate) fn unless_finite(name: &str, what: &str, value: f64) -> Result<(), Error> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        let problem =
+            format!("{what} is {value}, expected a finite number: the model's weights or outputs have overflowed");
+        Err(Error::Data { name: name.to_string(), problem })
+    }
+
     /// An [`Error::File`].
     pub(crate) fn file(path: &Path, problem: impl Into<String>) -> Error {
         Error::File { problem: problem.into(), path: path.to_path_buf() }

@@ -39,8 +39,7 @@ pub fn evaluate<E: Element>(
     tape: &mut Tape<E>,
 ) -> Result<Evaluation, Error> {
     let (ids, bytes) = encode(vocab, text.as_ref())?;
-    let whole = evaluate_ids(model, &ids, bytes, tape, &mut || true)?;
-    Ok(whole.expect("nobody ends it"))
+    finite(evaluate_ids(model, &ids, bytes, tape, &mut || true)?)
 }
 
 /// As [`evaluate`], with the model's weights in `precision`, one step after another, as sampling has them. With full
@@ -66,7 +65,14 @@ pub fn evaluate_with<E: Element>(
         softmax::cross_entropy(cpu, model.vocab_size(), targets, E::ONE, &mut logits, &mut losses)?;
         Ok(losses.iter().map(|loss| loss.to_f64()).sum())
     })?;
-    Ok(whole.expect("nobody ends it"))
+    finite(whole)
+}
+
+/// A measure that was not ended. Errors: its loss is no finite number.
+fn finite(whole: Option<Evaluation>) -> Result<Evaluation, Error> {
+    let whole = whole.expect("nobody ends it");
+    Error::unless_finite("the text", "the loss", whole.loss)?;
+    Ok(whole)
 }
 
 /// The ids of a text, and the bytes of its predicted part.
@@ -110,6 +116,7 @@ pub fn evaluate_lines<E: Element>(
         for (inputs, targets) in inputs[..targets.len()].chunks(CHUNK).zip(targets.chunks(CHUNK)) {
             nats += model.loss_sum(tape, inputs, targets, &mut state)?;
         }
+        Error::unless_finite(&format!("line {} of the text", at + 1), "the log-probability", nats)?;
         lines.push(Line { line: at + 1, log_prob: 0.0 - nats, tokens: targets.len() });
     }
     Ok(lines)
@@ -241,6 +248,20 @@ mod tests {
         assert_eq!(evaluate_lines(&model, &vocab, "a", &mut tape).unwrap().len(), 1);
         let error = evaluate_lines(&model, &vocab, "a\nac", &mut tape).unwrap_err().to_string();
         assert!(error.starts_with("character 'c' (U+0063) at position 1 of line 2 of the text is not"), "{error}");
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_is_an_error() {
+        let vocab = Vocab::fit("ab", "");
+        let config = Config { hidden_size: 2, ..Config::default() };
+        let mut model: LanguageModel<f32> = LanguageModel::new(&config, 2).unwrap();
+        model.params_mut().set("decoder.bias", &[f32::MAX, -f32::MAX]).unwrap();
+        model.params_mut().set("decoder.weight", &[f32::MAX; 4]).unwrap();
+        let cpu = Cpu::new(Some(1)).unwrap();
+        let error = evaluate(&model, &vocab, "abba", &mut Tape::new(&cpu)).unwrap_err().to_string();
+        assert!(error.starts_with("the loss is ") && error.contains("expected a finite number"), "{error}");
+        assert!(evaluate_with(&model, &vocab, "abba", Precision::Full, &cpu).is_err());
+        assert!(evaluate_lines(&model, &vocab, "ab", &mut Tape::new(&cpu)).is_err());
     }
 
     #[test]

@@ -270,7 +270,10 @@ impl<E: Element> TrainedForecast<E> {
             return Err(Error::Data { name: name.to_string(), problem });
         }
         let prepared = self.timeline.prepare(&self.settings, series)?;
-        Ok(self.forecast(tape, &[(&prepared, rows)])?.remove(0))
+        let forecasts = self.forecast(tape, &[(&prepared, rows)])?.remove(0);
+        let values = forecasts.iter().flatten().flat_map(|point| [point.middle, point.low, point.high]);
+        values.into_iter().try_for_each(|value| Error::unless_finite(name, "a forecast", value))?;
+        Ok(forecasts)
     }
 
     /// The forecasts from some places of series, by column and step. Each is what it would be alone.

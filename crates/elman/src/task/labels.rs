@@ -199,7 +199,9 @@ impl<E: Element> Trained<E> {
     pub fn predict(&self, tape: &mut Tape<E>, name: &str, items: &Items, most: usize) -> Result<Vec<Vec<f64>>, Error> {
         let mut sequences = self.encoding.encode(name, items)?;
         sequences.cut(most);
-        self.probabilities(tape, &sequences, &mut || true).map(Option::unwrap_or_default)
+        let all = self.probabilities(tape, &sequences, &mut || true)?.unwrap_or_default();
+        all.iter().flatten().try_for_each(|&p| Error::unless_finite(name, "a probability", p))?;
+        Ok(all)
     }
 
     /// The likeliest classes: one for each sequence, or for each of its steps. Errors: as [`Trained::predict`].

@@ -212,6 +212,7 @@ impl<E: Element> Trained<E> {
             let found = self.search(tape, &sequences, places, search)?.0;
             for (&at, found) in places.iter().zip(found) {
                 let Found { tokens, log_probability, ended } = found;
+                Error::unless_finite(name, "a log-probability", log_probability)?;
                 all[at] = Written { text: self.vocabs.text(&tokens)?, log_probability, ended };
             }
             Ok(())

@@ -362,6 +362,14 @@ mod tests {
         SPOILS[0].1(&mut trainer);
         let error = train(&mut trainer, &run, 0).0.unwrap_err().to_string();
         assert!(error.ends_with("every step after it would be bad too"), "{error}");
+        // A carried state that has overflowed is reset: the steps after it are good ones.
+        let run = RunDir::create(dir.path().join("overflowed")).unwrap();
+        let mut trainer = self::trainer(&config(3, OnNan::Skip));
+        train(&mut trainer, &run, 5).0.unwrap();
+        SPOILS[2].1(&mut trainer);
+        let (outcome, bad) = train(&mut trainer, &run, 0);
+        assert_eq!((outcome.unwrap().steps, bad.len()), (24, 1), "{bad:?}");
+        assert!(bad[0].ends_with("skipped, and the carried state is reset"), "{bad:?}");
         // A state that is gone can: the step before had a good one.
         let mut carried = self::trainer(&config(3, OnNan::Skip));
         let run = RunDir::create(dir.path().join("carried")).unwrap();
