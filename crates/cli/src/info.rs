@@ -162,8 +162,8 @@ fn model_table(path: &Path, model: &Model) -> Result<String, Error> {
     }
     let (results, unit) = (model.results, short_unit(model.unit));
     lines.extend([String::new(), row("results", &format!("step {}, epoch {:.2}", results.step, results.epoch))]);
-    // A run that was stopped before its first report has no loss yet; no loss is 0.
-    let loss = Some(results.train_loss).filter(|&loss| loss != 0.0);
+    // Before the first report of a run its file holds 0.
+    let loss = Some(results.train_loss).filter(|&loss| loss != 0.0 || results.val_loss.is_some());
     lines.push(loss.map_or("  training loss    not yet reported".into(), |loss| {
         format!("  training loss    {loss:.4} nats/{unit}")
     }));

@@ -11,7 +11,7 @@ use clap::builder::RangedU64ValueParser;
 use elman::config::Dtype;
 use elman::files::model_file::Stored;
 use elman::infer::{Batch, Ending, Start};
-use elman::{Cpu, Element, Settings};
+use elman::{Cpu, Element, Error, Settings};
 
 use crate::cuts::Cuts;
 use crate::failure;
@@ -129,7 +129,8 @@ fn write_texts<E: Element>(prompts: &[&str], samples: usize, mut batch: Batch<E>
 }
 
 /// Reads lines in turn and continues each, with the state of all earlier lines. The prompt, if there is one, is the first
-/// turn. A line with unknown characters is reported, and the session continues; unless it is a terminal's, its exit code says so.
+/// turn. A line with unknown characters is reported, and the session continues; if the input is not a terminal, the program then
+/// ends with the exit code of that error.
 fn talk<'a, E: Element + 'a>(
     prompt: &[String],
     ending: &Ending,
@@ -165,6 +166,7 @@ fn talk<'a, E: Element + 'a>(
                 }
                 write_turn(&line, batch, ending, &mut out).context(NO_STDOUT)?;
             }
+            (Err(error), _) if !matches!(error.downcast_ref(), Some(Error::UnknownPrompt { .. })) => return Err(error),
             (Err(error), _) => {
                 let failed = failure::report(&error);
                 exit = if is_terminal { exit } else { failed };

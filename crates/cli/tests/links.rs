@@ -59,10 +59,11 @@ fn nothing_in_a_run_directory_leads_out_of_it_or_waits() {
                 }
             };
             // A state that is no file is no run.
-            let want = if name == "state.safetensors" && kind != "link" { "before its first save" } else { want };
+            let want =
+                if name == "state.safetensors" && kind != "link" { "it holds no state.safetensors" } else { want };
             let (code, messages) = within_time(&place, &["train", "--resume", "run", "--steps", "30", "--force"]);
             assert_eq!(code, Some(1), "{name} {kind}: {messages}");
-            let named = if want.starts_with("before") { "run".to_string() } else { format!("run/{name}") };
+            let named = if want.starts_with("it holds") { "run".to_string() } else { format!("run/{name}") };
             assert!(messages.contains(want) && messages.contains(&named), "{name} {kind}: {messages}");
             assert_eq!(place.read("victim"), b"what is here stays\n", "{name} {kind}");
             assert!(!place.path("nowhere").exists(), "{name} {kind}");

@@ -182,5 +182,5 @@ fn a_list_is_given_once_and_a_warmup_that_never_ends_is_noted() {
     let place = Place::with_text();
     place.refused(2, "--hidden", &["train", "text.txt", "--hidden", "256", "--hidden", "128"]);
     let output = place.train(&["text.txt", "--out", "run", "--steps", "5", "--warmup", "9"]);
-    assert!(stderr(&output).contains("warmup = 9 takes all of the 5 steps"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("warmup = 9 is not shorter than the run of 5 steps"), "{}", stderr(&output));
 }

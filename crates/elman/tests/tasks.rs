@@ -437,3 +437,26 @@ fn a_class_or_a_family_of_settings_that_is_missing_is_named() {
     assert!(error.starts_with("horizon is 30, expected at most season = 12 with a seasonal difference"), "{error}");
     assert!(Labelled::read(Path::new("nowhere"), &Source::default()).is_err());
 }
+
+/// A data set that does not fit itself.
+struct Misfit(fn(&mut elman::data::table::dataset::Split));
+
+impl elman::data::table::dataset::Dataset for Misfit {
+    fn split(self, config: &Config, _: Option<Misfit>) -> Result<elman::data::table::dataset::Split, Error> {
+        let mut split = elman::data::table::dataset::Dataset::split(labelled(), config, None)?;
+        (self.0)(&mut split);
+        Ok(split)
+    }
+}
+
+#[test]
+fn a_data_set_of_ones_own_is_checked() {
+    let config = small(TaskSettings::Classify(ClassifySettings::default()), 1);
+    let refused = |spoil| Classify::<f32>::new(&config, Misfit(spoil), None).map(|_| ()).unwrap_err().to_string();
+    assert!(
+        refused(|split| split.train.labels[0] = vec![2]).contains("a label of examples to train on is 2, expected")
+    );
+    assert!(refused(|split| split.held.labels[1] = vec![]).contains("sequence 1 of held-out examples has 0 labels"));
+    assert!(refused(|split| drop(split.train.labels.pop())).contains("lists of labels, expected"));
+    assert!(refused(|split| split.classes.truncate(1)).contains("expected at least 2 classes"));
+}

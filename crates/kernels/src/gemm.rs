@@ -189,12 +189,12 @@ pub(crate) unsafe fn tile<E: Number, S: Simd<E>, const A_COLUMNS: bool>(
         ($($rows:literal)*, $($narrow:literal)*, $($three_wide:literal)*) => {
             match (rows, vectors) {
                 $(
-                    ($rows, 1) if const { $rows <= S::TILE_ROWS } => shapes!($rows by 1),
-                    ($rows, 2) if const { $rows <= S::TILE_ROWS } => shapes!($rows by 2),
+                    ($rows, 1) if const { $rows <= S::MOST_TILE_ROWS } => shapes!($rows by 1),
+                    ($rows, 2) if const { $rows <= S::MOST_TILE_ROWS } => shapes!($rows by 2),
                     ($rows, 3) if const { S::TILE > 2 } => shapes!($rows by 3),
                     ($rows, 4) if const { S::TILE > 2 } => shapes!($rows by 4),
                 )*
-                $(($narrow, 1) if const { $narrow <= S::TILE_ROWS } => shapes!($narrow by 1),)*
+                $(($narrow, 1) if const { $narrow <= S::MOST_TILE_ROWS } => shapes!($narrow by 1),)*
                 $(($three_wide, 3) if const { S::TILE > 2 } => shapes!($three_wide by 3),)*
                 _ => unreachable!("a tile of {rows} rows and {vectors} vectors"),
             }
@@ -222,9 +222,9 @@ pub(crate) fn row_blocks<E: Number, S: Simd<E>>(
     let len = range.len();
     // Divisors are constants, and a single block needs no division: a small product has no time for one.
     let blocks = match vectors {
-        1 => len.div_ceil(NARROW_TILE_ROWS.min(S::TILE_ROWS)),
-        3 => len.div_ceil(THREE_WIDE_TILE_ROWS.min(S::TILE_ROWS)),
-        _ => len.div_ceil(TILE_ROWS.min(S::TILE_ROWS)),
+        1 => len.div_ceil(NARROW_TILE_ROWS.min(S::MOST_TILE_ROWS)),
+        3 => len.div_ceil(THREE_WIDE_TILE_ROWS.min(S::MOST_TILE_ROWS)),
+        _ => len.div_ceil(TILE_ROWS.min(S::MOST_TILE_ROWS)),
     };
     let (least, larger) = if blocks <= 1 { (len, 0) } else { (len / blocks, len % blocks) };
     (0..blocks).map(move |i| (range.start + i * least + i.min(larger), least + usize::from(i < larger)))

@@ -64,10 +64,10 @@ impl TaskSettings {
 
 /// Makes the functions that give the settings of a task.
 macro_rules! settings_of {
-    ($($name:ident $task:ident $settings:ident;)*) => {
+    ($($(#[$doc:meta])* $name:ident $task:ident $settings:ident;)*) => {
         impl Config {
             $(
-                /// The settings of this task. Errors: it is another task.
+                $(#[$doc])*
                 pub fn $name(&self) -> Result<&$settings, Error> {
                     match &self.task {
                         Some(TaskSettings::$task(settings)) => Ok(settings),
@@ -80,9 +80,13 @@ macro_rules! settings_of {
 }
 
 settings_of! {
+    /// The settings of classification. Errors: it is another task.
     classify Classify Classify;
+    /// The settings of a forecast. Errors: it is another task.
     forecast Forecast Forecast;
+    /// The settings of generating. Errors: it is another task.
     generate Generate Generate;
+    /// The settings of translation. Errors: it is another task.
     translate Translate Translate;
 }
 
@@ -114,7 +118,7 @@ impl Config {
         }
     }
 
-    fn another_task(&self, wanted: &str) -> Error {
+    pub(crate) fn another_task(&self, wanted: &str) -> Error {
         let kind = self.task.as_ref().map_or("lm", TaskSettings::kind);
         Error::Setting { name: "task", got: kind.to_string(), expected: wanted.to_string() }
     }

@@ -23,7 +23,7 @@ pub fn open(path: &Path, options: &mut OpenOptions, links: Links) -> io::Result<
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // Another file may have come since. A FIFO opens at once.
+        // The file may have been replaced after the check. With O_NONBLOCK, opening a FIFO does not wait.
         let link = if links == Links::Refuse { libc::O_NOFOLLOW } else { 0 };
         options.custom_flags(link | libc::O_NONBLOCK | libc::O_NOCTTY);
     }

@@ -67,10 +67,10 @@ impl RunDir {
     /// exists, whatever else it holds.
     pub fn create(path: impl Into<PathBuf>) -> Result<RunDir, Error> {
         let path = path.into();
-        RunDir::make(path.clone()).or_else(|error| match RunDir::is_free(&path) {
-            true => Ok(RunDir { path, disk: Disk::default() }),
-            false => Err(error),
-        })
+        match RunDir::make(path) {
+            Err(Error::Exists { path }) if RunDir::is_free(&path) => Ok(RunDir { path, disk: Disk::default() }),
+            made => made,
+        }
     }
 
     /// Whether a run can be started at `path`: nothing is there, or a run that stopped before its first save.
@@ -78,12 +78,12 @@ impl RunDir {
         let is_ours = |name: &str| {
             matches!(name, ".lock" | "config.toml" | "tokens.bin") || is_unfinished(name, |name| WHOLE.contains(&name))
         };
-        let holds_nothing_else =
-            |entries: fs::ReadDir| entries.flatten().all(|entry| entry.file_name().to_str().is_some_and(is_ours));
+        let holds_ours_only = |entries: fs::ReadDir| {
+            let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+            !names.is_empty() && names.iter().all(|name| name.to_str().is_some_and(is_ours))
+        };
         match path.symlink_metadata() {
-            Ok(there) if there.is_dir() && path.join("config.toml").is_file() => {
-                fs::read_dir(path).is_ok_and(holds_nothing_else)
-            }
+            Ok(there) if there.is_dir() => fs::read_dir(path).is_ok_and(holds_ours_only),
             there => there.is_err_and(|error| error.kind() == ErrorKind::NotFound),
         }
     }
@@ -126,7 +126,7 @@ impl RunDir {
             return Err(Error::file(&run.path, "a file, expected a run directory"));
         }
         if !run.state().is_file() {
-            let problem = if run.config().is_file() {
+            let problem = if RunDir::is_free(&run.path) {
                 "a run that stopped before its first save: there is nothing to resume, and train --out starts it again"
             } else {
                 "not a run directory: it holds no state.safetensors"

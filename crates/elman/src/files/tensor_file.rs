@@ -211,7 +211,9 @@ impl TensorFile {
         let open = regular::open(path, OpenOptions::new().read(true), links);
         let (mut file, mut bytes) = (open.map_err(Error::io("read", path))?, Vec::new());
         (&mut file).take(9).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+        let length = file.metadata().map_err(Error::io("read", path))?.len();
         let most = if header_length(&bytes).is_some() { u64::MAX } else { ENOUGH_OF_ANOTHER_KIND };
+        bytes.reserve_exact(usize::try_from(length.min(most)).unwrap_or(0));
         file.take(most).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
         Ok(TensorFile::of(path, bytes))
     }

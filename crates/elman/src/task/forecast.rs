@@ -33,7 +33,7 @@ const AT_ONCE: usize = 64;
 pub type ForecastTask<E> = Supervised<E, TrainedForecast<E>>;
 
 /// The series on their time line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Data {
     set: SeriesSet,
     /// Rows of each series to train on.

@@ -114,8 +114,10 @@ impl<E: Element> Labels<E> {
     /// Errors: fewer than two classes; a validation set with other classes or of another kind; an impossible
     /// configuration.
     pub fn new<D: Dataset>(config: &Config, data: D, validation: Option<D>) -> Result<Labels<E>, Error> {
-        let Split { fingerprint, classes, train, held, mut notes, by_words } = data.split(config, validation)?;
-        let (settings, name) = (config.classify().ok(), &fingerprint.name);
+        let (split, settings) = (data.split(config, validation)?, config.classify().ok());
+        split.check(settings.is_some())?;
+        let Split { fingerprint, classes, train, held, mut notes, by_words } = split;
+        let name = &fingerprint.name;
         if let (Some(settings), Items::Vectors { .. }) = (settings, &train.items) {
             let of_texts = [("token_dropout", settings.token_dropout), ("ngrams", settings.ngrams as f64)];
             if let Some((name, given)) = of_texts.into_iter().find(|(_, given)| *given > 0.0) {

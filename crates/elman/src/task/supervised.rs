@@ -73,6 +73,7 @@ impl<E> Batch<'_, E> {
 }
 
 /// A run of an objective on examples.
+#[derive(Clone, Debug)]
 pub struct Supervised<E: Element, O: Objective<E>> {
     fingerprint: Fingerprint,
     pub(super) trained: O,

@@ -48,7 +48,9 @@ impl<T: Task> Trainer<T> {
         }
         if self.config.on_nan == OnNan::Rollback {
             let is_usable = |state: StateFile| state.meta.progress.step <= step && state.meta.config == self.config;
-            if step == 0 || !StateFile::read(&run.rollback()).is_ok_and(is_usable) {
+            // One of before a change of the validation data has its best loss and patience.
+            let is_other = step == 0 || self.progress.validation_changed;
+            if is_other || !StateFile::read(&run.rollback()).is_ok_and(is_usable) {
                 self.save_rollback(Some(run))?;
             }
         }

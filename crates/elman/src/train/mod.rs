@@ -61,9 +61,9 @@ impl<T: Task> Trainer<T> {
         needs_validation(&config, val_tokens)?;
         let steps = config.steps.unwrap_or_default();
         if config.warmup >= steps && config.warmup > 0 {
-            let (warmup, lr) = (config.warmup, config.lr);
+            let warmup = config.warmup;
             notes.push(format!(
-                "warmup = {warmup} takes all of the {steps} steps: the rate does not reach lr = {lr} before"
+                "warmup = {warmup} is not shorter than the run of {steps} steps: the rate rises to the end"
             ));
         }
         let plan = Plan {

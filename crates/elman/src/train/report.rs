@@ -16,7 +16,7 @@ pub struct Shape {
     pub vocab_size: usize,
     /// B, as it came out.
     pub batch: usize,
-    /// T.
+    /// T; of tasks with examples, the longest.
     pub seq_len: usize,
     /// Steps of an epoch.
     pub steps_per_epoch: u64,

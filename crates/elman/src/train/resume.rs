@@ -18,8 +18,8 @@ use crate::{
 const FREE: [&str; 6] = ["keep", "on_nan", "print_every", "sample_every", "sample_length", "save_every"];
 
 /// Settings that decide what is held out for validation, and how it is read.
-const OF_VALIDATION: [&str; 8] =
-    ["clean", "cut_tail", "lowercase", "max_tokens", "task", "tokenizer", "val_frac", "words"];
+const OF_VALIDATION: [&str; 9] =
+    ["clean", "cut_tail", "eos", "lowercase", "max_tokens", "task", "tokenizer", "val_frac", "words"];
 
 /// What is to be different from the run that is resumed.
 #[derive(Clone, Debug, Default)]
@@ -93,7 +93,7 @@ impl Stopped {
             given_up.push("the carried state is reset".to_string());
         }
         trainer.progress = saved.meta.progress;
-        if !has_same_validation {
+        if !has_same_validation && trainer.plan.val_tokens > 0 {
             given_up.push("the best loss and patience start anew".to_string());
             trainer.progress.forget_validations();
         }
@@ -113,9 +113,10 @@ impl Stopped {
 fn keeps_validation(was: &Config, is: &Config, separate: &Option<Box<Fingerprint>>) -> bool {
     let (was_table, is_table) = (table(was), table(is));
     let decides = |key: &&str| separate.is_none() || !matches!(*key, "cut_tail" | "max_tokens" | "val_frac");
-    // The examples of a task are held out by a draw.
-    let seed = separate.is_some() || is.task.is_none() || was.seed == is.seed;
-    seed && OF_VALIDATION.iter().copied().filter(decides).all(|key| was_table.get(key) == is_table.get(key))
+    // The examples of a task are held out by a draw, and cut.
+    let draw = separate.is_some() || was.seed == is.seed;
+    let examples = is.task.is_none() || (draw && was.seq_len == is.seq_len);
+    examples && OF_VALIDATION.iter().copied().filter(decides).all(|key| was_table.get(key) == is_table.get(key))
 }
 
 fn table(config: &Config) -> Map<String, Value> {

@@ -12,7 +12,7 @@ pub trait Simd<E: Scalar>: Copy + Send + Sync {
     /// Vectors per row of a full product tile.
     const TILE: usize;
     /// Rows of a product tile at most.
-    const TILE_ROWS: usize = 12;
+    const MOST_TILE_ROWS: usize = usize::MAX;
 
     /// Runs a kernel in a function compiled for these instructions.
     ///

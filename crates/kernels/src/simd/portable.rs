@@ -10,7 +10,7 @@ const IS_SLOW: bool = cfg!(all(target_arch = "x86_64", not(target_feature = "fma
 pub(super) const LANES_F32: usize = if IS_SLOW { 2 } else { 8 };
 const LANES_F64: usize = if IS_SLOW { 2 } else { 4 };
 /// Rows of a product tile at most: where calls take the time, larger ones would only be more code.
-const ROWS: usize = if IS_SLOW { 1 } else { 12 };
+const ROWS: usize = if IS_SLOW { 1 } else { usize::MAX };
 
 /// The portable source as this build compiles it. Legal everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ macro_rules! portable {
             type V = [$float; $lanes];
             const LANES: usize = $lanes;
             const TILE: usize = 2;
-            const TILE_ROWS: usize = $rows;
+            const MOST_TILE_ROWS: usize = $rows;
 
             #[inline(always)]
             unsafe fn vectorize<K: RawKernel<$float>>(self, $kernel: K) -> K::Output {
@@ -160,12 +160,12 @@ portable!(Portable, f64, u64, LANES_F64, 52, 6755399441055744.0, ROWS, |s, kerne
     unsafe { plain(s, kernel) }
 });
 #[cfg(target_arch = "x86_64")]
-portable!(PortableFma, f32, u32, 8, 23, 12582912.0, 12, |s, kernel| {
+portable!(PortableFma, f32, u32, 8, 23, 12582912.0, usize::MAX, |s, kernel| {
     // SAFETY: `s` proves that the processor has FMA; the caller's promise.
     unsafe { with_fma(s, kernel) }
 });
 #[cfg(target_arch = "x86_64")]
-portable!(PortableFma, f64, u64, 4, 52, 6755399441055744.0, 12, |s, kernel| {
+portable!(PortableFma, f64, u64, 4, 52, 6755399441055744.0, usize::MAX, |s, kernel| {
     // SAFETY: `s` proves that the processor has FMA; the caller's promise.
     unsafe { with_fma(s, kernel) }
 });

@@ -7,7 +7,7 @@ use crate::autodiff::params::Params;
 use crate::autodiff::tape::shape_error;
 use crate::autodiff::tape::{Memory, Node, Tape, Var};
 use crate::error::Error;
-use crate::metrics::distribution::Output;
+use crate::metrics::distribution::{MOST_PARAMETERS, Output};
 
 #[derive(Debug)]
 pub(crate) struct Likelihood<E> {
@@ -35,7 +35,7 @@ impl<E: Element> Tape<E> {
         let share = 1.0 / counted.max(1) as f64;
         let mut grad = m.take(raw.len());
         grad.fill(E::ZERO);
-        let (mut sum, mut at, mut slope) = (0.0, [0.0; 8], [0.0; 8]);
+        let (mut sum, mut at, mut slope) = (0.0, [0.0; MOST_PARAMETERS], [0.0; MOST_PARAMETERS]);
         let rows = m.value(raw).chunks_exact(raw.stride()).zip(grad.chunks_exact_mut(raw.stride()));
         for ((row, grad), targets) in rows.zip(targets.chunks_exact(count)) {
             for (k, &target) in targets.iter().enumerate().filter(|(_, target)| !target.is_nan()) {

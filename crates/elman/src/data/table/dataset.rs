@@ -39,6 +39,30 @@ pub struct Split {
     pub by_words: Option<Confusion>,
 }
 
+impl Split {
+    /// Errors: fewer than two classes; sequences that do not fit themselves; lists of labels that are not as many as
+    /// sequences; a label beyond the classes; with `one_each`, a sequence without one label.
+    pub(crate) fn check(&self, one_each: bool) -> Result<(), Error> {
+        let name = &self.fingerprint.name;
+        needs_two(name, "label", &self.classes)?;
+        let refuse = |problem: String| Err(Error::Data { name: name.clone(), problem });
+        for Part { items, labels, what } in [&self.train, &self.held] {
+            items.check(name)?;
+            if labels.len() != items.len() {
+                return refuse(format!("{what} have {} lists of labels, expected {}", labels.len(), items.len()));
+            }
+            if let Some(at) = labels.iter().position(|labels| one_each && labels.len() != 1) {
+                return refuse(format!("sequence {at} of {what} has {} labels, expected 1", labels[at].len()));
+            }
+            let classes = self.classes.len();
+            if let Some(label) = labels.iter().flatten().find(|&&label| label as usize >= classes) {
+                return refuse(format!("a label of {what} is {label}, expected a class below {classes}"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A data set that can be split.
 pub trait Dataset: Sized {
     /// The parts that `config` asks for; all of `self` is to train on where `validation` is given.
@@ -92,9 +116,9 @@ impl Dataset for Labelled {
             notes.push(format!("held-out examples that are in the training part too: {both} of {}", all.len()));
         }
         let train = picked(&split.train, "examples to train on");
-        let single =
-            |class: &usize| train.labels.iter().flatten().filter(|&&label| label as usize == *class).count() == 1;
-        let alone: Vec<&str> = (0..self.classes.len()).filter(single).map(|class| &*self.classes[class]).collect();
+        let mut sizes = vec![0_usize; self.classes.len()];
+        train.labels.iter().flatten().for_each(|&label| sizes[label as usize] += 1);
+        let alone: Vec<&str> = self.classes.iter().zip(&sizes).filter(|(_, n)| **n == 1).map(|(c, _)| &**c).collect();
         if !alone.is_empty() {
             notes.push(format!("classes with a single example to train on: {}", alone.join(", ")));
         }

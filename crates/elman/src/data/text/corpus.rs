@@ -1,7 +1,7 @@
 //! A text to learn from: read from files and folders, bundled, or left on the disk, with its name, its split and its
 //! held-out texts. Text that is not UTF-8 is an error with file and byte, unless bytes are asked for; so is a folder
-//! without text. The text is not changed but for the byte-order mark at the start of a file, which
-//! goes: carriage returns and tabs stay.
+//! without text. A byte-order mark at the start of a file goes; otherwise the text is not changed: carriage returns and
+//! tabs stay.
 
 use std::{
     fs,
@@ -299,8 +299,8 @@ fn name_of(paths: &[PathBuf]) -> String {
 fn decode(name: &str, mut bytes: Vec<u8>) -> Result<String, Error> {
     let bom = bytes.len() - without_bom(&bytes).len();
     bytes.drain(..bom);
-    String::from_utf8(bytes)
-        .map_err(|error| Error::InvalidUtf8 { name: name.to_string(), offset: error.utf8_error().valid_up_to() })
+    let at = |error: std::string::FromUtf8Error| bom + error.utf8_error().valid_up_to();
+    String::from_utf8(bytes).map_err(|error| Error::InvalidUtf8 { name: name.to_string(), offset: at(error) })
 }
 
 /// The files of paths, in order. Errors: a path that cannot be read, a folder without text.

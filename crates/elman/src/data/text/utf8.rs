@@ -1,5 +1,5 @@
-//! The byte-order mark; and bytes that arrive one by one, decoded. An incomplete character is held back, and what can never be completed becomes
-//! U+FFFD, as in `String::from_utf8_lossy`.
+//! The byte-order mark; and bytes that arrive one by one, decoded. An incomplete character is held back, and what can never
+//! be completed becomes U+FFFD, as in `String::from_utf8_lossy`.
 
 use std::str;
 

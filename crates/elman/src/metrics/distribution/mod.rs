@@ -21,6 +21,8 @@ macro_rules! distributions {
             $($(#[$doc])* #[serde(rename = $name)] $output,)*
         }
 
+        $(const _: () = assert!($file::PARAMETERS <= MOST_PARAMETERS);)*
+
         impl Output {
             /// Every distribution.
             pub const ALL: &'static [Output] = &[$(Output::$output),*];
@@ -32,7 +34,7 @@ macro_rules! distributions {
                 }
             }
 
-            /// Numbers that a net gives for each value to be forecast, 8 at most.
+            /// Numbers that a net gives for each value to be forecast.
             pub fn parameters(self) -> usize {
                 match self {
                     $(Output::$output => $file::PARAMETERS,)*
@@ -67,6 +69,9 @@ distributions! {
     /// The quantiles of [`LEVELS`].
     Quantile "quantile" quantile;
 }
+
+/// Parameters of a distribution at most.
+pub(crate) const MOST_PARAMETERS: usize = 8;
 
 /// The least deviation or scale: a loss has a bottom.
 const LEAST_SCALE: f64 = 1e-4;

@@ -16,7 +16,7 @@ pub struct Mean {
 
 /// A loss of a network's outputs.
 pub trait Loss<E> {
-    /// A target, or a part of one.
+    /// The target of one output: a class, or one value of a row.
     type Target;
 
     /// The mean loss of `outputs` at `targets`, row after row. Errors: those of its nodes.

@@ -79,16 +79,18 @@ impl<E: Element> Declared for Layers<E> {
     type Sizes = (Input, usize);
 
     fn declare(config: &Config, (input, targets): (Input, usize)) -> Result<(Layers<E>, Declaration), Error> {
-        let (pooling, ensemble_size, parameters) = match &config.task {
-            Some(TaskSettings::Classify(settings)) => (Some(settings.pooling), settings.ensemble_size, 1),
-            Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => (None, 1, 1),
-            _ => (None, 1, config.forecast()?.output.parameters()),
+        let (pooling, ensemble_size, of_values) = match &config.task {
+            Some(TaskSettings::Classify(settings)) => (Some(settings.pooling), settings.ensemble_size, None),
+            Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => (None, 1, None),
+            Some(TaskSettings::Forecast(settings)) => (None, 1, Some(settings.output)),
+            _ => return Err(config.another_task("classify, tag, restore or forecast")),
         };
-        if parameters == 1 && targets < 2 {
+        if of_values.is_none() && targets < 2 {
             let (got, expected) = (targets.to_string(), "at least 2".into());
             return Err(Error::Setting { name: "classes", got, expected });
         }
-        let (mut d, outputs) = (Declaration::default(), parameters * targets);
+        let outputs = targets * of_values.map_or(1, |output| output.parameters());
+        let mut d = Declaration::default();
         let networks = (1..=ensemble_size).map(|number| {
             let prefix = if number == 1 { String::new() } else { format!("member{number}.") };
             let (encoder, width) = Encoder::declare(&mut d, &prefix, config, input);
@@ -122,8 +124,12 @@ impl<E: Element> Predictor<E> {
         }
     }
 
-    /// As [`Predictor::forward`] of a single network, from a state, which is advanced.
+    /// As [`Predictor::forward`] of a single network, from a state, which is advanced. Errors: an ensemble of several.
     pub fn advance(&self, tape: &mut Tape<E>, batch: &Padded<E>, state: &mut Option<State<E>>) -> Result<Var, Error> {
+        if self.layers.networks.len() > 1 {
+            let (got, expected) = (self.layers.networks.len().to_string(), "1 to advance a state".to_string());
+            return Err(Error::Setting { name: "members", got, expected });
+        }
         self.outputs(&self.layers.networks[0], tape, batch, state, None)
     }
 
@@ -140,6 +146,7 @@ impl<E: Element> Predictor<E> {
             (Encoder::Recurrent(reader), Some(state)) => {
                 let read = reader.read_from(tape, params, batch, state, dropout.as_deref_mut())?;
                 state.from_tape(tape, &read.after);
+                last = reader.last(&read);
                 read.output
             }
             (Encoder::Recurrent(reader), None) => {

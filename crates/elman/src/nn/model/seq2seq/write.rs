@@ -1,4 +1,5 @@
-//! What a decoder needs to write token by token: the encoded input and the current state, which no tape keeps. Not here: the choice of tokens (`infer/search.rs`).
+//! What a decoder needs to write token by token: the encoded input and the current state, which no tape keeps. Not here:
+//! the choice of tokens (`infer/search.rs`).
 
 use elman_kernels::{Element, pad};
 
