@@ -211,16 +211,31 @@ fn start(cell: Cell, name: &str, tag: usize, shape: &[usize]) -> Vec<f64> {
     }
     let kind = name.rsplit('.').next().unwrap_or(name);
     match (cell, kind) {
-        // The normaliser of an sLSTM is a sum of positive numbers. Its maximum has a kink where its operands are equal: with
-        // small weights the input gate's stays above the other where m starts low, and below where m starts high.
+        // The normaliser of an sLSTM is a sum of positive numbers. Its maximum has a kink where its operands are equal. With
+        // small weights and a forget gate of about exp(-3) the input gate's is larger, but for the first step where m starts
+        // high.
         (Cell::SLSTM, kind) if kind.starts_with("n_") || kind.starts_with("initial_n") => {
             draws.iter().map(|x| 1.5 + 0.5 * x).collect()
         }
         (Cell::SLSTM, kind) if kind.starts_with("m_") || kind.starts_with("initial_m") => {
-            draws.iter().enumerate().map(|(i, x)| if i % 2 == 0 { -3.0 } else { 4.0 } + 0.1 * x).collect()
+            draws.iter().enumerate().map(|(i, x)| if i % 2 == 0 { -3.0 } else { 5.0 } + 0.1 * x).collect()
+        }
+        (Cell::SLSTM, kind) if kind.starts_with("bias_ih") => {
+            let units = draws.len() / 4;
+            let is_forget = |i: usize| (units..2 * units).contains(&i);
+            draws.iter().enumerate().map(|(i, x)| if is_forget(i) { -3.0 } else { 0.0 } + 0.2 * x).collect()
         }
         (Cell::SLSTM, kind) if kind.starts_with("weight_") || kind.starts_with("bias_") => {
-            draws.iter().map(|x| 0.3 * x).collect()
+            draws.iter().map(|x| 0.2 * x).collect()
+        }
+        // Few units have a small deviation at some steps, and its inverse multiplies all that a step passes on: with small
+        // gains the derivatives of fifth order stay small.
+        (Cell::LAYER_NORM_LSTM, kind) if kind.starts_with("gain_") => draws.iter().map(|x| 0.3 * x).collect(),
+        // So it is where the units of c differ: by what their candidates add.
+        (Cell::LAYER_NORM_LSTM, kind) if kind.starts_with("bias_ih") => {
+            let units = draws.len() / 4;
+            let apart = |i: usize| if i / units.max(1) == 2 { (i % units % 3) as f64 - 1.0 } else { 0.0 };
+            draws.iter().enumerate().map(|(i, x)| 0.3 * x + 1.5 * apart(i)).collect()
         }
         (Cell::RNN_RELU | Cell::MIN_GRU, kind) if kind.starts_with("bias_ih") => {
             draws.iter().enumerate().map(|(i, x)| if i % 2 == 0 { 2.0 } else { -2.0 } + 0.1 * x).collect()

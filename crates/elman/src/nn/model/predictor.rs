@@ -124,7 +124,7 @@ impl<E: Element> Predictor<E> {
         }
     }
 
-    /// As [`Predictor::forward`] of a single network, from a state, which is advanced. Errors: an ensemble of several.
+    /// As `forward` of a single network, from a state, which is advanced. Errors: an ensemble of several.
     pub fn advance(&self, tape: &mut Tape<E>, batch: &Padded<E>, state: &mut Option<State<E>>) -> Result<Var, Error> {
         if self.layers.networks.len() > 1 {
             let (got, expected) = (self.layers.networks.len().to_string(), "1 to advance a state".to_string());
@@ -173,7 +173,7 @@ impl<E: Element> Predictor<E> {
     }
 
     /// The mean loss of a batch, over the ensemble too, as a value and as the last network's [`Mean`]; `grads` is
-    /// overwritten. `targets` are those of the rows of the outputs. Errors: as [`Predictor::forward`]; those of the loss.
+    /// overwritten. `targets` are those of the rows of the outputs. Errors: as `forward`; those of the loss.
     pub fn loss_and_grads<L: Loss<E>>(
         &self,
         tape: &mut Tape<E>,
@@ -195,7 +195,7 @@ impl<E: Element> Predictor<E> {
         Ok((tape.gradients(value, &self.params, grads)?, mean))
     }
 
-    /// The mean loss of a batch without dropout, of a single network. Errors: as [`Predictor::loss_and_grads`].
+    /// The mean loss of a batch without dropout, of a single network. Errors: as `loss_and_grads`.
     pub fn loss<L: Loss<E>>(
         &self,
         tape: &mut Tape<E>,
