@@ -230,7 +230,7 @@ fn start(cell: Cell, name: &str, tag: usize, shape: &[usize]) -> Vec<f64> {
         }
         // Few units have a small deviation at some steps, and its inverse multiplies all that a step passes on: with small
         // gains the derivatives of fifth order stay small.
-        (Cell::LAYER_NORM_LSTM, kind) if kind.starts_with("gain_") => draws.iter().map(|x| 0.3 * x).collect(),
+        (Cell::LAYER_NORM_LSTM, kind) if kind.starts_with("gain_") => draws.iter().map(|x| 0.5 * x).collect(),
         // So it is where the units of c differ: by what their candidates add.
         (Cell::LAYER_NORM_LSTM, kind) if kind.starts_with("bias_ih") => {
             let units = draws.len() / 4;
