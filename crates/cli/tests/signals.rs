@@ -13,8 +13,17 @@ const LONG: [&str; 8] = ["--steps", "4000", "--print-every", "20", "--sample-eve
 
 /// Trains until the first report, sends the signal, and returns the messages and the exit code.
 fn interrupted(place: &Place, signal: &str) -> (String, Option<i32>) {
-    let args = [&["train", "text.txt", "--out", "run"], &TINY[..], &LONG].concat();
-    let mut child = place.command(&args).stderr(Stdio::piped()).spawn().unwrap();
+    signalled(place.command(&training()), signal)
+}
+
+/// The arguments of a long run.
+fn training() -> Vec<&'static str> {
+    [&["train", "text.txt", "--out", "run"], &TINY[..], &LONG].concat()
+}
+
+/// Runs a command that trains until the first report, sends the signal, and returns the messages and the exit code.
+fn signalled(mut command: Command, signal: &str) -> (String, Option<i32>) {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     let mut messages = String::new();
     while !messages.contains("step 20/") {
@@ -63,20 +72,12 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     }
     for (name, signal) in [("HUP", "-HUP"), ("INT", "-INT"), ("TERM", "-TERM")] {
         let place = Place::with_text();
-        let args = [&["train", "text.txt", "--out", "run"], &TINY[..], &LONG].concat();
-        let program = place.command(&args);
+        let program = place.command(&training());
         let mut shell = Command::new("sh");
         shell.current_dir(place.path("")).arg("-c").arg(format!("trap '' {name}; exec \"$0\" \"$@\""));
-        shell.arg(program.get_program()).args(program.get_args()).stderr(Stdio::piped());
-        let mut child = shell.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut messages = String::new();
-        while !messages.contains("step 20/") {
-            assert!(lines.read_line(&mut messages).unwrap() > 0, "{messages}");
-        }
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-        lines.read_to_string(&mut messages).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(0), "{name}: {messages}");
+        shell.arg(program.get_program()).args(program.get_args());
+        let (messages, code) = signalled(shell, signal);
+        assert_eq!(code, Some(0), "{name}: {messages}");
         assert!(messages.contains("step 4000/4000"), "{name}: {messages}");
     }
 }

@@ -228,10 +228,10 @@ fn start(cell: Cell, name: &str, tag: usize, shape: &[usize]) -> Vec<f64> {
         (Cell::SLSTM, kind) if kind.starts_with("weight_") || kind.starts_with("bias_") => {
             draws.iter().map(|x| 0.2 * x).collect()
         }
-        // Few units have a small deviation at some steps, and its inverse multiplies all that a step passes on: with small
-        // gains the derivatives of fifth order stay small.
+        // The norm divides by the deviation over a layer's units, which is small at some steps where the units are few. Small
+        // gains keep the derivatives of fifth order small.
         (Cell::LAYER_NORM_LSTM, kind) if kind.starts_with("gain_") => draws.iter().map(|x| 0.5 * x).collect(),
-        // So it is where the units of c differ: by what their candidates add.
+        // The biases of the candidates differ from unit to unit, so that the deviation of c is not small either.
         (Cell::LAYER_NORM_LSTM, kind) if kind.starts_with("bias_ih") => {
             let units = draws.len() / 4;
             let apart = |i: usize| if i / units.max(1) == 2 { (i % units % 3) as f64 - 1.0 } else { 0.0 };

@@ -142,19 +142,17 @@ impl<E: Element> Predictor<E> {
         mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<Var, Error> {
         let (params, mask, mut last) = (&self.params, &batch.mask, Vec::new());
-        let mut y = match (&network.encoder, state) {
-            (Encoder::Recurrent(reader), Some(state)) => {
-                let read = reader.read_from(tape, params, batch, state, dropout.as_deref_mut())?;
-                state.from_tape(tape, &read.after);
+        let mut y = match &network.encoder {
+            Encoder::Recurrent(reader) => {
+                let read = match state {
+                    Some(state) => reader.read_from(tape, params, batch, state, dropout.as_deref_mut())?,
+                    None => reader.read(tape, params, batch, dropout.as_deref_mut())?,
+                };
+                state.iter_mut().for_each(|state| state.from_tape(tape, &read.after));
                 last = reader.last(&read);
                 read.output
             }
-            (Encoder::Recurrent(reader), None) => {
-                let read = reader.read(tape, params, batch, dropout.as_deref_mut())?;
-                last = reader.last(&read);
-                read.output
-            }
-            (Encoder::Window { width, maps }, _) => {
+            Encoder::Window { width, maps } => {
                 let mut x = tape.dense_leaf(*width, &batch.vectors, false)?;
                 for &(map, outputs) in maps {
                     x = tape.linear(params, map, outputs, x)?;
