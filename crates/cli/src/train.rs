@@ -3,8 +3,8 @@
 //! what differs between the tasks (`tasks`), the data of language models (`train/work.rs`).
 
 mod args;
-mod session;
-mod work;
+pub mod session;
+pub mod work;
 
 use std::process::ExitCode;
 
@@ -15,11 +15,9 @@ use serde::Serialize;
 
 use crate::tasks;
 use crate::terminal::{self, bold, counted, fact, grouped, say};
-use session::{Driven, shape};
 
 pub use args::Args;
-pub use session::{Job, Session, Words, path_word};
-pub use work::{create_run, language_model, refuse_existing_run};
+use session::{Driven, Job, Session, Words, shape};
 
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {

@@ -159,10 +159,10 @@ fn a_large_text_stays_on_the_disk_unasked() {
 fn a_byte_order_mark_is_no_character_of_a_text() {
     let place = Place::new();
     let (first, second) = (place::text()[..1000].to_string(), place::text()[1000..].to_string());
-    for (folder, mark) in [("plain", ""), ("marked", "\u{feff}")] {
+    for (folder, bom) in [("plain", ""), ("marked", "\u{feff}")] {
         // In the middle of a folder's text, too.
-        place.write(&format!("{folder}/a.txt"), format!("{mark}{first}"));
-        place.write(&format!("{folder}/b.txt"), format!("{mark}{second}"));
+        place.write(&format!("{folder}/a.txt"), format!("{bom}{first}"));
+        place.write(&format!("{folder}/b.txt"), format!("{bom}{second}"));
     }
     for (name, flags) in [("memory", &[][..]), ("disk", &["--on-disk"]), ("bytes", &["--tokenizer", "byte"])] {
         for folder in ["plain", "marked"] {
@@ -171,7 +171,7 @@ fn a_byte_order_mark_is_no_character_of_a_text() {
         }
         let [plain, marked] =
             ["plain", "marked"].map(|folder| place.read(&format!("{name}-{folder}/model.safetensors")));
-        assert_eq!(plain == marked, name != "bytes", "{name}: bytes keep the mark, a text has none");
+        assert_eq!(plain == marked, name != "bytes", "{name}: bytes keep the byte-order mark, a text has none");
     }
     let scored = |text: &str| stdout(&place.done(&["eval", "memory-plain", text, "--json"]));
     assert_eq!(scored("marked/a.txt"), scored("plain/a.txt"));

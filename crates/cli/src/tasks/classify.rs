@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::job::{lines_of, split};
 use crate::confusion;
 use crate::terminal::fact;
-use crate::train::{Job, Words, path_word};
+use crate::train::session::{Job, Words, path_word};
 
 /// The figures in the object of `--json`.
 #[derive(Serialize)]

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::job::{split, table};
 use crate::terminal::{counted, grouped};
-use crate::train::{Job, Words, path_word};
+use crate::train::session::{Job, Words, path_word};
 
 /// The figures in the object of `--json`.
 #[derive(Serialize)]

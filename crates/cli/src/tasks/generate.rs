@@ -12,7 +12,7 @@ use elman::{Element, Error};
 
 use super::job::{split, table};
 use crate::terminal::shell_word;
-use crate::train::{Job, Words, path_word};
+use crate::train::session::{Job, Words, path_word};
 
 /// Texts and their conditions: classes, or the columns that `--features` names.
 fn read(path: &Path, source: &Source) -> Result<Written, Error> {

@@ -14,7 +14,8 @@ use elman::{Config, Corpus, Cpu, Error};
 
 use crate::failure::Refusal;
 use crate::terminal::{counted, fact, grouped};
-use crate::train::{Job, Session, create_run, refuse_existing_run};
+use crate::train::session::{Job, Session};
+use crate::train::work::{create_run, refuse_existing_run};
 use crate::{confusion, corpus};
 
 impl<'a> Job<'a> {

@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use elman::Element;
 use elman::config::TaskSettings;
 
-use crate::train::{Job, language_model};
+use crate::train::session::Job;
+use crate::train::work::language_model;
 
 /// Trains the task of the settings.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {

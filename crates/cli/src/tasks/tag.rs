@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::job::{lines_of, split};
 use crate::terminal::{fact, grouped};
-use crate::train::{Job, Words, path_word};
+use crate::train::session::{Job, Words, path_word};
 
 /// The figures in the object of `--json`.
 #[derive(Serialize, Default)]

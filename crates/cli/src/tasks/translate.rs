@@ -10,7 +10,7 @@ use elman::{Element, Error};
 use serde::Serialize;
 
 use crate::terminal::{fact, grouped};
-use crate::train::{Job, Words, path_word};
+use crate::train::session::{Job, Words, path_word};
 
 /// The figures in the object of `--json`.
 #[derive(Serialize)]

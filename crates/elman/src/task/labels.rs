@@ -8,10 +8,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Loss;
-use super::classify::balanced;
 use super::supervised::{Batch, Objective, Supervised};
 use crate::autodiff::tape::Tape;
-use crate::config::Config;
+use crate::config::{ClassWeights, Classify as Settings, Config};
 use crate::data::table::dataset::{Dataset, Part, Split};
 use crate::data::table::encoding::{Encoding, Features};
 use crate::data::table::labelled::Items;
@@ -319,4 +318,20 @@ impl<E: Element> Objective<E> for Trained<E> {
 /// The first of the largest.
 pub fn likeliest(row: &[f64]) -> usize {
     (1..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best })
+}
+
+/// The loss that does what the settings say for rare classes, for examples with these classes.
+fn balanced<E: Element>(settings: &Settings, labels: &[u32], classes: usize) -> CrossEntropy<E> {
+    let mut sizes = vec![0_usize; classes];
+    labels.iter().for_each(|&label| sizes[label as usize] += 1);
+    let (all, classes) = (labels.len() as f64, classes as f64);
+    let balanced = |n: &usize| all / classes / (*n).max(1) as f64;
+    let weights = match settings.class_weights {
+        ClassWeights::None => None,
+        ClassWeights::Balanced => Some(sizes.iter().map(balanced).collect()),
+        ClassWeights::Root => Some(sizes.iter().map(|n| libm::sqrt(balanced(n))).collect()),
+    };
+    let tau = settings.logit_adjustment;
+    let offset = |n: &usize| E::from_f64(tau * libm::log((*n).max(1) as f64 / all));
+    CrossEntropy { weights, offsets: (tau > 0.0).then(|| sizes.iter().map(offset).collect()) }
 }
