@@ -12,7 +12,7 @@ use elman::{Cpu, Element, Vocab};
 
 use crate::corpus;
 use crate::progress::wait_for;
-use crate::terminal::{self, counted, row};
+use crate::terminal::{self, counted, percent, row};
 use crate::weights::Weights;
 
 /// Measure a trained model on a text
@@ -119,8 +119,11 @@ fn table(name: &str, unit: &str, figures: &Evaluation) -> String {
         row("bpc", &format!("{:.4} bits per {unit}", figures.bpc)),
     ];
     // If every character is one byte, the two figures are equal to rounding.
-    if (figures.bits_per_byte / figures.bpc - 1.0).abs() > 1e-9 {
-        lines.push(row("bpb", &format!("{:.4} bits per byte", figures.bits_per_byte)));
+    if let Some(bits) = figures.bits_per_byte.filter(|bits| (bits / figures.bpc - 1.0).abs() > 1e-9) {
+        lines.push(row("bpb", &format!("{bits:.4} bits per byte")));
+    }
+    if let Some(share) = figures.unknown {
+        lines.push(row("unknown", &format!("{} of the {unit}s", percent(share))));
     }
     lines.join("\n")
 }

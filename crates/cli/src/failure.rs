@@ -75,6 +75,10 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         Error::Diverged { .. } => {
             "a smaller --lr or --clip 1 makes training more stable; --on-nan skip or rollback continues after a bad step"
         }
+        Error::Impossible { .. } => "omit the settings, or start a new run",
+        Error::ShortText { expected, .. } if expected.contains("seq_len") => {
+            "a smaller --seq-len needs less text; --val-frac 0 trains on all of it"
+        }
         Error::InUse { .. } => "wait for that program, stop it, or start another run with --out",
         Error::DiskSpace { .. } => "free space on the disk and continue with --resume",
         Error::Memory { .. } => "a smaller --hidden, --batch or --seq-len takes less",

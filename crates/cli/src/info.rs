@@ -1,12 +1,12 @@
 //! The verb `info`: describes this machine, a run, or a model file. Not here: computation.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use elman::config::{Dtype, TokenizerKind};
-use elman::files::model_file::Results;
-use elman::files::model_file::{ModelFile, Stored};
-use elman::{Config, Cpu, Element, Error};
+use elman::files::model_file::{Contents, Results, Stored};
+use elman::{Config, Cpu, Error, Vocab};
 use serde::Serialize;
 
 use crate::terminal::{self, grouped, row, short_unit};
@@ -35,18 +35,21 @@ struct Machine {
 struct Model<'a> {
     config: &'a Config,
     results: &'a Results,
-    vocab_size: usize,
-    vocab: &'a [String],
-    #[serde(skip)]
-    unit: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vocab_size: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vocab: Option<&'a [String]>,
+    /// Names that belong to a task, such as its classes.
+    #[serde(flatten)]
+    lists: BTreeMap<&'static str, &'a [String]>,
     parameters: usize,
-    tensors: Vec<Tensor>,
+    tensors: Vec<Tensor<'a>>,
 }
 
 #[derive(Serialize)]
-struct Tensor {
-    name: String,
-    shape: Vec<usize>,
+struct Tensor<'a> {
+    name: &'a str,
+    shape: &'a [usize],
 }
 
 /// Runs the verb.
@@ -54,10 +57,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match &args.run {
         Some(path) => {
             let stored = Stored::read(path)?;
-            match stored.config().dtype {
-                Dtype::F32 | Dtype::Bf16 => tell(path, &model(&stored.load::<f32>()?), args.json)?,
-                Dtype::F64 => tell(path, &model(&stored.load::<f64>()?), args.json)?,
-            }
+            let contents = stored.contents()?;
+            let (config, results) = checked(stored)?;
+            let model = model(&config, &results, &contents);
+            if args.json { terminal::print_json(&model)? } else { terminal::print(&model_table(path, &model)?)? }
         }
         None => {
             let machine = machine(&Cpu::new(None)?);
@@ -96,23 +99,27 @@ fn instruction_sets() -> Vec<&'static str> {
     Vec::new()
 }
 
-fn tell(path: &Path, model: &Model, json: bool) -> anyhow::Result<()> {
-    if json { terminal::print_json(model) } else { terminal::print(&model_table(path, model)?) }
+/// The settings and results of a model file. Errors: it is a language model's, and cannot be loaded as one.
+fn checked(stored: Stored) -> Result<(Config, Results), Error> {
+    let described = (stored.config().clone(), stored.results().clone());
+    if described.0.task.is_none() {
+        match described.0.dtype {
+            Dtype::F32 | Dtype::Bf16 => drop(stored.load::<f32>()?),
+            Dtype::F64 => drop(stored.load::<f64>()?),
+        }
+    }
+    Ok(described)
 }
 
-fn model<E: Element>(file: &ModelFile<E>) -> Model<'_> {
-    let params = file.model.params();
-    let tensors = params
-        .names()
-        .map(|name| Tensor { name: name.to_string(), shape: params.shape(name).unwrap_or_default().to_vec() });
+fn model<'a>(config: &'a Config, results: &'a Results, contents: &'a Contents) -> Model<'a> {
     Model {
-        config: &file.config,
-        results: &file.results,
-        vocab_size: file.vocab.len(),
-        vocab: file.vocab.tokens(),
-        unit: file.vocab.unit(1),
-        parameters: params.count(),
-        tensors: tensors.collect(),
+        config,
+        results,
+        vocab_size: contents.vocab.as_ref().map(Vocab::len),
+        vocab: contents.vocab.as_ref().map(Vocab::tokens),
+        lists: contents.lists.iter().map(|(what, names)| (*what, &names[..])).collect(),
+        parameters: contents.parameters(),
+        tensors: contents.tensors.iter().map(|(name, shape)| Tensor { name, shape }).collect(),
     }
 }
 
@@ -132,46 +139,64 @@ fn machine_table(machine: &Machine) -> String {
     .join("\n")
 }
 
+/// The first names of a list, as they are quoted.
+fn some(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(40).map(|name| format!("{name:?}")).collect();
+    format!("  {}{}", shown.join(" "), if names.len() > shown.len() { " ..." } else { "" })
+}
+
+fn vocabulary(kind: TokenizerKind, vocab: &[String]) -> Vec<String> {
+    let what = |words: String| row("vocabulary", &words);
+    let size = grouped(vocab.len() as u64);
+    match kind {
+        TokenizerKind::Byte => vec![what("the 256 bytes".into())],
+        TokenizerKind::Char => {
+            vec![what(format!("{size} characters, the most frequent first")), format!("  {:?}", vocab.concat())]
+        }
+        TokenizerKind::Word => vec![what(format!("{size} words, the most frequent first")), some(vocab)],
+        TokenizerKind::Bpe => vec![what(format!("{size} tokens")), some(vocab)],
+    }
+}
+
 fn model_table(path: &Path, model: &Model) -> Result<String, Error> {
     let mut lines = vec![row("model", &path.display().to_string()), String::new(), "config".to_string()];
     lines.extend(model.config.to_toml()?.lines().map(|line| format!("  {line}")));
-    lines.push(String::new());
-    match model.config.tokenizer {
-        TokenizerKind::Byte => lines.push(row("vocabulary", "the 256 bytes")),
-        TokenizerKind::Char => {
-            let size = model.vocab_size;
-            lines.push(row("vocabulary", &format!("{size} characters, the most frequent first")));
-            lines.push(format!("  {:?}", model.vocab.concat()));
-        }
-        TokenizerKind::Word | TokenizerKind::Bpe => {
-            let (size, unit) = (grouped(model.vocab_size as u64), model.unit);
-            let first = if model.config.tokenizer == TokenizerKind::Word { ", the most frequent first" } else { "" };
-            lines.push(row("vocabulary", &format!("{size} {unit}s{first}")));
-            let some: Vec<&str> = model.vocab.iter().take(40).map(String::as_str).collect();
-            lines.push(format!("  {:?} ...", some.join(" ")));
-        }
+    if let Some(vocab) = model.vocab {
+        lines.push(String::new());
+        lines.extend(vocabulary(model.config.tokenizer, vocab));
+    }
+    for (what, names) in &model.lists {
+        lines.extend([String::new(), format!("{what}: {}", grouped(names.len() as u64)), some(names)]);
     }
     lines.extend([String::new(), row("tensors", &format!("{} parameters", grouped(model.parameters as u64)))]);
+    let width = model.tensors.iter().map(|tensor| tensor.name.len()).max().unwrap_or_default();
     for tensor in &model.tensors {
         lines.push(format!(
-            "  {:<20} {:<14} {:>12}",
+            "  {:<width$}  {:<14} {:>12}",
             tensor.name,
             format!("{:?}", tensor.shape),
             grouped(tensor.shape.iter().product::<usize>() as u64)
         ));
     }
-    let (results, unit) = (model.results, short_unit(model.unit));
+    let results = model.results;
+    // Other tasks have losses of their own.
+    let unit = match model.config.task {
+        None => format!("nats/{}", short_unit(model.config.tokenizer.unit())),
+        Some(_) => "nats".to_string(),
+    };
     lines.extend([String::new(), row("results", &format!("step {}, epoch {:.2}", results.step, results.epoch))]);
     // Before the first report of a run its file holds 0.
     let loss = Some(results.train_loss).filter(|&loss| loss != 0.0 || results.val_loss.is_some());
-    lines.push(loss.map_or("  training loss    not yet reported".into(), |loss| {
-        format!("  training loss    {loss:.4} nats/{unit}")
-    }));
+    lines.push(
+        loss.map_or("  training loss    not yet reported".into(), |loss| {
+            format!("  training loss    {loss:.4} {unit}")
+        }),
+    );
     if let Some(loss) = results.val_loss {
-        lines.push(format!("  validation loss  {loss:.4} nats/{unit}"));
+        lines.push(format!("  validation loss  {loss:.4} {unit}"));
     }
     if let (Some(loss), Some(step)) = (results.best_val_loss, results.best_step) {
-        lines.push(format!("  best validation  {loss:.4} nats/{unit}, at step {step}"));
+        lines.push(format!("  best validation  {loss:.4} {unit}, at step {step}"));
     }
     Ok(lines.join("\n"))
 }

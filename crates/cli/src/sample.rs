@@ -1,6 +1,7 @@
 //! The verb `sample`: writes generated text, and nothing else, to stdout. Not here: an error when the reader closes the pipe;
 //! `| head` ends the program quietly.
 
+use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use clap::builder::RangedU64ValueParser;
 use elman::config::Dtype;
 use elman::files::model_file::Stored;
 use elman::infer::{Batch, Ending, Start};
-use elman::{Cpu, Element, Error, Settings};
+use elman::{Cpu, Element, Error, Settings, Vocab};
 
 use crate::cuts::Cuts;
 use crate::failure;
@@ -24,15 +25,15 @@ pub struct Args {
     /// A run directory or a model file
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Characters to write after the prompt
+    /// Tokens to write after the prompt: characters, bytes, words or parts of words, whichever the model has
     #[arg(long, short = 'n', value_name = "N", default_value_t = 500)]
     length: usize,
     /// Stop before TEXT, which is not printed; may be given several times
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    stop: Vec<String>,
-    /// Text to continue; it is printed first; may be given several times
+    stop: Vec<OsString>,
+    /// Text to continue; it is printed first; may be given several times. A model of bytes continues any bytes
     #[arg(long, visible_aliases = ["prime", "primetext", "prefix", "start-text"], value_name = "TEXT", allow_hyphen_values = true)]
-    prompt: Vec<String>,
+    prompt: Vec<OsString>,
     /// Begin with a random character instead, drawn uniformly from the vocabulary
     #[arg(long, conflicts_with = "prompt")]
     random_start: bool,
@@ -62,7 +63,8 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = settings(&args)?;
-    let ending = Ending::new(args.length, &args.stop)?;
+    let stops: Vec<&[u8]> = args.stop.iter().map(|stop| stop.as_encoded_bytes()).collect();
+    let ending = Ending::new(args.length, &stops)?;
     let stored = Stored::read(&args.run)?;
     match stored.config().dtype {
         Dtype::F32 | Dtype::Bf16 => sample::<f32>(&args, settings, &ending, stored),
@@ -88,39 +90,51 @@ fn sample<E: Element>(args: &Args, settings: Settings, ending: &Ending, stored: 
             say!("{}", dim(&format!("seed {seed}")));
         }
     };
+    let mut prompts: Vec<&[u8]> = args.prompt.iter().map(|prompt| prompt.as_encoded_bytes()).collect();
     if args.interactive {
-        return talk(&args.prompt, ending, |prompt| Ok(open(&[Start::Prompt(prompt)])?), tell_seed);
+        let open = |prompt: &[u8]| Ok(open(&[Start::Prompt(prompt)])?);
+        return talk(&prompts, ending, &file.vocab, open, tell_seed);
     }
-    let mut prompts: Vec<&str> = args.prompt.iter().map(String::as_str).collect();
     let starts = match (args.random_start, prompts.is_empty()) {
         (true, _) => vec![Start::Random],
-        (false, true) => vec![Start::Prompt("")],
+        (false, true) => vec![Start::Prompt(b"")],
         (false, false) => prompts.iter().map(|prompt| Start::Prompt(prompt)).collect(),
     };
-    prompts.resize(starts.len(), "");
+    prompts.iter().for_each(|prompt| tell_replaced(prompt, &file.vocab));
+    prompts.resize(starts.len(), b"");
     let batch = open(&starts)?;
     tell_seed();
     write_texts(&prompts, args.num_samples, batch, ending).context(NO_STDOUT)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints every prompt and its texts: the first text character by character, the others when they are complete.
-fn write_texts<E: Element>(prompts: &[&str], samples: usize, mut batch: Batch<E>, ending: &Ending) -> io::Result<()> {
+/// Prints a note about the characters or words of a prompt that the model reads as `<unk>`, if there are any.
+fn tell_replaced(prompt: &[u8], vocab: &Vocab) {
+    let replaced = vocab.replaced(prompt);
+    if !replaced.is_empty() {
+        let words: Vec<String> = replaced.iter().map(|token| format!("{token:?}")).collect();
+        say!("note: not in the vocabulary, read as <unk>: {}", words.join(", "));
+    }
+}
+
+/// Prints every prompt and its texts: the first text token by token, the others when they are complete.
+fn write_texts<E: Element>(prompts: &[&[u8]], samples: usize, mut batch: Batch<E>, ending: &Ending) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let count = prompts.len() * samples;
-    let mut texts: Vec<String> = (0..count).map(|row| prompts[row / samples].to_string()).collect();
-    out.write_all(texts[0].as_bytes())?;
+    let mut texts: Vec<Vec<u8>> = (0..count).map(|row| prompts[row / samples].to_vec()).collect();
+    out.write_all(&texts[0])?;
     out.flush()?;
     batch.write(ending, |row, piece| {
         if row > 0 {
-            texts[row] += piece;
+            texts[row].extend(piece);
             return Ok(());
         }
-        out.write_all(piece.as_bytes())?;
+        out.write_all(piece)?;
         out.flush()
     })?;
     for (at, text) in texts.iter().enumerate().skip(1) {
-        write!(out, "\n--- {}/{count}\n{text}", at + 1)?;
+        write!(out, "\n--- {}/{count}\n", at + 1)?;
+        out.write_all(text)?;
     }
     if out.is_terminal() {
         writeln!(out)?; // so that the shell's prompt starts a line; a file gets the text alone
@@ -129,22 +143,23 @@ fn write_texts<E: Element>(prompts: &[&str], samples: usize, mut batch: Batch<E>
 }
 
 /// Reads lines in turn and continues each, with the state of all earlier lines. The prompt, if there is one, is the first
-/// turn. A line with unknown characters is reported, and the session continues; if the input is not a terminal, the program then
-/// ends with the exit code of that error.
+/// turn. A line that the model cannot read is reported, and the session continues; if the input is not a terminal, the program
+/// then ends with the exit code of that error.
 fn talk<'a, E: Element + 'a>(
-    prompt: &[String],
+    prompts: &[&[u8]],
     ending: &Ending,
-    open: impl Fn(&str) -> anyhow::Result<Batch<E>>,
+    vocab: &Vocab,
+    open: impl Fn(&[u8]) -> anyhow::Result<Batch<E>>,
     tell_seed: impl FnOnce(),
 ) -> anyhow::Result<ExitCode> {
     let (mut stdin, mut out) = (io::stdin().lock(), io::stdout().lock());
     let is_terminal = stdin.is_terminal();
     let mut batch: Option<Batch<E>> = None;
-    let mut turns = prompt.iter();
+    let mut turns = prompts.iter();
     let (mut tell_seed, mut exit) = (Some(tell_seed), ExitCode::SUCCESS);
     loop {
         let line = match turns.next() {
-            Some(prompt) => prompt.clone(),
+            Some(prompt) => prompt.to_vec(),
             None => {
                 if is_terminal {
                     let _ = write!(io::stderr(), "{}", dim("> "));
@@ -164,10 +179,14 @@ fn talk<'a, E: Element + 'a>(
                 if let Some(tell) = tell_seed.take() {
                     tell();
                 }
+                tell_replaced(&line, vocab);
                 write_turn(&line, batch, ending, &mut out).context(NO_STDOUT)?;
             }
-            (Err(error), _) if !matches!(error.downcast_ref(), Some(Error::UnknownPrompt { .. })) => return Err(error),
             (Err(error), _) => {
+                let is_of_line = |error| matches!(error, &Error::UnknownPrompt { .. } | &Error::InvalidUtf8 { .. });
+                if !error.downcast_ref().is_some_and(is_of_line) {
+                    return Err(error);
+                }
                 let failed = failure::report(&error);
                 exit = if is_terminal { exit } else { failed };
             }
@@ -177,25 +196,25 @@ fn talk<'a, E: Element + 'a>(
 }
 
 /// Prints the line, its continuation, and a line end.
-fn write_turn<E: Element>(line: &str, batch: &mut Batch<E>, ending: &Ending, out: &mut impl Write) -> io::Result<()> {
-    out.write_all(line.as_bytes())?;
+fn write_turn<E: Element>(line: &[u8], batch: &mut Batch<E>, ending: &Ending, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(line)?;
     out.flush()?;
     batch.write(ending, |_, piece| {
-        out.write_all(piece.as_bytes())?;
+        out.write_all(piece)?;
         out.flush()
     })?;
     writeln!(out)?;
     out.flush()
 }
 
-/// The next line without its end; None when there is no more. Errors: it cannot be read, or is not UTF-8.
-fn read_line(from: &mut impl BufRead) -> anyhow::Result<Option<String>> {
-    let mut line = String::new();
-    if from.read_line(&mut line).context("cannot read standard input")? == 0 {
+/// The next line without its end; None when there is no more. Errors: it cannot be read.
+fn read_line(from: &mut impl BufRead) -> anyhow::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    if from.read_until(b'\n', &mut line).context("cannot read standard input")? == 0 {
         return Ok(None);
     }
-    let line = line.strip_suffix('\n').unwrap_or(&line);
-    Ok(Some(line.strip_suffix('\r').unwrap_or(line).to_string()))
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    Ok(Some(line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
 }
 
 /// A random seed, short enough to type.

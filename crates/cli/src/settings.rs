@@ -2,12 +2,13 @@
 //! the names of the keys of `elman::config::Config`, so a flag, a line of a recipe and a line of `config.toml` mean the same.
 //! Not here: flags of tasks (`task_flags.rs`).
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser};
 use clap::{ArgAction, Command, value_parser};
-use elman::config::{Cell, OptimizerKind, Schedule};
+use elman::config::{Cell, OptimizerKind, Schedule, TaskSettings};
 use elman::files::regular::{self, Links};
 use elman::{Config, RunDir};
 use serde::Serialize;
@@ -15,6 +16,7 @@ use toml::{Table, Value};
 
 use crate::failure::Refusal;
 use crate::task_flags::{TaskFlags, names};
+use crate::terminal::say;
 
 /// Settings from the command line; `None` if not given.
 #[derive(clap::Args, Serialize, Default)]
@@ -172,8 +174,9 @@ pub struct Settings {
     /// For words: tokens reserved in addition to <unk>
     #[arg(long, value_delimiter = ',', action = ArgAction::Set, value_parser = ["pad", "bos"], help_heading = "Text")]
     reserve: Option<Vec<String>>,
-    /// Clean the text first: letters converts to lower case and replaces everything else by one space
-    #[arg(long, value_parser = ["none", "letters"], help_heading = "Text")]
+    /// Clean the text first: unicode-letters keeps the letters of every script in lower case, and replaces everything else,
+    /// line ends too, by one space; d2l (formerly letters) keeps ASCII letters only and joins the lines without a space
+    #[arg(long, value_parser = PossibleValuesParser::new([PossibleValue::new("none"), PossibleValue::new("unicode-letters"), PossibleValue::new("d2l").alias("letters")]), help_heading = "Text")]
     clean: Option<String>,
     /// Convert the text to lower case first
     #[arg(long, help_heading = "Text")]
@@ -189,7 +192,7 @@ pub struct Settings {
     #[arg(long, value_name = "X", help_heading = "Text")]
     val_frac: Option<f64>,
 
-    /// Steps between validations; 0 means never [default: an epoch]
+    /// Steps between validations; 0 means never [default: an epoch, or what makes 10 to 50 validations in the run]
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
     eval_every: Option<u64>,
     /// Steps between lines of log.jsonl
@@ -201,7 +204,7 @@ pub struct Settings {
     /// Steps between samples; 0 means never [default: ten over the run]
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
     sample_every: Option<u64>,
-    /// Characters of a sample
+    /// Tokens of a sample: characters, bytes, words or parts of words
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
     sample_length: Option<u64>,
     /// Steps between saves; 0 means at the end only [default: at each validation]
@@ -258,20 +261,18 @@ impl Settings {
         Ok(config)
     }
 
-    /// The settings of the run, overridden by the flags and the recipe; None if neither gives any.
-    pub fn of_resume(&self, run: &RunDir) -> anyhow::Result<Option<Config>> {
-        let given = self.given()?;
-        if given.is_empty() {
-            return Ok(None);
-        }
-        let (config, by_epochs) = (config_of(run)?, given.contains_key("epochs") && !given.contains_key("steps"));
+    /// The settings to resume a run with: those of its state, `saved`, overridden by edits of its config.toml, by the recipe
+    /// and by the flags. Errors: config.toml or the recipe cannot be read or understood.
+    pub fn of_resume(&self, run: &RunDir, saved: &Config) -> anyhow::Result<Config> {
+        let (given, config) = (self.given()?, edited(run, saved)?);
+        let by_epochs = given.contains_key("epochs") && !given.contains_key("steps");
         let mut wanted = overlay(&config, given)?;
         // The start of the run reduced the batch for a small text; the same flag must have the same effect.
-        wanted.batch = if wanted.batch > config.batch { config.batch } else { wanted.batch };
+        wanted.batch = wanted.batch.min(saved.batch);
         if by_epochs {
             wanted.steps = None;
         }
-        Ok(Some(wanted))
+        Ok(wanted)
     }
 
     /// The settings of the recipe, overridden by the flags.
@@ -309,7 +310,28 @@ impl Settings {
     }
 }
 
-/// The settings a run was started with. Errors: `config.toml` cannot be read or understood.
+/// The settings in config.toml of a run with those of its state, `saved`; a note names the keys that somebody has edited.
+/// Without the file they are those of the state. Errors: the file cannot be read or understood.
+fn edited(run: &RunDir, saved: &Config) -> anyhow::Result<Config> {
+    if run.config().symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(saved.clone());
+    }
+    let mut config = config_of(run)?;
+    if config.epochs == saved.epochs {
+        config.steps = config.steps.or(saved.steps);
+    }
+    let (here, there) = (table(&config)?, table(saved)?);
+    let mut keys: Vec<&str> = here.keys().chain(there.keys()).map(String::as_str).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.retain(|key| here.get(*key) != there.get(*key));
+    if !keys.is_empty() {
+        say!("note: {} differs from what the run was saved with: {}", run.config().display(), keys.join(", "));
+    }
+    Ok(config)
+}
+
+/// The settings in config.toml of a run. Errors: `config.toml` cannot be read or understood.
 pub fn config_of(run: &RunDir) -> anyhow::Result<Config> {
     let path = run.config();
     let text =
@@ -321,7 +343,11 @@ fn read_recipe(path: &Path) -> anyhow::Result<Table> {
     let text =
         regular::read_to_string(path, Links::Follow).with_context(|| format!("cannot read {}", path.display()))?;
     Config::from_toml(&text, &path.display().to_string())?; // for its errors, which name the line
-    let mut recipe = toml::from_str(&text)?;
+    let mut recipe: Table = toml::from_str(&text)?;
+    if recipe.contains_key("steps") && recipe.contains_key("epochs") {
+        let message = format!("steps and epochs are both given, expected one of them ({})", path.display());
+        return Err(Refusal::new(message).into());
+    }
     Config::follow_widths(&mut recipe);
     Ok(recipe)
 }
@@ -337,19 +363,42 @@ fn table(config: &Config) -> anyhow::Result<Table> {
     Table::try_from(config).context("the configuration does not fit a table")
 }
 
-/// Adds the library's defaults to the help of `train`'s flags.
+/// Adds the library's defaults to the help of `train`'s flags: those of language models, and of each task with another.
 pub fn show_defaults(command: Command) -> Command {
     let Ok(defaults) = table(&Config::default()) else {
         return command;
     };
+    let of_task = |kind: &&'static str| Some((*kind, table(&Config::of_task(TaskSettings::of_kind(kind))).ok()?));
+    let of_tasks: Vec<(&str, Table)> = TaskSettings::KINDS.iter().filter_map(of_task).collect();
     command.mut_subcommand("train", |train| {
-        train.mut_args(|arg| match defaults.get(arg.get_id().as_str()) {
-            Some(value) if value.as_bool() != Some(false) => {
-                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-                let shown = value.as_str().map_or(value.to_string(), str::to_string);
-                arg.help(format!("{help} [default: {shown}]"))
+        train.mut_args(|arg| {
+            let key = arg.get_id().as_str();
+            let own: Vec<(&str, Option<&Value>)> =
+                of_tasks.iter().map(|(kind, table)| (*kind, table.get(key))).collect();
+            match words_of_defaults(defaults.get(key), &own) {
+                Some(words) => {
+                    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                    arg.help(format!("{help} [default: {words}]"))
+                }
+                None => arg,
             }
-            _ => arg,
         })
     })
+}
+
+/// `64; classify, tag 32`: the default of language models, then those of tasks that have another, equal ones together. None if
+/// there is nothing to say: no default at all, or the absence of a switch everywhere.
+fn words_of_defaults(plain: Option<&Value>, of_tasks: &[(&str, Option<&Value>)]) -> Option<String> {
+    let shown = |value: &Value| value.as_str().map_or(value.to_string(), str::to_string);
+    let mut words = vec![shown(plain?)];
+    let mut others: Vec<(&Value, Vec<&str>)> = Vec::new();
+    for &(kind, value) in of_tasks {
+        let Some(value) = value.filter(|value| Some(*value) != plain) else { continue };
+        match others.iter_mut().find(|(known, _)| *known == value) {
+            Some((_, kinds)) => kinds.push(kind),
+            None => others.push((value, vec![kind])),
+        }
+    }
+    words.extend(others.iter().map(|(value, kinds)| format!("{} {}", kinds.join(", "), shown(value))));
+    (words.len() > 1 || plain?.as_bool() != Some(false)).then(|| words.join("; "))
 }

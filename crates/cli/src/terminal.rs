@@ -76,6 +76,11 @@ pub fn grouped(n: u64) -> String {
     out
 }
 
+/// A share, 0 to 1, in percent: `4.76 %`.
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
 /// `n` and the noun, in the plural unless `n` is 1: `1 layer`, `2 layers`.
 pub fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })

@@ -25,7 +25,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let origin = run.map(|run| origin_of(&run).map(|origin| (run, origin))).transpose()?;
     let config = match &origin {
         None => args.settings.resolve(args.tokenizer_file.is_some())?,
-        Some((run, origin)) => args.settings.of_resume(run)?.unwrap_or_else(|| origin.config.clone()),
+        Some((run, origin)) => args.settings.of_resume(run, &origin.config)?,
     };
     let job = Job { args, config, origin };
     match job.config.dtype {

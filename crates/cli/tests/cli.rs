@@ -206,7 +206,9 @@ fn flags_override_the_recipe_and_the_recipe_the_defaults() {
     place.refused(1, "num_layers is 2, expected 3, the number of hidden_sizes", &args);
     // --epochs overrides the recipe's steps: 1,800 characters in 2 rows are about 112 windows of 8.
     place.write("recipe.toml", "hidden_size = 12\nnum_layers = 1\nsteps = 3\nbatch = 2\nseq_len = 8\n");
-    assert!(config("c", &["--epochs", "1"])["steps"].as_integer().unwrap() > 100);
+    let by_epochs = config("c", &["--epochs", "1"]);
+    assert_eq!((by_epochs["epochs"].as_integer(), by_epochs.get("steps")), (Some(1), None));
+    assert!(json(&place.done(&["info", "c", "--json"]))["results"]["step"].as_u64().unwrap() > 100);
 }
 
 #[test]
@@ -219,7 +221,7 @@ fn the_defaults_in_the_help_are_the_librarys() {
         ("--seq-len <N>", defaults.seq_len),
     ] {
         let line = help.lines().find(|line| line.contains(flag)).unwrap();
-        assert!(line.contains(&format!("[default: {value}]")), "{line}");
+        assert!(line.contains(&format!("[default: {value}; ")), "{line}");
     }
 }
 

@@ -3,6 +3,9 @@
 
 mod place;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use place::{Place, TINY, json, stderr, stdout};
 
 #[test]
@@ -13,8 +16,13 @@ fn bytes_of_anything_are_a_text() {
     place.refused(1, "raw.bin is not UTF-8", &["train", "raw.bin"]);
     let output = place.train(&["raw.bin", "--tokenizer", "byte", "--steps", "20", "--out", "run"]);
     assert!(stderr(&output).contains("2,000 bytes") && stderr(&output).contains("256 different bytes"));
-    let text = stdout(&place.done(&["sample", "run", "-n", "80", "--seed", "1", "--prompt", "é☃"]));
-    assert!(text.starts_with("é☃") && text.chars().count() == 82, "characters are counted, whole ones: {text:?}");
+    // Bytes come out as they are, and are counted; a prompt may be any bytes.
+    let mut command = place.command(&["sample", "run", "-n", "400", "--seed", "1", "--temperature", "3", "--prompt"]);
+    let sampled = command.arg(OsStr::from_bytes(b"\xe9\xff")).output().unwrap();
+    assert_eq!((&sampled.stdout[..2], sampled.stdout.len()), (&b"\xe9\xff"[..], 402), "{}", stderr(&sampled));
+    assert!(std::str::from_utf8(&sampled.stdout[2..]).is_err(), "at this temperature, few bytes are UTF-8");
+    let samples = String::from_utf8(place.read("run/samples.txt")).unwrap();
+    assert!(samples.contains("\\x") && !samples.contains('\u{fffd}'), "{samples}");
     let figures = json(&place.done(&["eval", "run", "raw.bin", "--json"]));
     assert_eq!((figures["tokens"].as_u64(), &figures["bits_per_byte"]), (Some(2000), &figures["bpc"]));
     assert!(stdout(&place.done(&["eval", "run", "raw.bin"])).contains("nats per byte"));
@@ -37,6 +45,8 @@ fn unknown_characters_are_welcome_where_asked_for() {
     assert!(text.chars().count() == 301 && !text.contains('<'), "{text}");
     place.write("new.txt", "the ☃ sea");
     assert_eq!(json(&place.done(&["eval", "run", "new.txt", "--json"]))["tokens"], 9);
+    let messages = stderr(&place.done(&["sample", "run", "-n", "3", "--prompt", "t☃☄☃"]));
+    assert!(messages.contains("note: not in the vocabulary, read as <unk>: \"☃\", \"☄\"\n"), "{messages}");
     for (words, flags) in [
         ("min_freq is 3, expected 1 without unk", &["--min-freq", "3"][..]),
         ("unk is true, expected false", &["--unk", "--tokenizer", "byte"]),
@@ -45,6 +55,84 @@ fn unknown_characters_are_welcome_where_asked_for() {
         place.refused(1, words, &[&["train", "text.txt"], flags].concat());
     }
     place.refused(1, "unk is true here", &["train", "text.txt", "--resume", &plain(&place), "--unk"]);
+}
+
+#[test]
+fn bits_per_byte_need_every_token_of_the_text() {
+    let place = Place::new();
+    // 7 words, of which a vocabulary of 3 knows one: `<unk>`, `<eos>` and the most frequent.
+    place.write("train.txt", "a a b a c a d\n".repeat(60));
+    place.write("new.txt", "a b c a d a a\n");
+    let word = ["--tokenizer", "word", "--val-frac", "0.5", "--steps", "2"];
+    let trained = place.train(&[&["train.txt", "--vocab-size", "3", "--out", "few", "--json"], &word[..]].concat());
+    let messages = stderr(&trained);
+    assert!(messages.contains("3 different words; unknown: 37.50 % to train on, 37.50 % to validate"), "{messages}");
+    let summary = json(&trained);
+    assert_eq!((summary["unknown_train"].as_f64(), summary["unknown_val"].as_f64()), (Some(0.375), Some(0.375)));
+    let figures = json(&place.done(&["eval", "few", "new.txt", "--json"]));
+    assert_eq!((figures["unknown"].as_f64(), figures.get("bits_per_byte")), (Some(3.0 / 8.0), None), "{figures}");
+    let table = stdout(&place.done(&["eval", "few", "new.txt"]));
+    assert!(table.contains("unknown    37.50 % of the words") && !table.contains("per byte"), "{table}");
+    // With all words known, there are bits per byte: those of 8 tokens, 7 of them predicted, in the 13 bytes after `a`.
+    place.train(&[&["train.txt", "--out", "all"], &word[..]].concat());
+    let figures = json(&place.done(&["eval", "all", "new.txt", "--json"]));
+    let [bits, bpc] = ["bits_per_byte", "bpc"].map(|name| figures[name].as_f64().unwrap());
+    assert!(figures["unknown"] == 0.0 && (bits - bpc * 7.0 / 13.0).abs() < 1e-12, "{figures}");
+    // A text that is changed first has other bytes.
+    for (run, flags) in [("low", &["--lowercase"][..]), ("clean", &["--clean", "unicode-letters"])] {
+        place.train(&[&["train.txt", "--out", run, "--steps", "2"], flags].concat());
+        let figures = json(&place.done(&["eval", run, "new.txt", "--json"]));
+        assert_eq!(figures.get("bits_per_byte"), None, "{run}: {figures}");
+    }
+    // Without a token for unknown characters nothing is said about them.
+    place.train(&["train.txt", "--out", "chars", "--steps", "2"]);
+    assert!(!stdout(&place.done(&["eval", "chars", "new.txt"])).contains("unknown"));
+}
+
+#[test]
+fn a_sample_has_as_many_tokens_as_were_asked_for() {
+    let place = Place::with_text();
+    place.train(&[
+        "text.txt",
+        "--tokenizer",
+        "word",
+        "--words",
+        "spaces",
+        "--eos",
+        "false",
+        "--steps",
+        "2",
+        "--out",
+        "run",
+    ]);
+    let text = stdout(&place.done(&["sample", "run", "-n", "5", "--seed", "1", "--prompt", "the zebra"]));
+    let words: Vec<&str> = text.split(' ').collect();
+    assert_eq!(words.len(), 7, "{text}");
+    let known = place::text();
+    assert!(words[2..].iter().all(|word| known.split_whitespace().any(|known| known == *word)), "{text}");
+    let messages = stderr(&place.done(&["sample", "run", "-n", "1", "--prompt", "the zebra"]));
+    assert!(messages.contains("read as <unk>: \"zebra\"\n"), "{messages}");
+}
+
+#[test]
+fn letters_of_every_script_make_words() {
+    let place = Place::new();
+    place.write("de.txt", "Die Straße\nist 7 breit.\n".repeat(40));
+    let clean = |name: &str, run: &str| {
+        place.train(&["de.txt", "--clean", name, "--val-frac", "0", "--steps", "2", "--out", run]);
+        let info = json(&place.done(&["info", run, "--json"]));
+        let characters: Vec<&str> = info["vocab"].as_array().unwrap().iter().filter_map(|c| c.as_str()).collect();
+        (characters.concat().contains('ß'), info["config"]["clean"].as_str().unwrap().to_string())
+    };
+    assert_eq!(clean("unicode-letters", "new"), (true, "unicode-letters".into()));
+    // The old name is that of d2l's rule, in flags and in recipes.
+    assert_eq!(clean("letters", "old"), (false, "d2l".into()));
+    place.write("old.toml", "clean = \"letters\"\nval_frac = 0.0\nsteps = 2\n");
+    place.train(&["de.txt", "--config", "old.toml", "--out", "recipe"]);
+    assert!(place.read("recipe/model.safetensors") == place.read("old/model.safetensors"));
+    // 40 times `die straße ` and `ist breit `, a space for each line's end.
+    let messages = stderr(&place.train(&["de.txt", "--clean", "unicode-letters", "--val-frac", "0", "--steps", "2"]));
+    assert!(messages.contains("840 characters"), "{messages}");
 }
 
 /// A run on `text.txt` without special settings.

@@ -87,7 +87,7 @@ fn impossible_pairs_are_named_together() {
             "unk is true, expected false with the tokenizer word, which has <unk> anyway",
             &["--unk", "--tokenizer", "word"],
         ),
-        ("clean is letters, expected none with the tokenizer byte", &["--clean", "letters", "--tokenizer", "byte"]),
+        ("clean is d2l, expected none with the tokenizer byte", &["--clean", "letters", "--tokenizer", "byte"]),
         ("vocab_size is 50, expected none with the tokenizer char", &["--vocab-size", "50"]),
         ("reserve is [pad], expected nothing with the tokenizer char", &["--reserve", "pad"]),
         (
@@ -95,8 +95,8 @@ fn impossible_pairs_are_named_together() {
             &["--tokenizer", "word", "--eos", "false", "--batches", "lines"],
         ),
         (
-            "batches is lines, expected rows, chunks or random with clean = letters",
-            &["--clean", "letters", "--batches", "lines"],
+            "batches is lines, expected rows, chunks or random with clean = unicode-letters",
+            &["--clean", "unicode-letters", "--batches", "lines"],
         ),
         ("cut_tail is 999999, expected below the", &["--cut-tail", "999999"]),
     ] {

@@ -146,11 +146,11 @@ pub enum Error {
     ShortText {
         /// The text.
         name: String,
-        /// Characters it has.
+        /// Tokens it has.
         got: usize,
         /// What was counted.
-        unit: &'static str,
-        /// Characters it needs, as text.
+        unit: String,
+        /// Tokens it needs, as text.
         expected: String,
     },
     /// A text holds a character outside the vocabulary.
@@ -174,19 +174,27 @@ pub enum Error {
         /// The characters, each once, in order of appearance.
         characters: Vec<char>,
     },
-    /// A run is asked to continue on a text it was not trained on.
-    #[error(
-        "the text {got} ({got_characters} characters) is not the one this run was trained on: {expected} ({expected_characters} characters)"
-    )]
+    /// A run is asked to continue with another text, validation text or test text than it was started with.
+    #[error("{}", match (got, expected) {
+        (Some(got), Some(expected)) => format!("the {what} is {got}, expected that of the run, {expected}"),
+        (Some(got), None) => format!("the {what} is {got}, expected none: the run was started without one"),
+        (None, expected) => format!("no {what} is given, expected that of the run, {}", expected.as_deref().unwrap_or("none")),
+    })]
     AnotherText {
-        /// Name of the text.
-        got: String,
-        /// Its length.
-        got_characters: usize,
-        /// Name of the text the run knows.
-        expected: String,
-        /// Its length.
-        expected_characters: usize,
+        /// Which text.
+        what: &'static str,
+        /// Name and length of the text; None where none is given.
+        got: Option<String>,
+        /// Name and length of the text that the run knows; None where it has none.
+        expected: Option<String>,
+    },
+    /// A run is forced to continue with settings for which its saved tensors have the wrong names or shapes.
+    #[error("{}; no run can be forced to this: {problem}", changes.join("; "))]
+    Impossible {
+        /// What is different, a clause each.
+        changes: Vec<String>,
+        /// How the saved tensors do not fit.
+        problem: String,
     },
     /// Loss, gradient or parameters left the finite numbers, or a gradient jumped; the last save is as it was.
     #[error("step {step} diverged: loss {loss}, gradient norm {norm}, learning rate {lr}; {problem}")]

@@ -63,7 +63,7 @@ pub fn vocabulary(bytes: &[u8]) {
         assert_eq!(vocab.encode("all", &text).expect("its own text"), all);
     }
     assert!(vocab.decode(&[vocab.len() as u32]).is_err() && (vocab.start() as usize) < vocab.len());
-    let _ = vocab.encode_prompt(&text);
+    let _ = vocab.encode_prompt(text.as_bytes());
 }
 
 /// A recipe in TOML: rejected with an error, or a configuration that is the same after writing and reading.

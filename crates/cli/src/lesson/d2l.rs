@@ -18,7 +18,7 @@ pub fn words(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let hash: String = Sha1::digest(corpus.bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     report.equal("SHA-1 of the file", "090b5e7e70c295757f55df93cb0a180b9691891a".to_string(), hash);
     report.equal("lines", 3221, corpus.text().lines().count());
-    let base = Config { clean: elman::config::Clean::Letters, val_frac: 0.0, ..recipe("d2l-chars", CHARS)? };
+    let base = Config { clean: elman::config::Clean::D2l, val_frac: 0.0, ..recipe("d2l-chars", CHARS)? };
     // Cleaned by the library, with a vocabulary of words and a token for the end of a line.
     let lines = Config { tokenizer: TokenizerKind::Word, unk: false, max_tokens: 0, ..base.clone() };
     let vocab = Trainer::new(lines.clone(), &corpus, &setting.cpu)?.vocab().clone();

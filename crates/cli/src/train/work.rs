@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use elman::data::can_stay_on_disk;
 use elman::task::Language;
+use elman::task::language::Unknown;
 use elman::train::{Changes, Trainer};
 use elman::{Corpus, Cpu, Element, Error, RunDir};
 
@@ -12,7 +13,24 @@ use super::args::Args;
 use super::session::{Job, Session, Words, path_word};
 use crate::corpus;
 use crate::progress::wait_for;
-use crate::terminal::grouped;
+use crate::terminal::{grouped, percent};
+
+/// The figures of a language model in the object that `--json` prints.
+#[derive(serde::Serialize)]
+struct Figures {
+    /// Share of the training tokens that are unknown, 0 to 1, where the vocabulary has a token for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_train: Option<f64>,
+    /// The same of the validation tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_val: Option<f64>,
+}
+
+/// The shares of unknown tokens, as they follow the size of the vocabulary.
+fn of_unknown(unknown: Unknown) -> String {
+    let validation = unknown.validation.map(|share| format!(", {} to validate", percent(share)));
+    format!("; unknown: {} to train on{}", percent(unknown.train), validation.unwrap_or_default())
+}
 
 /// Trains a language model.
 pub fn language_model<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
@@ -28,7 +46,9 @@ pub fn language_model<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
         (_, None) => (of_all, format!("the last {of_validation} to validate")),
     };
     let text = format!("{}: {} {unit}s, {split}", plan.text, grouped(read as u64));
-    let vocabulary = format!("{} different {unit}s", grouped(plan.vocab_size as u64));
+    let unknown = session.trainer.unknown();
+    let vocabulary =
+        format!("{} different {unit}s{}", grouped(plan.vocab_size as u64), unknown.map_or(String::new(), of_unknown));
     let words = Words {
         example: format!("x {} {unit}", plan.seq_len),
         unit,
@@ -37,7 +57,11 @@ pub fn language_model<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     };
     session.train(words, |session, driven| {
         driven.test_loss = if driven.outcome.stopped { None } else { session.trainer.test()?.map(|test| test.loss) };
-        Ok((Vec::new(), ()))
+        let figures = Figures {
+            unknown_train: unknown.map(|share| share.train),
+            unknown_val: unknown.and_then(|share| share.validation),
+        };
+        Ok((Vec::new(), figures))
     })
 }
 

@@ -33,7 +33,11 @@ impl Config {
             }
         }
         if self.clean != Clean::None && !is_text {
-            return refuse("clean", "letters", "none with the tokenizer byte, which reads a text as it is".into());
+            return refuse(
+                "clean",
+                self.clean.name(),
+                "none with the tokenizer byte, which reads a text as it is".into(),
+            );
         }
         if self.lowercase && !is_text {
             return refuse("lowercase", "true", "false with the tokenizer byte, which reads a text as it is".into());
@@ -76,12 +80,10 @@ impl Config {
             if self.tokenizer == TokenizerKind::Word && !self.eos {
                 return refuse("batches", "lines", "rows, chunks or random with eos = false, or eos = true".into());
             }
-            if self.tokenizer == TokenizerKind::Char && self.clean == Clean::Letters {
-                return refuse(
-                    "batches",
-                    "lines",
-                    "rows, chunks or random with clean = letters, which has no lines".into(),
-                );
+            if self.tokenizer == TokenizerKind::Char && self.clean != Clean::None {
+                let clean = self.clean.name();
+                let expected = format!("rows, chunks or random with clean = {clean}, which leaves no line ends");
+                return refuse("batches", "lines", expected);
             }
         }
         Ok(())

@@ -125,6 +125,17 @@ impl TokenizerKind {
             TokenizerKind::Bpe => "token",
         }
     }
+
+    /// What `count` of its tokens are called.
+    pub fn units(self, count: usize) -> &'static str {
+        match (self, count) {
+            (kind, 1) => kind.unit(),
+            (TokenizerKind::Char, _) => "characters",
+            (TokenizerKind::Byte, _) => "bytes",
+            (TokenizerKind::Word, _) => "words",
+            (TokenizerKind::Bpe, _) => "tokens",
+        }
+    }
 }
 
 /// What becomes of a step whose loss, gradient or parameters are not finite, or whose gradient jumps.

@@ -30,7 +30,13 @@ impl Config {
         Config::deserialize(table).map_err(|error| refuse("recipe".into(), error.message()))
     }
 
-    /// The configuration as a recipe. Errors: an integer above 63 bits, which [`Config::check`] rejects too.
+    /// As [`Config::to_toml`], without the steps where the epochs decide them: a recipe sets one of the two.
+    pub fn to_recipe(&self) -> Result<String, Error> {
+        let steps = self.steps.filter(|_| self.epochs.is_none());
+        Config { steps, ..self.clone() }.to_toml()
+    }
+
+    /// The configuration in TOML. Errors: an integer above 63 bits, which [`Config::check`] rejects too.
     pub fn to_toml(&self) -> Result<String, Error> {
         toml::to_string(self).map_err(|error| Error::Recipe {
             key: "config".into(),

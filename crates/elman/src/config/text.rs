@@ -5,12 +5,27 @@ use serde::{Deserialize, Serialize};
 
 /// What is done to a text first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Clean {
     /// Nothing.
     None,
-    /// d2l's: small ASCII letters, one space for each run of anything else, none at the ends of lines, no lines.
-    Letters,
+    /// Small letters of every script with their marks, one space for each run of anything else, line ends included.
+    UnicodeLetters,
+    /// d2l's: small ASCII letters, one space for each run of anything else, none at the ends of lines; the lines follow
+    /// each other with nothing between. Its name was `letters`, which files and recipes still have.
+    #[serde(rename = "d2l", alias = "letters")]
+    D2l,
+}
+
+impl Clean {
+    /// As a recipe and a flag have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Clean::None => "none",
+            Clean::UnicodeLetters => "unicode-letters",
+            Clean::D2l => "d2l",
+        }
+    }
 }
 
 /// What a vocabulary of words is made of.

@@ -11,5 +11,5 @@ pub(crate) use text::held::Held;
 pub use text::on_disk::can_stay_on_disk;
 pub(crate) use text::split::Split;
 pub(crate) use text::tokens::{Tokens, Window};
-pub use text::utf8::{Utf8Stream, without_bom};
+pub use text::utf8::{Utf8Stream, escaped, without_bom};
 pub use text::vocab::{LINE_END, UNKNOWN, Vocab};

@@ -83,6 +83,35 @@ pub struct Stored {
     meta: Meta,
 }
 
+/// What a model file holds apart from configuration and results.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Contents {
+    /// Name and shape of each tensor, by name.
+    pub tensors: Vec<(String, Vec<usize>)>,
+    /// The vocabulary of a model that reads one kind of text.
+    pub vocab: Option<Vocab>,
+    /// Names that belong to the task, such as its classes, each list with what it is.
+    pub lists: Vec<(&'static str, Vec<String>)>,
+}
+
+impl Contents {
+    /// Lists of names in the metadata of tasks.
+    const LISTS: [(&'static str, &'static str); 6] = [
+        ("/classes", "classes"),
+        ("/features/columns", "columns"),
+        ("/timeline/columns", "columns"),
+        ("/timeline/covariates", "covariates"),
+        ("/from", "tokens to read"),
+        ("/to", "tokens to write"),
+    ];
+
+    /// Scalars in all tensors.
+    pub fn parameters(&self) -> usize {
+        self.tensors.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+}
+
 impl Stored {
     /// Reads a model file, or the `model.safetensors` of a run directory. Errors: as [`ModelFile::load`], tensors not
     /// yet looked at.
@@ -109,6 +138,20 @@ impl Stored {
     /// What training had reached.
     pub fn results(&self) -> &Results {
         &self.meta.results
+    }
+
+    /// What it holds, of any task. Errors: its tokens are not those of the configuration.
+    pub fn contents(&self) -> Result<Contents, Error> {
+        let tensors = self.file.parse()?;
+        let shape = |name: &str| (name.to_string(), tensors.shape(name).unwrap_or_default());
+        let vocab = self.meta.tokenizer.as_ref().map(|_| self.vocab()).transpose()?;
+        let mut lists = Vec::new();
+        for (path, what) in Contents::LISTS {
+            let value = self.meta.task.as_ref().and_then(|task| task.pointer(path));
+            let Some(entries) = value.and_then(Value::as_array) else { continue };
+            lists.push((what, entries.iter().map(|entry| entry.as_str().unwrap_or_default().to_string()).collect()));
+        }
+        Ok(Contents { tensors: tensors.names().into_iter().map(shape).collect(), vocab, lists })
     }
 
     /// Its tokens. Errors: there are none; they are not those of the configuration.

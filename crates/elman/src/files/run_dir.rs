@@ -266,7 +266,7 @@ impl RunDir {
 
     /// Writes `config.toml`.
     pub fn write_config(&self, config: &Config) -> Result<(), Error> {
-        write_whole(&self.disk, &self.config(), config.to_toml()?.as_bytes())
+        write_whole(&self.disk, &self.config(), config.to_recipe()?.as_bytes())
     }
 
     /// Adds a line to `log.jsonl`.

@@ -181,7 +181,7 @@ impl StateFile {
         self.file.parse()
     }
 
-    /// Sets weights, moments and what is carried.
+    /// Sets weights and moments. Errors: one that is missing or of another shape; a tensor too many.
     pub fn restore<T: Task>(&self, task: &mut T, optimizer: &mut Optimizer<T::Element>) -> Result<(), Error> {
         let tensors = self.file.parse()?;
         set_params(&tensors, "param.", task.params_mut())?;
@@ -189,19 +189,23 @@ impl StateFile {
             set_params(&tensors, &format!("{name}."), moment)?;
         }
         optimizer.step = self.meta.progress.step.saturating_sub(self.meta.progress.skipped);
-        let mut expected = (1 + optimizer.moments.len()) * task.params().names().count();
-        if let Some(carry) = task.carry_mut() {
-            carry.clear(); // its padding, too, may hold what a bad step left
-            let carried = carry.tensors();
-            expected += carried.len();
-            for (name, shape, _) in carried {
-                let values = tensors.values(&format!("carry.{name}"), "[batch, hidden_size]", &shape)?;
-                carry.set(&name, &values)?;
-            }
-        }
+        let carried = task.carry().map_or(0, |carry| carry.tensors().len());
+        let expected = (1 + optimizer.moments.len()) * task.params().names().count() + carried;
         if tensors.len() != expected {
             let problem = format!("{} tensors, expected {expected}", tensors.len());
             return Err(Error::file(&self.path, problem));
+        }
+        Ok(())
+    }
+
+    /// Sets what is carried from step to step. Errors: as for the weights.
+    pub fn restore_carry<T: Task>(&self, task: &mut T) -> Result<(), Error> {
+        let Some(carry) = task.carry_mut() else { return Ok(()) };
+        let tensors = self.file.parse()?;
+        carry.clear(); // its padding, too, may hold what a bad step left
+        for (name, shape, _) in carry.tensors() {
+            let values = tensors.values(&format!("carry.{name}"), "[batch, hidden_size]", &shape)?;
+            carry.set(&name, &values)?;
         }
         Ok(())
     }

@@ -20,8 +20,9 @@ const MAX_ROWS: usize = 1 << 14;
 /// What a stream continues from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start<'p> {
-    /// A text, which is not part of the stream. An empty one means [`Vocab::start`].
-    Prompt(&'p str),
+    /// A text, which is not part of the stream. An empty one means [`Vocab::start`]. It must be UTF-8 unless the tokens are
+    /// bytes.
+    Prompt(&'p [u8]),
     /// A token drawn by the row's generator, each of the vocabulary as likely ([`Vocab::draw`]); its text is the
     /// first of the stream.
     Random,
@@ -43,10 +44,8 @@ struct Row {
     unread: VecDeque<u32>,
     /// The last [`REPETITION_WINDOW`] tokens of prompt and text.
     recent: VecDeque<u32>,
-    /// What it has written and nobody has taken yet.
-    written: VecDeque<char>,
-    /// Bytes it has written that are no character yet.
-    utf8: Utf8Stream,
+    /// The tokens it has written and nobody has taken yet, in bytes.
+    written: VecDeque<Vec<u8>>,
     /// The last token of its text; none where the next begins a text, or follows on a space.
     before: Option<u32>,
 }
@@ -66,19 +65,18 @@ impl Row {
         }
     }
 
-    /// Reads a text that it continues. Errors: characters that are not in the vocabulary; then nothing is read.
-    fn read_text(&mut self, text: &str, vocab: &Vocab) -> Result<(), Error> {
+    /// Reads a text that it continues. Errors: as [`Vocab::encode_prompt`]; then nothing is read.
+    fn read_text(&mut self, text: &[u8], vocab: &Vocab) -> Result<(), Error> {
         let ids = vocab.encode_prompt(text)?;
-        self.before = ids.last().copied().filter(|_| !text.ends_with(char::is_whitespace));
+        let ends_with_space = str::from_utf8(text).is_ok_and(|text| text.ends_with(char::is_whitespace));
+        self.before = ids.last().copied().filter(|_| !ends_with_space);
         self.read(ids);
         Ok(())
     }
 
     fn write(&mut self, id: u32, vocab: &Vocab) {
         self.remember(id);
-        for byte in vocab.write(id, self.before) {
-            self.utf8.push(byte, &mut self.written);
-        }
+        self.written.push_back(vocab.write(id, self.before));
         self.before = Some(id);
     }
 
@@ -122,7 +120,7 @@ impl<E: Element> Batch<E> {
         let mut rows = Vec::new();
         for (start, rng) in starts {
             let (unread, recent, written) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-            let mut row = Row { rng, unread, recent, written, utf8: Utf8Stream::default(), before: None };
+            let mut row = Row { rng, unread, recent, written, before: None };
             match start {
                 Start::Prompt(prompt) => {
                     row.read_text(prompt, vocab)?;
@@ -167,31 +165,30 @@ impl<E: Element> Batch<E> {
         session.step_tokens(inputs).expect("the model takes each of its own ids");
     }
 
-    /// The next character that `row` has written, if nobody has taken it yet.
-    pub fn take(&mut self, row: usize) -> Option<char> {
+    /// The bytes of the next token that `row` has written, if nobody has taken it yet.
+    pub fn take(&mut self, row: usize) -> Option<Vec<u8>> {
         self.rows.get_mut(row)?.written.pop_front()
     }
 
     /// Gives `row` a text to read from where it is, before it writes on; what it wrote and nobody took is forgotten.
-    /// Errors: characters that are not in the vocabulary; then nothing is read.
-    pub fn read(&mut self, row: usize, text: &str) -> Result<(), Error> {
+    /// Errors: as [`Vocab::encode_prompt`]; then nothing is read.
+    pub fn read(&mut self, row: usize, text: &[u8]) -> Result<(), Error> {
         if let Some(row) = self.rows.get_mut(row) {
             row.read_text(text, &self.vocab)?;
             row.written.clear();
-            row.utf8 = Utf8Stream::default();
         }
         Ok(())
     }
 
     /// Writes each row to its own end of `ending`'s kind. `show` is given each piece with its row as soon as it is
     /// known to belong to the text, and may end the work with an error.
-    pub fn write<F>(&mut self, ending: &Ending, mut show: impl FnMut(usize, &str) -> Result<(), F>) -> Result<(), F> {
+    pub fn write<F>(&mut self, ending: &Ending, mut show: impl FnMut(usize, &[u8]) -> Result<(), F>) -> Result<(), F> {
         let mut endings = vec![ending.clone(); self.rows.len()];
-        let mut piece = String::new();
+        let mut piece = Vec::new();
         loop {
             for (at, ending) in endings.iter_mut().enumerate() {
-                while let Some(character) = self.take(at) {
-                    ending.push(character, &mut piece);
+                while let Some(token) = self.take(at) {
+                    ending.push(&token, &mut piece);
                 }
                 if !piece.is_empty() {
                     show(at, &piece)?;
@@ -206,9 +203,13 @@ impl<E: Element> Batch<E> {
     }
 }
 
-/// An endless stream of text from a model, one character a turn: a batch of one.
+/// An endless stream of characters from a model: a batch of one. Bytes that are not UTF-8 become U+FFFD.
 pub struct Generator<E> {
     batch: Batch<E>,
+    /// Characters that nobody has taken yet.
+    written: VecDeque<char>,
+    /// Bytes that are not a whole character yet.
+    utf8: Utf8Stream,
 }
 
 impl<E: Element> Generator<E> {
@@ -223,7 +224,8 @@ impl<E: Element> Generator<E> {
         rng: ChaCha8Rng,
         cpu: &Cpu,
     ) -> Result<Generator<E>, Error> {
-        Ok(Generator { batch: Batch::new(model, vocab, [(Start::Prompt(prompt), rng)], settings, cpu)? })
+        let batch = Batch::new(model, vocab, [(Start::Prompt(prompt.as_bytes()), rng)], settings, cpu)?;
+        Ok(Generator { batch, written: VecDeque::new(), utf8: Utf8Stream::default() })
     }
 }
 
@@ -233,10 +235,13 @@ impl<E: Element> Iterator for Generator<E> {
     /// The next character. Never None.
     fn next(&mut self) -> Option<char> {
         loop {
-            if let Some(character) = self.batch.take(0) {
+            if let Some(character) = self.written.pop_front() {
                 return Some(character);
             }
-            self.batch.advance();
+            match self.batch.take(0) {
+                Some(token) => token.into_iter().for_each(|byte| self.utf8.push(byte, &mut self.written)),
+                None => self.batch.advance(),
+            }
         }
     }
 }
@@ -268,9 +273,9 @@ mod tests {
     /// The first `length` characters of each row.
     fn write(batch: &mut Batch<f32>, length: usize, rows: usize) -> Vec<String> {
         let mut texts = vec![String::new(); rows];
-        let ending = Ending::new(length, &[]).unwrap();
-        let show = |row: usize, piece: &str| -> Result<(), ()> {
-            texts[row] += piece;
+        let ending = Ending::new::<&str>(length, &[]).unwrap();
+        let show = |row: usize, piece: &[u8]| -> Result<(), ()> {
+            texts[row] += str::from_utf8(piece).unwrap();
             Ok(())
         };
         batch.write(&ending, show).unwrap();
@@ -303,7 +308,8 @@ mod tests {
         let (vocab, model) = model("the sea\nbird.");
         let prompts = ["", "the sea", "b", "the bird.\nthe sea", "b", "e"];
         let settings = Settings { repetition_penalty: 1.3, min_p: 0.01, ..settings(1.5) };
-        let starts = || prompts.iter().map(|p| Start::Prompt(p)).chain([Start::Random, Start::Random]).enumerate();
+        let starts =
+            || prompts.iter().map(|p| Start::Prompt(p.as_bytes())).chain([Start::Random, Start::Random]).enumerate();
         let seeded = |(at, start)| (start, generator(5, Purpose::Sample, at as u64));
         for threads in [1, 3] {
             let cpu = Cpu::new(Some(threads)).unwrap();
@@ -370,7 +376,8 @@ mod tests {
         // Text before the window has no effect.
         let long = "a".repeat(REPETITION_WINDOW);
         let recent = |prompt: &str| -> Vec<u32> {
-            let batch = Batch::new(&model, &vocab, [(Start::Prompt(prompt), rng())], settings, &cpu).unwrap();
+            let batch =
+                Batch::new(&model, &vocab, [(Start::Prompt(prompt.as_bytes()), rng())], settings, &cpu).unwrap();
             batch.rows[0].recent.iter().copied().collect()
         };
         assert_eq!(recent(&format!("xyz{long}")), recent(&long));
@@ -383,14 +390,14 @@ mod tests {
         let (vocab, model) = model("abcd");
         let open = |prompt: &str| {
             let rng = generator(1, Purpose::Sample, 0);
-            Batch::new(&model, &vocab, [(Start::Prompt(prompt), rng)], settings(0.0), &cpu).unwrap()
+            Batch::new(&model, &vocab, [(Start::Prompt(prompt.as_bytes()), rng)], settings(0.0), &cpu).unwrap()
         };
         let mut talk = open("ab");
         let first = write(&mut talk, 7, 1).remove(0);
-        talk.read(0, "cd").unwrap();
+        talk.read(0, b"cd").unwrap();
         let second = write(&mut talk, 7, 1).remove(0);
         assert_eq!(write(&mut open(&format!("ab{first}cd")), 7, 1)[0], second);
-        assert!(talk.read(0, "x").is_err());
+        assert!(talk.read(0, b"x").is_err());
         assert_eq!(write(&mut open(&format!("ab{first}cd{second}")), 7, 1), write(&mut talk, 7, 1));
     }
 
@@ -420,14 +427,21 @@ mod tests {
         let text: String = text.take(400).collect();
         assert_eq!(text.chars().count(), 400);
         assert!(text.contains('☃') && text.contains('\u{fffd}'), "{text}");
-        // A turn's text does not complete what was cut off before it.
+        // The bytes themselves, to a prompt in bytes. A turn forgets what nobody took.
         let rng = generator(1, Purpose::Sample, 0);
-        let mut talk = Batch::new(&model, &vocab, [(Start::Prompt("a"), rng)], settings(1.0), &cpu).unwrap();
-        while talk.rows[0].utf8 == Utf8Stream::default() {
+        let mut talk = Batch::new(&model, &vocab, [(Start::Prompt(b"\xe9"), rng)], settings(1.0), &cpu).unwrap();
+        let mut bytes = Vec::new();
+        let show = |_: usize, piece: &[u8]| -> Result<(), ()> {
+            bytes.extend(piece);
+            Ok(())
+        };
+        talk.write(&Ending::new(50, &[b"\x98\x98\x98\x98"]).unwrap(), show).unwrap();
+        assert!(bytes.len() == 50 && bytes.iter().all(|byte| [0xe2, 0x98, 0x83].contains(byte)), "{bytes:x?}");
+        while talk.rows[0].written.is_empty() {
             talk.advance();
         }
-        talk.read(0, "b").unwrap();
-        assert_eq!((talk.rows[0].utf8.clone(), talk.take(0)), (Utf8Stream::default(), None));
+        talk.read(0, b"\xff").unwrap();
+        assert_eq!(talk.take(0), None);
     }
 
     #[test]
@@ -435,7 +449,7 @@ mod tests {
         let cpu = Cpu::new(Some(1)).unwrap();
         let (vocab, model) = model("ab");
         let open = |rows| {
-            let starts = std::iter::repeat_n((Start::Prompt(""), generator(1, Purpose::Sample, 0)), rows);
+            let starts = std::iter::repeat_n((Start::Prompt(b""), generator(1, Purpose::Sample, 0)), rows);
             Batch::new(&model, &vocab, starts, Settings::default(), &cpu).map(|_| ()).unwrap_err().to_string()
         };
         assert_eq!(open(0), "the number of samples is 0, expected 1 to 16384");

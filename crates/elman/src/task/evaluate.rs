@@ -5,7 +5,7 @@ use elman_kernels::{Cpu, Element, pad, softmax};
 
 use crate::{
     autodiff::tape::Tape,
-    data::{Tokens, Vocab, Window},
+    data::{Held, Tokens, Vocab, Window},
     error::Error,
     infer::{Precision, Session},
     nn::model::LanguageModel,
@@ -23,10 +23,15 @@ pub struct Evaluation {
     pub ppl: f64,
     /// Bits per token, loss / ln 2: per character, or per byte where bytes are the tokens.
     pub bpc: f64,
-    /// Bits per byte of the predicted tokens' text.
-    pub bits_per_byte: f64,
+    /// Bits per byte of the predicted tokens' text. None where the tokens are not the whole text: some are unknown, or the
+    /// text was cleaned or converted to lower case first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits_per_byte: Option<f64>,
     /// Tokens of the text; one prediction fewer was made.
     pub tokens: usize,
+    /// Share of the tokens that are unknown, `<unk>`: 0 to 1. None where the vocabulary has no such token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<f64>,
 }
 
 /// Reads `text` as one stream from the zero state: n-1 predictions for n tokens.
@@ -38,8 +43,8 @@ pub fn evaluate<E: Element>(
     text: impl AsRef<[u8]>,
     tape: &mut Tape<E>,
 ) -> Result<Evaluation, Error> {
-    let (ids, bytes) = encode(vocab, text.as_ref())?;
-    finite(evaluate_ids(model, &ids, bytes, tape, &mut || true)?)
+    let held = encode(vocab, text.as_ref())?;
+    finite(evaluate_ids(model, vocab, &held, tape, &mut || true)?)
 }
 
 /// As [`evaluate`], with the model's weights in `precision`, one step after another, as sampling has them. With full
@@ -51,10 +56,10 @@ pub fn evaluate_with<E: Element>(
     precision: Precision,
     cpu: &Cpu,
 ) -> Result<Evaluation, Error> {
-    let (ids, bytes) = encode(vocab, text.as_ref())?;
+    let held = encode(vocab, text.as_ref())?;
     let mut session = Session::new(model.network(), 1, precision, cpu)?;
     let (mut logits, mut losses) = (Vec::new(), Vec::new());
-    let whole = measure(&ids, bytes, &mut || true, |inputs, targets| {
+    let whole = measure(vocab, &held, &mut || true, |inputs, targets| {
         let row = pad(model.vocab_size());
         logits.resize(inputs.len() * row, E::ZERO);
         losses.resize(inputs.len(), E::ZERO);
@@ -75,14 +80,14 @@ fn finite(whole: Option<Evaluation>) -> Result<Evaluation, Error> {
     Ok(whole)
 }
 
-/// The ids of a text, and the bytes of its predicted part.
-fn encode(vocab: &Vocab, text: &[u8]) -> Result<(Tokens, usize), Error> {
+/// The tokens of a text.
+fn encode(vocab: &Vocab, text: &[u8]) -> Result<Held, Error> {
     let ids = vocab.encode_bytes("the text", text)?;
     if ids.len() < 2 {
-        let (name, got, unit) = ("the text".into(), ids.len(), vocab.unit(ids.len()));
+        let (name, got, unit) = ("the text".into(), ids.len(), vocab.unit(ids.len()).into());
         return Err(Error::ShortText { name, got, unit, expected: "2".into() });
     }
-    Ok((Tokens::Memory(ids), vocab.predicted_bytes(text)))
+    Ok(Held { ids: Tokens::Memory(ids), bytes: vocab.predicted_bytes(text) })
 }
 
 /// What a model thinks of a line.
@@ -122,52 +127,56 @@ pub fn evaluate_lines<E: Element>(
     Ok(lines)
 }
 
-/// The same for tokens; `bytes` is how long the predicted part of their text is. None as soon as `continues`, asked
-/// again and again, says no.
+/// The same for tokens of `vocab`. None as soon as `continues`, asked again and again, says no.
 pub(crate) fn evaluate_ids<E: Element>(
     model: &LanguageModel<E>,
-    ids: &Tokens,
-    bytes: usize,
+    vocab: &Vocab,
+    held: &Held,
     tape: &mut Tape<E>,
     continues: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Evaluation>, Error> {
     let mut state = model.initial_state(1);
-    measure(ids, bytes, continues, |inputs, targets| model.loss_sum(tape, inputs, targets, &mut state))
+    measure(vocab, held, continues, |inputs, targets| model.loss_sum(tape, inputs, targets, &mut state))
 }
 
 /// Chunk by chunk: `nats` is the sum of the losses of a chunk's predictions. None where `continues` says no before the
 /// end.
 fn measure(
-    ids: &Tokens,
-    bytes: usize,
+    vocab: &Vocab,
+    held: &Held,
     continues: &mut dyn FnMut() -> bool,
     mut nats_of: impl FnMut(&[u32], &[u32]) -> Result<f64, Error>,
 ) -> Result<Option<Evaluation>, Error> {
+    let Held { ids, bytes } = held;
     let predictions = ids.len().saturating_sub(1);
     if predictions == 0 {
         return Err(Error::ShortText {
             name: "the text".into(),
             got: ids.len(),
-            unit: if ids.len() == 1 { "character" } else { "characters" },
+            unit: vocab.unit(ids.len()).into(),
             expected: "2".into(),
         });
     }
-    let (mut nats, mut read) = (0.0, Window::default());
+    let (mut nats, mut unknown, mut read) = (0.0, 0, Window::default());
     for at in (0..predictions).step_by(CHUNK) {
         if !continues() {
             return Ok(None);
         }
         let count = CHUNK.min(predictions - at);
         let chunk = ids.at(at..at + count + 1, &mut read)?;
+        let new = if at == 0 { chunk } else { &chunk[1..] };
+        unknown += vocab.count_unknown(new);
         nats += nats_of(&chunk[..count], &chunk[1..])?;
     }
     let loss = nats / predictions as f64;
+    let is_whole = unknown == 0 && vocab.keeps_text();
     Ok(Some(Evaluation {
         loss,
         ppl: libm::exp(loss),
         bpc: loss / std::f64::consts::LN_2,
-        bits_per_byte: nats / std::f64::consts::LN_2 / bytes as f64,
+        bits_per_byte: is_whole.then(|| nats / std::f64::consts::LN_2 / *bytes as f64),
         tokens: ids.len(),
+        unknown: vocab.has_unknown().then(|| unknown as f64 / ids.len() as f64),
     }))
 }
 
@@ -200,7 +209,8 @@ mod tests {
         assert!((got.ppl - got.loss.exp()).abs() < 1e-12);
         assert!((got.bpc - got.loss / 2.0_f64.ln()).abs() < 1e-12);
         let bytes = (text.len() - 1) as f64;
-        assert!((got.bits_per_byte - got.bpc * n as f64 / bytes).abs() < 1e-12);
+        assert!((got.bits_per_byte.unwrap() - got.bpc * n as f64 / bytes).abs() < 1e-12);
+        assert_eq!(got.unknown, None);
     }
 
     #[test]

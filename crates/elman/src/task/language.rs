@@ -9,11 +9,11 @@ use crate::{
     autodiff::params::Params,
     autodiff::tape::Tape,
     config::{Config, TokenizerKind},
-    data::{Batch, Batches, Corpus, Fingerprint, Held, Split, Vocab},
+    data::{Batch, Batches, Corpus, Fingerprint, Held, Split, Tokens, Vocab, escaped},
     error::Error,
     files::model_file,
     files::run_dir::RunDir,
-    infer::{Generator, Settings},
+    infer::{self, Ending, Settings, Start},
     nn::model::{Declared, LanguageModel, language_model::Layers},
     nn::shards::Shards,
     nn::state::State,
@@ -24,8 +24,31 @@ use crate::{
     train::{Changes, Stopped, Trainer},
 };
 
-/// Characters of a sample between two checks whether the run must stop.
+/// Steps of a sample between two checks whether the run must stop.
 const SAMPLE_PIECE: usize = 64;
+
+/// Shares of the tokens that are unknown, `<unk>`: 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Unknown {
+    /// Of those to train on.
+    pub train: f64,
+    /// Of those to validate on, if there are any.
+    pub validation: Option<f64>,
+}
+
+impl Unknown {
+    /// None where a vocabulary has no such token.
+    fn of(vocab: &Vocab, train: &Tokens, validation: &Held) -> Result<Option<Unknown>, Error> {
+        if !vocab.has_unknown() {
+            return Ok(None);
+        }
+        let share =
+            |ids: &Tokens| Ok::<f64, Error>(ids.count(|ids| vocab.count_unknown(ids))? as f64 / ids.len() as f64);
+        let of_validation = (!validation.ids.is_empty()).then(|| share(&validation.ids)).transpose()?;
+        Ok(Some(Unknown { train: share(train)?, validation: of_validation }))
+    }
+}
 
 /// A text and the model that learns to write it.
 pub struct Language<E> {
@@ -37,6 +60,7 @@ pub struct Language<E> {
     batch: Batch,
     validation: Held,
     test: Held,
+    unknown: Option<Unknown>,
     model: LanguageModel<E>,
     carry: State<E>,
     shards: Shards<E>,
@@ -56,6 +80,7 @@ impl<E: Element> Language<E> {
     ) -> Result<Language<E>, Error> {
         let vocab_is_given = known.is_some();
         let Split { vocab, train: ids, validation, test, notes: of_split } = Split::new(config, corpus, known)?;
+        let unknown = Unknown::of(&vocab, &ids, &validation)?;
         let batches = Batches::of(config, corpus.name(), ids, vocab.line_end())?;
         check(config, vocab.len())?;
         let mut notes = notes(config, &batches, vocab.unit(batches.tokens()));
@@ -85,6 +110,7 @@ impl<E: Element> Language<E> {
             batch,
             validation,
             test,
+            unknown,
             model,
             carry,
             shards: Shards::default(),
@@ -158,8 +184,7 @@ impl<E: Element> Task for Language<E> {
 
     /// Loss over the whole validation split as one stream from the initial state.
     fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
-        let Held { ids, bytes } = &self.validation;
-        Ok(evaluate_ids(&self.model, ids, *bytes, tape, continues)?.map(|figures| figures.loss))
+        Ok(evaluate_ids(&self.model, &self.vocab, &self.validation, tape, continues)?.map(|figures| figures.loss))
     }
 
     fn sample(
@@ -170,15 +195,25 @@ impl<E: Element> Task for Language<E> {
         continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<String>, Error> {
         let rng = generator(config.seed, Purpose::Sample, step);
-        let mut text = Generator::new(&self.model, &self.vocab, "", Settings::default(), rng, cpu)?;
-        let mut written = String::new();
-        for length in 0..config.sample_length {
-            if length.is_multiple_of(SAMPLE_PIECE) && !continues() {
+        let starts = [(Start::Prompt(b""), rng)];
+        let mut text = infer::Batch::new(&self.model, &self.vocab, starts, Settings::default(), cpu)?;
+        let (mut ending, mut written) = (Ending::new::<&str>(config.sample_length, &[])?, Vec::new());
+        for step in 0.. {
+            if step % SAMPLE_PIECE == 0 && !continues() {
                 return Ok(None);
             }
-            written.extend(text.next());
+            while let Some(token) = text.take(0) {
+                ending.push(&token, &mut written);
+            }
+            if ending.is_over() {
+                break;
+            }
+            text.advance();
         }
-        Ok(Some(written))
+        Ok(Some(match self.vocab.kind() {
+            TokenizerKind::Char | TokenizerKind::Word => String::from_utf8_lossy(&written).into_owned(),
+            TokenizerKind::Byte | TokenizerKind::Bpe => escaped(&written),
+        }))
     }
 
     fn metrics(&self, loss: f64) -> Vec<(&'static str, f64)> {
@@ -221,7 +256,8 @@ impl<E: Element> Trainer<Language<E>> {
     /// not fit.
     pub fn resume_with(run: &RunDir, corpus: &Corpus, cpu: &Cpu, changes: Changes) -> Result<Self, Error> {
         let mut stopped = Stopped::open(run, &corpus.fingerprint(), changes)?;
-        let saved = &stopped.saved;
+        let (saved, of_tensors) = (&stopped.saved, stopped.of_tensors.clone());
+        let of_settings = |error| Stopped::refusal(&of_tensors, error);
         stopped.config.dtype.check::<E>()?;
         // Another text may order its characters in another way, and the weights know those of the first.
         // Subwords may come from a file, and take long to learn: the model has them.
@@ -232,7 +268,8 @@ impl<E: Element> Trainer<Language<E>> {
         };
         let fits = |config: &Config, vocab_size| {
             let (_, declaration) = Layers::<E>::declare(config, vocab_size)?;
-            model_file::check_tensors::<E>(&saved.tensors()?, "param.", &declaration)
+            let checked = model_file::check_tensors::<E>(&saved.tensors()?, "param.", &declaration);
+            checked.map_err(of_settings)
         };
         let task = Language::new(&mut stopped.config, corpus, known, fits)?;
         stopped.resume(task, cpu)
@@ -253,14 +290,18 @@ impl<E: Element> Trainer<Language<E>> {
         &self.task().vocab
     }
 
+    /// Shares of its tokens that are unknown. None where the vocabulary has no token for unknown ones.
+    pub fn unknown(&self) -> Option<Unknown> {
+        self.task().unknown
+    }
+
     /// The model as trained so far, on the corpus's test text: what [`crate::task::evaluate::evaluate`] gives for it.
     /// None where there is no such text.
     pub fn test(&mut self) -> Result<Option<Evaluation>, Error> {
         let (task, tape) = self.task_and_tape();
-        let Held { ids, bytes } = &task.test;
-        if ids.is_empty() {
+        if task.test.ids.is_empty() {
             return Ok(None);
         }
-        evaluate_ids(&task.model, ids, *bytes, tape, &mut || true)
+        evaluate_ids(&task.model, &task.vocab, &task.test, tape, &mut || true)
     }
 }

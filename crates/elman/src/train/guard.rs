@@ -123,6 +123,7 @@ impl<T: Task> Trainer<T> {
         }
         let saved = StateFile::read(&run.rollback())?;
         saved.restore(&mut self.task, &mut self.optimizer)?;
+        saved.restore_carry(&mut self.task)?;
         // The best model is on the disk, whether or not the run comes by there again.
         let best = (self.progress.best_val_loss, self.progress.best_step);
         self.progress = saved.meta.progress;
@@ -323,6 +324,7 @@ mod tests {
                 let saved = StateFile::read(&run.state()).unwrap();
                 let mut fresh = trainer(&config);
                 saved.restore(&mut fresh.task, &mut fresh.optimizer).unwrap();
+                saved.restore_carry(&mut fresh.task).unwrap();
                 assert!(fresh.first_bad().is_none());
             }
         }

@@ -17,6 +17,22 @@ use crate::{
 /// Settings that change when something is written and what is done about a bad step, but not what a good one computes.
 const FREE: [&str; 6] = ["keep", "on_nan", "print_every", "sample_every", "sample_length", "save_every"];
 
+/// Settings that decide which tensors a state has, and their shapes.
+const OF_TENSORS: [&str; 12] = [
+    "cell",
+    "dtype",
+    "embed",
+    "hidden_size",
+    "hidden_sizes",
+    "initial_state",
+    "momentum",
+    "num_layers",
+    "optimizer",
+    "task",
+    "tied",
+    "tokenizer",
+];
+
 /// Settings that decide what is held out for validation, and how it is read.
 const OF_VALIDATION: [&str; 9] =
     ["clean", "cut_tail", "eos", "lowercase", "max_tokens", "task", "tokenizer", "val_frac", "words"];
@@ -43,6 +59,8 @@ pub struct Stopped {
     /// Whether the validation data is the run's.
     has_same_validation: bool,
     given_up: Vec<String>,
+    /// Changed settings that decide which tensors there are, a clause each.
+    pub(crate) of_tensors: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -69,26 +87,37 @@ impl Stopped {
         }
         let has_same_validation =
             data.validates_as(&saved.meta.text) && keeps_validation(&saved.meta.config, &config, &data.validation);
-        let (notes, bound) = differences(&saved.meta.config, &config, run);
+        let Differences { free: notes, bound, of_tensors } = differences(&saved.meta.config, &config, run);
         if !changes.force && !bound.is_empty() {
             return Err(Error::Changed { changes: bound });
         }
         given_up.extend(bound);
-        Ok(Stopped { run: run.clone(), lock, saved, config, has_same_data, has_same_validation, given_up, notes })
+        let run = run.clone();
+        Ok(Stopped { run, lock, saved, config, has_same_data, has_same_validation, given_up, of_tensors, notes })
     }
 
     /// The run, continued from its saved state. Its log and samples are cut back to the last save.
     ///
+    /// The error of saved tensors that do not fit: it names the changed settings, where they are the reason.
+    pub(crate) fn refusal(of_tensors: &[String], error: Error) -> Error {
+        match of_tensors {
+            [] => error,
+            changes => Error::Impossible { changes: changes.to_vec(), problem: error.to_string() },
+        }
+    }
+
     /// Errors: tensors that the task does not have, or of another shape.
     pub fn resume<T: Task>(self, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
-        let Stopped { run, lock, saved, config, has_same_validation, mut given_up, notes, .. } = self;
+        let Stopped { run, lock, saved, config, has_same_validation, mut given_up, of_tensors, notes, .. } = self;
         let mut trainer = Trainer::of(config, task, cpu)?;
-        if let Err(error) = saved.restore(&mut trainer.task, &mut trainer.optimizer) {
+        let of_settings = |error| Stopped::refusal(&of_tensors, error);
+        saved.restore(&mut trainer.task, &mut trainer.optimizer).map_err(of_settings)?;
+        if let Err(error) = saved.restore_carry(&mut trainer.task) {
             // With other rows there is nothing that could be carried on; anything else is no choice of the caller's.
             let has_other_rows = trainer.config.batch != saved.meta.config.batch;
             match trainer.task.carry_mut().filter(|_| has_other_rows && !given_up.is_empty()) {
                 Some(carry) => carry.clear(),
-                None => return Err(error),
+                None => return Err(of_settings(error)),
             }
             given_up.push("the carried state is reset".to_string());
         }
@@ -126,19 +155,36 @@ fn table(config: &Config) -> Map<String, Value> {
     }
 }
 
-/// The settings that differ, a clause each: those that are free to, and those that are not.
-fn differences(was: &Config, is: &Config, run: &RunDir) -> (Vec<String>, Vec<String>) {
+/// The settings that differ, a clause each.
+#[derive(Default)]
+struct Differences {
+    /// Those that may.
+    free: Vec<String>,
+    /// Those that may not, unless they are forced.
+    bound: Vec<String>,
+    /// Those among them that decide which tensors there are.
+    of_tensors: Vec<String>,
+}
+
+fn differences(was: &Config, is: &Config, run: &RunDir) -> Differences {
     let (was, is) = (table(was), table(is));
     let mut keys: Vec<&String> = was.keys().chain(is.keys()).collect();
     keys.sort_unstable();
     keys.dedup();
-    let (mut free, mut bound) = (Vec::new(), Vec::new());
+    let mut differences = Differences::default();
     for key in keys.into_iter().filter(|key| was.get(*key) != is.get(*key)) {
         let shown =
             |table: &Map<String, Value>| table.get(key).map_or("not set".to_string(), |value| value.to_string());
         let (here, there) = (shown(&is), shown(&was));
         let words = format!("{key} is {here} here, but {} was started with {there}", run.path().display());
-        if FREE.contains(&key.as_str()) { free.push(words) } else { bound.push(words) }
+        if FREE.contains(&key.as_str()) {
+            differences.free.push(words);
+            continue;
+        }
+        if OF_TENSORS.contains(&key.as_str()) {
+            differences.of_tensors.push(words.clone());
+        }
+        differences.bound.push(words);
     }
-    (free, bound)
+    differences
 }

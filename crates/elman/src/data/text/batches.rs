@@ -80,7 +80,7 @@ impl Batches {
             return Err(Error::ShortText {
                 name: name.to_string(),
                 got: ids.len(),
-                unit: if ids.len() == 1 { "character to train on" } else { "characters to train on" },
+                unit: format!("{} to train on", config.tokenizer.units(ids.len())),
                 expected: match offset {
                     0 => format!("seq_len + 1 = {}", seq_len + 1),
                     _ => format!("2 seq_len + 1 = {} for random_offset", 2 * seq_len + 1),

@@ -72,21 +72,15 @@ impl Fingerprint {
     /// called. Errors: the first that is another.
     pub(crate) fn check(&self, known: &Fingerprint) -> Result<(), Error> {
         let pairs = [
-            (Some(self), Some(known)),
-            (self.validation.as_deref(), known.validation.as_deref()),
-            (self.test.as_deref(), known.test.as_deref()),
+            ("text", Some(self), Some(known)),
+            ("validation text", self.validation.as_deref(), known.validation.as_deref()),
+            ("test text", self.test.as_deref(), known.test.as_deref()),
         ];
-        for (got, known) in pairs {
+        for (what, got, known) in pairs {
             if got.map(|fingerprint| &fingerprint.sha256) != known.map(|fingerprint| &fingerprint.sha256) {
-                let name = |fingerprint: Option<&Fingerprint>| {
-                    fingerprint.map_or("no file".to_string(), |fingerprint| fingerprint.name.clone())
-                };
-                return Err(Error::AnotherText {
-                    got: name(got),
-                    got_characters: got.map_or(0, |fingerprint| fingerprint.characters),
-                    expected: name(known),
-                    expected_characters: known.map_or(0, |fingerprint| fingerprint.characters),
-                });
+                let named =
+                    |fingerprint: &Fingerprint| format!("{} ({} characters)", fingerprint.name, fingerprint.characters);
+                return Err(Error::AnotherText { what, got: got.map(named), expected: known.map(named) });
             }
         }
         Ok(())
@@ -277,7 +271,7 @@ impl Corpus {
 
     fn not_empty(self) -> Result<Corpus, Error> {
         if self.bytes.is_empty() && self.on_disk.as_ref().is_none_or(OnDisk::is_empty) {
-            return Err(Error::ShortText { name: self.name, got: 0, unit: "characters", expected: "2".into() });
+            return Err(Error::ShortText { name: self.name, got: 0, unit: "characters".into(), expected: "2".into() });
         }
         Ok(self)
     }

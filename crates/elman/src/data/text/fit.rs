@@ -87,7 +87,7 @@ impl Vocab {
             return Err(match most {
                 Some(most) => too_rare(config.min_freq, Some(&most), "word"),
                 None => {
-                    let (name, unit) = (name.to_string(), "words");
+                    let (name, unit) = (name.to_string(), "words".into());
                     Error::ShortText { name, got: 0, unit, expected: "1".into() }
                 }
             });

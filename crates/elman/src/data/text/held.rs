@@ -20,7 +20,7 @@ impl Held {
         let ids = Tokens::Memory(vocab.encode_bytes(name, text)?);
         let held = Held { ids, bytes: vocab.predicted_bytes(text) };
         if held.ids.len() < 2 {
-            let (name, got, unit) = (corpus.name().into(), held.ids.len(), vocab.unit(held.ids.len()));
+            let (name, got, unit) = (corpus.name().into(), held.ids.len(), vocab.unit(held.ids.len()).into());
             return Err(Error::ShortText { name, got, unit, expected: "2".into() });
         }
         Ok(held)

@@ -31,7 +31,7 @@ impl Lines {
             Err(Error::ShortText { name: name.to_string(), got, unit, expected })
         };
         let Some(newline) = newline else {
-            return refuse(1, "line");
+            return refuse(1, "line".into());
         };
         if ids.first() != Some(&newline) {
             ids.insert(0, newline);
@@ -43,7 +43,7 @@ impl Lines {
         let lines = || ends.windows(2).map(|w| (w[0], w[1] - w[0])).filter(|&(_, len)| len > 1);
         let examples: Vec<(usize, usize)> = lines().map(|(at, len)| (at, len.min(seq_len))).collect();
         if examples.is_empty() {
-            return refuse(0, "lines with anything on them");
+            return refuse(0, "lines with anything on them".into());
         }
         let cut = lines().filter(|&(_, len)| len > seq_len).count();
         Ok(Lines { ids, newline, examples, cut, seed, order: (u64::MAX, Vec::new()) })

@@ -218,10 +218,12 @@ mod tests {
         let mut configs = vec![
             of(char, Clean::None, false),
             of(char, Clean::None, true),
-            of(char, Clean::Letters, false),
+            of(char, Clean::D2l, false),
             of(byte, Clean::None, false),
             of(word, Clean::None, true),
-            of(word, Clean::Letters, false),
+            of(word, Clean::D2l, false),
+            of(char, Clean::UnicodeLetters, false),
+            of(word, Clean::UnicodeLetters, false),
             Config { unk: true, min_freq: 30, ..base.clone() },
             Config { max_tokens: 100, ..base.clone() },
         ];

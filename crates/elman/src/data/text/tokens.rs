@@ -81,6 +81,13 @@ impl Tokens {
         }
     }
 
+    /// Sums what `count` returns for one block of them after another. Errors: the file cannot be read.
+    pub fn count(&self, count: impl Fn(&[u32]) -> usize) -> Result<usize, Error> {
+        let mut window = Window::default();
+        let blocks = (0..self.len()).step_by(BLOCK);
+        blocks.map(|at| Ok(count(self.at(at..self.len().min(at + BLOCK), &mut window)?))).sum()
+    }
+
     /// All of them. Errors: the file cannot be read.
     pub fn into_memory(self) -> Result<Vec<u32>, Error> {
         match self {

@@ -11,6 +11,26 @@ pub fn without_bom(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(BOM).unwrap_or(bytes)
 }
 
+/// Bytes as text that can be read and converted back: UTF-8 stays as it is, except for a backslash, which becomes `\\`, and
+/// control characters but line ends and tabs. Their bytes, and bytes that are not UTF-8, become `\xNN`.
+pub fn escaped(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    let escape = |out: &mut String, bytes: &[u8]| bytes.iter().for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => out.push_str("\\\\"),
+                c if c.is_control() && !matches!(c, '\n' | '\t') => {
+                    escape(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+                c => out.push(c),
+            }
+        }
+        escape(&mut out, chunk.invalid());
+    }
+    out
+}
+
 /// Bytes on their way to characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Utf8Stream {
@@ -60,6 +80,13 @@ mod tests {
         let steps = steps.collect();
         stream.finish(&mut out);
         (steps, out)
+    }
+
+    #[test]
+    fn escaped_bytes_are_text_and_can_be_told_apart() {
+        assert_eq!(escaped("é\t☃\n".as_bytes()), "é\t☃\n");
+        assert_eq!(escaped(b"a\xe9b\xe2\x98\x1b[0m\\x41\r"), r"a\xe9b\xe2\x98\x1b[0m\\x41\x0d");
+        assert_eq!(escaped("\u{9b}".as_bytes()), r"\xc2\x9b", "a control character beyond ASCII");
     }
 
     #[test]

@@ -164,13 +164,7 @@ impl Vocab {
 
     /// What `count` of its tokens are called.
     pub fn unit(&self, count: usize) -> &'static str {
-        match (self.kind, count) {
-            (kind, 1) => kind.unit(),
-            (TokenizerKind::Char, _) => "characters",
-            (TokenizerKind::Byte, _) => "bytes",
-            (TokenizerKind::Word, _) => "words",
-            (TokenizerKind::Bpe, _) => "tokens",
-        }
+        self.kind.units(count)
     }
 
     /// The byte of an id, in a vocabulary of bytes.
@@ -188,16 +182,33 @@ impl Vocab {
         self.bpe.as_ref().map(|bpe| bpe.json().to_string())
     }
 
-    /// Bytes of all tokens of a text, as its rules make it, but the first.
-    pub(crate) fn predicted_bytes(&self, text: &[u8]) -> usize {
-        let Ok(known) = std::str::from_utf8(text) else { return text.len().saturating_sub(1) };
-        let text = self.rules.apply(known);
+    /// Whether a text is converted to tokens as it is, not cleaned or converted to lower case first.
+    pub(crate) fn keeps_text(&self) -> bool {
+        self.rules.keep_all()
+    }
+
+    /// How many of `ids` are `<unk>`.
+    pub(crate) fn count_unknown(&self, ids: &[u32]) -> usize {
+        match self.has_unknown() {
+            true => ids.iter().filter(|&&id| id == 0).count(),
+            false => 0,
+        }
+    }
+
+    /// Whether id 0 is `<unk>`, the token of everything unknown.
+    pub fn has_unknown(&self) -> bool {
+        self.reserved > 0
+    }
+
+    /// Bytes of all tokens of a text but the first, where the vocabulary keeps the text as it is.
+    pub(crate) fn predicted_bytes(&self, bytes: &[u8]) -> usize {
+        let Ok(text) = std::str::from_utf8(bytes) else { return bytes.len().saturating_sub(1) };
         let first = match (self.kind, text.chars().next()) {
             (_, None) => 0,
             (TokenizerKind::Byte, _) => 1,
             (TokenizerKind::Char, Some(first)) => first.len_utf8(),
             (TokenizerKind::Word | TokenizerKind::Bpe, _) => {
-                let id = self.encode_ready("", &text).ok().and_then(|ids| ids.first().copied());
+                let id = self.encode_ready("", text).ok().and_then(|ids| ids.first().copied());
                 id.map_or(0, |id| self.write(id, None).len())
             }
         };
@@ -239,9 +250,7 @@ impl Vocab {
         if self.kind == TokenizerKind::Byte {
             return Ok(text.iter().map(|&byte| u32::from(byte)).collect());
         }
-        let text = std::str::from_utf8(text)
-            .map_err(|error| Error::InvalidUtf8 { name: name.to_string(), offset: error.valid_up_to() })?;
-        self.encode(name, text)
+        self.encode(name, utf8(name, text)?)
     }
 
     /// The id of a character or of `<unk>`, where there is one.
@@ -286,9 +295,12 @@ impl Vocab {
         words::pieces(text, self.how).filter_map(id).collect()
     }
 
-    /// The ids of a prompt. Errors: every unknown character, each once.
-    pub fn encode_prompt(&self, prompt: &str) -> Result<Vec<u32>, Error> {
-        let prompt = self.rules.apply_to_piece(prompt);
+    /// The ids of a prompt. Errors: every unknown character, each once; but for bytes, what is not UTF-8.
+    pub fn encode_prompt(&self, prompt: &[u8]) -> Result<Vec<u32>, Error> {
+        if self.kind == TokenizerKind::Byte {
+            return Ok(prompt.iter().map(|&byte| u32::from(byte)).collect());
+        }
+        let prompt = self.rules.apply_to_piece(utf8("the prompt", prompt)?);
         let mut unknown = Vec::new();
         for c in prompt.chars().filter(|_| self.kind == TokenizerKind::Char) {
             if self.id_or_unknown(c).is_none() && !unknown.contains(&c) {
@@ -300,6 +312,30 @@ impl Vocab {
         } else {
             Err(Error::UnknownPrompt { characters: unknown })
         }
+    }
+
+    /// The characters or words of a prompt that the vocabulary replaces by `<unk>`, each once.
+    pub fn replaced(&self, prompt: &[u8]) -> Vec<String> {
+        let Some(prompt) = std::str::from_utf8(prompt).ok().filter(|_| self.has_unknown()) else { return Vec::new() };
+        let prompt = self.rules.apply_to_piece(prompt);
+        let tokens: Vec<String> = match self.kind {
+            TokenizerKind::Char => prompt.chars().filter(|&c| self.id(c).is_none()).map(String::from).collect(),
+            _ => words::pieces(&prompt, self.how)
+                .filter_map(|piece| match piece {
+                    words::Piece::Word(word) if self.word(&word).is_none() => {
+                        Some(words::surface(&word, self.how).0.to_string())
+                    }
+                    _ => None,
+                })
+                .collect(),
+        };
+        let mut distinct: Vec<String> = Vec::new();
+        for token in tokens {
+            if !distinct.contains(&token) {
+                distinct.push(token);
+            }
+        }
+        distinct
     }
 
     /// The text of one id, or None for an id it does not hold.
@@ -365,6 +401,11 @@ impl Vocab {
     }
 }
 
+/// A text of UTF-8. Errors: it is not; `name` is what the message calls it.
+fn utf8<'t>(name: &str, text: &'t [u8]) -> Result<&'t str, Error> {
+    str::from_utf8(text).map_err(|error| Error::InvalidUtf8 { name: name.to_string(), offset: error.valid_up_to() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -384,9 +425,9 @@ mod tests {
         let vocab = Vocab::fit("abé", "");
         let error = vocab.encode("poem.txt", "éa☃b").unwrap_err().to_string();
         assert_eq!(error, "character '☃' (U+2603) at position 2 of poem.txt is not in the vocabulary of 3 characters");
-        let error = vocab.encode_prompt("xay x").unwrap_err();
+        let error = vocab.encode_prompt("xay x".as_bytes()).unwrap_err();
         assert!(matches!(error, Error::UnknownPrompt { characters } if characters == ['x', 'y', ' ']));
-        assert_eq!(vocab.encode_prompt("ba").unwrap(), [1, 0]);
+        assert_eq!(vocab.encode_prompt("ba".as_bytes()).unwrap(), [1, 0]);
     }
 
     #[test]
@@ -410,7 +451,7 @@ mod tests {
         let vocab = Vocab::fit_with_unknown("ccabbc\n", 2, None).unwrap();
         assert_eq!(vocab.tokens(), ["<unk>", "c", "b"]);
         assert_eq!(vocab.encode("t", "ab☃c").unwrap(), [0, 2, 0, 1]);
-        assert_eq!(vocab.encode_prompt("xb").unwrap(), [0, 2]);
+        assert_eq!(vocab.encode_prompt("xb".as_bytes()).unwrap(), [0, 2]);
         assert_eq!((vocab.reserved(), vocab.start()), (1, 1), "a start is never <unk>");
         assert_eq!(Vocab::from_tokens(vocab.tokens().to_vec(), Path::new("m")).unwrap(), vocab);
         assert!(Vocab::from_tokens(vec!["<unk>".into()], Path::new("m")).is_err());
@@ -427,7 +468,7 @@ mod tests {
         let all: Vec<u8> = (0..=255).collect();
         assert_eq!(vocab.encode_bytes("t", &all).unwrap(), (0..256).collect::<Vec<u32>>());
         assert_eq!(vocab.encode("t", "é").unwrap(), [0xc3, 0xa9]);
-        assert_eq!(vocab.encode_prompt("é").unwrap(), [0xc3, 0xa9]);
+        assert_eq!(vocab.encode_prompt("é".as_bytes()).unwrap(), [0xc3, 0xa9]);
         assert_eq!(vocab.decode(&[0xc3, 0xa9, 0xff]).unwrap(), "é\u{fffd}");
         assert!(vocab.decode(&[256]).is_err());
         assert_eq!((vocab.start(), vocab.reserved(), vocab.byte(256)), (10, 0, None));
@@ -472,7 +513,7 @@ mod tests {
     fn words_of_a_file_are_checked() {
         let vocab = words("a b\n", Words::Spaces);
         assert_eq!(vocab.tokens(), ["<unk>", "<eos>", "a", "b"]);
-        assert_eq!(vocab.encode_prompt("  b zzz\n").unwrap(), [3, 0, 1]);
+        assert_eq!(vocab.encode_prompt("  b zzz\n".as_bytes()).unwrap(), [3, 0, 1]);
         assert_eq!((vocab.start(), vocab.reserved(), vocab.line_end()), (1, 1, Some(1)));
         let config = Config { tokenizer: TokenizerKind::Word, words: Words::Spaces, ..Config::default() };
         let read = |tokens: &[&str]| {
@@ -489,10 +530,9 @@ mod tests {
 
     #[test]
     fn the_rules_of_a_text_meet_prompts_too() {
-        let config = Config { clean: crate::config::Clean::Letters, unk: true, ..Config::default() };
+        let config = Config { clean: crate::config::Clean::D2l, unk: true, ..Config::default() };
         let vocab = Vocab::fit_as(&config, &crate::Corpus::bundled(), "abc d", "").unwrap();
         assert_eq!(vocab.encode("t", " A--b\nC ").unwrap(), vocab.encode("t", "a bc").unwrap());
-        assert_eq!(vocab.decode(&vocab.encode_prompt("A, ").unwrap()).unwrap(), "a ");
-        assert_eq!(vocab.predicted_bytes(b" A--b\nC "), 3);
+        assert_eq!(vocab.decode(&vocab.encode_prompt("A, ".as_bytes()).unwrap()).unwrap(), "a ");
     }
 }
