@@ -53,7 +53,7 @@ estimates N="10":
 
 # Runs every fuzz target on mutated inputs of the committed corpus.
 fuzz N="1000000" SEED="1":
-    for target in model_file vocabulary config prompt csv; do cargo run --release -p elman-fuzz -- $target {{N}} {{SEED}} || exit 1; done
+    for target in model_file any_model state_file weights vocabulary config prompt csv json_lines; do cargo run --release -p elman-fuzz -- $target {{N}} {{SEED}} || exit 1; done
 
 # The same with libFuzzer, which is guided by coverage: needs a nightly compiler and cargo-fuzz.
 libfuzzer TARGET SECONDS="600":
