@@ -59,6 +59,11 @@ fuzz N="1000000" SEED="1":
 libfuzzer TARGET SECONDS="600":
     cargo +nightly fuzz run {{TARGET}} fuzz/corpus/{{TARGET}} crates/fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}}
 
+# Lines of the readers of untrusted files that the corpora of the fuzz targets reach, and with MORE a folder of inputs for each
+# target, such as fuzz/corpus: needs llvm-tools (rustup component add llvm-tools).
+coverage MORE="":
+    bash .ci/coverage {{MORE}}
+
 # Which file imports which, and every import cycle.
 imports *CRATES:
     cargo run --release -p elman-checks -- imports {{CRATES}}
@@ -70,6 +75,10 @@ words *FLAGS:
 # Checks licences and sources of the dependencies: needs cargo-deny.
 deny:
     cargo deny check licenses bans sources
+
+# Known vulnerabilities of the dependencies: needs cargo-deny and the database of RustSec, which it downloads.
+advisories:
+    cargo deny --locked check advisories
 
 # AddressSanitizer over the kernels' tests: needs a nightly compiler.
 asan:

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use elman::config::{Dtype, TokenizerKind};
+use elman::files::model_file::ModelFile;
 use elman::files::model_file::Results;
-use elman::files::model_file::{ModelFile, Stored};
 use elman::{Config, Cpu, Element, Error};
 use serde::Serialize;
 
+use crate::stored;
 use crate::terminal::{self, grouped, row, short_unit};
 
 /// Describe this machine, or a trained model
@@ -53,7 +54,7 @@ struct Tensor {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match &args.run {
         Some(path) => {
-            let stored = Stored::read(path)?;
+            let stored = stored::read(path)?;
             match stored.config().dtype {
                 Dtype::F32 | Dtype::Bf16 => tell(path, &model(&stored.load::<f32>()?), args.json)?,
                 Dtype::F64 => tell(path, &model(&stored.load::<f64>()?), args.json)?,

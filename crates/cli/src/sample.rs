@@ -13,8 +13,10 @@ use elman::files::model_file::Stored;
 use elman::infer::{Batch, Ending, Start};
 use elman::{Cpu, Element, Error, Settings};
 
+use crate::control;
 use crate::cuts::Cuts;
 use crate::failure;
+use crate::stored;
 use crate::terminal::{NO_STDOUT, dim, say};
 use crate::weights::Weights;
 
@@ -63,7 +65,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = settings(&args)?;
     let ending = Ending::new(args.length, &args.stop)?;
-    let stored = Stored::read(&args.run)?;
+    let stored = stored::read(&args.run)?;
     match stored.config().dtype {
         Dtype::F32 | Dtype::Bf16 => sample::<f32>(&args, settings, &ending, stored),
         Dtype::F64 => sample::<f64>(&args, settings, &ending, stored),
@@ -106,7 +108,7 @@ fn sample<E: Element>(args: &Args, settings: Settings, ending: &Ending, stored: 
 
 /// Prints every prompt and its texts: the first text character by character, the others when they are complete.
 fn write_texts<E: Element>(prompts: &[&str], samples: usize, mut batch: Batch<E>, ending: &Ending) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = control::stdout();
     let count = prompts.len() * samples;
     let mut texts: Vec<String> = (0..count).map(|row| prompts[row / samples].to_string()).collect();
     out.write_all(texts[0].as_bytes())?;
@@ -137,7 +139,7 @@ fn talk<'a, E: Element + 'a>(
     open: impl Fn(&str) -> anyhow::Result<Batch<E>>,
     tell_seed: impl FnOnce(),
 ) -> anyhow::Result<ExitCode> {
-    let (mut stdin, mut out) = (io::stdin().lock(), io::stdout().lock());
+    let (mut stdin, mut out) = (io::stdin().lock(), control::stdout());
     let is_terminal = stdin.is_terminal();
     let mut batch: Option<Batch<E>> = None;
     let mut turns = prompt.iter();

@@ -2,6 +2,7 @@
 //!
 //! `fuzz/` gives the targets to libFuzzer, `main.rs` to a mutator of our own, and a test to the committed corpus. A
 //! target rejects nothing itself: the library does, with an error.
+#![forbid(unsafe_code)]
 
 mod files;
 mod json_lines;

@@ -1,5 +1,6 @@
 //! Runs the fuzz targets for a long time without a special compiler: `elman-fuzz TARGET INPUTS [SEED]`. It stops after
 //! the first input that breaks a target, and writes it to a file. `elman-fuzz seeds` makes the valid files of the corpora.
+#![forbid(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

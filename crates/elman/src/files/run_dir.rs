@@ -137,7 +137,13 @@ impl RunDir {
         if !kind.is_dir() {
             return Err(Error::file(&run.path, "a file, expected a run directory"));
         }
-        if !run.state().is_file() {
+        let state = run.state();
+        let is_there = match fs::metadata(&state) {
+            Ok(state) => state.is_file(),
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            Err(error) => return Err(Error::io("read", &state)(error)),
+        };
+        if !is_there {
             let problem = if RunDir::is_free(&run.path) {
                 "a run that stopped before its first save: there is nothing to resume, and train --out starts it again"
             } else {
@@ -163,7 +169,7 @@ impl RunDir {
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let path = self.path.join(".lock");
         let mut options = OpenOptions::new();
-        let open = regular::open(&path, options.create(true).truncate(false).read(true).write(true), Links::Refuse);
+        let open = regular::open_own(&path, options.create(true).truncate(false).read(true).write(true));
         let mut file = open.map_err(Error::io("lock", &path))?;
         let file = match file.try_lock() {
             Ok(()) => {
