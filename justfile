@@ -53,11 +53,16 @@ estimates N="10":
 
 # Runs every fuzz target on mutated inputs of the committed corpus.
 fuzz N="1000000" SEED="1":
-    for target in model_file vocabulary config prompt csv; do cargo run --release -p elman-fuzz -- $target {{N}} {{SEED}} || exit 1; done
+    for target in model_file any_model state_file weights vocabulary config prompt csv json_lines; do cargo run --release -p elman-fuzz -- $target {{N}} {{SEED}} || exit 1; done
 
 # The same with libFuzzer, which is guided by coverage: needs a nightly compiler and cargo-fuzz.
 libfuzzer TARGET SECONDS="600":
     cargo +nightly fuzz run {{TARGET}} fuzz/corpus/{{TARGET}} crates/fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}}
+
+# Lines of the readers of untrusted files that the corpora of the fuzz targets reach, and with MORE a folder of inputs for each
+# target, such as fuzz/corpus: needs llvm-tools (rustup component add llvm-tools).
+coverage MORE="":
+    bash .ci/coverage {{MORE}}
 
 # Which file imports which, and every import cycle.
 imports *CRATES:
@@ -70,6 +75,10 @@ words *FLAGS:
 # Checks licences and sources of the dependencies: needs cargo-deny.
 deny:
     cargo deny check licenses bans sources
+
+# Known vulnerabilities of the dependencies: needs cargo-deny and the database of RustSec, which it downloads.
+advisories:
+    cargo deny --locked check advisories
 
 # AddressSanitizer over the kernels' tests: needs a nightly compiler.
 asan:

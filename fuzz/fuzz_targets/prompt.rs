@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| elman_fuzz::prompt(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| elman_fuzz::counted(elman_fuzz::prompt, bytes));

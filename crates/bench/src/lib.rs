@@ -1,5 +1,6 @@
 //! The workloads on which speed is measured: training and sampling, each checked before it is timed. Not here: the
 //! clock and printing (the caller has both).
+#![forbid(unsafe_code)]
 
 pub mod growth;
 

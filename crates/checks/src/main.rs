@@ -1,5 +1,6 @@
 //! The program `elman-checks`: its two commands and their exit codes. Exit codes: 0 nothing found, 1 something found,
 //! 2 bad usage or an unreadable file. Not here: the checks themselves (`imports/`, `words/`).
+#![forbid(unsafe_code)]
 
 mod imports;
 mod words;

@@ -2,13 +2,16 @@
 //! values; only names of flags are rewritten.
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches};
 
+use crate::failure;
 use crate::settings;
-use crate::terminal::say;
+use crate::terminal::{NO_STDOUT, say};
 
 /// The definition of the command line, with defaults in the help.
 pub fn command<Cli: CommandFactory>() -> Command {
@@ -60,8 +63,9 @@ fn dashes(args: impl Iterator<Item = OsString>, free_text: &[String]) -> Vec<OsS
 fn explain(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = error.print(); // a closed pipe is no failure: `elman --help | head -1`
-            return ExitCode::SUCCESS;
+            // A closed pipe is no failure (`elman --help | head -1`); a full disk is one.
+            let printed = error.print().and_then(|()| io::stdout().flush()).context(NO_STDOUT);
+            return printed.map_or_else(|error| failure::report(&error), |()| ExitCode::SUCCESS);
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = error.print();

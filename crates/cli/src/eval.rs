@@ -12,6 +12,7 @@ use elman::{Cpu, Element, Vocab};
 
 use crate::corpus;
 use crate::progress::wait_for;
+use crate::stored;
 use crate::terminal::{self, counted, percent, row};
 use crate::weights::Weights;
 
@@ -55,7 +56,7 @@ struct Figures<'a> {
 
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let stored = Stored::read(&args.run)?;
+    let stored = stored::read(&args.run)?;
     match stored.config().dtype {
         Dtype::F32 | Dtype::Bf16 => eval::<f32>(&args, stored),
         Dtype::F64 => eval::<f64>(&args, stored),

@@ -1,6 +1,7 @@
 //! The program `elman`: parses one verb, runs it, and returns its exit code. Not here: the work; each verb has its own file,
 //! and the library computes. It is a library with a binary of one line because cargo builds a library beside the crates it
 //! depends on, and a binary after them.
+#![forbid(unsafe_code)]
 
 mod arguments;
 mod attention;
@@ -8,6 +9,7 @@ mod bench;
 mod compare;
 mod completions;
 mod confusion;
+mod control;
 mod corpus;
 mod curves;
 mod cuts;
@@ -24,6 +26,7 @@ mod progress;
 mod sample;
 mod settings;
 mod signals;
+mod stored;
 mod task_flags;
 mod tasks;
 mod terminal;

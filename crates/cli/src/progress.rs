@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use elman::train::{Plan, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::control::visible_but_styles;
 use crate::terminal::{dim, measure, say, short, span, stderr_is_terminal};
 
 /// Time between updates of the text beside the bar.
@@ -101,7 +102,7 @@ impl Progress {
     /// Prints lines, above the bar if there is one.
     pub fn words(&self, words: &str) {
         match &self.bar {
-            Some(bar) => bar.println(words),
+            Some(bar) => bar.println(visible_but_styles(words)),
             None if !self.is_quiet => say!("{words}"),
             None => {}
         }

@@ -14,8 +14,10 @@ use elman::files::model_file::Stored;
 use elman::infer::{Batch, Ending, Start};
 use elman::{Cpu, Element, Error, Settings, Vocab};
 
+use crate::control;
 use crate::cuts::Cuts;
 use crate::failure;
+use crate::stored;
 use crate::terminal::{NO_STDOUT, dim, say};
 use crate::weights::Weights;
 
@@ -65,7 +67,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = settings(&args)?;
     let stops: Vec<&[u8]> = args.stop.iter().map(|stop| stop.as_encoded_bytes()).collect();
     let ending = Ending::new(args.length, &stops)?;
-    let stored = Stored::read(&args.run)?;
+    let stored = stored::read(&args.run)?;
     match stored.config().dtype {
         Dtype::F32 | Dtype::Bf16 => sample::<f32>(&args, settings, &ending, stored),
         Dtype::F64 => sample::<f64>(&args, settings, &ending, stored),
@@ -119,7 +121,7 @@ fn tell_replaced(prompt: &[u8], vocab: &Vocab) {
 
 /// Prints every prompt and its texts: the first text token by token, the others when they are complete.
 fn write_texts<E: Element>(prompts: &[&[u8]], samples: usize, mut batch: Batch<E>, ending: &Ending) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = control::stdout();
     let count = prompts.len() * samples;
     let mut texts: Vec<Vec<u8>> = (0..count).map(|row| prompts[row / samples].to_vec()).collect();
     out.write_all(&texts[0])?;
@@ -152,7 +154,7 @@ fn talk<'a, E: Element + 'a>(
     open: impl Fn(&[u8]) -> anyhow::Result<Batch<E>>,
     tell_seed: impl FnOnce(),
 ) -> anyhow::Result<ExitCode> {
-    let (mut stdin, mut out) = (io::stdin().lock(), io::stdout().lock());
+    let (mut stdin, mut out) = (io::stdin().lock(), control::stdout());
     let is_terminal = stdin.is_terminal();
     let mut batch: Option<Batch<E>> = None;
     let mut turns = prompts.iter();

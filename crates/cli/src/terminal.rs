@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::control::{self, visible_but_styles};
+
 /// The error message when stdout is closed or full.
 pub const NO_STDOUT: &str = "cannot write to standard output";
 
@@ -18,7 +20,11 @@ pub(crate) use say;
 
 /// See `say!`.
 pub fn say_line(words: fmt::Arguments) {
-    let _ = writeln!(io::stderr().lock(), "{words}");
+    let mut to = io::stderr().lock();
+    let _ = match to.is_terminal() {
+        true => writeln!(to, "{}", visible_but_styles(&words.to_string())),
+        false => writeln!(to, "{words}"),
+    };
 }
 
 /// Prints one JSON object on stdout. Errors: stdout is closed or full.
@@ -28,7 +34,7 @@ pub fn print_json(object: &impl serde::Serialize) -> anyhow::Result<()> {
 
 /// Prints lines on stdout. Errors: stdout is closed or full.
 pub fn print(lines: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = control::stdout();
     writeln!(out, "{lines}").and_then(|()| out.flush()).context(NO_STDOUT)
 }
 

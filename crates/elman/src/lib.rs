@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub mod autodiff;
+mod available_memory;
 pub mod check;
 pub mod config;
 pub mod data;

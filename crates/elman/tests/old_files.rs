@@ -5,7 +5,10 @@ mod runs;
 
 use std::{fs, path::Path};
 
-use elman::{Config, Corpus, ModelFile, RunDir, Settings, Trainer, autodiff::tape::Tape, task::evaluate::evaluate};
+use elman::files::{model_file::Stored, weights::Weights};
+use elman::{
+    Config, Corpus, ModelFile, RunDir, Settings, Trainer, autodiff::tape::Tape, origin_of, task::evaluate::evaluate,
+};
 use runs::{cpu, losses_to, quick_dir};
 
 const RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/run-1");
@@ -46,6 +49,68 @@ fn models_of_version_0_1_are_read() {
         let written: String = file.generate("the ", Settings::default(), 3, &cpu()).unwrap().take(20).collect();
         assert_eq!(written, "ododél\nr\neklmnhco,ks");
     }
+}
+
+/// A model of the first version, before there were checksums.
+const FIRST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/first-model.safetensors");
+
+/// The first version's model after a change of its metadata.
+fn changed(change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+    let bytes = fs::read(FIRST).unwrap();
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let mut meta = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["elman"]).unwrap();
+    change(&mut meta);
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    safetensors::serialize(file.tensors(), Some([("elman".to_string(), meta.to_string())].into())).unwrap()
+}
+
+#[test]
+fn a_model_without_a_checksum_is_read_with_a_note_if_the_first_version_wrote_it() {
+    let stored = Stored::read(FIRST).unwrap();
+    assert_eq!(
+        stored.note(),
+        Some("the model has no checksum, as those of the first version: damage to it goes unnoticed")
+    );
+    assert_eq!(stored.results().step, 4);
+    let file = stored.load::<f32>().unwrap();
+    let written: String = file.generate("the ", Settings::default(), 3, &cpu()).unwrap().take(9).collect();
+    assert_eq!(written.chars().count(), 9);
+    assert!(Weights::read(FIRST).is_ok());
+    assert!(ModelFile::from_bytes(changed(|_| {}), "same").is_ok(), "the change itself is accepted");
+    assert_eq!(Stored::read(Path::new(RUN).join("model.safetensors")).unwrap().note(), None);
+}
+
+#[test]
+fn a_later_model_without_its_checksum_is_refused() {
+    let want = "metadata `elman` has no checksum, expected one as every version after the first writes it: the file \
+                was changed, or made by another program (later)";
+    // A setting that the first version did not have.
+    let later = changed(|meta| meta["config"]["tied"] = false.into());
+    let refused = ModelFile::from_bytes(later.clone(), "later").map(|_| ()).unwrap_err().to_string();
+    assert_eq!(refused, want);
+    assert_eq!(Weights::from_bytes(later, "later").map(|_| ()).unwrap_err().to_string(), want);
+    // A model of today whose checksum was taken out.
+    let bytes = fs::read(Path::new(RUN).join("model.safetensors")).unwrap();
+    let text = String::from_utf8_lossy(&bytes[8..]).into_owned();
+    let at = text.find("\\\"checksum\\\":").unwrap();
+    let length = "\\\"checksum\\\":\\\"\\\",".len() + 64;
+    let mut without = bytes.clone();
+    // White space in its place keeps the length.
+    without[8 + at..8 + at + length].fill(b' ');
+    assert_eq!(ModelFile::from_bytes(without, "later").map(|_| ()).unwrap_err().to_string(), want);
+}
+
+#[test]
+fn a_state_without_its_checksum_is_refused() {
+    let dir = quick_dir();
+    let bytes = fs::read(Path::new(RUN).join("state.safetensors")).unwrap();
+    let text = String::from_utf8_lossy(&bytes[8..]).into_owned();
+    let at = text.find("\\\"checksum\\\":").unwrap();
+    let mut without = bytes.clone();
+    without[8 + at..8 + at + "\\\"checksum\\\":\\\"\\\",".len() + 64].fill(b' ');
+    fs::write(dir.path().join("state.safetensors"), without).unwrap();
+    let refused = origin_of(&RunDir::open(dir.path()).unwrap()).unwrap_err().to_string();
+    assert!(refused.starts_with("metadata `elman_state` has no checksum, expected one as every version"), "{refused}");
 }
 
 #[test]

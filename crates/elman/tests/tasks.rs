@@ -9,7 +9,7 @@ use elman::config::{
 };
 use elman::config::{Condition, Config, Dtype, Source, TaskSettings, Transform};
 use elman::data::Corpus;
-use elman::data::series::{Columns, SeriesSet};
+use elman::data::series::{Columns, Series, SeriesSet};
 use elman::data::table::encoding::Encoding;
 use elman::data::table::labelled::{Items, Labelled};
 use elman::data::table::sequences::{Padded, Sequences};
@@ -139,6 +139,25 @@ fn a_classifier_is_learned_resumed_and_read_back() {
             .to_string()
             .contains("expected tag or restore")
     );
+}
+
+#[test]
+fn a_forecast_whose_paths_do_not_fit_into_memory_is_refused_before_they_are_made() {
+    let settings = Forecast { strategy: Strategy::Recursive, horizon: 3, paths: 100_000, ..Forecast::default() };
+    let config = Config { seq_len: 4, ..small(TaskSettings::Forecast(settings), 2) };
+    let (set, corpus) = series();
+    let mut trainer = Trainer::of(
+        config.clone(),
+        ForecastTask::<f32>::new(&Config { val_frac: 0.0, ..config }, set, corpus.fingerprint()).unwrap(),
+        &cpu(),
+    )
+    .unwrap();
+    // A million rows for each of 100,000 paths: terabytes.
+    let times: Vec<f64> = (0..1_000_000).map(f64::from).collect();
+    let long = Series { group: String::new(), values: vec![times.clone()], times };
+    let (task, tape) = trainer.task_and_tape();
+    let refused = task.trained().next(tape, "long", &long).map(|_| ()).unwrap_err();
+    assert!(matches!(refused, Error::Memory { bytes, left: Some(_) } if bytes > 1 << 41), "{refused}");
 }
 
 #[test]

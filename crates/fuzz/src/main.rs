@@ -1,22 +1,32 @@
 //! Runs the fuzz targets for a long time without a special compiler: `elman-fuzz TARGET INPUTS [SEED]`. It stops after
-//! the first input that breaks a target, and writes it to a file.
+//! the first input that breaks a target, and writes it to a file. `elman-fuzz seeds` makes the valid files of the corpora.
+#![forbid(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use elman_fuzz::{Mutator, TARGETS, corpus};
+use elman_fuzz::{Mutator, TARGETS, corpora, corpus, seeds};
 
 /// An input that takes longer has hung.
 const TOO_LONG: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if args == ["seeds"] {
+        return match seeds::write(corpora()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let number = |at: usize, default: u64| args.get(at).map_or(Some(default), |text| text.parse().ok());
     let target = args.first().and_then(|name| TARGETS.into_iter().find(|(target, _)| target == name));
     let (Some((name, target)), Some(inputs), Some(seed)) = (target, number(1, 1_000_000), number(2, 1)) else {
         let names = TARGETS.map(|(name, _)| name).join("|");
-        eprintln!("error: expected {names} [INPUTS] [SEED]");
+        eprintln!("error: expected {names} [INPUTS] [SEED], or seeds");
         return ExitCode::from(2);
     };
     let inputs_of = match corpus(name) {
@@ -27,10 +37,13 @@ fn main() -> ExitCode {
         }
     };
     let (mut mutator, started, mut slowest) = (Mutator::new(inputs_of, seed), Instant::now(), Duration::ZERO);
+    let mut accepted = 0;
     for count in 0..inputs {
         let bytes = mutator.next_input();
         let begun = Instant::now();
-        let held = catch_unwind(AssertUnwindSafe(|| target(&bytes))).is_ok();
+        let outcome = catch_unwind(AssertUnwindSafe(|| target(&bytes)));
+        accepted += u64::from(matches!(outcome, Ok(true)));
+        let held = outcome.is_ok();
         let mut took = begun.elapsed();
         if held && took > TOO_LONG {
             // The machine may have been busy elsewhere: a hang hangs again.
@@ -49,7 +62,8 @@ fn main() -> ExitCode {
     let seconds = started.elapsed().as_secs_f64();
     let memory = peak_memory().map_or("unknown".to_string(), |bytes| format!("{} MB", bytes / 1_000_000));
     println!(
-        "{name}: {inputs} inputs of seed {seed} in {seconds:.0} s, none broke it; the slowest took {slowest:?}, {memory} at most"
+        "{name}: {inputs} inputs of seed {seed} in {seconds:.0} s, none broke it; {:.1} % were accepted; the slowest took {slowest:?}, {memory} at most",
+        100.0 * accepted as f64 / inputs.max(1) as f64
     );
     ExitCode::SUCCESS
 }

@@ -1,7 +1,9 @@
 //! The verb `data`: lists texts to train on, and fetches one or checks a copy. Not here: the texts (`catalogue.rs`) and
-//! fetching (`get.rs`).
+//! fetching (`get.rs`, `download.rs`).
 
 mod catalogue;
+#[cfg(feature = "download")]
+mod download;
 mod get;
 
 use std::path::PathBuf;

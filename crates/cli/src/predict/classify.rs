@@ -1,7 +1,7 @@
 //! Predicts classes: of texts as they arrive, of tables of numbers by group. Not here: the network
 //! (`elman::task::classify`), the reading of texts and numbers (`input.rs`).
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use elman::autodiff::tape::Tape;
 use elman::data::table::encoding::Encoding;
@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 
 use super::args::Args;
 use super::input::{self, Texts};
+
+use crate::control;
 
 /// Texts of a batch. The result of a text does not depend on the others.
 const AT_ONCE: usize = 256;
@@ -42,7 +44,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
 
 /// Prints for each sequence its line or group, its class, and the probabilities of the likeliest classes.
 fn tell(args: &Args, classes: &[String], key: &str, names: &[impl Serialize], all: &[Vec<f64>]) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = control::stdout();
     for (name, row) in names.iter().zip(all) {
         let mut order: Vec<usize> = (0..row.len()).collect();
         order.sort_by(|&a, &b| row[b].total_cmp(&row[a]).then(a.cmp(&b)));

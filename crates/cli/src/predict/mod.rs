@@ -16,12 +16,13 @@ use elman::config::{Dtype, TaskSettings};
 use elman::files::model_file::Stored;
 
 use crate::failure::Refusal;
+use crate::stored;
 
 pub use args::Args;
 
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let stored = Stored::read(&args.run)?;
+    let stored = stored::read(&args.run)?;
     match stored.config().dtype {
         Dtype::F32 | Dtype::Bf16 => predict::<f32>(args, &stored)?,
         Dtype::F64 => predict::<f64>(args, &stored)?,

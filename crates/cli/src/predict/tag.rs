@@ -1,7 +1,7 @@
 //! Predicts a class for every step: JSON lines for sentences and sequences, restored text for text. Not here: the network
 //! (`elman::task::tag`), the reading of texts and numbers (`input.rs`).
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use elman::autodiff::tape::Tape;
 use elman::data::table::Format;
@@ -15,6 +15,8 @@ use serde_json::json;
 use super::args::Args;
 use super::input::{self, Texts};
 
+use crate::control;
+
 /// Predicts the class of every step of the input, or restores its texts.
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let (config, trained) = Trained::<E>::load_tagger(stored)?;
@@ -22,7 +24,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let (name, source) = (args.name(), &config.tagging()?.source);
     let restores = config.task.as_ref().is_some_and(|task| task.kind() == "restore");
     let labels = |classes: &[usize]| classes.iter().map(|&class| trained.classes[class].clone()).collect::<Vec<_>>();
-    let mut out = io::stdout().lock();
+    let mut out = control::stdout();
     if let Encoding::Vectors { columns, .. } = &trained.encoding {
         let (groups, items) = input::groups(args, source, columns)?;
         for (group, classes) in groups.iter().zip(&trained.classes(&mut tape, &name, &items)?) {

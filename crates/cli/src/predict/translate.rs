@@ -1,7 +1,7 @@
 //! Translates texts as they arrive, measures the held-out parts of a run's data, and draws attention weights. Not here: the
 //! network (`elman::task::translate`), the reading of texts (`input.rs`).
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use elman::autodiff::tape::Tape;
 use elman::data::table::parallel::{Parallel, Parts};
@@ -15,7 +15,7 @@ use super::args::Args;
 use super::input::{self, Texts};
 use crate::failure::{self, Refusal};
 use crate::tasks::Scores;
-use crate::{attention, terminal};
+use crate::{attention, control, terminal};
 
 /// Texts of a batch. The result of a text does not depend on the others.
 const AT_ONCE: usize = 128;
@@ -50,7 +50,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
             picture = None;
         }
         let written = trained.translate(&mut tape, &name, &texts, search, &mut || true)?;
-        let mut out = io::stdout().lock();
+        let mut out = control::stdout();
         for ((line, _), written) in waiting.iter().zip(written.unwrap_or_default()) {
             if !written.ended {
                 let problem = format!("the text is cut after {LONGEST} tokens");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use elman_kernels::layout::Layout;
 use elman_kernels::{Buffer, Cpu, Element, norm};
 
+use crate::available_memory::needs;
 use crate::error::Error;
 use crate::rng::{self, ChaCha8Rng};
 
@@ -194,8 +195,10 @@ impl Declaration {
             return Err(Error::Setting { name: "parameter", got: pair[0].to_string(), expected });
         }
         let len = self.packed_len();
-        let values =
-            Buffer::try_zeros(len).ok_or(Error::Memory { bytes: len.saturating_mul(size_of::<E>()), left: None })?;
+        let bytes = len.saturating_mul(size_of::<E>());
+        // Some systems promise memory that they do not have.
+        needs(bytes)?;
+        let values = Buffer::try_zeros(len).ok_or(Error::Memory { bytes, left: None })?;
         Ok(Params { entries: Arc::new(self.entries), values: Arc::new(values) })
     }
 }

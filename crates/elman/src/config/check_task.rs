@@ -1,8 +1,11 @@
 //! Checks of a task's settings beside those of the run. Not here: the settings (`task/`).
 
-use super::limits::{real, whole};
+use super::limits::{MAX_INTEGER, real, whole};
 use super::{Attention, Classify, Config, Forecast, Strategy, TaskSettings, TokenizerKind, Transform, Translate};
 use crate::error::Error;
+
+/// Draws of one forecast, over all paths, steps and recent origins: more take hours, and gigabytes.
+const MAX_DRAWS: u64 = 100_000_000;
 
 impl TaskSettings {
     /// Errors: the first setting that is out of range, by its name.
@@ -37,6 +40,15 @@ fn forecast(settings: &Forecast) -> Result<(), Error> {
     whole("paths", settings.paths as u64, 10, 100_000)?;
     whole("recent", settings.recent as u64, 0, 10_000)?;
     real("level", settings.level, "above 0 and below 1", |level| level > 0.0 && level < 1.0)?;
+    if settings.strategy == Strategy::Recursive {
+        let Forecast { horizon, recent, paths, .. } = *settings;
+        // Each factor was bounded above: the product fits.
+        let most = MAX_DRAWS / (horizon as u64 * (recent as u64 + 1));
+        if paths as u64 > most {
+            let expected = format!("at most {most} with horizon = {horizon} and recent = {recent}: {MAX_DRAWS} draws");
+            return Err(Error::Setting { name: "paths", got: paths.to_string(), expected });
+        }
+    }
     let is_seasonal = settings.has(Transform::Seasonal);
     if is_seasonal && settings.season < 2 {
         let expected = "2 or more for the seasonal difference".to_string();
@@ -61,8 +73,14 @@ fn translate(settings: &Translate, config: &Config) -> Result<(), Error> {
     if settings.attention == Attention::None && settings.input_feeding {
         return refuse("input_feeding", "true".into(), "false without attention: there is nothing to feed");
     }
-    if settings.encoder_hidden == Some(0) {
-        return refuse("encoder_hidden", "0".into(), "at least 1");
+    whole("encoder_hidden", settings.encoder_hidden.unwrap_or(1) as u64, 1, 1 << 16)?;
+    for (name, value) in [
+        ("max_from", settings.max_from),
+        ("max_to", settings.max_to),
+        ("val_sentences", settings.val_sentences.unwrap_or(0)),
+        ("test_sentences", settings.test_sentences),
+    ] {
+        whole(name, value as u64, 0, MAX_INTEGER)?;
     }
     let (directions, units) = (settings.num_directions(), settings.encoder_hidden(config));
     if settings.attention == Attention::Dot && directions * units != config.hidden_size {
@@ -84,5 +102,48 @@ impl Translate {
     /// Units of the encoder in each direction.
     pub fn encoder_hidden(&self, config: &Config) -> usize {
         self.encoder_hidden.unwrap_or((config.hidden_size / self.num_directions()).max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(task: TaskSettings) -> String {
+        Config::of_task(Some(task)).check().map(|()| "accepted".to_string()).unwrap_or_else(|error| error.to_string())
+    }
+
+    #[test]
+    fn products_of_a_forecast_are_bounded() {
+        let draws = |paths, horizon, recent| {
+            let strategy = Strategy::Recursive;
+            refused(TaskSettings::Forecast(Forecast { paths, horizon, recent, strategy, ..Forecast::default() }))
+        };
+        assert_eq!(draws(10_000, 10_000, 0), "accepted");
+        let want = "paths is 100000, expected at most 10000 with horizon = 10000 and recent = 0: 100000000 draws";
+        assert_eq!(draws(100_000, 10_000, 0), want);
+        assert_eq!(
+            draws(200, 100, 9_999),
+            "paths is 200, expected at most 100 with horizon = 100 and recent = 9999: 100000000 draws"
+        );
+        // Nothing is drawn.
+        let settings = Forecast { paths: 100_000, horizon: 10_000, ..Forecast::default() };
+        assert_eq!(refused(TaskSettings::Forecast(settings)), "accepted");
+    }
+
+    #[test]
+    fn sizes_of_a_translation_are_bounded() {
+        let refused = |settings| refused(TaskSettings::Translate(settings));
+        let units = |units| refused(Translate { encoder_hidden: Some(units), ..Translate::default() });
+        assert_eq!(units(0), "encoder_hidden is 0, expected 1 to 65536");
+        // Twice this wraps to 512, the width of the decoder.
+        let wraps = (1 << (usize::BITS - 1)) + 256;
+        assert_eq!(units(wraps), format!("encoder_hidden is {wraps}, expected 1 to 65536"));
+        assert_eq!(units(256), "accepted");
+        let most = format!("{}, expected 0 to {MAX_INTEGER}", u64::MAX);
+        let settings = Translate { max_from: usize::MAX, ..Translate::default() };
+        assert_eq!(refused(settings), format!("max_from is {most}"));
+        let settings = Translate { test_sentences: usize::MAX, ..Translate::default() };
+        assert_eq!(refused(settings), format!("test_sentences is {most}"));
     }
 }

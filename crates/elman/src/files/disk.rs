@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::files::regular::{self, Links};
+use crate::files::regular;
 
 /// What is about to be done to a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,16 +128,17 @@ impl Disk {
         }
     }
 
-    /// Adds to the end of a file, which is made where there is none. Errors: a link, or anything else but a regular file.
+    /// Adds to the end of a file, which is made where there is none. Errors: a link, a file with
+    /// another name, or anything else but a regular file.
     pub(crate) fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.pass(Operation::Open, path)?;
-        let mut file = regular::open(path, OpenOptions::new().create(true).append(true), Links::Refuse)?;
+        let mut file = regular::open_own(path, OpenOptions::new().create(true).append(true))?;
         self.write(&mut file, path, bytes)
     }
 
     /// Brings what was appended to the disk; nothing where there is no such file.
     pub(crate) fn flush_appended(&self, path: &Path) -> io::Result<()> {
-        match regular::open(path, OpenOptions::new().append(true), Links::Refuse) {
+        match regular::open_own(path, OpenOptions::new().append(true)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             opened => self.flush(&opened?, path),
         }
@@ -146,7 +147,7 @@ impl Disk {
     /// Cuts a file to `bytes`.
     pub(crate) fn shorten(&self, path: &Path, bytes: u64) -> io::Result<()> {
         self.pass(Operation::Shorten, path)?;
-        regular::open(path, OpenOptions::new().write(true), Links::Refuse)?.set_len(bytes)
+        regular::open_own(path, OpenOptions::new().write(true))?.set_len(bytes)
     }
 
     /// Bytes that can still be written in the directory of `path`.

@@ -17,9 +17,10 @@ use crate::{
         text::tokenizer::{self, Tokenizer},
     },
     error::Error,
+    files::before_checksums::{NO_CHECKSUM, is_before_checksums},
     files::disk::Disk,
     files::regular::Links,
-    files::tensor_file::{self, Tensor, TensorFile, Tensors},
+    files::tensor_file::{self, IsOld, Tensor, TensorFile, Tensors},
     infer::{Batch, Generator, Precision, Settings, Start},
     nn::model::{Declared, LanguageModel, Model},
     rng::{Purpose, generator},
@@ -29,6 +30,9 @@ use crate::{
 const KEY: &str = "elman";
 /// Version of its value. Another number is an error.
 const FORMAT: u64 = 1;
+
+/// The key of a model, and which models have no checksum.
+pub(crate) const MODEL: (&str, IsOld) = (KEY, is_before_checksums);
 
 /// What training had reached when a model was saved. Nothing in it depends on the clock or the machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,6 +85,7 @@ pub struct Stored {
     path: PathBuf,
     file: TensorFile,
     meta: Meta,
+    note: Option<&'static str>,
 }
 
 /// What a model file holds apart from configuration and results.
@@ -125,9 +130,17 @@ impl Stored {
     }
 
     fn of(file: TensorFile, path: &Path) -> Result<Stored, Error> {
-        let meta: Meta = file.parse()?.meta(KEY, "a model of elman", FORMAT)?;
+        let tensors = file.parse()?;
+        let meta: Meta = tensors.meta(KEY, "a model of elman", FORMAT, is_before_checksums)?;
         check_config(&meta.config, path)?;
-        Ok(Stored { path: path.to_path_buf(), file, meta })
+        let note = (!tensors.has_checksum(KEY)).then_some(NO_CHECKSUM);
+        drop(tensors);
+        Ok(Stored { path: path.to_path_buf(), file, meta, note })
+    }
+
+    /// What is to be known of the file before it is used; mostly nothing.
+    pub fn note(&self) -> Option<&'static str> {
+        self.note
     }
 
     /// The run's resolved configuration, with the kind of its numbers.
@@ -247,7 +260,7 @@ impl<E: Element> ModelFile<E> {
     /// Takes no more memory than the file's size and the model, which is made last, when every tensor has its right
     /// shape.
     fn of(stored: Stored) -> Result<ModelFile<E>, Error> {
-        let Stored { path, file, meta } = &stored;
+        let Stored { path, file, meta, .. } = &stored;
         let (tensors, meta) = (file.parse()?, meta.clone());
         meta.config.dtype.check::<E>().map_err(|error| Error::file(path, format!("config: {error}")))?;
         if let Some(task) = &meta.config.task {

@@ -32,6 +32,22 @@ pub fn open(path: &Path, options: &mut OpenOptions, links: Links) -> io::Result<
     Ok(file)
 }
 
+/// Opens a file to change it in place: as [`open`], and it has no other name. A hard link of another place would be changed
+/// there, too. Errors: as [`open`] without links; a file of several names.
+pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file = open(path, options, Links::Refuse)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let names = file.metadata()?.nlink();
+        if names > 1 {
+            let problem = format!("a file with {names} names (hard links), expected one with no other name");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+    }
+    Ok(file)
+}
+
 /// Errors: anything but a regular file.
 fn check(kind: FileType) -> io::Result<()> {
     let what = match () {

@@ -89,11 +89,23 @@ impl RunDir {
     }
 
     fn make(path: PathBuf) -> Result<RunDir, Error> {
+        RunDir::make_in(path, Disk::default())
+    }
+
+    /// Makes a new directory through `disk`. It and the parents that had to be made outlive a power cut.
+    fn make_in(path: PathBuf, disk: Disk) -> Result<RunDir, Error> {
+        let missing = |above: &&Path| !above.as_os_str().is_empty() && !above.exists();
+        let made: Vec<PathBuf> = path.ancestors().skip(1).take_while(missing).map(Path::to_path_buf).collect();
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         }
         match fs::create_dir(&path) {
-            Ok(()) => Ok(RunDir { path, disk: Disk::default() }),
+            Ok(()) => {
+                for new in made.iter().rev().chain([&path]) {
+                    disk.flush_directory(new).map_err(Error::io("create", new))?;
+                }
+                Ok(RunDir { path, disk })
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Error::Exists { path }),
             Err(error) => Err(Error::io("create", &path)(error)),
         }
@@ -125,7 +137,13 @@ impl RunDir {
         if !kind.is_dir() {
             return Err(Error::file(&run.path, "a file, expected a run directory"));
         }
-        if !run.state().is_file() {
+        let state = run.state();
+        let is_there = match fs::metadata(&state) {
+            Ok(state) => state.is_file(),
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            Err(error) => return Err(Error::io("read", &state)(error)),
+        };
+        if !is_there {
             let problem = if RunDir::is_free(&run.path) {
                 "a run that stopped before its first save: there is nothing to resume, and train --out starts it again"
             } else {
@@ -151,7 +169,7 @@ impl RunDir {
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let path = self.path.join(".lock");
         let mut options = OpenOptions::new();
-        let open = regular::open(&path, options.create(true).truncate(false).read(true).write(true), Links::Refuse);
+        let open = regular::open_own(&path, options.create(true).truncate(false).read(true).write(true));
         let mut file = open.map_err(Error::io("lock", &path))?;
         let file = match file.try_lock() {
             Ok(()) => {
@@ -373,6 +391,22 @@ mod tests {
         assert!(RunDir::open(run.state()).unwrap_err().to_string().starts_with("a file, expected a run directory"));
         let under_a_file = RunDir::create(run.state().join("x")).unwrap_err();
         assert!(matches!(under_a_file, Error::Io { action: "create", .. }));
+    }
+
+    #[test]
+    fn the_names_of_new_directories_are_brought_to_the_disk() {
+        use std::sync::{Arc, Mutex};
+        let dir = tempfile::tempdir().unwrap();
+        let flushed = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&flushed);
+        let disk = Disk::gated(move |operation, path| {
+            assert_eq!(operation, crate::files::disk::Operation::FlushDirectory);
+            log.lock().unwrap().push(path.to_path_buf());
+            None
+        });
+        RunDir::make_in(dir.path().join("a/b/run"), disk).unwrap();
+        let want = ["", "a", "a/b"].map(|name| dir.path().join(name));
+        assert_eq!(flushed.lock().unwrap()[..], want.map(|path| path.components().collect::<PathBuf>()));
     }
 
     #[test]

@@ -5,9 +5,11 @@
 
 use std::path::Path;
 
+use elman_kernels::Element;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    autodiff::params::Params,
     config::Config,
     data::Fingerprint,
     error::Error,
@@ -22,7 +24,7 @@ use crate::{
 };
 
 /// The metadata key that makes a safetensors file a run's state.
-const KEY: &str = "elman_state";
+pub(crate) const KEY: &str = "elman_state";
 /// Version of its value. Another number is an error.
 const FORMAT: u64 = 1;
 
@@ -80,7 +82,47 @@ pub(crate) struct Progress {
     pub seconds: f64,
 }
 
+/// The largest counter that is read: however many steps follow, no sum of counters overflows.
+const MAX_COUNT: u64 = i64::MAX as u64;
+
 impl Progress {
+    /// Checks what was read from a file. Errors: a counter so large that counting on could overflow; more steps that
+    /// changed nothing than steps; a norm or rate below 0.
+    fn check(&self, path: &Path) -> Result<(), Error> {
+        let Progress { step, skipped, patience, .. } = *self;
+        let counts = [
+            ("step", step),
+            ("tokens", self.tokens),
+            ("best_step", self.best_step.unwrap_or(0)),
+            ("patience.since_best", patience.since_best),
+            ("patience.since_halving", patience.since_halving),
+            ("patience.halvings", patience.halvings),
+            ("log_lines", self.log_lines),
+            ("sample_bytes", self.sample_bytes),
+            ("rollbacks", self.rollbacks),
+            ("skipped", skipped),
+            ("skipped_in_a_row", self.skipped_in_a_row),
+            ("usual.steps", self.norm_average.steps),
+        ];
+        let floats = [
+            ("pending.lr", self.pending.map_or(0.0, |pending| pending.lr)),
+            ("pending.norm", self.pending.map_or(0.0, |pending| pending.norm)),
+            ("usual.norm", self.norm_average.norm),
+        ];
+        if let Some((name, x)) = floats.into_iter().find(|&(_, x)| !(0.0..=f64::MAX).contains(&x)) {
+            return Err(Error::file(path, format!("progress.{name} is {x}, expected a finite number, 0 or more")));
+        }
+        let refuse = |name: &str, got: u64, most: u64| {
+            Err(Error::file(path, format!("progress.{name} is {got}, expected at most {most}")))
+        };
+        match counts.into_iter().find(|&(_, count)| count > MAX_COUNT) {
+            Some((name, count)) => refuse(name, count, MAX_COUNT),
+            None if skipped > step => refuse("skipped", skipped, step),
+            None if self.skipped_in_a_row > skipped => refuse("skipped_in_a_row", self.skipped_in_a_row, skipped),
+            None => Ok(()),
+        }
+    }
+
     /// Starts best loss and patience anew: later validation losses are of other data. Halvings of the rate stay.
     pub fn forget_validations(&mut self) {
         (self.val_loss, self.best_val_loss, self.best_step) = (None, None, None);
@@ -171,8 +213,9 @@ impl StateFile {
     /// Reads a state file. Errors: as for a model file.
     pub fn read(path: &Path) -> Result<StateFile, Error> {
         let file = TensorFile::read(path, Links::Refuse)?;
-        let meta: Meta = file.parse()?.meta(KEY, "a run's state", FORMAT)?;
+        let meta: Meta = file.parse()?.meta(KEY, "a run's state", FORMAT, |_| false)?;
         check_config(&meta.config, path)?;
+        meta.progress.check(path)?;
         Ok(StateFile { path: path.to_path_buf(), file, meta })
     }
 
@@ -187,8 +230,14 @@ impl StateFile {
         set_params(&tensors, "param.", task.params_mut())?;
         for (name, moment) in &mut optimizer.moments {
             set_params(&tensors, &format!("{name}."), moment)?;
+            if self.meta.config.optimizer.squares().contains(name)
+                && let Some((tensor, x)) = first_negative(moment)
+            {
+                let problem = format!("{name}.{tensor} holds {x}, expected 0 or more: it is a mean or sum of squares");
+                return Err(Error::file(&self.path, problem));
+            }
         }
-        optimizer.step = self.meta.progress.step.saturating_sub(self.meta.progress.skipped);
+        optimizer.step = self.meta.progress.step - self.meta.progress.skipped; // checked when it was read
         let carried = task.carry().map_or(0, |carry| carry.tensors().len());
         let expected = (1 + optimizer.moments.len()) * task.params().names().count() + carried;
         if tensors.len() != expected {
@@ -209,4 +258,12 @@ impl StateFile {
         }
         Ok(())
     }
+}
+
+/// The first number below 0, and the parameter that it belongs to.
+fn first_negative<E: Element>(params: &Params<E>) -> Option<(String, E)> {
+    params.names().find_map(|name| {
+        let x = params.get(name)?.into_iter().find(|x| x.to_f64() < 0.0)?;
+        Some((name.to_string(), x))
+    })
 }

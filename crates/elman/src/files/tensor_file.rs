@@ -13,11 +13,11 @@ use std::{
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::{
     error::Error,
     files::atomic_file::write_whole,
+    files::checksum::{self, Checksum},
     files::disk::Disk,
     files::regular::{self, Links},
 };
@@ -27,11 +27,11 @@ use elman_kernels::Element;
 const MAX_HEADER: usize = 16 << 20;
 /// Bytes that are read of a file of another kind, which may be large.
 const ENOUGH_OF_ANOTHER_KIND: u64 = 1 << 16;
-/// What the metadata of a file of ours begins with: its keys are in order, and this is the first. After it come 64
-/// hexadecimal digits, the SHA-256 of the metadata without this entry and of every tensor's name, type, shape and bytes.
-const CHECKSUM: &str = "{\"checksum\":\"";
-/// Hexadecimal digits of the checksum.
-const DIGITS: usize = 64;
+/// Where the checksum of a file of ours comes from.
+const WRITTEN: &str = "every version after the first writes it: the file was changed, or made by another program";
+
+/// Whether metadata without a checksum was written before there were any.
+pub(crate) type IsOld = fn(&Value) -> bool;
 
 /// A tensor to be written: its values are made on request, so that a file needs its size in memory once.
 pub(crate) struct Tensor<'a> {
@@ -92,10 +92,7 @@ pub(crate) fn serialize(
         }
         sum.add(&tensor.name, tensor.dtype, &tensor.shape, &bytes);
     }
-    let meta = match meta.strip_prefix('{') {
-        Some(rest) if rest.len() > 1 => format!("{CHECKSUM}{}\",{rest}", sum.digits()),
-        _ => meta,
-    };
+    let meta = sum.put_into(meta);
     let meta = HashMap::from([(key.to_string(), meta)]);
     safetensors::serialize(tensors.iter().map(|tensor| (&tensor.name, tensor)), Some(meta))
         .map_err(|error| Error::file(path, format!("the tensors do not make a file: {error}")))
@@ -154,35 +151,6 @@ fn in_order<E: Element>(bytes: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(bytes);
     }
     Cow::Owned(bytes.chunks_exact(size_of::<E>()).flat_map(|number| number.iter().rev().copied()).collect())
-}
-
-/// A checksum on its way over a file's contents.
-struct Checksum(Sha256);
-
-impl Checksum {
-    /// Begins with the metadata.
-    fn of(meta: &str) -> Checksum {
-        let mut sum = Checksum(Sha256::new());
-        sum.text(meta);
-        sum
-    }
-
-    /// Adds a tensor; they come by rising name.
-    fn add(&mut self, name: &str, dtype: Dtype, shape: &[usize], bytes: &[u8]) {
-        self.text(name);
-        self.text(&format!("{dtype} {shape:?}"));
-        self.0.update(bytes);
-    }
-
-    /// Adds words, which end where their length says.
-    fn text(&mut self, words: &str) {
-        self.0.update((words.len() as u64).to_le_bytes());
-        self.0.update(words);
-    }
-
-    fn digits(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 }
 
 /// The same value with the keys of all objects in order, whatever map serde_json was built with.
@@ -287,9 +255,15 @@ impl<'a> Tensors<'a> {
     }
 
     /// The metadata under `key`. Errors: no such key (`kind` says what the file should have been), a checksum that the
-    /// contents do not have, a `format` other than `format`, contents that do not fit. A file without a checksum, such
-    /// as one made by another program, is believed.
-    pub(crate) fn meta<M: DeserializeOwned>(&self, key: &str, kind: &str, format: u64) -> Result<M, Error> {
+    /// contents do not have, a `format` other than `format`, contents that do not fit; no checksum, unless `is_old` says
+    /// of the metadata that it was written before there were any.
+    pub(crate) fn meta<M: DeserializeOwned>(
+        &self,
+        key: &str,
+        kind: &str,
+        format: u64,
+        is_old: IsOld,
+    ) -> Result<M, Error> {
         /// Of the metadata, all that is kept at first: the rest may be of any kind.
         #[derive(Deserialize)]
         struct Version {
@@ -304,20 +278,36 @@ impl<'a> Tensors<'a> {
         let version = serde_json::from_str(json).map(|version: Version| version.format);
         match version.unwrap_or(None).and_then(|version| version.as_u64()) {
             Some(version) if version == format => {
-                serde_json::from_str(json).map_err(|error| refuse(format!("metadata `{key}` does not fit: {error}")))
+                let meta = serde_json::from_str(json);
+                let meta = meta.map_err(|error| refuse(format!("metadata `{key}` does not fit: {error}")))?;
+                if stripped.is_none() {
+                    self.check_old(key, json, is_old)?;
+                }
+                Ok(meta)
             }
             Some(version) => Err(refuse(format!("format version is {version}, expected {format}"))),
             None => Err(refuse(format!("metadata `{key}` has no format version, expected {format}"))),
         }
     }
 
+    /// Errors: metadata without a checksum that is not old.
+    fn check_old(&self, key: &str, json: &str, is_old: IsOld) -> Result<(), Error> {
+        match serde_json::from_str(json).is_ok_and(|meta| is_old(&meta)) {
+            true => Ok(()),
+            false => {
+                Err(Error::file(self.path, format!("metadata `{key}` has no checksum, expected one as {WRITTEN}")))
+            }
+        }
+    }
+
+    /// Whether the metadata under `key` has a checksum.
+    pub(crate) fn has_checksum(&self, key: &str) -> bool {
+        self.metadata.get(key).is_some_and(|json| checksum::split(json).is_some())
+    }
+
     /// The metadata without its checksum; None where it has none. Errors: the contents have another checksum.
     fn without_checksum(&self, json: &str) -> Result<Option<String>, Error> {
-        let Some((digits, rest)) = json.strip_prefix(CHECKSUM).and_then(|rest| rest.split_at_checked(DIGITS)) else {
-            return Ok(None);
-        };
-        let Some(rest) = rest.strip_prefix("\",") else { return Ok(None) };
-        let meta = format!("{{{rest}");
+        let Some((digits, meta)) = checksum::split(json) else { return Ok(None) };
         let mut sum = Checksum::of(&meta);
         for name in self.names() {
             if let Ok(tensor) = self.tensors.tensor(name) {
@@ -353,9 +343,16 @@ impl<'a> Tensors<'a> {
         Ok(())
     }
 
-    /// Errors: the contents do not have a checksum that the metadata of any key holds.
-    pub(crate) fn check_sums(&self) -> Result<(), Error> {
-        self.metadata.values().try_for_each(|json| self.without_checksum(json).map(|_| ()))
+    /// Errors: the contents do not have a checksum that the metadata of any key holds; metadata under one of `keys`
+    /// without a checksum that is not old.
+    pub(crate) fn check_sums(&self, keys: &[(&str, IsOld)]) -> Result<(), Error> {
+        for (key, json) in &self.metadata {
+            let is_old = keys.iter().find(|(ours, _)| ours == key).map(|&(_, is_old)| is_old);
+            if let (None, Some(is_old)) = (self.without_checksum(json)?, is_old) {
+                self.check_old(key, json, is_old)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the metadata has this key.
@@ -446,11 +443,11 @@ mod tests {
         let tensors = file.parse().unwrap();
         assert_eq!(tensors.values::<f32>("t", "[3, 1]", &[3, 1]).unwrap(), &values[..]);
         let sum = tensors.metadata["k"].strip_suffix(r#"","a":{"x":2,"y":[{"p":0,"q":0}]},"format":3,"z":1}"#).unwrap();
-        assert!(sum.strip_prefix(CHECKSUM).is_some_and(|sum| sum.len() == DIGITS), "{sum}");
-        assert_eq!(tensors.meta::<Value>("k", "a test", 3).unwrap(), meta);
-        let version = tensors.meta::<Value>("k", "a test", 4).unwrap_err().to_string();
+        assert!(sum.strip_prefix("{\"checksum\":\"").is_some_and(|sum| sum.len() == 64), "{sum}");
+        assert_eq!(tensors.meta::<Value>("k", "a test", 3, |_| false).unwrap(), meta);
+        let version = tensors.meta::<Value>("k", "a test", 4, |_| false).unwrap_err().to_string();
         assert_eq!(version, format!("format version is 3, expected 4 ({})", path.display()));
-        let kind = tensors.meta::<Value>("l", "a test", 3).unwrap_err().to_string();
+        let kind = tensors.meta::<Value>("l", "a test", 3, |_| false).unwrap_err().to_string();
         assert!(kind.starts_with("not a test: its metadata has no key `l`"), "{kind}");
 
         let bytes = &file.bytes;

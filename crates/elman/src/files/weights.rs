@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::disk::Disk;
-use super::model_file::named;
+use super::model_file::{MODEL, named};
+use super::state_file::KEY as STATE;
 use super::tensor_file::{self, TensorFile};
 use crate::autodiff::params::{Declaration, Params};
 use crate::error::Error;
@@ -49,7 +50,8 @@ pub struct Weights {
 
 impl Weights {
     /// Reads a safetensors file. Errors: it cannot be read; it is cut short or no safetensors file; its checksum, where
-    /// it has one, is not that of its contents.
+    /// it has one, is not that of its contents; a file of ours without a checksum, which only models of the first
+    /// version lack.
     pub fn read(path: impl AsRef<Path>) -> Result<Weights, Error> {
         let path = path.as_ref();
         Weights::of(TensorFile::read(path, Links::Follow)?, path)
@@ -63,7 +65,7 @@ impl Weights {
 
     fn of(file: TensorFile, path: &Path) -> Result<Weights, Error> {
         let weights = Weights { path: path.to_path_buf(), file, prefixes: Vec::new(), ignores_others: false };
-        weights.file.parse()?.check_sums()?;
+        weights.file.parse()?.check_sums(&[MODEL, (STATE, |_| false), (KEY, |_| false)])?;
         weights.metadata()?;
         Ok(weights)
     }
@@ -74,7 +76,7 @@ impl Weights {
         if !tensors.has_key(KEY) {
             return Ok(None);
         }
-        Ok(Some(tensors.meta::<Meta>(KEY, "a file of weights", FORMAT)?.metadata))
+        Ok(Some(tensors.meta::<Meta>(KEY, "a file of weights", FORMAT, |_| false)?.metadata))
     }
 
     /// The names and shapes in the file, sorted by name.

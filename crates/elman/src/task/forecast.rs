@@ -2,6 +2,7 @@
 //! origins against naive forecasts. A series that is too short for the settings is an error.
 
 mod interval;
+mod memory;
 
 use elman_kernels::Element;
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::Loss;
 use super::supervised::{Batch, Objective, Supervised};
 use crate::autodiff::tape::Tape;
+use crate::available_memory::needs;
 use crate::config::{Config, Forecast, Memory, Strategy};
 use crate::data::Fingerprint;
 use crate::data::series::timeline::{Prepared, Timeline};
@@ -252,7 +254,8 @@ impl<E: Element> TrainedForecast<E> {
 
     /// What comes after the last row of a series: column by column, step by step.
     ///
-    /// Errors: fewer rows than an input needs; covariates whose future is not given; values that have no logarithm.
+    /// Errors: fewer rows than an input needs; covariates whose future is not given; values that have no logarithm;
+    /// paths that take more memory than there is.
     pub fn next(&self, tape: &mut Tape<E>, name: &str, series: &Series) -> Result<Vec<Vec<Point>>, Error> {
         let first = self.timeline.first(&self.settings);
         let rows = series.times.len();
@@ -361,6 +364,9 @@ impl<E: Element> TrainedForecast<E> {
         let Forecast { horizon, level, output, paths, .. } = self.settings;
         let (columns, parameters) = (self.timeline.columns.len(), output.parameters());
         let width = self.timeline.width(&self.settings);
+        let steps = self.context.min(t + 1);
+        let covariates = self.timeline.covariates.len();
+        needs(memory::of_paths(&self.settings, [columns, covariates, width], [t, series.len(), steps]))?;
         let mut rngs: Vec<ChaCha8Rng> =
             (0..paths).map(|path| generator(self.seed, Purpose::Sample, (t * paths + path) as u64)).collect();
         let mut futures: Vec<Prepared> = vec![series.until(t); paths];

@@ -8,6 +8,7 @@ use super::{Loss, Task};
 use crate::{
     autodiff::params::Params,
     autodiff::tape::Tape,
+    available_memory,
     config::{Config, TokenizerKind},
     data::{Batch, Batches, Corpus, Fingerprint, Held, Split, Tokens, Vocab, escaped},
     error::Error,
@@ -88,7 +89,7 @@ impl<E: Element> Language<E> {
         config.resolve(batches.batch(), batches.windows(), !validation.ids.is_empty());
         let (layers, declaration) = Layers::<E>::declare(config, vocab.len())?;
         let memory_bytes = memory::training_bytes(config, &layers.sizes(&declaration), validation.ids.len());
-        memory::needs(memory_bytes)?;
+        available_memory::needs(memory_bytes)?;
         let model = LanguageModel::new(config, vocab.len())?;
         let shape = Shape {
             train_tokens: batches.tokens(),

@@ -16,6 +16,7 @@ use elman_kernels::{Cpu, Scalar};
 use crate::{
     autodiff::params::Params,
     autodiff::tape::Tape,
+    available_memory::needs,
     config::{Config, LossKind, OnNan, Place},
     error::Error,
     files::run_dir::{Lock, RunDir},
@@ -53,7 +54,7 @@ impl<T: Task> Trainer<T> {
     /// A new run of `task`, with nothing computed yet. `config` is what the task was made with, its open settings
     /// filled in.
     ///
-    /// Errors: settings that wait for validations where there are none.
+    /// Errors: settings that wait for validations where there are none; more memory than there is.
     pub fn of(mut config: Config, task: T, cpu: &Cpu) -> Result<Trainer<T>, Error> {
         let Shape { train_tokens, val_tokens, vocab_size, batch, seq_len, steps_per_epoch, memory_bytes, mut notes } =
             task.shape();
@@ -81,6 +82,9 @@ impl<T: Task> Trainer<T> {
             notes,
         };
         let cpu = config.dtype.on(cpu)?;
+        // Gradients and moments.
+        let numbers = task.params().values().len().saturating_mul(1 + config.optimizer.moments().len());
+        needs(numbers.saturating_mul(size_of::<T::Element>()))?;
         Ok(Trainer {
             tape: Tape::new(&cpu),
             grads: task.params().zeros_like(),

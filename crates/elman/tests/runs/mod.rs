@@ -8,6 +8,8 @@ use elman::{
     task::Task,
     train::{self, Control, Event, Outcome},
 };
+use safetensors::tensor::TensorView;
+use sha2::{Digest, Sha256};
 
 /// A text with something to learn, and enough of it for several windows and a shorter last one.
 pub fn corpus() -> Corpus {
@@ -105,4 +107,25 @@ pub fn assert_same(got: &RunDir, want: &RunDir, when: &str) {
     for (name, bytes) in &want {
         assert!(got[name] == *bytes, "{name} differs: {when}");
     }
+}
+
+/// The bytes of a file of ours with this metadata and these tensors, and the checksum that docs/model-file.md describes:
+/// what anyone can make, whatever is in it.
+pub fn sealed(key: &str, meta: &serde_json::Value, mut tensors: Vec<(String, TensorView<'_>)>) -> Vec<u8> {
+    let meta = meta.to_string();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut sum = Sha256::new();
+    let text = |sum: &mut Sha256, text: &str| {
+        sum.update((text.len() as u64).to_le_bytes());
+        sum.update(text);
+    };
+    text(&mut sum, &meta);
+    for (name, view) in &tensors {
+        text(&mut sum, name);
+        text(&mut sum, &format!("{} {:?}", view.dtype(), view.shape()));
+        sum.update(view.data());
+    }
+    let digits: String = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let meta = format!("{{\"checksum\":\"{digits}\",{}", &meta[1..]);
+    safetensors::serialize(tensors, Some([(key.to_string(), meta)].into())).unwrap()
 }

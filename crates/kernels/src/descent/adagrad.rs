@@ -10,6 +10,7 @@ pub(crate) struct Adagrad;
 
 impl Formula for Adagrad {
     const MOMENTS: &'static [&'static str] = &["square"];
+    const SQUARES: &'static [&'static str] = Self::MOMENTS;
 
     #[inline(always)]
     fn run<E: Number>(step: &Step, part: Part<'_, E>) {

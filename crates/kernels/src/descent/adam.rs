@@ -14,6 +14,7 @@ pub(crate) struct Adam;
 
 impl Formula for Adam {
     const MOMENTS: &'static [&'static str] = &["adam_m", "adam_v"];
+    const SQUARES: &'static [&'static str] = &["adam_v"];
 
     #[inline(always)]
     fn run<E: Number>(step: &Step, part: Part<'_, E>) {

@@ -9,6 +9,7 @@ pub(crate) struct AdamW;
 
 impl Formula for AdamW {
     const MOMENTS: &'static [&'static str] = Adam::MOMENTS;
+    const SQUARES: &'static [&'static str] = Adam::SQUARES;
     const WEIGHT_DECAY: f64 = 0.01;
 
     #[inline(always)]

@@ -7,6 +7,8 @@ use crate::Number;
 pub(crate) trait Formula {
     /// What each moment is called in a state file: at most two.
     const MOMENTS: &'static [&'static str];
+    /// Those of them that are means or sums of squares: never below 0.
+    const SQUARES: &'static [&'static str];
     /// The weight decay where none was asked for.
     const WEIGHT_DECAY: f64 = 0.0;
 

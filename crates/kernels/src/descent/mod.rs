@@ -82,6 +82,11 @@ impl OptimizerKind {
         with_formula!(self, F => F::MOMENTS)
     }
 
+    /// Those of its moments that are means or sums of squares: no number of them is below 0.
+    pub fn squares(self) -> &'static [&'static str] {
+        with_formula!(self, F => F::SQUARES)
+    }
+
     /// The weight decay where none was asked for.
     pub fn weight_decay(self) -> f64 {
         with_formula!(self, F => F::WEIGHT_DECAY)

@@ -7,6 +7,7 @@ pub(crate) struct Momentum;
 
 impl Formula for Momentum {
     const MOMENTS: &'static [&'static str] = &["velocity"];
+    const SQUARES: &'static [&'static str] = &[];
 
     #[inline(always)]
     fn run<E: Number>(step: &Step, part: Part<'_, E>) {

@@ -7,6 +7,7 @@ pub(crate) struct Nesterov;
 
 impl Formula for Nesterov {
     const MOMENTS: &'static [&'static str] = &["velocity"];
+    const SQUARES: &'static [&'static str] = &[];
 
     #[inline(always)]
     fn run<E: Number>(step: &Step, part: Part<'_, E>) {

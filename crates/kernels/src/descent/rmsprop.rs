@@ -11,6 +11,7 @@ pub(crate) struct RmsProp;
 
 impl Formula for RmsProp {
     const MOMENTS: &'static [&'static str] = &["square"];
+    const SQUARES: &'static [&'static str] = Self::MOMENTS;
 
     #[inline(always)]
     fn run<E: Number>(step: &Step, part: Part<'_, E>) {

@@ -7,6 +7,7 @@ pub(crate) struct Sgd;
 
 impl Formula for Sgd {
     const MOMENTS: &'static [&'static str] = &[];
+    const SQUARES: &'static [&'static str] = &[];
 
     #[inline(always)]
     fn run<E: Number>(step: &Step, part: Part<'_, E>) {
