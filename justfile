@@ -72,6 +72,10 @@ imports *CRATES:
 words *FLAGS:
     cargo run --release -p elman-checks -- words {{FLAGS}}
 
+# Plants faults in a copy of the tree and lists those that no test notices: needs cargo-mutants; takes about an hour for 75.
+mutants N="75" SEED="1" *FLAGS:
+    .ci/mutants {{N}} {{SEED}} {{FLAGS}}
+
 # Checks licences and sources of the dependencies: needs cargo-deny.
 deny:
     cargo deny check licenses bans sources

@@ -5,8 +5,8 @@ has no module for, whose gradients are autograd's. Refuses to write anything whe
 the words pinned in KNOWN_HASHES, or where the installed torch is not the version below.
 
 Made with torch 2.15.0 (requirements.txt). Run: python testdata/make_fixtures.py [CELL ...]
-Writes <cell>.safetensors next to this script, one file for each key of CASES, and the files of "A state dict" below;
-or only those named: a key of CASES, or state_dict.
+Writes <cell>.safetensors next to this script, one file for each key of CASES, and the files of "Cross-entropy" and "A
+state dict" below; or only those named: a key of CASES, cross_entropy or state_dict.
 
 Inputs are not stored
 =====================
@@ -64,6 +64,18 @@ are named `{case:02}.{name}`:
     grad.h0, grad.c0, ...                only where initial_state is "given"
     grad.weight_ih_l0, ...               by every parameter, under PyTorch's name of it
 
+Cross-entropy
+=============
+cross_entropy.safetensors holds torch.nn.CrossEntropyLoss, reduction "mean", over rows N of C classes. In case n, with
+index i the flat row-major index and row r:
+
+    logits      tag 1024, s = 3, [N, C]
+    targets     hash(n, 1025, r) modulo C + 1, of row 0 modulo C again; C means ignore_index
+    weights     1.5 + fill(n, 1026, i) with s = 1, [C], in [0.5, 2.5): only where "weighted" is true
+
+Stored are loss, a scalar, and grad.logits. `cases` holds case, rows, classes, weighted and smoothing, PyTorch's
+label_smoothing.
+
 A state dict
 ============
 state_dict.safetensors is the state dict of a module with a torch.nn.GRU(3, 5) called `gru` and a
@@ -72,7 +84,7 @@ state_dict_f16.safetensors is the same rounded to f16. state_dict_runs.safetenso
 [T, 2], the outputs in f32 with each file's weights. The parameters, in the order of named_parameters, have the tags
 512, 513, ... and s = 0 in case 0; x has tag 1 and s = 1.
 
-The one metadata key, `cases`, is a JSON list with an object per case: case, cell, num_layers, seq_len, batch,
+The one metadata key of the cells' files, `cases`, is a JSON list with an object per case: case, cell, num_layers, seq_len, batch,
 input_size, hidden_size, initial_state ("zero" or "given"), and "bidirectional": true where the layer is.
 
 Two runs give the same bytes on one machine. Another processor may differ in the last bits, because PyTorch
@@ -390,6 +402,42 @@ def run_case(number, cell_name, case):
     return description, tensors
 
 
+class LossCase(NamedTuple):
+    """One row of cross-entropies: N, C, whether classes have weights, PyTorch's label_smoothing."""
+
+    rows: int
+    classes: int
+    weighted: bool
+    smoothing: float = 0.0
+
+
+LOSS_CASES = [
+    LossCase(1, 2, True),
+    LossCase(3, 2, True),
+    LossCase(7, 5, True),
+    LossCase(20, 17, True),
+    LossCase(64, 3, True),
+    LossCase(5, 70, True),
+    LossCase(7, 5, False),
+    LossCase(20, 17, False),
+    LossCase(7, 5, False, 0.1),
+    LossCase(20, 17, False, 0.3),
+    LossCase(5, 70, False, 0.2),
+]
+
+
+def loss_case(number, case):
+    """PyTorch's loss and its gradient by the logits; the first row counts in every case."""
+    logits = fill(number, 1024, 3, (case.rows, case.classes)).requires_grad_()
+    targets = (hash_words(number, 1025, case.rows) % np.uint64(case.classes + 1)).astype(np.int64)
+    targets[0] %= case.classes
+    weights = 1.5 + fill(number, 1026, 1, (case.classes,)) if case.weighted else None
+    loss = torch.nn.CrossEntropyLoss(weights, ignore_index=case.classes, label_smoothing=case.smoothing)
+    value = loss(logits, torch.from_numpy(targets))
+    (grad,) = torch.autograd.grad(value, [logits])
+    return {"loss": value, "grad.logits": grad}
+
+
 class WithHead(torch.nn.Module):
     """A GRU under an affine head."""
 
@@ -418,6 +466,19 @@ def write_state_dict(folder):
     print("state_dict: 3 files")
 
 
+def write_cases(name, cases):
+    """Writes the descriptions and tensors of all cases of a file."""
+    tensors = {}
+    for number, (_, values) in enumerate(cases):
+        for tensor, value in values.items():
+            tensors[f"{number:02}.{tensor}"] = value.detach().contiguous().numpy()
+    path = Path(__file__).parent / f"{name}.safetensors"
+    descriptions = [description for description, _ in cases]
+    metadata = {"cases": json.dumps(descriptions, sort_keys=True, separators=(",", ":"))}
+    save_file(dict(sorted(tensors.items())), path, metadata)
+    print(f"{path.name}: {len(cases)} cases, {len(tensors)} tensors, {path.stat().st_size} bytes")
+
+
 def main():
     version = torch.__version__.split("+")[0]
     if version != TORCH_VERSION:
@@ -428,24 +489,17 @@ def main():
             raise SystemExit(f"hash({case}, {tag}, {index}) is {got:#018x}, expected {want:#018x}")
     torch.set_num_threads(1)
 
-    known = [*CASES, "state_dict"]
+    known = [*CASES, "cross_entropy", "state_dict"]
     asked = sys.argv[1:] or known
     if unknown := [name for name in asked if name not in known]:
         raise SystemExit(f"no fixture is called {' or '.join(unknown)}, expected {', '.join(known)}")
     if "state_dict" in asked:
         write_state_dict(Path(__file__).parent)
+    if "cross_entropy" in asked:
+        cases = enumerate(LOSS_CASES)
+        write_cases("cross_entropy", [({"case": n, **case._asdict()}, loss_case(n, case)) for n, case in cases])
     for cell_name in (name for name in asked if name in CASES):
-        cases = CASES[cell_name]
-        descriptions, tensors = [], {}
-        for number, case in enumerate(cases):
-            description, values = run_case(number, cell_name, case)
-            descriptions.append(description)
-            for name, value in values.items():
-                tensors[f"{number:02}.{name}"] = value.detach().contiguous().numpy()
-        path = Path(__file__).parent / f"{cell_name}.safetensors"
-        metadata = {"cases": json.dumps(descriptions, sort_keys=True, separators=(",", ":"))}
-        save_file(dict(sorted(tensors.items())), path, metadata)
-        print(f"{path.name}: {len(cases)} cases, {len(tensors)} tensors, {path.stat().st_size} bytes")
+        write_cases(cell_name, [run_case(number, cell_name, case) for number, case in enumerate(CASES[cell_name])])
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, StdoutLock, Write};
 
-use elman::data::escaped as escaped_bytes;
-
 /// The codes of `terminal::dim` and `terminal::bold`, which only change how text looks.
 const STYLES: [&str; 3] = ["\x1b[0m", "\x1b[1m", "\x1b[2m"];
 
@@ -80,7 +78,7 @@ impl Write for Out {
 
 impl Drop for Out {
     fn drop(&mut self) {
-        let _ = self.to.write_all(escaped_bytes(&self.begun).as_bytes()).and_then(|()| self.to.flush());
+        let _ = self.to.write_all(with_bytes_shown(&self.begun).as_bytes()).and_then(|()| self.to.flush());
     }
 }
 
@@ -91,7 +89,16 @@ fn complete(bytes: &mut Vec<u8>) -> String {
         _ => 0,
     };
     let rest = bytes.split_off(bytes.len() - begun);
-    escaped_bytes(&std::mem::replace(bytes, rest)).into_owned()
+    with_bytes_shown(&std::mem::replace(bytes, rest))
+}
+
+fn with_bytes_shown(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        out.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    out
 }
 
 /// Whether more bytes could make a character of these.

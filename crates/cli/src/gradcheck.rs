@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use elman::Cpu;
-use elman::check::{Check, Configuration, Network, Scope, Verdict, run as run_checks};
+use elman::check::{Check, Configuration, Kind, Network, Part, Scope, Subject, Verdict, run as run_checks};
 use serde::Serialize;
 
 use crate::failure::Refusal;
@@ -17,10 +17,10 @@ const INCONCLUSIVE: &str = "INCONCLUSIVE: the gradient is smaller than the round
 /// Compare gradients with numerical differentiation
 #[derive(clap::Args)]
 pub struct Args {
-    /// Check every cell; this is the default
+    /// Check every cell, loss, head, pooling, attention and the translator; this is the default
     #[arg(long)]
     all: bool,
-    /// Check every cell with every combination of sizes and options; takes minutes instead of seconds
+    /// Check the cells with every combination of sizes and options; takes minutes instead of seconds
     #[arg(long)]
     full: bool,
     /// Print one JSON object on stdout
@@ -85,27 +85,45 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if total.fail > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// One row for each cell, network and parameter over all sizes and layers; then each failure, then the totals.
+/// One row for each cell, network and parameter over all sizes and layers, and for each part and parameter; then each
+/// failure, then the totals.
 fn table(configurations: usize, checks: &[Check], total: &Tally) -> String {
-    let mut groups: Vec<(&str, &str, &str, Tally)> = Vec::new();
-    for check in checks {
-        let key = (check.configuration.cell, network(&check.configuration), kind(&check.parameter));
-        let found = groups.iter().position(|&(cell, network, kind, _)| (cell, network, kind) == key);
-        let at = found.unwrap_or_else(|| {
-            groups.push((key.0, key.1, key.2, Tally::default()));
-            groups.len() - 1
-        });
-        groups[at].3.add(check);
-    }
-    let mut lines = vec![format!(
-        "{:<16}  {:<14}  {:<14}  {:>15}  {:>6}  {:>6}  {:>12}",
-        "cell", "network", "parameter", "worst rel error", "pass", "fail", "inconclusive"
-    )];
-    for (cell, network, kind, Tally { pass, fail, inconclusive, worst }) in &groups {
-        let worst = if pass + fail == 0 { "-".to_string() } else { format!("{worst:.1e}") };
+    let (of_networks, of_parts): (Vec<&Check>, Vec<&Check>) =
+        checks.iter().partition(|check| matches!(check.subject, Subject::Network(_)));
+    let mut lines = Vec::new();
+    for (first, second, checks) in [("cell", "network", of_networks), ("part", "of", of_parts)] {
+        let mut groups: Vec<(&str, &str, String, Tally)> = Vec::new();
+        for check in checks {
+            let key = match &check.subject {
+                Subject::Network(configuration) => (configuration.cell, network(configuration), kind(&check.parameter)),
+                Subject::Part(part) => (kind_of_part(part.kind), part.name.as_str(), kind(&check.parameter)),
+            };
+            let found =
+                groups.iter().position(|(first, second, kind, _)| (*first, *second, kind) == (key.0, key.1, &key.2));
+            let at = found.unwrap_or_else(|| {
+                groups.push((key.0, key.1, key.2, Tally::default()));
+                groups.len() - 1
+            });
+            groups[at].3.add(check);
+        }
+        if groups.is_empty() {
+            continue;
+        }
+        // The names of a translator's parameters are long.
+        let width = groups.iter().map(|(_, _, kind, _)| kind.len()).max().unwrap_or(0).max(14);
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
         lines.push(format!(
-            "{cell:<16}  {network:<14}  {kind:<14}  {worst:>15}  {pass:>6}  {fail:>6}  {inconclusive:>12}"
+            "{first:<16}  {second:<14}  {:<width$}  {:>15}  {:>6}  {:>6}  {:>12}",
+            "parameter", "worst rel error", "pass", "fail", "inconclusive"
         ));
+        for (first, second, kind, Tally { pass, fail, inconclusive, worst }) in &groups {
+            let worst = if pass + fail == 0 { "-".to_string() } else { format!("{worst:.1e}") };
+            lines.push(format!(
+                "{first:<16}  {second:<14}  {kind:<width$}  {worst:>15}  {pass:>6}  {fail:>6}  {inconclusive:>12}"
+            ));
+        }
     }
     lines.push(String::new());
     for check in checks.iter().filter(|check| check.finding.verdict == Verdict::Fail) {
@@ -113,7 +131,7 @@ fn table(configurations: usize, checks: &[Check], total: &Tally) -> String {
         lines.push(format!(
             "FAIL {} of {}: relative error {:.1e}, largest gradient {:.1e}",
             check.parameter,
-            describe(&check.configuration),
+            describe(&check.subject),
             f.rel_error,
             f.max_grad
         ));
@@ -136,14 +154,33 @@ fn network(c: &Configuration) -> &'static str {
     }
 }
 
-/// A parameter's name without its prefix, layer and direction.
-fn kind(parameter: &str) -> &str {
+/// A parameter's name without the prefix `rnn.`, layer and direction: `weight_ih_l0_reverse` is `weight_ih`,
+/// `bridge.h_l0.weight` is `bridge.h.weight`.
+fn kind(parameter: &str) -> String {
     let name = parameter.strip_prefix("rnn.").unwrap_or(parameter);
-    name.rsplit_once("_l").map_or(name, |(kind, _)| kind)
+    let Some((kind, rest)) = name.rsplit_once("_l") else { return name.to_string() };
+    format!("{kind}{}", rest.find('.').map_or("", |at| &rest[at..]))
 }
 
-/// A configuration in words.
-fn describe(c: &Configuration) -> String {
+fn kind_of_part(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Loss => "loss",
+        Kind::Head => "head",
+        Kind::Pooling => "pooling",
+        Kind::Attention => "attention",
+        Kind::Translator => "translator",
+    }
+}
+
+/// What was differentiated, in words.
+fn describe(subject: &Subject) -> String {
+    let c = match subject {
+        Subject::Network(configuration) => configuration,
+        Subject::Part(Part { kind, name, options }) if options.is_empty() => {
+            return format!("{} {name}", kind_of_part(*kind));
+        }
+        Subject::Part(Part { kind, name, options }) => return format!("{} {name}, {options}", kind_of_part(*kind)),
+    };
     let widths: Vec<String> = c.hidden_sizes.iter().map(usize::to_string).collect();
     let initial_state = format!("{:?}", c.initial_state).to_lowercase();
     let mut words = format!(
@@ -187,7 +224,22 @@ mod tests {
             locked_dropout: false,
         };
         let finding = Finding { max_grad: 1.0, abs_error: rel_error, rel_error, verdict };
-        Check { configuration, parameter: parameter.into(), finding }
+        Check { subject: Subject::Network(configuration), parameter: parameter.into(), finding }
+    }
+
+    #[test]
+    fn parts_have_a_table_of_their_own_and_their_failures_say_which() {
+        let part = Part { kind: Kind::Loss, name: "gaussian".into(), options: "missing targets".into() };
+        let finding = Finding { max_grad: 1.0, abs_error: 0.5, rel_error: 0.5, verdict: Verdict::Fail };
+        let wrong = Check { subject: Subject::Part(part), parameter: "outputs".into(), finding };
+        let checks = [check(Network::Layers, "weight_ih_l0", 1e-9, Verdict::Pass), wrong];
+        let mut total = Tally::default();
+        checks.iter().for_each(|check| total.add(check));
+        let table = table(2, &checks, &total);
+        let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!((rows[0][0], rows[1][0], rows[3][..3].join(" ")), ("cell", "lstm", "part of parameter".into()));
+        assert_eq!(rows[4], ["loss", "gaussian", "outputs", "5.0e-1", "0", "1", "0"]);
+        assert!(table.contains("FAIL outputs of loss gaussian, missing targets: relative error 5.0e-1"), "{table}");
     }
 
     #[test]

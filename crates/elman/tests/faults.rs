@@ -177,3 +177,32 @@ fn a_disk_without_space_is_refused_before_anything_is_written() {
     assert!(["model", "state", "best"].iter().all(|name| after[name] == before[name]));
     assert!(strays(&run).is_empty() && asked == 1);
 }
+
+/// A state counts the lines of the log: after a power cut it must not be there without them.
+#[test]
+fn log_and_samples_are_flushed_before_the_state_that_counts_their_lines() {
+    let dir = quick_dir();
+    let unflushed = Arc::new(Mutex::new(BTreeMap::<String, bool>::new()));
+    let renamed = Arc::new(Mutex::new(Vec::new()));
+    let (seen, states) = (Arc::clone(&unflushed), Arc::clone(&renamed));
+    let disk = Disk::gated(move |operation, path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_log = name.ends_with(".jsonl") || name.ends_with(".txt");
+        match operation {
+            Operation::Write | Operation::Flush if is_log => {
+                seen.lock().unwrap().insert(name, operation == Operation::Write);
+            }
+            Operation::Rename if name == "state.safetensors" => {
+                states.lock().unwrap().push(seen.lock().unwrap().clone());
+            }
+            _ => {}
+        }
+        None
+    });
+    let run = RunDir::create(dir.path().join("run")).unwrap().with_disk(disk);
+    train(&run, &mut BTreeMap::new()).unwrap();
+    let renamed = renamed.lock().unwrap();
+    assert!(renamed.len() >= 4, "a state at every step");
+    assert_eq!(renamed.last().unwrap().keys().collect::<Vec<_>>(), ["log.jsonl", "samples.txt"]);
+    assert!(renamed.iter().all(|files| files.values().all(|unflushed| !unflushed)), "{renamed:?}");
+}

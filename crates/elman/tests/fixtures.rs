@@ -9,6 +9,7 @@ use elman::autodiff::tape::{Tape, Var};
 use elman::nn::{Cell, Pass, Recurrent, Stack};
 use elman::{Cpu, Element};
 use elman_kernels::pad;
+use elman_kernels::softmax::IGNORED;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -173,14 +174,19 @@ fn compare<E: Element>(c: &Case, tensors: &HashMap<String, Vec<f64>>, allowed: f
     worst
 }
 
-fn check_file(name: &str, cell: Cell, at_least: usize) {
+/// The cases of a file, and its tensors.
+fn read(name: &str) -> (Vec<Value>, HashMap<String, Vec<f64>>) {
     let bytes = std::fs::read(format!("{FOLDER}/{name}.safetensors")).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let cases: Vec<Value> = serde_json::from_str(&header.metadata().as_ref().unwrap()["cases"]).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let number = |b: &[u8]| f64::from_le_bytes(b.try_into().unwrap());
     let tensors = file.tensors().into_iter().map(|(name, t)| (name, t.data().chunks_exact(8).map(number).collect()));
-    let tensors: HashMap<String, Vec<f64>> = tensors.collect();
+    (cases, tensors.collect())
+}
+
+fn check_file(name: &str, cell: Cell, at_least: usize) {
+    let (cases, tensors) = read(name);
     assert!(cases.len() >= at_least);
     let (mut worst32, mut worst64) = (0.0f64, 0.0f64);
     for case in &cases {
@@ -232,4 +238,59 @@ fn slstm_matches_pytorch() {
 #[test]
 fn layer_norm_lstm_matches_pytorch() {
     check_file("layer_norm_lstm", Cell::LAYER_NORM_LSTM, 12);
+}
+
+/// The loss of a case of cross-entropies, and its gradient by the logits.
+fn cross_entropy<E: Element>(case: &Value) -> [Vec<f64>; 2] {
+    let size = |name: &str| case[name].as_u64().unwrap();
+    let (number, rows, classes) = (size("case"), size("rows") as usize, size("classes") as usize);
+    let mut tape = Tape::new(&Cpu::new(Some(1)).unwrap());
+    tape.start(true);
+    let logits = tape.dense_leaf(classes, &fill::<E>(number, 1024, 3, rows * classes), true).unwrap();
+    let target = |row: usize| match mix(mix(mix(number) ^ 1025) ^ row as u64) % (classes as u64 + 1) {
+        class if row == 0 => (class % classes as u64) as u32,
+        class if class == classes as u64 => IGNORED,
+        class => class as u32,
+    };
+    let targets: Vec<u32> = (0..rows).map(target).collect();
+    let weights: Vec<f64> = fill::<f64>(number, 1026, 1, classes).iter().map(|x| 1.5 + x).collect();
+    let (loss, _) = match (case["weighted"] == true, case["smoothing"].as_f64().unwrap()) {
+        (true, _) => tape.weighted_cross_entropy(logits, &targets, &weights),
+        (false, 0.0) => tape.cross_entropy(logits, &targets),
+        (false, smoothing) => tape.smoothed_cross_entropy(logits, &targets, smoothing),
+    }
+    .unwrap();
+    let value = tape.dense_value(loss)[0].to_f64();
+    let params = Declaration::default().zeros::<E>().unwrap();
+    tape.backward(loss, &params, &mut params.zeros_like()).unwrap();
+    [vec![value], tape.dense_grad(logits).into_iter().map(E::to_f64).collect()]
+}
+
+/// A loss is a mean of N rounded terms, a gradient the difference of a rounded softmax and 1; both are of order 1. Of the
+/// rounding, a few units in the last place are left.
+fn near_pytorchs<E: Element>(case: &Value, tensors: &HashMap<String, Vec<f64>>, epsilon: f64) -> f64 {
+    let mut worst = 0.0_f64;
+    for (name, got) in ["loss", "grad.logits"].into_iter().zip(cross_entropy::<E>(case)) {
+        let want = &tensors[&format!("{:02}.{name}", case["case"].as_u64().unwrap())];
+        assert_eq!(got.len(), want.len(), "{case} {name}");
+        let largest = want.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
+        for (got, want) in got.iter().zip(want) {
+            let error = (got - want).abs() / largest;
+            assert!(error <= 8.0 * epsilon, "{case} {name} in {}: {got}, expected {want}", E::NAME);
+            worst = worst.max(error / epsilon);
+        }
+    }
+    worst
+}
+
+#[test]
+fn cross_entropy_matches_pytorch() {
+    let (cases, tensors) = read("cross_entropy");
+    assert!(cases.iter().filter(|case| case["weighted"] == true).count() >= 6 && cases.len() >= 11);
+    let (mut worst32, mut worst64) = (0.0_f64, 0.0_f64);
+    for case in &cases {
+        worst32 = worst32.max(near_pytorchs::<f32>(case, &tensors, f32::EPSILON.into()));
+        worst64 = worst64.max(near_pytorchs::<f64>(case, &tensors, f64::EPSILON));
+    }
+    eprintln!("cross-entropy: largest error in units of epsilon {worst32:.1} in f32, {worst64:.1} in f64");
 }

@@ -5,6 +5,7 @@ use elman::autodiff::nodes::LinearIds;
 use elman::autodiff::params::{Declaration, ParamId, Params};
 use elman::autodiff::tape::{Tape, Var};
 use elman::check::{Finding, Loss, Verdict, check_tensor};
+use elman::metrics::distribution::Output;
 use elman::rng::{Purpose, generator};
 use elman::{Cpu, Error};
 use elman_kernels::pad;
@@ -41,7 +42,7 @@ fn parameters() -> (Params<f64>, Ids) {
 /// A function of x `[ROWS, COLS]`, z `[ROWS, COLS]`, one row `[1, COLS]` and the parameters.
 type Node = fn(&mut Tape<f64>, &Params<f64>, &Ids, [Var; 3]) -> Result<Var, Error>;
 
-const NODES: [(&str, Node); 38] = [
+const NODES: [(&str, Node); 39] = [
     ("add", |t, _, _, [x, z, _]| t.add(x, z)),
     ("add to itself", |t, _, _, [x, _, _]| t.add(x, x)),
     ("add a row", |t, _, _, [x, _, r]| t.add(x, r)),
@@ -99,6 +100,21 @@ const NODES: [(&str, Node); 38] = [
         let logits = t.mul(x, z)?;
         let (loss, _) = t.smoothed_cross_entropy(logits, &[4, u32::MAX, 0], 0.3)?;
         t.scale(loss, -0.7)
+    }),
+    // Every distribution, of as many targets as 18 columns have parameters for; some are missing.
+    ("the likelihood of every distribution", |t, _, _, [x, z, _]| {
+        let mut sum = t.mean(z)?;
+        for (at, &output) in Output::ALL.iter().enumerate() {
+            let count = COLS / output.parameters();
+            let raw = t.slice(z, 0, count * output.parameters())?;
+            let target = |i: usize| if i % 4 == 1 { f64::NAN } else { (i * 7 % 11) as f64 / 4.0 - 1.2 };
+            let targets: Vec<f64> = (0..ROWS * count).map(target).collect();
+            let (loss, ..) = t.likelihood(output, raw, &targets)?;
+            let loss = t.scale(loss, 0.7 + at as f64)?;
+            sum = t.add(sum, loss)?;
+        }
+        let rest = t.mean(x)?;
+        t.mul(sum, rest)
     }),
     ("mean over steps", |t, _, _, [x, _, _]| t.pool_mean(x, 1, &[true, false, true])),
     ("largest over steps", |t, _, _, [_, z, _]| t.pool_max(z, 1, &[true, false, true])),
@@ -257,5 +273,43 @@ fn a_loss_adds_to_the_gradient_of_its_logits() {
     assert!(alone.iter().any(|g| g.abs() > 0.1));
     for (alone, (with, scaled)) in alone.iter().zip(with.iter().zip(&scaled)) {
         assert!((with - (alone + 0.25)).abs() < 1e-15 && (scaled - (0.5 * alone + 0.25)).abs() < 1e-15);
+    }
+}
+
+/// By hand: the pinball losses of the levels 0.05, 0.1, 0.5, 0.9 and 0.95. A target that is not known does not count.
+#[test]
+fn the_loss_of_forecasts_is_a_mean_over_the_targets_that_are_known() {
+    let cpu = Cpu::new(Some(1)).unwrap();
+    let (params, _) = parameters();
+    let mut tape = Tape::<f64>::new(&cpu);
+    tape.start(true);
+    let raw = tape.dense_leaf(5, &[-1.0, -0.5, 0.0, 0.5, 1.0].repeat(3), true).unwrap();
+    let (loss, sum, counted) = tape.likelihood(Output::Quantile, raw, &[0.25, f64::NAN, -2.0]).unwrap();
+    let first = 0.05 * 1.25 + 0.1 * 0.75 + 0.5 * 0.25 + 0.1 * 0.25 + 0.05 * 0.75;
+    let last = 0.95 * 1.0 + 0.9 * 1.5 + 0.5 * 2.0 + 0.1 * 2.5 + 0.05 * 3.0;
+    let near = |got: f64, want: f64| assert!((got - want).abs() < 1e-15 * 8.0, "{got} {want}");
+    assert_eq!(counted, 2);
+    near(sum, first + last);
+    near(tape.dense_value(loss)[0], 0.5 * (first + last));
+    tape.backward(loss, &params, &mut params.zeros_like()).unwrap();
+    let want = [-0.05, -0.1, -0.5, 0.1, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0, 0.95, 0.9, 0.5, 0.1, 0.05];
+    tape.dense_grad(raw).into_iter().zip(want).for_each(|(got, want)| near(got, 0.5 * want));
+}
+
+/// As `torch.max` over a dimension: of equal values the first has the whole gradient.
+#[test]
+fn the_first_of_equal_values_has_the_gradient_of_the_largest() {
+    let cpu = Cpu::new(Some(1)).unwrap();
+    let (params, _) = parameters();
+    let mut tape = Tape::<f64>::new(&cpu);
+    for (mask, first) in [([true; 4], 0), ([false, true, true, true], 1), ([false, true, false, true], 1)] {
+        tape.start(true);
+        let x = tape.dense_leaf(2, &[3.0, -1.0, 3.0, -1.0, 3.0, -1.0, 2.0, -1.0], true).unwrap();
+        let y = tape.pool_max(x, 1, &mask).unwrap();
+        assert_eq!(tape.dense_value(y), [3.0, -1.0]);
+        let sum = tape.sum(y).unwrap();
+        tape.backward(sum, &params, &mut params.zeros_like()).unwrap();
+        let want: Vec<f64> = (0..8).map(|at| if at / 2 == first { 1.0 } else { 0.0 }).collect();
+        assert_eq!(tape.dense_grad(x), want, "{mask:?}");
     }
 }

@@ -1,10 +1,11 @@
-//! Which configurations are checked: a grid that takes seconds, and the full product of options. Not here: the checks.
+//! Which configurations are checked: of cells a grid that takes seconds, or the full product of options; every part and
+//! translator in both. Not here: the checks.
 
 use crate::nn::cells::Cell;
 use elman_kernels::Cpu;
 
 use super::layers::{self, LayerProblem};
-use super::{Check, InitialState, language_model};
+use super::{Check, InitialState, language_model, parts, translator};
 use crate::error::Error;
 
 /// How many of the options are combined.
@@ -25,15 +26,25 @@ pub fn run(cpu: &Cpu, scope: Scope, observer: &mut dyn FnMut(usize, usize)) -> R
         Scope::Each => (each_layers(), each_model()),
         Scope::Product => (product_of_layers(), product_of_models()),
     };
-    let all = layers.len() + models.len();
-    let mut checks = Vec::new();
-    for (done, problem) in layers.iter().enumerate() {
-        checks.extend(LayerProblem::new(cpu, problem)?.check(None)?);
-        observer(done + 1, all);
+    let (parts, translators) = (parts::all()?, translator::all());
+    let all = layers.len() + models.len() + parts.len() + translators.len();
+    let (mut checks, mut done) = (Vec::new(), 0);
+    let mut add = |found: Vec<Check>| {
+        checks.extend(found);
+        done += 1;
+        observer(done, all);
+    };
+    for problem in &layers {
+        add(LayerProblem::new(cpu, problem)?.check(None)?);
     }
-    for (done, problem) in models.iter().enumerate() {
-        checks.extend(problem.check(cpu)?);
-        observer(layers.len() + done + 1, all);
+    for problem in &models {
+        add(problem.check(cpu)?);
+    }
+    for problem in parts {
+        add(problem.check(cpu)?);
+    }
+    for problem in &translators {
+        add(problem.check(cpu)?);
     }
     Ok(checks)
 }

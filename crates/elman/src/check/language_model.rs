@@ -4,7 +4,7 @@
 use crate::nn::cells::Cell;
 use elman_kernels::{Cpu, softmax};
 
-use super::{Check, Configuration, InitialState, Loss, Network, check_tensor, start};
+use super::{Check, Configuration, InitialState, Loss, Network, Subject, check_tensor, start};
 use crate::autodiff::params::Params;
 use crate::autodiff::tape::Tape;
 use crate::config::{self, Config};
@@ -104,7 +104,8 @@ impl Problem {
         let mut checks = Vec::new();
         for (i, parameter) in names.iter().enumerate() {
             let finding = check_tensor(&mut values, i, &analytic[i], &mut |values| loss(values, &mut grads))?;
-            checks.push(Check { configuration: self.configuration(), parameter: parameter.clone(), finding });
+            let subject = Subject::Network(self.configuration());
+            checks.push(Check { subject, parameter: parameter.clone(), finding });
         }
         Ok(checks)
     }

@@ -3,7 +3,7 @@
 
 use elman_kernels::{Cpu, pad};
 
-use super::{Check, Configuration, InitialState, Loss, LossOf, Network, check_tensor, draws, start};
+use super::{Check, Configuration, InitialState, Loss, LossOf, Network, Subject, check_tensor, draws, start};
 use crate::autodiff::nodes::Sequence;
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
@@ -96,7 +96,8 @@ impl LayerProblem {
         for (i, parameter) in self.names.clone().into_iter().enumerate() {
             let loss: LossOf<'_> = &mut |values| Ok(self.forward(values, false)?.0);
             let finding = check_tensor(&mut values, i, &analytic[i], loss)?;
-            checks.push(Check { configuration: self.configuration.clone(), parameter, finding });
+            let subject = Subject::Network(self.configuration.clone());
+            checks.push(Check { subject, parameter, finding });
         }
         Ok(checks)
     }
@@ -159,7 +160,7 @@ fn flip(params: &mut Params<f64>, gate: Option<usize>) -> Result<(), Error> {
 }
 
 /// Dense rows padded with zeros.
-fn padded(dense: &[f64], width: usize) -> Vec<f64> {
+pub(super) fn padded(dense: &[f64], width: usize) -> Vec<f64> {
     let mut rows = vec![0.0; dense.len() / width * pad(width)];
     for (to, from) in rows.chunks_exact_mut(pad(width)).zip(dense.chunks_exact(width)) {
         to[..width].copy_from_slice(from);

@@ -11,6 +11,8 @@
 mod grid;
 mod language_model;
 mod layers;
+mod parts;
+mod translator;
 
 use crate::nn::cells::Cell;
 use serde::Serialize;
@@ -91,13 +93,52 @@ pub enum InitialState {
     Learned,
 }
 
+/// A part of a network that is checked by itself, or a translator.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Part {
+    /// What it is.
+    #[serde(rename = "network")]
+    pub kind: Kind,
+    /// Which of its kind.
+    pub name: String,
+    /// What is special about it; empty where nothing is.
+    pub options: String,
+}
+
+/// The kinds of parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// From outputs to a mean loss.
+    Loss,
+    /// From the outputs of all steps to one row of each sequence.
+    Head,
+    /// The same, as a node of the tape.
+    Pooling,
+    /// A softmax of scores, and the mean with its weights.
+    Attention,
+    /// A whole sequence-to-sequence network with its loss, by its attention.
+    Translator,
+}
+
+/// What was differentiated.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Subject {
+    /// Recurrent layers, or a language model.
+    Network(Configuration),
+    /// Anything else.
+    Part(Part),
+}
+
 /// One tensor's check in one configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Check {
-    /// The configuration.
+    /// What was differentiated.
     #[serde(flatten)]
-    pub configuration: Configuration,
-    /// A parameter's name (a language model's begin with `rnn.`, `encoder.` or `decoder.`), or `x`, `h_l0`, `c_l0`, ...
+    pub subject: Subject,
+    /// A parameter's name (a language model's begin with `rnn.`, `encoder.` or `decoder.`), or that of an input: `x`, `h_l0`,
+    /// `c_l0`, ...
     pub parameter: String,
     /// The figures.
     #[serde(flatten)]

@@ -480,4 +480,32 @@ mod tests {
         let error = file.parse().unwrap().check::<f32>("t", "[1]", &[1]).unwrap_err().to_string();
         assert!(error.starts_with("t has dtype I32, expected F32"), "{error}");
     }
+
+    /// What another program wrote, so that no checksum is in the way.
+    #[test]
+    fn numbers_that_are_not_finite_are_refused_in_every_type() {
+        let file = |dtype: Dtype, bytes: &[u8]| {
+            let view = safetensors::tensor::TensorView::new(dtype, vec![2], bytes).unwrap();
+            TensorFile { path: "f".into(), bytes: safetensors::serialize([("t", view)], None).unwrap() }
+        };
+        let wide = |dtype: Dtype, bytes: &[u8]| file(dtype, bytes).parse().unwrap().wide_values::<f64>("t");
+        let f32s = |x: f32| [1.5, x].map(f32::to_le_bytes).concat();
+        let f64s = |x: f64| [1.5, x].map(f64::to_le_bytes).concat();
+        let refused = |error: Error| error.to_string();
+        for (x, word) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
+            let want = format!("t holds {word}, expected finite numbers (f)");
+            let single = file(Dtype::F32, &f32s(x));
+            assert_eq!(refused(single.parse().unwrap().values::<f32>("t", "[2]", &[2]).unwrap_err()), want);
+            let double = file(Dtype::F64, &f64s(x.into()));
+            assert_eq!(refused(double.parse().unwrap().values::<f64>("t", "[2]", &[2]).unwrap_err()), want);
+            assert_eq!(refused(wide(Dtype::F32, &f32s(x)).unwrap_err()), want);
+            assert_eq!(refused(wide(Dtype::F64, &f64s(x.into())).unwrap_err()), want);
+            let [_, _, low, high] = x.to_le_bytes();
+            assert_eq!(refused(wide(Dtype::BF16, &[0, 0, low, high]).unwrap_err()), want);
+        }
+        assert!(refused(wide(Dtype::F16, &[0, 0, 0, 0xFC]).unwrap_err()).starts_with("t holds -inf"));
+        assert!(refused(wide(Dtype::F16, &[1, 0x7E, 0, 0]).unwrap_err()).starts_with("t holds NaN"));
+        assert_eq!(wide(Dtype::F64, &f64s(f64::MAX)).unwrap(), [1.5, f64::MAX]);
+        assert_eq!(wide(Dtype::F16, &[0xFF, 0x7B, 0, 0x3E]).unwrap(), [65504.0, 1.5]);
+    }
 }

@@ -119,6 +119,17 @@ mod tests {
     }
 
     #[test]
+    fn the_bounds_of_an_interval_are_inside_it() {
+        let coverage = |y: f64| {
+            let mut errors = Errors::default();
+            errors.add(y, Forecast { point: 0.0, interval: Some((-2.0, 1.0)) }, 1.0, 0.8);
+            errors.figures().unwrap().coverage
+        };
+        assert_eq!([-2.0, 1.0].map(coverage), [Some(1.0); 2]);
+        assert_eq!([(-2.0_f64).next_down(), 1.0_f64.next_up()].map(coverage), [Some(0.0); 2]);
+    }
+
+    #[test]
     fn naive_forecasts_repeat_the_last_season() {
         let known = [1.0, 2.0, 3.0, 10.0, 20.0, 30.0];
         assert_eq!((0..5).map(|h| seasonal_naive(&known, 3, h).unwrap()).sum::<f64>(), 90.0);

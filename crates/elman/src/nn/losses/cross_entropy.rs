@@ -3,7 +3,7 @@
 use elman_kernels::Element;
 use elman_kernels::softmax::IGNORED;
 
-use super::loss::{Loss, Mean};
+use super::loss::{Example, Loss, Mean};
 use crate::autodiff::tape::{Tape, Var};
 use crate::error::Error;
 
@@ -31,4 +31,19 @@ impl<E: Element> Loss<E> for CrossEntropy<E> {
         let counted = targets.iter().filter(|&&target| target != IGNORED).count();
         Ok(Mean { value, sum, counted })
     }
+}
+
+/// Five rows of seven classes, of which one row does not count.
+pub(super) fn examples() -> Vec<Example> {
+    let of = |options, weighted: bool, offset: bool| {
+        let weights = weighted.then(|| (0..7).map(|class| 0.5 + f64::from(class * 3 % 7) / 4.0).collect());
+        let offsets = offset.then(|| (0..7).map(|class| f64::from(class * 5 % 7) / 3.0 - 1.0).collect());
+        Example::of("cross-entropy", options, [5, 7], CrossEntropy { weights, offsets }, vec![2, 6, IGNORED, 0, 2])
+    };
+    vec![
+        of("", false, false),
+        of("weights", true, false),
+        of("offsets", false, true),
+        of("weights and offsets", true, true),
+    ]
 }
