@@ -26,8 +26,10 @@ mod settings;
 mod signals;
 mod task_flags;
 mod tasks;
+mod tensorboard;
 mod terminal;
 mod train;
+mod trained;
 mod weights;
 
 use std::process::ExitCode;
