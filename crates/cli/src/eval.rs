@@ -1,33 +1,37 @@
 //! The verb `eval`: measures how well a model predicts a text, as one stream or line by line. Not here: a default text; the
 //! user names one.
 
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use elman::autodiff::tape::Tape;
 use elman::config::Dtype;
 use elman::files::model_file::Stored;
-use elman::task::evaluate::{Evaluation, Line, evaluate, evaluate_lines, evaluate_with};
-use elman::{Cpu, Element, Vocab};
+use elman::task::evaluate::{Evaluation, Line, Predicted, evaluate, evaluate_lines, evaluate_tokens, evaluate_with};
+use elman::{Cpu, Element, LanguageModel, Vocab};
 
 use crate::corpus;
 use crate::progress::wait_for;
-use crate::stored;
 use crate::terminal::{self, counted, percent, row};
+use crate::trained::Trained;
 use crate::weights::Weights;
 
 /// Measure a trained model on a text
 #[derive(clap::Args)]
 pub struct Args {
-    /// A run directory or a model file
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
+    #[command(flatten)]
+    trained: Trained,
     /// Files, folders of text files, or - for standard input
     #[arg(required = true)]
     text: Vec<PathBuf>,
     /// Score each line by itself: its log-probability in nats and its tokens; with --json, an object a line
     #[arg(long)]
     per_line: bool,
+    /// Print each predicted token with its log-probability in nats and its rank, 1 for the likeliest; with --json, an object a line
+    #[arg(long, conflicts_with_all = ["per_line", "weights"])]
+    per_token: bool,
     /// Measure also with narrower weights, and print the difference
     #[arg(long, value_name = "KIND", value_enum, conflicts_with = "per_line")]
     weights: Option<Weights>,
@@ -56,7 +60,7 @@ struct Figures<'a> {
 
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let stored = stored::read(&args.run)?;
+    let stored = args.trained.read()?;
     match stored.config().dtype {
         Dtype::F32 | Dtype::Bf16 => eval::<f32>(&args, stored),
         Dtype::F64 => eval::<f64>(&args, stored),
@@ -69,6 +73,9 @@ fn eval<E: Element>(args: &Args, stored: Stored) -> anyhow::Result<ExitCode> {
     let cpu = Cpu::new(None)?;
     let mut tape = Tape::new(&cpu);
     let (model, vocab, text) = (&file.model, &file.vocab, corpus.bytes());
+    if args.per_token {
+        return per_token(args.json, model, vocab, text, &cpu);
+    }
     if args.per_line {
         let lines = wait_for("reading the text", || evaluate_lines(model, vocab, text, &mut tape))?;
         let told: Vec<String> = match args.json {
@@ -98,6 +105,44 @@ fn eval<E: Element>(args: &Args, stored: Stored) -> anyhow::Result<ExitCode> {
         }
         terminal::print(&lines)?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A predicted token, as `--json` prints it.
+#[derive(serde::Serialize)]
+struct Token<'a> {
+    token: &'a str,
+    #[serde(flatten)]
+    predicted: Predicted,
+}
+
+/// Prints every predicted token as soon as it is scored.
+fn per_token<E: Element>(
+    json: bool,
+    model: &LanguageModel<E>,
+    vocab: &Vocab,
+    text: &[u8],
+    cpu: &Cpu,
+) -> anyhow::Result<ExitCode> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut written =
+        if json { Ok(()) } else { writeln!(out, "{:>9}  {:>14}  {:>6}  token", "position", "log-prob, nats", "rank") };
+    evaluate_tokens(model, vocab, text, cpu, &mut |predicted| {
+        let token = vocab.token(predicted.id).unwrap_or_default();
+        if written.is_ok() {
+            written = match json {
+                true => serde_json::to_string(&Token { token, predicted })
+                    .map_err(io::Error::from)
+                    .and_then(|line| writeln!(out, "{line}")),
+                false => {
+                    let Predicted { position, log_prob, rank, .. } = predicted;
+                    writeln!(out, "{position:>9}  {log_prob:>14.4}  {rank:>6}  {token:?}")
+                }
+            };
+        }
+        Ok(())
+    })?;
+    written.and_then(|()| out.flush()).context(terminal::NO_STDOUT)?;
     Ok(ExitCode::SUCCESS)
 }
 

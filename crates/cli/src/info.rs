@@ -9,8 +9,8 @@ use elman::files::model_file::{Contents, Results, Stored};
 use elman::{Config, Cpu, Error, Vocab};
 use serde::Serialize;
 
-use crate::stored;
 use crate::terminal::{self, grouped, row, short_unit};
+use crate::trained;
 
 /// Describe this machine, or a trained model
 #[derive(clap::Args)]
@@ -57,7 +57,7 @@ struct Tensor<'a> {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match &args.run {
         Some(path) => {
-            let stored = stored::read(path)?;
+            let stored = trained::read(path)?;
             let contents = stored.contents()?;
             let (config, results) = checked(stored)?;
             let model = model(&config, &results, &contents);

@@ -26,11 +26,12 @@ mod progress;
 mod sample;
 mod settings;
 mod signals;
-mod stored;
 mod task_flags;
 mod tasks;
+mod tensorboard;
 mod terminal;
 mod train;
+mod trained;
 mod weights;
 
 use std::process::ExitCode;

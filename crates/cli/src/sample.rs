@@ -1,32 +1,35 @@
 //! The verb `sample`: writes generated text, and nothing else, to stdout. Not here: an error when the reader closes the pipe;
 //! `| head` ends the program quietly.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::builder::RangedU64ValueParser;
 use elman::config::Dtype;
-use elman::files::model_file::Stored;
-use elman::infer::{Batch, Ending, Start};
+use elman::files::model_file::{ModelFile, Stored};
+use elman::files::regular::{self, Links};
+use elman::infer::{Batch, Ending, Next, Start, next_tokens};
 use elman::{Cpu, Element, Error, Settings, Vocab};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::control;
 use crate::cuts::Cuts;
 use crate::failure;
-use crate::stored;
-use crate::terminal::{NO_STDOUT, dim, say};
+use crate::terminal::{self, NO_STDOUT, dim, say};
+use crate::trained::Trained;
 use crate::weights::Weights;
 
 /// Generate text with a trained model
 #[derive(clap::Args)]
 pub struct Args {
-    /// A run directory or a model file
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
+    #[command(flatten)]
+    trained: Trained,
     /// Tokens to write after the prompt: characters, bytes, words or parts of words, whichever the model has
     #[arg(long, short = 'n', value_name = "N", default_value_t = 500)]
     length: usize,
@@ -36,8 +39,11 @@ pub struct Args {
     /// Text to continue; it is printed first; may be given several times. A model of bytes continues any bytes
     #[arg(long, visible_aliases = ["prime", "primetext", "prefix", "start-text"], value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Vec<OsString>,
+    /// A file whose bytes are a prompt, a line end at its end included; may be given several times, after any --prompt
+    #[arg(long, value_name = "FILE")]
+    prompt_file: Vec<PathBuf>,
     /// Begin with a random character instead, drawn uniformly from the vocabulary
-    #[arg(long, conflicts_with = "prompt")]
+    #[arg(long, conflicts_with_all = ["prompt", "prompt_file"])]
     random_start: bool,
     /// Texts to write for each prompt, all in one batch; a line like `--- 2/5` stands between two
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
@@ -45,6 +51,12 @@ pub struct Args {
     /// Read lines of standard input and continue each; the state carries over from line to line
     #[arg(long, short = 'i', conflicts_with_all = ["random_start", "num_samples"])]
     interactive: bool,
+    /// Write no text, but the N likeliest next tokens of each prompt, with the model's probabilities in percent
+    #[arg(long, value_name = "N", conflicts_with_all = ["random_start", "num_samples", "interactive"], value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    top: Option<usize>,
+    /// Print one JSON object a line for each text: prompt, text and seed; with --top for each prompt
+    #[arg(long)]
+    json: bool,
     /// Precision of the weights; `elman eval --weights` measures the loss of the narrow ones
     #[arg(long, value_name = "KIND", value_enum, default_value_t = Weights::Full)]
     weights: Weights,
@@ -67,7 +79,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = settings(&args)?;
     let stops: Vec<&[u8]> = args.stop.iter().map(|stop| stop.as_encoded_bytes()).collect();
     let ending = Ending::new(args.length, &stops)?;
-    let stored = stored::read(&args.run)?;
+    let stored = args.trained.read()?;
     match stored.config().dtype {
         Dtype::F32 | Dtype::Bf16 => sample::<f32>(&args, settings, &ending, stored),
         Dtype::F64 => sample::<f64>(&args, settings, &ending, stored),
@@ -92,10 +104,16 @@ fn sample<E: Element>(args: &Args, settings: Settings, ending: &Ending, stored: 
             say!("{}", dim(&format!("seed {seed}")));
         }
     };
-    let mut prompts: Vec<&[u8]> = args.prompt.iter().map(|prompt| prompt.as_encoded_bytes()).collect();
+    let of_files: Vec<Vec<u8>> = args.prompt_file.iter().map(|path| read_prompt(path)).collect::<Result<_, _>>()?;
+    let given = args.prompt.iter().map(|prompt| prompt.as_encoded_bytes());
+    let mut prompts: Vec<&[u8]> = given.chain(of_files.iter().map(|prompt| &prompt[..])).collect();
+    if let Some(count) = args.top {
+        return likeliest(&prompts, &file, count, args, &cpu);
+    }
+    let form = if args.json { Form::Json { seed } } else { Form::Text };
     if args.interactive {
         let open = |prompt: &[u8]| Ok(open(&[Start::Prompt(prompt)])?);
-        return talk(&prompts, ending, &file.vocab, open, tell_seed);
+        return talk(&prompts, ending, &file.vocab, form, open, tell_seed);
     }
     let starts = match (args.random_start, prompts.is_empty()) {
         (true, _) => vec![Start::Random],
@@ -106,7 +124,72 @@ fn sample<E: Element>(args: &Args, settings: Settings, ending: &Ending, stored: 
     prompts.resize(starts.len(), b"");
     let batch = open(&starts)?;
     tell_seed();
-    write_texts(&prompts, args.num_samples, batch, ending).context(NO_STDOUT)?;
+    write_texts(&prompts, args.num_samples, batch, ending, form).context(NO_STDOUT)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The bytes of a file. Errors: it cannot be read, or is not a regular file.
+fn read_prompt(path: &Path) -> anyhow::Result<Vec<u8>> {
+    regular::read(path, Links::Follow).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// How texts are printed.
+#[derive(Clone, Copy)]
+enum Form {
+    /// As they are.
+    Text,
+    /// As JSON objects with the seed.
+    Json { seed: u64 },
+}
+
+/// A text as `--json` prints it.
+#[derive(Serialize)]
+struct Sampled<'a> {
+    prompt: Cow<'a, str>,
+    text: Cow<'a, str>,
+    /// The bytes of the text, if they are not UTF-8; `text` then has U+FFFD for what is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<&'a [u8]>,
+    seed: u64,
+}
+
+/// Writes one JSON object in a line.
+fn write_json(out: &mut impl Write, prompt: &[u8], text: &[u8], seed: u64) -> io::Result<()> {
+    let bytes = std::str::from_utf8(text).is_err().then_some(text);
+    let [prompt, text] = [prompt, text].map(String::from_utf8_lossy);
+    let line = serde_json::to_string(&Sampled { prompt, text, bytes, seed })?;
+    writeln!(out, "{line}")
+}
+
+/// Prints the `count` likeliest next tokens of each prompt, or of the start without any.
+fn likeliest<E: Element>(
+    prompts: &[&[u8]],
+    file: &ModelFile<E>,
+    count: usize,
+    args: &Args,
+    cpu: &Cpu,
+) -> anyhow::Result<ExitCode> {
+    let start = [&b""[..]];
+    let prompts = if prompts.is_empty() { &start[..] } else { prompts };
+    for (at, prompt) in prompts.iter().enumerate() {
+        tell_replaced(prompt, &file.vocab);
+        let next = next_tokens(&file.model, &file.vocab, prompt, count, args.weights.precision(), cpu)?;
+        let token = |next: &Next| file.vocab.token(next.id).unwrap_or_default();
+        if args.json {
+            let all: Vec<_> = next
+                .iter()
+                .map(|next| json!({ "token": token(next), "id": next.id, "probability": next.probability }))
+                .collect();
+            terminal::print_json(&json!({ "prompt": String::from_utf8_lossy(prompt), "next": all }))?;
+            continue;
+        }
+        let mut lines = Vec::new();
+        if prompts.len() > 1 {
+            lines.push(format!("--- {}/{}", at + 1, prompts.len()));
+        }
+        lines.extend(next.iter().map(|next| format!("{:>6.2} %  {:?}", 100.0 * next.probability, token(next))));
+        terminal::print(&lines.join("\n"))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -120,9 +203,26 @@ fn tell_replaced(prompt: &[u8], vocab: &Vocab) {
 }
 
 /// Prints every prompt and its texts: the first text token by token, the others when they are complete.
-fn write_texts<E: Element>(prompts: &[&[u8]], samples: usize, mut batch: Batch<E>, ending: &Ending) -> io::Result<()> {
+fn write_texts<E: Element>(
+    prompts: &[&[u8]],
+    samples: usize,
+    mut batch: Batch<E>,
+    ending: &Ending,
+    form: Form,
+) -> io::Result<()> {
     let mut out = control::stdout();
     let count = prompts.len() * samples;
+    if let Form::Json { seed } = form {
+        let mut texts = vec![Vec::new(); count];
+        batch.write(ending, |row, piece| {
+            texts[row].extend(piece);
+            Ok::<(), io::Error>(())
+        })?;
+        for (row, text) in texts.iter().enumerate() {
+            write_json(&mut out, prompts[row / samples], text, seed)?;
+        }
+        return out.flush();
+    }
     let mut texts: Vec<Vec<u8>> = (0..count).map(|row| prompts[row / samples].to_vec()).collect();
     out.write_all(&texts[0])?;
     out.flush()?;
@@ -151,6 +251,7 @@ fn talk<'a, E: Element + 'a>(
     prompts: &[&[u8]],
     ending: &Ending,
     vocab: &Vocab,
+    form: Form,
     open: impl Fn(&[u8]) -> anyhow::Result<Batch<E>>,
     tell_seed: impl FnOnce(),
 ) -> anyhow::Result<ExitCode> {
@@ -182,7 +283,7 @@ fn talk<'a, E: Element + 'a>(
                     tell();
                 }
                 tell_replaced(&line, vocab);
-                write_turn(&line, batch, ending, &mut out).context(NO_STDOUT)?;
+                write_turn(&line, batch, ending, form, &mut out).context(NO_STDOUT)?;
             }
             (Err(error), _) => {
                 let is_of_line = |error| matches!(error, &Error::UnknownPrompt { .. } | &Error::InvalidUtf8 { .. });
@@ -197,8 +298,23 @@ fn talk<'a, E: Element + 'a>(
     }
 }
 
-/// Prints the line, its continuation, and a line end.
-fn write_turn<E: Element>(line: &[u8], batch: &mut Batch<E>, ending: &Ending, out: &mut impl Write) -> io::Result<()> {
+/// Prints the line, its continuation, and a line end; or one JSON object.
+fn write_turn<E: Element>(
+    line: &[u8],
+    batch: &mut Batch<E>,
+    ending: &Ending,
+    form: Form,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if let Form::Json { seed } = form {
+        let mut text = Vec::new();
+        batch.write(ending, |_, piece| {
+            text.extend(piece);
+            Ok::<(), io::Error>(())
+        })?;
+        write_json(out, line, &text, seed)?;
+        return out.flush();
+    }
     out.write_all(line)?;
     out.flush()?;
     batch.write(ending, |_, piece| {

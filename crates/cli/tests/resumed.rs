@@ -117,9 +117,12 @@ fn info_describes_models_of_every_task() {
     place.write("rows.csv", format!("text,label\n{rows}"));
     place.train(&["rows.csv", "--task", "classify", "--steps", "4", "--out", "classes"]);
     let table = stdout(&place.done(&["info", "classes"]));
-    for words in
-        ["kind = \"classify\"", "classes: 2\n  \"down\" \"up\"", "characters, the most frequent first", "decoder.weight"]
-    {
+    for words in [
+        "kind = \"classify\"",
+        "classes: 2\n  \"down\" \"up\"",
+        "characters, the most frequent first",
+        "decoder.weight",
+    ] {
         assert!(table.contains(words), "{words}: {table}");
     }
     let info = json(&place.done(&["info", "classes", "--json"]));

@@ -1,7 +1,7 @@
 //! The arguments of the verb `predict`, and the format of its input. Not here: predictions; each task has its own file.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -10,6 +10,10 @@ use clap::builder::RangedU64ValueParser;
 use elman::data::table::Format;
 
 use crate::failure;
+use crate::trained::Trained;
+
+/// Bytes of the input that are read at once.
+const AT_ONCE: usize = 1 << 16;
 
 /// Use a trained classifier, tagger, forecaster or writer on new data
 ///
@@ -17,9 +21,8 @@ use crate::failure;
 /// a forecaster prints the values after the last row as CSV; a model trained with --task generate writes texts.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A run directory or a model file
-    #[arg(value_name = "RUN")]
-    pub(super) run: PathBuf,
+    #[command(flatten)]
+    pub(super) trained: Trained,
     /// A file, or - for standard input
     #[arg(default_value = "-")]
     pub(super) input: PathBuf,
@@ -100,12 +103,12 @@ impl Args {
     }
 
     /// The input. Errors: it cannot be opened.
-    pub(super) fn open(&self) -> anyhow::Result<Box<dyn BufRead>> {
-        if self.is_stdin() {
-            return Ok(Box::new(io::stdin().lock()));
-        }
-        let file = File::open(&self.input).with_context(|| format!("cannot read {}", self.name()))?;
-        Ok(Box::new(BufReader::new(file)))
+    pub(super) fn open(&self) -> anyhow::Result<BufReader<Box<dyn Read>>> {
+        let from: Box<dyn Read> = match self.is_stdin() {
+            true => Box::new(io::stdin().lock()),
+            false => Box::new(File::open(&self.input).with_context(|| format!("cannot read {}", self.name()))?),
+        };
+        Ok(BufReader::with_capacity(AT_ONCE, from))
     }
 
     /// Handles a row that cannot be read: a warning with `--skip-bad`, else the error.

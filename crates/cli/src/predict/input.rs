@@ -1,7 +1,7 @@
 //! The input of `predict`: texts with their line numbers from lines, JSON lines or a column of a table, and sequences of
 //! numbers by group. A row that cannot be read is an error, with --skip-bad a warning. Not here: predictions.
 
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{BufRead, Read};
 use std::mem;
 
 use anyhow::Context;
@@ -26,11 +26,12 @@ pub struct Texts<'a> {
 }
 
 impl Texts<'_> {
-    /// Calls `take` with the line number of each text, and with the text or the reason why it cannot be read.
+    /// Calls `take` with the line number of each text, and with the text or the reason why it cannot be read; and with None where
+    /// the next line has not arrived yet.
     pub fn each(
         &self,
         args: &Args,
-        mut take: impl FnMut(u64, Result<String, Error>) -> anyhow::Result<()>,
+        mut take: impl FnMut(Option<(u64, Result<String, Error>)>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let mut from = args.open()?;
         if matches!(args.format(), Some(Format::Csv | Format::Tsv)) {
@@ -39,21 +40,25 @@ impl Texts<'_> {
             let table = table(args, from, self.header.ok_or(refusal)?)?;
             let column = table.column(self.column)?;
             return (0..table.len())
-                .try_for_each(|row| take(table.line(row), table.text(row, column).map(str::to_string)));
+                .try_for_each(|row| take(Some((table.line(row), table.text(row, column).map(str::to_string)))));
         }
         let (mut bytes, mut line) = (Vec::new(), 0);
         while from.read_until(b'\n', &mut bytes).with_context(|| format!("cannot read {}", args.name()))? > 0 {
             line += 1;
             let bytes_of_text = if line == 1 { without_bom(&bytes) } else { &bytes[..] };
             if let Some(text) = self.text(args, line, bytes_of_text).transpose() {
-                take(line, text)?;
+                take(Some((line, text)))?;
             }
             bytes.clear();
+            if !from.buffer().contains(&b'\n') {
+                take(None)?;
+            }
         }
         Ok(())
     }
 
-    /// Reads all texts and calls `tell` with batches of `at_once`, from a terminal with each text. A text that cannot be
+    /// Reads all texts and calls `tell` with batches of at most `at_once`: whoever waits for the answer to a line before writing
+    /// the next gets it. A text that cannot be
     /// read, or that `check` refuses, is handled after the results of the texts before it.
     pub fn answer(
         &self,
@@ -62,13 +67,15 @@ impl Texts<'_> {
         check: impl Fn(&str) -> Result<(), Error>,
         mut tell: impl FnMut(Vec<(u64, String)>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let at_once = if args.is_stdin() && io::stdin().is_terminal() { 1 } else { at_once };
         let checked = |line, text: String| match check(&text) {
             Ok(()) => Ok(text),
             Err(error) => Err(refusal(args, line, None, &error.to_string())),
         };
         let mut waiting = Vec::new();
-        self.each(args, |line, text| {
+        self.each(args, |arrived| {
+            let Some((line, text)) = arrived else {
+                return if waiting.is_empty() { Ok(()) } else { tell(mem::take(&mut waiting)) };
+            };
             match text.and_then(|text| checked(line, text)) {
                 Ok(text) => waiting.push((line, text)),
                 Err(error) => {

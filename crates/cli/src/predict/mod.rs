@@ -16,13 +16,12 @@ use elman::config::{Dtype, TaskSettings};
 use elman::files::model_file::Stored;
 
 use crate::failure::Refusal;
-use crate::stored;
 
 pub use args::Args;
 
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let stored = stored::read(&args.run)?;
+    let stored = args.trained.read()?;
     match stored.config().dtype {
         Dtype::F32 | Dtype::Bf16 => predict::<f32>(args, &stored)?,
         Dtype::F64 => predict::<f64>(args, &stored)?,
@@ -38,7 +37,7 @@ fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
         Some(TaskSettings::Generate(_)) => generate::run::<E>(args, stored),
         Some(TaskSettings::Translate(_)) => translate::run::<E>(args, stored),
         None => {
-            let message = format!("{} is a language model, expected one that predicts", args.run.display());
+            let message = format!("{} is a language model, expected one that predicts", args.trained.run.display());
             let hint = "'elman sample RUN' generates text, 'elman eval RUN TEXT' measures the model";
             Err(Refusal::new(message).hint(hint).into())
         }

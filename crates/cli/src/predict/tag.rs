@@ -32,17 +32,15 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    // All texts are read before the first result is printed.
-    let (mut texts, is_json) = (Vec::new(), args.format() == Some(Format::JsonLines));
-    Texts { column: &source.text, header: Some(source.header), is_empty: |_| false }.each(args, |line, text| {
-        match text {
-            Ok(text) if is_json && text.trim().is_empty() => {}
-            Ok(text) => texts.push((line, text)),
-            Err(error) => args.on_bad(error)?,
-        }
-        Ok(())
-    })?;
-    for (line, text) in texts {
+    let is_json = args.format() == Some(Format::JsonLines);
+    let texts = Texts { column: &source.text, header: Some(source.header), is_empty: |_| false };
+    texts.each(args, |arrived| {
+        let Some((line, text)) = arrived else { return Ok(out.flush()?) };
+        let text = match text {
+            Ok(text) if is_json && text.trim().is_empty() => return Ok(()),
+            Ok(text) => text,
+            Err(error) => return Ok(args.on_bad(error)?),
+        };
         let told = if restores {
             trained.restore(&mut tape, &name, &text, config.seq_len)
         } else {
@@ -54,6 +52,6 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
             Ok(told) => writeln!(out, "{told}")?,
             Err(error) => args.on_bad(input::refusal(args, line, None, &error.to_string()))?,
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }

@@ -46,6 +46,9 @@ pub struct Args {
     /// Device to compute on
     #[arg(long, value_parser = ["auto", "cpu"], default_value = "auto")]
     pub device: String,
+    /// Write the reports also as a TensorBoard event file into the run directory: tensorboard --logdir RUN
+    #[arg(long)]
+    pub tensorboard: bool,
     /// Print one JSON object with the results on stdout
     #[arg(long)]
     pub json: bool,

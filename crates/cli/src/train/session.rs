@@ -14,7 +14,7 @@ use super::args::Args;
 use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::terminal::{self, bold, counted, fact, perplexity, say, shell_word, short, short_unit, span};
-use crate::{corpus, curves};
+use crate::{corpus, curves, tensorboard};
 
 /// The settings of a training session.
 pub struct Job<'a> {
@@ -99,7 +99,7 @@ impl<T: Task> Session<'_, T> {
                 Event::Sample { step, text } => progress.sample(step, text),
                 Event::Saved { step, .. } => {
                     progress.saved(step);
-                    draw(&reports, run, &title, unit, &progress);
+                    draw(args, &reports, run, &title, unit, &progress);
                 }
                 Event::Bad { words, continues_after, .. } => {
                     reports.retain(|report| report.step <= continues_after);
@@ -111,7 +111,7 @@ impl<T: Task> Session<'_, T> {
         });
         progress.finish();
         let outcome = outcome?;
-        draw(&reports, run, &title, unit, &progress);
+        draw(args, &reports, run, &title, unit, &progress);
         let stopped_by = signals.exit_code().filter(|_| outcome.stopped);
         let is_measurable = !outcome.stopped && plan.val_tokens > 0;
         Ok(Driven { outcome, is_measurable, was_over, stopped_by, test_loss: None })
@@ -197,9 +197,17 @@ pub fn shape(config: &Config) -> String {
 }
 
 /// Draws the curves; an error does not stop training.
-fn draw(reports: &[Report], run: &RunDir, title: &str, unit: &str, progress: &Progress) {
-    if let Err(error) = curves::draw(reports, &run.curves(), title, unit) {
-        progress.words(&format!("{error:#}"));
+fn draw(args: &Args, reports: &[Report], run: &RunDir, title: &str, unit: &str, progress: &Progress) {
+    warn_of(curves::draw(reports, &run.curves(), title, unit), progress);
+    if args.tensorboard {
+        warn_of(tensorboard::write(run, reports), progress);
+    }
+}
+
+/// Prints an error that does not end the run.
+fn warn_of(done: Result<(), impl Into<anyhow::Error>>, progress: &Progress) {
+    if let Err(error) = done {
+        progress.words(&format!("warning: {:#}", error.into()));
     }
 }
 

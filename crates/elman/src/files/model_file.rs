@@ -129,6 +129,25 @@ impl Stored {
         Stored::of(TensorFile::read(&path, links)?, &path)
     }
 
+    /// The best model of a run directory by validation loss, and the step of its latest; where that is the best, or nothing was
+    /// validated, the latest, as [`Stored::read`] gives it, and None. A model file is read as it is.
+    pub fn read_best(path: impl AsRef<Path>) -> Result<(Stored, Option<u64>), Error> {
+        let run = path.as_ref();
+        let latest = Stored::read(run)?;
+        let Some(loss) = latest.results().best_val_loss.filter(|_| run.is_dir()) else { return Ok((latest, None)) };
+        if latest.results().best_step == Some(latest.results().step) {
+            return Ok((latest, None));
+        }
+        let best = run.join("best.safetensors");
+        if best.symlink_metadata().is_err() {
+            return Ok((latest, None)); // only the latest was copied
+        }
+        let best = Stored::of(TensorFile::read(&best, Links::Refuse)?, &best)?;
+        // After the validation data has changed, the file of before stays until there is a new best one.
+        let is_best = best.results().val_loss.is_some_and(|of_best| of_best <= loss);
+        Ok(if is_best { (best, Some(latest.results().step)) } else { (latest, None) })
+    }
+
     fn of(file: TensorFile, path: &Path) -> Result<Stored, Error> {
         let tensors = file.parse()?;
         let meta: Meta = tensors.meta(KEY, "a model of elman", FORMAT, is_before_checksums)?;

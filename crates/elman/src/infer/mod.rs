@@ -1,10 +1,11 @@
-//! Text from a trained model: the choice of a token, many streams in one batch, where a text ends. Not here: printing;
-//! characters are returned one by one, and the caller shows them.
+//! Text from a trained model: the choice of a token, many streams in one batch, where a text ends, the likeliest next
+//! tokens. Not here: printing; tokens are returned one by one, and the caller shows them.
 
 mod batch;
 mod choose;
 mod cut;
 mod ending;
+mod next;
 
 pub mod search;
 pub mod session;
@@ -14,4 +15,5 @@ pub use batch::{Batch, Generator, Start};
 pub use choose::{REPETITION_WINDOW, choose, penalise};
 pub use cut::{CUTS, Cut, Settings};
 pub use ending::Ending;
+pub use next::{Next, next_tokens};
 pub use session::{Precision, Session};

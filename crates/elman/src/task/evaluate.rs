@@ -57,20 +57,100 @@ pub fn evaluate_with<E: Element>(
     cpu: &Cpu,
 ) -> Result<Evaluation, Error> {
     let held = encode(vocab, text.as_ref())?;
-    let mut session = Session::new(model.network(), 1, precision, cpu)?;
-    let (mut logits, mut losses) = (Vec::new(), Vec::new());
+    let mut steps = Steps::new(model, precision, cpu)?;
     let whole = measure(vocab, &held, &mut || true, |inputs, targets| {
-        let row = pad(model.vocab_size());
-        logits.resize(inputs.len() * row, E::ZERO);
-        losses.resize(inputs.len(), E::ZERO);
-        logits.fill(E::ZERO);
-        for (token, logits) in inputs.iter().zip(logits.chunks_exact_mut(row)) {
-            logits[..model.vocab_size()].copy_from_slice(session.step_tokens(std::slice::from_ref(token))?);
-        }
-        softmax::cross_entropy(cpu, model.vocab_size(), targets, E::ONE, &mut logits, &mut losses)?;
-        Ok(losses.iter().map(|loss| loss.to_f64()).sum())
+        steps.read(inputs)?;
+        Ok(steps.losses(targets)?.iter().map(|loss| loss.to_f64()).sum())
     })?;
     finite(whole)
+}
+
+/// A model that reads a text token by token, and its logits of a chunk.
+struct Steps<'a, E> {
+    cpu: &'a Cpu,
+    session: Session<E>,
+    vocab_size: usize,
+    /// `[steps, pad(V)]`.
+    logits: Vec<E>,
+    losses: Vec<E>,
+}
+
+impl<'a, E: Element> Steps<'a, E> {
+    fn new(model: &LanguageModel<E>, precision: Precision, cpu: &'a Cpu) -> Result<Steps<'a, E>, Error> {
+        let session = Session::new(model.network(), 1, precision, cpu)?;
+        Ok(Steps { cpu, session, vocab_size: model.vocab_size(), logits: Vec::new(), losses: Vec::new() })
+    }
+
+    /// Reads tokens: the logits are those after each of them.
+    fn read(&mut self, inputs: &[u32]) -> Result<(), Error> {
+        let row = pad(self.vocab_size);
+        self.logits.clear();
+        self.logits.resize(inputs.len() * row, E::ZERO);
+        for (token, logits) in inputs.iter().zip(self.logits.chunks_exact_mut(row)) {
+            logits[..self.vocab_size].copy_from_slice(self.session.step_tokens(std::slice::from_ref(token))?);
+        }
+        Ok(())
+    }
+
+    /// The rank of each target among the logits: 1 is the likeliest. Of equal ones the lower id comes first.
+    fn ranks(&self, targets: &[u32]) -> Vec<usize> {
+        let rank = |(target, logits): (&u32, &[E])| {
+            let own = logits[*target as usize];
+            let is_before = |(id, &x): (usize, &E)| x > own || (x == own && id < *target as usize);
+            1 + logits[..self.vocab_size].iter().enumerate().filter(|&entry| is_before(entry)).count()
+        };
+        targets.iter().zip(self.logits.chunks_exact(pad(self.vocab_size))).map(rank).collect()
+    }
+
+    /// The loss of each target; the logits are overwritten.
+    fn losses(&mut self, targets: &[u32]) -> Result<&[E], Error> {
+        self.losses.resize(targets.len(), E::ZERO);
+        let Steps { cpu, logits, losses, .. } = self;
+        softmax::cross_entropy(cpu, self.vocab_size, targets, E::ONE, logits, losses)?;
+        Ok(&self.losses)
+    }
+}
+
+/// What a model thinks of a token.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Predicted {
+    /// Tokens before it.
+    pub position: usize,
+    /// Its id.
+    pub id: u32,
+    /// Natural logarithm of its probability.
+    pub log_prob: f64,
+    /// 1 where the model thought it the likeliest token.
+    pub rank: usize,
+}
+
+/// Reads `text` as [`evaluate`] does, and gives `show` each token that is predicted, all but the first: the mean of their
+/// log-probabilities is the loss with the sign changed.
+///
+/// Errors: as [`evaluate`]; those of `show`.
+pub fn evaluate_tokens<E: Element>(
+    model: &LanguageModel<E>,
+    vocab: &Vocab,
+    text: impl AsRef<[u8]>,
+    cpu: &Cpu,
+    show: &mut dyn FnMut(Predicted) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let held = encode(vocab, text.as_ref())?;
+    let mut steps = Steps::new(model, Precision::Full, cpu)?;
+    let mut position = 0;
+    let whole = measure(vocab, &held, &mut || true, |inputs, targets| {
+        steps.read(inputs)?;
+        let ranks = steps.ranks(targets);
+        for ((&id, rank), loss) in targets.iter().zip(ranks).zip(steps.losses(targets)?) {
+            position += 1;
+            let log_prob = 0.0 - loss.to_f64();
+            Error::unless_finite("the text", "the log-probability", log_prob)?;
+            show(Predicted { position, id, log_prob, rank })?;
+        }
+        Ok(0.0)
+    })?;
+    finite(whole).map(|_| ())
 }
 
 /// A measure that was not ended. Errors: its loss is no finite number.
@@ -258,6 +338,45 @@ mod tests {
         assert_eq!(evaluate_lines(&model, &vocab, "a", &mut tape).unwrap().len(), 1);
         let error = evaluate_lines(&model, &vocab, "a\nac", &mut tape).unwrap_err().to_string();
         assert!(error.starts_with("character 'c' (U+0063) at position 1 of line 2 of the text is not"), "{error}");
+    }
+
+    #[test]
+    fn tokens_are_scored_and_ranked() {
+        let vocab = Vocab::fit("abc\n", "");
+        let config = Config { hidden_size: 5, ..Config::default() };
+        let model: LanguageModel<f64> = LanguageModel::new(&config, 4).unwrap();
+        let cpu = Cpu::new(Some(1)).unwrap();
+        let mut tape = Tape::new(&cpu);
+        let text = "abca\ncab".repeat(300);
+        let mut tokens = Vec::new();
+        let show = &mut |token| {
+            tokens.push(token);
+            Ok(())
+        };
+        evaluate_tokens(&model, &vocab, &text, &cpu, show).unwrap();
+        let whole = evaluate(&model, &vocab, &text, &mut tape).unwrap();
+        assert!(tokens.len() == text.len() - 1 && tokens.len() > 2 * CHUNK);
+        let sum: f64 = tokens.iter().map(|token| token.log_prob).sum();
+        assert!((sum / tokens.len() as f64 + whole.loss).abs() < 1e-12);
+        // Each by itself, from the text before it.
+        let (ids, mut state, mut logits) = (vocab.encode("t", &text).unwrap(), model.initial_state(1), vec![]);
+        for (at, token) in tokens.iter().enumerate().take(20) {
+            model.step(&mut tape, &ids[at..at + 1], &mut state, &mut logits).unwrap();
+            let own = logits[ids[at + 1] as usize];
+            let rank = 1 + logits.iter().filter(|&&x| x > own).count();
+            let log_prob = own - logits.iter().map(|x| x.exp()).sum::<f64>().ln();
+            assert_eq!((token.position, token.id, token.rank), (at + 1, ids[at + 1], rank));
+            assert!((token.log_prob - log_prob).abs() < 1e-12, "{at}");
+        }
+        // Of equal ones the lower id comes first.
+        let flat: LanguageModel<f64> = LanguageModel::zeros(&config, 4).unwrap();
+        let mut ranks = Vec::new();
+        let show = &mut |token: Predicted| {
+            ranks.push(token.rank as u32 - token.id);
+            Ok(())
+        };
+        evaluate_tokens(&flat, &vocab, "abc\nab", &cpu, show).unwrap();
+        assert_eq!(ranks, [1; 5]);
     }
 
     #[test]
