@@ -21,6 +21,9 @@ mod gradcheck;
 mod info;
 mod lesson;
 mod man;
+#[cfg(test)]
+#[path = "../../../.ci/not_run.rs"]
+mod not_run;
 mod predict;
 mod progress;
 mod sample;

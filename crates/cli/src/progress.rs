@@ -128,7 +128,6 @@ fn left(taken: Duration, done: u64, to_do: u64) -> Option<Duration> {
 }
 
 /// A bar for a download with `have` bytes done; hidden without a terminal.
-#[cfg(feature = "download")]
 pub fn bytes(all: u64, have: u64) -> ProgressBar {
     if !stderr_is_terminal() {
         return ProgressBar::hidden();

@@ -1,243 +1,246 @@
-//! Downloads a text: continues after an interruption, and gives up on an address that sends too little. What begins with
-//! HTTPS stays there. Not here: addresses and hashes.
+//! Downloads a file with the program curl, which Windows, macOS and most Linux systems have: a TLS library of our own would
+//! take longer to build than all the rest. Continues after an interruption, gives up on an address that sends too little, and
+//! never leaves HTTPS. Not here: addresses and hashes.
 
-use std::fs;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs::OpenOptions;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, Stdio};
 
-use anyhow::Context;
-use elman::files::atomic_file::finish_file;
-use elman::files::disk::Disk;
 use elman::files::regular::{self, Links};
 
-use super::Text;
-use super::get::check;
 use crate::failure::Refusal;
+use crate::progress;
 use crate::terminal::grouped;
 
-/// How much of a body must arrive in which time.
+/// The speed in bytes a second, and for how many seconds it may be less.
 #[derive(Clone, Copy)]
 struct Pace {
-    time: Duration,
     bytes: u64,
+    seconds: u64,
 }
 
 /// A kilobyte a second: slower, and the smallest text takes minutes.
-const PACE: Pace = Pace { time: Duration::from_secs(30), bytes: 30 << 10 };
+const PACE: Pace = Pace { bytes: 1 << 10, seconds: 30 };
+/// Exit codes of curl: a status of 400 or more; the transfer is shorter than announced; too slow or no connection in time; the
+/// server does not know ranges; no answer; the connection broke.
+const STATUS: i32 = 22;
+const PARTIAL: i32 = 18;
+const TIMEOUT: i32 = 28;
+const NO_RANGES: i32 = 33;
+const EMPTY: i32 = 52;
+const RECEIVE: i32 = 56;
 
-/// Downloads the missing part of the text, checks the whole, and renames the file.
-pub fn download(text: &Text, path: &Path, url: &str) -> anyhow::Result<()> {
-    let part = path.with_added_extension("part");
-    let have = part.symlink_metadata().map(|known| known.len()).unwrap_or(0);
-    let have = if have > text.bytes { 0 } else { have };
-    if have < text.bytes {
-        fetch(text, &part, url, have)?;
-    }
-    let bytes = regular::read(&part, Links::Refuse).with_context(|| format!("cannot read {}", part.display()))?;
-    if let Err(refusal) = check(text, &bytes, url) {
-        fs::remove_file(&part).with_context(|| format!("cannot remove {}", part.display()))?;
-        return Err(refusal.hint("the text at this address is different; the download was deleted").into());
-    }
-    if path.symlink_metadata().is_ok() {
-        return Err(elman::Error::Exists { path: path.to_path_buf() }.into());
-    }
-    Ok(finish_file(&Disk::default(), &part, path)?)
+/// What to download.
+pub struct Download<'a> {
+    /// The address.
+    pub url: &'a str,
+    /// The file to add to; what it holds is the beginning.
+    pub part: &'a Path,
+    /// Bytes of the whole, for the progress.
+    pub expected: u64,
+    /// More bytes than these are an error.
+    pub most: u64,
+    /// What a user without a connection can do.
+    pub instead: &'a str,
 }
 
-/// An agent for an address. Where that is HTTPS, so is every address that it redirects to.
-fn agent(url: &str) -> ureq::Agent {
-    let seconds = |n| Some(Duration::from_secs(n));
-    let is_https = url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
-    let config = ureq::Agent::config_builder()
-        .https_only(is_https)
-        .timeout_resolve(seconds(30))
-        .timeout_connect(seconds(30))
-        .timeout_send_request(seconds(60))
-        .timeout_recv_response(seconds(60))
-        .http_status_as_error(false);
-    config.build().into()
-}
-
-/// Appends to `part`, which has `have` bytes, the rest of the text; starts again if the server does not support ranges.
-fn fetch(text: &Text, part: &Path, url: &str, have: u64) -> anyhow::Result<()> {
-    let mut request = agent(url).get(url);
-    if have > 0 {
-        request = request.header("Range", format!("bytes={have}-"));
-    }
-    let response = request.call().with_context(|| format!("cannot fetch {url}"))?;
-    let starts_at = |value: &str| value.strip_prefix("bytes ")?.split('-').next()?.parse::<u64>().ok();
-    let range = response.headers().get("content-range").and_then(|value| starts_at(value.to_str().ok()?));
-    let have = match response.status().as_u16() {
-        200 => 0,
-        206 if range == Some(have) => have,
-        status => {
-            let message = format!("{url} answered {status}, expected the text");
-            return Err(Refusal::new(message)
-                .hint("look at the address in a browser, or give a copy with --from")
-                .into());
+impl Download<'_> {
+    /// Downloads what is missing. Errors: no curl, no connection, a server that refuses, stops or sends too much.
+    pub fn run(&self) -> Result<(), Refusal> {
+        let have = self.part.symlink_metadata().map(|known| known.len()).unwrap_or(0);
+        match have {
+            have if have == self.expected => return Ok(()),
+            have if have > 0 && have < self.most => match self.fetch(have, PACE) {
+                Err(Stop::NoRanges) => {}
+                done => return done.map_err(|stop| self.refusal(stop)),
+            },
+            _ => {}
         }
-    };
-    let cannot_write = || format!("cannot write {}", part.display());
-    let mut options = fs::OpenOptions::new();
-    options.create(true).write(true).truncate(false);
-    let mut file = regular::open(part, &mut options, Links::Refuse).with_context(cannot_write)?;
-    file.set_len(have).with_context(cannot_write)?;
-    file.seek(SeekFrom::End(0)).with_context(cannot_write)?;
-    let bar = crate::progress::bytes(text.bytes, have);
-    let mut got = have;
-    let read = read_at(PACE, response.into_body().into_reader(), |bytes| {
-        got += bytes.len() as u64;
-        if got > text.bytes {
-            fs::remove_file(part).with_context(|| format!("cannot remove {}", part.display()))?;
-            let message = format!("{url} gives more than {} bytes, expected no more of {}", text.bytes, text.name);
-            return Err(Refusal::new(message)
-                .hint("the text at this address is different; the download was deleted")
-                .into());
-        }
-        file.write_all(bytes).with_context(cannot_write)?;
-        bar.set_position(got);
-        Ok(())
-    });
-    bar.finish_and_clear();
-    let broken = |what: String| {
-        let message = format!("{url} {what} after {} of {} bytes", grouped(got), grouped(text.bytes));
-        Refusal::new(message).hint("the same command continues from there")
-    };
-    let closed = || broken("closed the connection".into());
-    match read {
-        Ok(()) if got < text.bytes => Err(closed().into()),
-        Ok(()) => Ok(()),
-        Err(Stop::Broken(error)) => Err(anyhow::Error::from(error).context(closed())),
-        Err(Stop::Slow { bytes }) => {
-            let (seconds, least) = (PACE.time.as_secs(), grouped(PACE.bytes));
-            Err(broken(format!("sent {bytes} bytes in {seconds} s, expected at least {least},")).into())
-        }
-        Err(Stop::Refused(error)) => Err(error),
+        self.fetch(0, PACE).map_err(|stop| self.refusal(stop))
     }
-}
 
-/// Why a body was not read to its end.
-#[derive(Debug)]
-enum Stop {
-    /// It cannot be read.
-    Broken(std::io::Error),
-    /// Too few bytes came in a span of time.
-    Slow { bytes: u64 },
-    /// What came was refused.
-    Refused(anyhow::Error),
-}
-
-/// Reads a body to its end and gives its bytes to `take`. Errors: as [`Stop`]; then the reading thread is left alone, which
-/// ends with the connection or the program.
-fn read_at(
-    pace: Pace,
-    mut body: impl Read + Send + 'static,
-    mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
-) -> Result<(), Stop> {
-    let (sender, receiver) = sync_channel(4);
-    std::thread::spawn(move || {
-        let mut buffer = vec![0; 1 << 16];
+    /// Adds to the first `have` bytes of `part` what follows.
+    fn fetch(&self, have: u64, pace: Pace) -> Result<(), Stop> {
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).truncate(false);
+        let mut file = regular::open(self.part, &mut options, Links::Refuse).map_err(Stop::Write)?;
+        let mut curl = command(self.url, self.url, have, self.most, pace).spawn().map_err(Stop::NoCurl)?;
+        let mut body = curl.stdout.take().ok_or(Stop::NoCurl(io::ErrorKind::BrokenPipe.into()))?;
+        let bar = progress::bytes(self.expected, have);
+        let (mut got, mut buffer) = (have, vec![0; 1 << 16]);
         loop {
-            let read = match body.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(n) => Ok(buffer[..n].to_vec()),
-                Err(error) => Err(error),
-            };
-            let is_over = read.is_err();
-            if sender.send(read).is_err() || is_over {
+            let n = body.read(&mut buffer).unwrap_or(0);
+            if n == 0 {
                 break;
             }
-        }
-    });
-    let (mut since, mut arrived) = (Instant::now(), 0);
-    loop {
-        match receiver.recv_timeout(pace.time.saturating_sub(since.elapsed())) {
-            Ok(Ok(bytes)) => {
-                arrived += bytes.len() as u64;
-                take(&bytes).map_err(Stop::Refused)?;
+            got += n as u64;
+            let written = match got {
+                _ if got > self.most => Err(Stop::TooLong),
+                // Nothing of an older part is lost before the server sends something.
+                _ if got == have + n as u64 => file
+                    .set_len(have)
+                    .and_then(|()| file.seek(SeekFrom::End(0)))
+                    .and_then(|_| file.write_all(&buffer[..n]))
+                    .map_err(Stop::Write),
+                _ => file.write_all(&buffer[..n]).map_err(Stop::Write),
+            };
+            if let Err(stop) = written {
+                end(curl);
+                bar.finish_and_clear();
+                return Err(stop);
             }
-            Ok(Err(error)) => return Err(Stop::Broken(error)),
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            Err(RecvTimeoutError::Timeout) => {}
+            bar.set_position(got);
         }
-        if since.elapsed() >= pace.time {
-            if arrived < pace.bytes {
-                return Err(Stop::Slow { bytes: arrived });
-            }
-            (since, arrived) = (Instant::now(), 0);
+        bar.finish_and_clear();
+        let done = curl.wait_with_output().map_err(Stop::NoCurl)?;
+        let words = String::from_utf8_lossy(&done.stderr).trim().to_string();
+        match done.status.code() {
+            Some(0) => Ok(()),
+            Some(NO_RANGES) if have > 0 => Err(Stop::NoRanges),
+            Some(STATUS) if have > 0 && words.contains("416") => Err(Stop::NoRanges),
+            Some(PARTIAL | EMPTY | RECEIVE) => Err(Stop::Closed { got }),
+            Some(TIMEOUT) if got > have => Err(Stop::Slow { got }),
+            _ => Err(Stop::Refused { words }),
         }
     }
+
+    /// The message and the hint of a stop.
+    fn refusal(&self, stop: Stop) -> Refusal {
+        let url = self.url;
+        let so_far = |got| format!("after {} of {} bytes", grouped(got), grouped(self.expected));
+        let again = "the same command continues from there";
+        let (message, hint) = match stop {
+            Stop::NoCurl(error) => (format!("cannot start curl, which fetches {url}: {error}"), self.instead),
+            Stop::Refused { words } => (format!("cannot fetch {url}: {words}"), self.instead),
+            Stop::NoRanges => (format!("{url} does not continue a download"), "delete the .part file"),
+            Stop::Closed { got } => (format!("{url} closed the connection {}", so_far(got)), again),
+            Stop::Slow { got } => {
+                let least = format!("expected at least {} a second for {} s", grouped(PACE.bytes), PACE.seconds);
+                (format!("{url} sent too little {}, {least}", so_far(got)), again)
+            }
+            Stop::TooLong => (format!("{url} gives more than {} bytes", grouped(self.most)), self.instead),
+            Stop::Write(error) => (format!("cannot write {}: {error}", self.part.display()), ""),
+        };
+        let refusal = Refusal::new(message);
+        if hint.is_empty() { refusal } else { refusal.hint(hint) }
+    }
+}
+
+/// Why a download ended early.
+#[derive(Debug)]
+enum Stop {
+    /// Curl cannot be started.
+    NoCurl(io::Error),
+    /// Curl could not fetch it, and says why.
+    Refused { words: String },
+    /// The server gives the whole file only.
+    NoRanges,
+    /// The connection broke.
+    Closed { got: u64 },
+    /// Too few bytes came.
+    Slow { got: u64 },
+    /// More bytes came than expected.
+    TooLong,
+    /// The disk.
+    Write(io::Error),
+}
+
+/// The call of curl that writes `target` from byte `have` on to its standard output. Where `url` is HTTPS, so is everything
+/// that is fetched: `target`, which is `url` itself, and each address that it is redirected to.
+fn command(url: &str, target: &str, have: u64, most: u64, pace: Pace) -> Command {
+    let is_https = url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
+    let allowed = if is_https { "=https" } else { "=http,https" };
+    let mut curl = Command::new("curl");
+    curl.arg("--disable") // no settings of the user's .curlrc
+        .args(["--silent", "--show-error", "--fail", "--location", "--globoff", "--max-redirs", "5"])
+        .args(["--proto", allowed, "--proto-redir", allowed, "--connect-timeout", "30"])
+        .args(["--speed-limit", &pace.bytes.to_string(), "--speed-time", &pace.seconds.to_string()])
+        .args(["--max-filesize", &most.to_string(), "--url", target]);
+    if have > 0 {
+        curl.args(["--continue-at", &have.to_string()]);
+    }
+    curl.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    curl
+}
+
+/// Ends curl.
+fn end(mut curl: Child) {
+    let _ = curl.kill();
+    let _ = curl.wait();
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader};
     use std::net::TcpListener;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
-    /// Gives one byte after each pause, `count` in all.
-    struct Dripping {
-        pause: Duration,
-        count: usize,
-    }
-
-    impl Read for Dripping {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            std::thread::sleep(self.pause);
-            let n = usize::from(self.count > 0);
-            self.count -= n;
-            buffer[..n].fill(b'x');
-            Ok(n)
+    fn has_curl() -> bool {
+        let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
+        if !found {
+            crate::not_run::not_run("downloads: this machine has no curl");
         }
+        found
     }
 
-    #[test]
-    fn a_body_that_drips_or_stalls_is_given_up_and_a_steady_one_is_read() {
-        let pace = Pace { time: Duration::from_millis(200), bytes: 20 };
-        let (milli, begun) = (Duration::from_millis, Instant::now());
-        let mut got = 0;
-        let mut read = |pause, count| {
-            got = 0;
-            read_at(pace, Dripping { pause, count }, |bytes| {
-                got += bytes.len();
-                Ok(())
-            })
-        };
-        // Ten bytes a second, for hours; and nothing at all.
-        assert!(matches!(read(milli(100), 1 << 20), Err(Stop::Slow { bytes: 1..=3 })));
-        assert!(matches!(read(Duration::from_secs(3600), 1), Err(Stop::Slow { bytes: 0 })));
-        assert!(begun.elapsed() < Duration::from_secs(10));
-        // Several spans of time.
-        read(milli(1), 600).unwrap();
-        assert_eq!(got, 600);
-    }
-
-    /// Answers each request with a status line and headers.
-    fn serve(answers: Vec<String>) -> String {
+    /// Answers one request with a status line and headers, then one byte after each pause.
+    fn serve(answer: &'static str, pause: Duration, count: usize) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/text", listener.local_addr().unwrap());
         std::thread::spawn(move || {
-            for answer in answers {
-                let (mut stream, _) = listener.accept().unwrap();
-                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                let _ = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).count();
-                write!(stream, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let _ = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).count();
+            write!(stream, "HTTP/1.1 {answer}\r\nContent-Length: {count}\r\nConnection: close\r\n\r\n").unwrap();
+            for _ in 0..count {
+                std::thread::sleep(pause);
+                if stream.write_all(b"x").is_err() {
+                    break;
+                }
             }
         });
         address
     }
 
     #[test]
+    fn a_body_that_drips_or_stalls_is_given_up_and_a_steady_one_is_read() {
+        if !has_curl() {
+            return;
+        }
+        let (dir, pace) = (tempfile::tempdir().unwrap(), Pace { bytes: 100, seconds: 2 });
+        let part = dir.path().join("part");
+        let fetch = |pause, count| {
+            let url = serve("200 OK", Duration::from_millis(pause), count);
+            Download { url: &url, part: &part, expected: count as u64, most: 1 << 20, instead: "" }.fetch(0, pace)
+        };
+        let begun = Instant::now();
+        // Ten bytes a second, for hours; and nothing at all.
+        let stop = fetch(100, 1 << 20).unwrap_err();
+        assert!(matches!(stop, Stop::Slow { got: 1.. }), "{stop:?}");
+        let stop = fetch(3_600_000, 1).unwrap_err();
+        assert!(matches!(&stop, Stop::Refused { words } if words.contains("(28)")), "{stop:?}");
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        fetch(1, 2500).unwrap();
+        assert_eq!(std::fs::read(&part).unwrap(), [b'x'; 2500]);
+    }
+
+    #[test]
     fn an_https_address_never_leads_to_plain_http() {
-        let target = serve(vec!["200 OK".into()]);
-        // The rule of the agent, which it applies to an address and to each that it is redirected to.
-        let refused = agent("HTTPS://example.org/text").get(&target).call().unwrap_err();
-        assert!(matches!(refused, ureq::Error::RequireHttpsOnly(_)), "{refused}");
+        if !has_curl() {
+            return;
+        }
+        // What the call for an HTTPS address does with a plain one, be it the first or one that it is redirected to.
+        let target = serve("200 OK", Duration::ZERO, 1);
+        let refused = command("HTTPS://example.org/text", &target, 0, 9, PACE).output().unwrap();
+        assert!(!refused.status.success() && refused.stdout.is_empty(), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("rotocol"), "{refused:?}");
         // What the user gave as plain HTTP may be redirected there.
-        let from = serve(vec![format!("302 Found\r\nLocation: {target}")]);
-        assert_eq!(agent(&from).get(&from).call().unwrap().status(), 200);
+        let answer = format!("302 Found\r\nLocation: {target}").leak();
+        let from = serve(answer, Duration::ZERO, 0);
+        let followed = command(&from, &from, 0, 9, PACE).output().unwrap();
+        assert_eq!(followed.stdout, b"x", "{followed:?}");
     }
 }

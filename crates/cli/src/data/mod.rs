@@ -1,8 +1,7 @@
-//! The verb `data`: lists texts to train on, and fetches one or checks a copy. Not here: the texts (`catalogue.rs`) and
+//! The verb `data`: lists data sets to train on, and fetches one or checks a copy. Not here: the data sets (`catalogue.rs`) and
 //! fetching (`get.rs`, `download.rs`).
 
 mod catalogue;
-#[cfg(feature = "download")]
 mod download;
 mod get;
 
@@ -11,12 +10,13 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-pub use catalogue::{TEXTS, Text};
+pub use catalogue::DataSet;
+use catalogue::{DATA_SETS, TO_SUPPLY};
 
 use crate::failure::Refusal;
 use crate::terminal::{self, grouped};
 
-/// List and fetch texts to learn from
+/// List and fetch data sets to learn from
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -25,13 +25,13 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// List name, size, licence and address of each text
+    /// List name, size, licence, address and hash of each data set
     List {
         /// Print one JSON object on stdout
         #[arg(long)]
         json: bool,
     },
-    /// Fetch a text and check it
+    /// Fetch a data set and check it
     Get {
         /// The name that `elman data list` prints
         #[arg(value_name = "NAME")]
@@ -39,10 +39,10 @@ enum What {
         /// The folder to put it in
         #[arg(long, value_name = "DIR", default_value = "data")]
         to: PathBuf,
-        /// Take this copy instead of a download; it is checked, too
-        #[arg(long, value_name = "FILE", conflicts_with = "url")]
+        /// Take this copy, a file or a folder of files, instead of a download; it is checked, too
+        #[arg(long, value_name = "PATH", conflicts_with = "url")]
         from: Option<PathBuf>,
-        /// Download from this address instead; the text is checked, too
+        /// Download from this address instead, that of the file or of its folder; what comes is checked, too
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
@@ -51,30 +51,38 @@ enum What {
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
-        What::List { json: true } => terminal::print_json(&serde_json::json!({ "texts": TEXTS }))?,
+        What::List { json: true } => terminal::print_json(&serde_json::json!({ "data_sets": DATA_SETS }))?,
         What::List { json: false } => terminal::print(&list())?,
         What::Get { name, to, from, url } => {
-            let Some(text) = Text::named(name) else {
-                let message = format!("no text is called {name}");
-                return Err(Refusal::new(message).hint("'elman data list' names them").into());
-            };
-            get::get(&text, to, from.as_deref(), url.as_deref())?;
+            let Some(set) = DataSet::named(name) else { return Err(unknown(name).into()) };
+            get::get(set, to, from.as_deref(), url.as_deref())?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
+fn unknown(name: &str) -> Refusal {
+    match TO_SUPPLY.iter().find(|(names, ..)| names.contains(&name)) {
+        Some((_, reason, what_to_do)) => Refusal::new(*reason).hint(*what_to_do),
+        None => Refusal::new(format!("no data set is called {name}")).hint("'elman data list' names them"),
+    }
+}
+
 fn list() -> String {
-    let shown = TEXTS.iter().map(|text| {
-        format!(
-            "{}\n  {}\n  {} bytes, {}\n  {}\n  SHA-256 {}",
-            text.name,
-            text.about,
-            grouped(text.bytes),
-            text.licence,
-            text.url,
-            text.sha256
-        )
+    let shown = DATA_SETS.iter().map(|set| {
+        let mut lines = vec![set.name.to_string(), format!("  {}", set.about), format!("  {}", set.licence)];
+        match set.files {
+            [file] => {
+                lines.push(format!("  {} bytes", grouped(file.bytes)));
+                lines.push(format!("  {}", set.address(file, None)));
+                lines.push(format!("  SHA-256 {}", file.sha256));
+            }
+            files => {
+                lines.push(format!("  {} bytes in {} files", grouped(set.bytes()), files.len()));
+                lines.push(format!("  {} (--json: each file with its SHA-256)", set.url));
+            }
+        }
+        lines.join("\n")
     });
     shown.collect::<Vec<_>>().join("\n\n")
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use elman::{Corpus, Cpu};
 use sha2::{Digest, Sha256};
 
-use crate::data::Text;
+use crate::data::DataSet;
 use crate::failure::Refusal;
 use crate::terminal::{self, say};
 
@@ -24,13 +24,13 @@ pub struct Setting<'a> {
 impl Setting<'_> {
     /// The text called `name` in the catalogue. Errors: it is missing or has another hash; the hint says how to get it.
     pub fn text(&self, name: &str) -> anyhow::Result<Corpus> {
-        let Some(text) = Text::named(name) else { anyhow::bail!("no text is called {name}") };
-        let path = text.path(self.data);
+        let Some(set) = DataSet::named(name) else { anyhow::bail!("no data set is called {name}") };
+        let (text, path) = (&set.files[0], set.path(self.data));
         let hint = format!("elman data get {name} --to {}", self.data.display());
         if !path.is_file() {
             let message = format!(
                 "this lesson reads {} ({} bytes, SHA-256 {}), and there is no {}",
-                text.file,
+                text.name,
                 text.bytes,
                 text.sha256,
                 path.display()
