@@ -10,19 +10,19 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::failure;
-use crate::settings;
+use crate::help::{Asked, asked, with_help};
 use crate::terminal::{NO_STDOUT, say};
 
-/// The definition of the command line, with defaults in the help.
+/// The definition of the command line, with the defaults of all tasks in the help.
 pub fn command<Cli: CommandFactory>() -> Command {
-    settings::show_defaults(Cli::command())
+    with_help(Cli::command(), &Asked::All)
 }
 
 /// Parses the command line. Errors: the exit code, after help, version or a usage error is printed.
 pub fn parse<Cli: CommandFactory + FromArgMatches>(args: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
-    let command = command::<Cli>();
-    let args = dashes(args, &free_text_flags(&command));
-    command
+    let plain = Cli::command();
+    let args = dashes(args, &free_text_flags(&plain));
+    with_help(plain, &asked(&args))
         .try_get_matches_from(args)
         .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(|error| explain(&error))

@@ -16,8 +16,10 @@ mod cuts;
 mod data;
 mod eval;
 mod failure;
+mod flag_tasks;
 mod forecast;
 mod gradcheck;
+mod help;
 mod info;
 mod lesson;
 mod man;
@@ -49,7 +51,6 @@ use clap::{Parser, Subcommand};
     name = "elman",
     version,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs"
 )]

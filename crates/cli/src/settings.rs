@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser};
-use clap::{ArgAction, Command, value_parser};
+use clap::{ArgAction, value_parser};
 use elman::config::{Cell, OptimizerKind, Schedule, TaskSettings};
 use elman::files::regular::{self, Links};
 use elman::{Config, RunDir};
@@ -15,6 +15,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use crate::failure::Refusal;
+use crate::flag_tasks::{self, LM};
 use crate::task_flags::{TaskFlags, names};
 use crate::terminal::say;
 
@@ -25,20 +26,20 @@ pub struct Settings {
     #[arg(long, value_parser = ["f32", "f64", "bf16"], help_heading = "Model")]
     dtype: Option<String>,
     /// Recurrent cell
-    #[arg(long, visible_alias = "model", value_parser = names(Cell::ALL, |cell| cell.name()), help_heading = "Model")]
+    #[arg(long, alias = "model", value_parser = names(Cell::ALL, |cell| cell.name()), help_heading = "Model")]
     cell: Option<String>,
     /// Units of all layers, or of each: 512,256 means two layers
-    #[arg(long = "hidden", visible_aliases = ["rnn-size", "nhid", "hidden-size"], value_name = "N[,N..]", value_delimiter = ',', action = ArgAction::Set, value_parser = whole(), help_heading = "Model")]
+    #[arg(long = "hidden", aliases = ["rnn-size", "nhid", "hidden-size"], value_name = "N[,N..]", value_delimiter = ',', action = ArgAction::Set, value_parser = whole(), help_heading = "Model")]
     #[serde(skip)]
     hidden_size: Vec<u64>,
     /// Stacked layers
-    #[arg(long = "layers", visible_aliases = ["num-layers", "nlayers"], value_name = "N", value_parser = whole(), help_heading = "Model")]
+    #[arg(long = "layers", aliases = ["num-layers", "nlayers"], value_name = "N", value_parser = whole(), help_heading = "Model")]
     num_layers: Option<u64>,
     /// The state before the first step of a text: zero, or a learned vector
     #[arg(long, value_parser = ["zero", "learned"], help_heading = "Model")]
     initial_state: Option<String>,
     /// Width of the embedding; 0 uses one-hot tokens
-    #[arg(long, visible_aliases = ["emsize", "wordvec-size"], value_name = "N", value_parser = whole(), help_heading = "Model")]
+    #[arg(long, aliases = ["emsize", "wordvec-size"], value_name = "N", value_parser = whole(), help_heading = "Model")]
     embed: Option<u64>,
     /// One weight for embedding and head; --embed must equal the width of the last layer
     #[arg(long, help_heading = "Model")]
@@ -69,7 +70,7 @@ pub struct Settings {
     forget_bias: Option<f64>,
 
     /// Tokens of a window, over which gradients are propagated back
-    #[arg(long, visible_aliases = ["seq-length", "bptt"], value_name = "N", value_parser = whole(), help_heading = "Training")]
+    #[arg(long, aliases = ["seq-length", "bptt"], value_name = "N", value_parser = whole(), help_heading = "Training")]
     seq_len: Option<u64>,
     /// How the text is divided: rows carry their state between windows; chunks, random windows and lines begin from zero.
     /// A line longer than --seq-len is cut
@@ -94,10 +95,10 @@ pub struct Settings {
     #[arg(long, value_parser = ["mean", "sum"], help_heading = "Training")]
     loss: Option<String>,
     /// Rows of text in a batch; fewer for a small text
-    #[arg(long, visible_alias = "batch-size", value_name = "N", value_parser = whole(), help_heading = "Training")]
+    #[arg(long, alias = "batch-size", value_name = "N", value_parser = whole(), help_heading = "Training")]
     batch: Option<u64>,
     /// Passes over the text [default: 20, and on small texts as many as make 800 steps]
-    #[arg(long, visible_aliases = ["num-epochs", "max-epochs"], value_name = "N", value_parser = whole(), conflicts_with = "steps", help_heading = "Training")]
+    #[arg(long, aliases = ["num-epochs", "max-epochs"], value_name = "N", value_parser = whole(), conflicts_with = "steps", help_heading = "Training")]
     epochs: Option<u64>,
     /// Steps to take, instead of epochs
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
@@ -110,10 +111,10 @@ pub struct Settings {
     momentum: Option<f64>,
     /// Weight decay of every parameter: adds the gradient of X/2 times the sum of squares; adamw shrinks the parameters
     /// instead [default: 0, and 0.01 for adamw]
-    #[arg(long, visible_alias = "l2", value_name = "X", help_heading = "Training")]
+    #[arg(long, alias = "l2", value_name = "X", help_heading = "Training")]
     weight_decay: Option<f64>,
     /// Highest learning rate; a good rate for adam is too small for sgd
-    #[arg(long, visible_alias = "learning-rate", value_name = "X", help_heading = "Training")]
+    #[arg(long, alias = "learning-rate", value_name = "X", help_heading = "Training")]
     lr: Option<f64>,
     /// Schedule of the learning rate [default: cosine, or the schedule that --lr-decay, --halve-every or
     /// --plateau-patience belongs to]
@@ -141,7 +142,7 @@ pub struct Settings {
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Training")]
     patience: Option<u64>,
     /// Largest norm of a gradient; 0 does not clip
-    #[arg(long, visible_alias = "grad-clip", value_name = "X", help_heading = "Training")]
+    #[arg(long, alias = "grad-clip", value_name = "X", help_heading = "Training")]
     clip: Option<f64>,
     /// Largest absolute value of a gradient's element, applied before any norm; 0 does not clip
     #[arg(long, value_name = "X", help_heading = "Training")]
@@ -163,7 +164,7 @@ pub struct Settings {
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Text")]
     min_freq: Option<u64>,
     /// Largest size of the vocabulary [default: no limit, and 2000 for bpe]
-    #[arg(long, visible_alias = "max-vocab", value_name = "N", value_parser = whole(), help_heading = "Text")]
+    #[arg(long, alias = "max-vocab", value_name = "N", value_parser = whole(), help_heading = "Text")]
     vocab_size: Option<u64>,
     /// How words are split: punctuation marks apart, elisions too, or at white space only
     #[arg(long, value_parser = ["marks", "elisions", "spaces"], help_heading = "Text")]
@@ -196,7 +197,7 @@ pub struct Settings {
     #[arg(long, value_name = "N", value_parser = whole(), help_heading = "Reports")]
     eval_every: Option<u64>,
     /// Steps between lines of log.jsonl
-    #[arg(long, visible_alias = "log-interval", value_name = "N", value_parser = whole(), help_heading = "Reports")]
+    #[arg(long, alias = "log-interval", value_name = "N", value_parser = whole(), help_heading = "Reports")]
     print_every: Option<u64>,
     /// Report also an exponential moving average of the loss that keeps this share of the old value at each step; 0 reports none
     #[arg(long, value_name = "X", help_heading = "Reports")]
@@ -251,6 +252,10 @@ impl Settings {
             }
         }
         let task = self.task.put(&mut given)?;
+        flag_tasks::refuse_others(
+            task.as_ref().map_or(LM, TaskSettings::kind),
+            self.fields()?.iter().map(String::as_str),
+        )?;
         // Unknown characters have a token in tasks; words have one anyway, and bytes are never unknown.
         let is_another = given.get("tokenizer").is_some_and(|tokenizer| tokenizer.as_str() != Some("char"));
         if task.is_some() && is_another {
@@ -287,6 +292,12 @@ impl Settings {
         given.extend(Table::try_from(self).context("the flags do not fit a table")?);
         self.put_widths(&mut given);
         Ok(given)
+    }
+
+    /// The names of the fields whose flags are given, those of tasks left out.
+    fn fields(&self) -> anyhow::Result<Vec<String>> {
+        let given = Table::try_from(self).context("the flags do not fit a table")?;
+        Ok(given.into_iter().map(|(key, _)| key).collect())
     }
 
     /// One width is `hidden_size`; several also set the number of layers, and replace those of a recipe.
@@ -361,44 +372,4 @@ fn overlay(base: &Config, given: Table) -> anyhow::Result<Config> {
 
 fn table(config: &Config) -> anyhow::Result<Table> {
     Table::try_from(config).context("the configuration does not fit a table")
-}
-
-/// Adds the library's defaults to the help of `train`'s flags: those of language models, and of each task with another.
-pub fn show_defaults(command: Command) -> Command {
-    let Ok(defaults) = table(&Config::default()) else {
-        return command;
-    };
-    let of_task = |kind: &&'static str| Some((*kind, table(&Config::of_task(TaskSettings::of_kind(kind))).ok()?));
-    let of_tasks: Vec<(&str, Table)> = TaskSettings::KINDS.iter().filter_map(of_task).collect();
-    command.mut_subcommand("train", |train| {
-        train.mut_args(|arg| {
-            let key = arg.get_id().as_str();
-            let own: Vec<(&str, Option<&Value>)> =
-                of_tasks.iter().map(|(kind, table)| (*kind, table.get(key))).collect();
-            match words_of_defaults(defaults.get(key), &own) {
-                Some(words) => {
-                    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-                    arg.help(format!("{help} [default: {words}]"))
-                }
-                None => arg,
-            }
-        })
-    })
-}
-
-/// `64; classify, tag 32`: the default of language models, then those of tasks that have another, equal ones together. None if
-/// there is nothing to say: no default at all, or the absence of a switch everywhere.
-fn words_of_defaults(plain: Option<&Value>, of_tasks: &[(&str, Option<&Value>)]) -> Option<String> {
-    let shown = |value: &Value| value.as_str().map_or(value.to_string(), str::to_string);
-    let mut words = vec![shown(plain?)];
-    let mut others: Vec<(&Value, Vec<&str>)> = Vec::new();
-    for &(kind, value) in of_tasks {
-        let Some(value) = value.filter(|value| Some(*value) != plain) else { continue };
-        match others.iter_mut().find(|(known, _)| *known == value) {
-            Some((_, kinds)) => kinds.push(kind),
-            None => others.push((value, vec![kind])),
-        }
-    }
-    words.extend(others.iter().map(|(value, kinds)| format!("{} {}", kinds.join(", "), shown(value))));
-    (words.len() > 1 || plain?.as_bool() != Some(false)).then(|| words.join("; "))
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use crate::failure::Refusal;
+use crate::flag_tasks::{self, LM};
 
 /// Flags from the command line; `None` if not given.
 #[derive(clap::Args, Serialize, Default)]
@@ -158,7 +159,7 @@ pub fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> PossibleValuesP
 }
 
 fn kinds() -> Vec<&'static str> {
-    std::iter::once("lm").chain(TaskSettings::KINDS.iter().copied()).collect()
+    std::iter::once(LM).chain(TaskSettings::KINDS.iter().copied()).collect()
 }
 
 impl TaskFlags {
@@ -172,16 +173,12 @@ impl TaskFlags {
         let of_recipe = recipe.get("kind").and_then(Value::as_str).map(str::to_string);
         let mut flags = Table::try_from(self).context("the flags do not fit a table")?;
         let source = Table::try_from(&self.source).context("the flags do not fit a table")?;
-        let Some(kind) = self.task.clone().or(of_recipe.clone()).filter(|kind| kind != "lm") else {
-            return match flags.keys().chain(source.keys()).next() {
-                None => Ok(None),
-                Some(flag) => {
-                    let flag = flag.replace('_', "-");
-                    let message = format!("--{flag} is given without --task, expected the task it belongs to");
-                    Err(Refusal::new(message).into())
-                }
-            };
-        };
+        let kind = self.task.clone().or(of_recipe.clone()).unwrap_or_else(|| LM.to_string());
+        let of_source = source.keys().map(|key| if key == "text" { "text_column" } else { key });
+        flag_tasks::refuse_others(&kind, flags.keys().map(String::as_str).chain(of_source))?;
+        if kind == LM {
+            return Ok(None);
+        }
         let defaults = TaskSettings::of_kind(&kind);
         let defaults =
             defaults.ok_or_else(|| Refusal::new(format!("task.kind is {kind}, expected one of {:?}", kinds())))?;

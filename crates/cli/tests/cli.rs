@@ -211,18 +211,62 @@ fn flags_override_the_recipe_and_the_recipe_the_defaults() {
     assert!(json(&place.done(&["info", "c", "--json"]))["results"]["step"].as_u64().unwrap() > 100);
 }
 
+/// The help of a flag in one line.
+fn help_of(help: &str, flag: &str) -> String {
+    let lines: Vec<&str> = help.lines().map(str::trim).collect();
+    let at = lines.iter().position(|line| line.starts_with(flag)).unwrap_or_else(|| panic!("{flag}: {help}"));
+    let is_next = |line: &&&str| line.is_empty() || line.starts_with('-');
+    let after = lines[at + 1..].iter().position(|line| is_next(&line) && !line.is_empty());
+    lines[at..].iter().take(after.map_or(9, |n| n + 1)).copied().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
-fn the_defaults_in_the_help_are_the_librarys() {
-    let help = stdout(&Place::new().done(&["train", "--help"]));
+fn the_defaults_in_the_help_are_the_librarys_and_those_of_the_task() {
+    let help = |args: &[&str]| stdout(&Place::new().done(&[&["train"], args].concat()));
+    let (plain, forecast) = (help(&["--help"]), help(&["--task", "forecast", "--help"]));
     let defaults = elman::Config::default();
-    for (flag, value) in [
-        ("--hidden <N[,N..]>", defaults.hidden_size),
-        ("--batch <N>", defaults.batch),
-        ("--seq-len <N>", defaults.seq_len),
+    let of_forecast = elman::Config::of_task(elman::config::TaskSettings::of_kind("forecast"));
+    for (flag, plain_value, forecast_value) in [
+        ("--hidden <N[,N..]>", defaults.hidden_size, of_forecast.hidden_size),
+        ("--batch <N>", defaults.batch, of_forecast.batch),
+        ("--seq-len <N>", defaults.seq_len, of_forecast.seq_len),
     ] {
-        let line = help.lines().find(|line| line.contains(flag)).unwrap();
-        assert!(line.contains(&format!("[default: {value}; ")), "{line}");
+        for (help, value) in [(&plain, plain_value), (&forecast, forecast_value)] {
+            let words = help_of(help, flag);
+            assert!(words.contains(&format!("[default: {value}]")), "{words}");
+        }
     }
+    assert!(help_of(&forecast, "--horizon <N>").contains("steps ahead [default: 12]"), "{forecast}");
+    for other in ["--tokenizer", "--beam", "--attention", "--ngrams", "--batches", "forecast: "] {
+        assert!(!forecast.contains(other), "{other}: {forecast}");
+    }
+    assert!(plain.contains("--tokenizer") && !plain.contains("--horizon"), "{plain}");
+    assert_eq!(stdout(&Place::new().done(&["help", "train"])), plain);
+}
+
+#[test]
+fn short_help_fits_a_small_terminal_and_a_flag_of_another_task_is_refused() {
+    let place = Place::with_text();
+    for task in [&[][..], &["--task", "forecast"], &["--task", "translate"]] {
+        let help = stdout(&place.done(&[&["train"], task, &["-h"]].concat()));
+        // Lines of the default width, 100: those of 80 columns are counted by tests/terminal.rs.
+        assert!(help.lines().count() <= 40 && help.contains("\nExample: elman train "), "{help}");
+    }
+    place.refused(
+        1,
+        "--horizon is given with --task lm, expected it with forecast",
+        &["train", "text.txt", "--horizon", "3"],
+    );
+    place.refused(
+        1,
+        "--batches is given with --task classify, expected it with lm",
+        &["train", "text.txt", "--task", "classify", "--batches", "rows"],
+    );
+    place.refused(
+        1,
+        "--members is given with --task forecast, expected it with classify",
+        &["train", "text.txt", "--task", "forecast", "--members", "3"],
+    );
 }
 
 #[test]

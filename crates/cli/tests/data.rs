@@ -177,7 +177,7 @@ fn servers_without_ranges_and_wrong_texts() {
     let dir = tempfile::tempdir().unwrap();
     let part = dir.path().join(FILE.to_string() + ".part");
     fs::write(&part, "rubbish").unwrap();
-    let (url, server) = serve(body.clone(), vec![Answer::NoRanges]);
+    let (url, server) = serve(body.clone(), vec![Answer::NoRanges, Answer::NoRanges]);
     assert_eq!(get(dir.path(), &["--url", &url]).0, 0);
     server.join().unwrap();
     assert_eq!(fs::read(dir.path().join(FILE)).unwrap(), body);

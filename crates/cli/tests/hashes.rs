@@ -261,7 +261,7 @@ fn fingerprint(place: &Place, case: &Case, backend: &str) -> String {
             .concat(),
     );
     let mut written = Sha256::new();
-    written.update(done(&[vec![case.verb.to_string(), run.clone()], case.ask.clone()].concat()));
+    written.update(done(&[vec![case.verb.to_string(), run.clone(), "--last".into()], case.ask.clone()].concat()));
     format!("{} {}", tensors(&place.read(&format!("{run}/model.safetensors"))), digits(written))
 }
 

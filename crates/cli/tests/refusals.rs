@@ -173,7 +173,7 @@ fn bad_models() {
         ("header.safetensors", "header.safetensors"),
         ("other.safetensors", "other.safetensors"),
         ("damaged: the checksum", "damaged.safetensors"),
-        ("has shape", "wrong.safetensors"),
+        ("has no checksum", "wrong.safetensors"),
         ("text.txt", "text.txt"),
         ("folder", "folder"),
         ("missing", "missing"),
@@ -236,7 +236,11 @@ fn bad_resumes() {
         &["train", "--resume", "run", "--hidden", "16"],
     );
     place.refused(1, "lr is 0.5 here", &["train", "--resume", "run", "--config", "recipe.toml"]);
-    place.refused(1, "is not the one this run was trained on", &["train", "other.txt", "--resume", "run"]);
+    place.refused(
+        1,
+        "the text is other.txt (520 characters), expected that of the run",
+        &["train", "other.txt", "--resume", "run"],
+    );
     place.refused(1, "missing", &["train", "--resume", "missing"]);
     place.refused(1, "expected a run directory", &["train", "--resume", "text.txt"]);
     let state = place.read("run/state.safetensors");

@@ -176,6 +176,7 @@ pub enum Error {
     },
     /// A run is asked to continue with another text, validation text or test text than it was started with.
     #[error("{}", match (got, expected) {
+        (Some(got), Some(expected)) if got == expected => format!("the {what} is {got}, expected that of the run, whose contents were different"),
         (Some(got), Some(expected)) => format!("the {what} is {got}, expected that of the run, {expected}"),
         (Some(got), None) => format!("the {what} is {got}, expected none: the run was started without one"),
         (None, expected) => format!("no {what} is given, expected that of the run, {}", expected.as_deref().unwrap_or("none")),

@@ -202,7 +202,7 @@ fn another_text_is_refused_unless_it_is_forced_and_its_characters_are_known() {
     let mut forced = resume(&run, &longer, true, keep).unwrap();
     let notes = &forced.plan().notes;
     assert!(
-        notes.iter().any(|n| n.starts_with("no longer the run that was started: the text longer.txt")),
+        notes.iter().any(|n| n.starts_with("no longer the run that was started: the text is longer.txt (")),
         "{notes:?}"
     );
     assert_eq!(*forced.vocab(), stopped_vocab, "whatever the new text's order is");

@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, help_heading = "Text")]
     pub on_disk: bool,
     /// The run directory to create [default: runs/NAME, the next free one]
-    #[arg(long, visible_aliases = ["checkpoint-dir", "save"], value_name = "DIR", conflicts_with = "resume")]
+    #[arg(long, aliases = ["checkpoint-dir", "save"], value_name = "DIR", conflicts_with = "resume")]
     pub out: Option<PathBuf>,
     /// Continue a stopped run exactly where it stopped
     #[arg(long, value_name = "RUN")]

@@ -90,14 +90,15 @@ impl Place {
     }
 
     /// Runs a command that must fail with exit code `code`, nothing on stdout, one `error:` line that contains `words`, at most
-    /// one `hint:` line, and no changed file.
+    /// one `hint:` line, before them at most the note which model is used, and no changed file.
     pub fn refused(&self, code: i32, words: &str, args: &[&str]) {
         let before = self.files();
         let output = self.elman(args);
         let (messages, context) = (stderr(&output), format!("elman {}", args.join(" ")));
         assert_eq!(output.status.code(), Some(code), "{context}: {messages}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{context}");
-        let lines: Vec<&str> = messages.lines().collect();
+        let is_note = |line: &&str| line.starts_with("the model of step ");
+        let lines: Vec<&str> = messages.lines().skip_while(is_note).collect();
         assert!(lines[0].starts_with("error: ") && lines[0].contains(words), "{context}: {messages}");
         assert!(lines.len() == 1 || (lines.len() == 2 && lines[1].starts_with("hint: ")), "{context}: {messages}");
         assert!(!messages.contains("panicked"), "{context}: {messages}");

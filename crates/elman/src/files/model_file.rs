@@ -186,6 +186,15 @@ impl Stored {
         Ok(Contents { tensors: tensors.names().into_iter().map(shape).collect(), vocab, lists })
     }
 
+    /// An entry of the metadata that the task writes, by its JSON pointer.
+    pub(crate) fn entry(&self, pointer: &str) -> Option<Value> {
+        let Meta { tokenizer, task, .. } = &self.meta;
+        serde_json::json!({ "tokenizer": tokenizer, "task": task })
+            .pointer(pointer)
+            .filter(|value| !value.is_null())
+            .cloned()
+    }
+
     /// Its tokens. Errors: there are none; they are not those of the configuration.
     fn vocab(&self) -> Result<Vocab, Error> {
         let (path, config) = (&self.path, &self.meta.config);

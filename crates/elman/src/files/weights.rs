@@ -70,6 +70,11 @@ impl Weights {
         Ok(weights)
     }
 
+    /// Whether this is a model with a configuration ([`super::model_file`]). Errors: as [`Weights::read`].
+    pub(crate) fn is_model(&self) -> Result<bool, Error> {
+        Ok(self.file.parse()?.has_key(MODEL.0))
+    }
+
     /// The metadata that [`save`] was given; None in a file of another program.
     pub fn metadata(&self) -> Result<Option<Value>, Error> {
         let tensors = self.file.parse()?;
@@ -136,6 +141,23 @@ impl Weights {
             }
         }
         Ok(params)
+    }
+
+    /// Sets every parameter. Errors: as [`Weights::params`], and a bias that is missing.
+    pub(crate) fn copy_into<E: Element>(&self, params: &mut Params<E>) -> Result<(), Error> {
+        let tensors = self.file.parse()?;
+        let names: Vec<String> = params.names().map(str::to_string).collect();
+        if let Some(name) = tensors.names().into_iter().find(|name| !names.iter().any(|known| known == name)) {
+            return Err(Error::file(&self.path, format!("{name} is not a tensor of this network")));
+        }
+        for name in &names {
+            let shape = params.shape(name).unwrap_or_default().to_vec();
+            tensors.check_wide::<E>(name, "the shape of the new run", &shape)?;
+        }
+        for name in &names {
+            params.set(name, &tensors.wide_values(name)?)?;
+        }
+        Ok(())
     }
 
     /// The declared name for a tensor's name; None where no rule maps it.

@@ -73,7 +73,7 @@ pub struct Language<E> {
 impl<E: Element> Language<E> {
     /// The task of `config`, whose open settings are filled in, on `corpus`. `known` is the vocabulary of a run that
     /// continues, where it is not to be made again; `check` sees its size before a model of that size is made.
-    fn new(
+    pub(super) fn new(
         config: &mut Config,
         corpus: &Corpus,
         known: Option<Vocab>,
@@ -118,6 +118,18 @@ impl<E: Element> Language<E> {
             fresh,
             shape,
         })
+    }
+}
+
+impl<E: Element> Language<E> {
+    /// Adds what is to be known before training.
+    pub(super) fn note(&mut self, note: String) {
+        self.shape.notes.push(note);
+    }
+
+    /// The vocabulary of the text.
+    pub fn vocab(&self) -> &Vocab {
+        &self.vocab
     }
 }
 

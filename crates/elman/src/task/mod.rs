@@ -7,6 +7,7 @@ pub mod forecast;
 pub mod generate;
 pub mod labels;
 pub mod language;
+pub mod pretrained;
 pub mod supervised;
 pub mod tag;
 pub mod translate;
@@ -23,6 +24,7 @@ pub use classify::Classify;
 pub use forecast::ForecastTask;
 pub use generate::Generate;
 pub use language::Language;
+pub use pretrained::Pretrained;
 pub use tag::Tag;
 pub use translate::Translate;
 

@@ -53,6 +53,13 @@ impl Split {
     }
 }
 
+impl Vocab {
+    /// The vocabulary that a run on `corpus` would have. Errors: as [`Split::new`].
+    pub(crate) fn of_corpus(config: &Config, corpus: &Corpus) -> Result<Vocab, Error> {
+        Ok(Split::new(config, corpus, None)?.vocab)
+    }
+}
+
 /// Bytes as they are: the tail cut off, then what is held out.
 fn bytes(config: &Config, corpus: &Corpus, val_frac: f64) -> Result<(Vocab, Tokens, Held), Error> {
     let all = corpus.bytes();

@@ -1,0 +1,103 @@
+//! Which tasks each flag of `train` belongs to. A flag of another task is an error that names both. Not here: the flags
+//! (`settings.rs`, `task_flags.rs`), their help (`help.rs`).
+
+use crate::failure::Refusal;
+
+/// The name of the task of language models.
+pub const LM: &str = "lm";
+
+const WITH_TEXT: &[&str] = &[LM, "classify", "tag", "restore", "generate", "translate"];
+const LABELLED: &[&str] = &["classify", "tag", "generate"];
+
+/// Flags, by the names of their fields, that some tasks only have a use for.
+const OF: &[(&[&str], &[&str])] = &[
+    (
+        &[
+            "batches",
+            "stateful",
+            "drop_last",
+            "random_offset",
+            "random_epoch",
+            "cut_tail",
+            "max_tokens",
+            "on_disk",
+            "test_file",
+        ],
+        &[LM],
+    ),
+    (&["sample_length"], &[LM, "generate"]),
+    (&["seq_len"], &[LM, "classify", "tag", "restore", "generate", "forecast"]),
+    (&["initial_state"], &[LM, "classify", "tag", "restore", "translate", "forecast"]),
+    (&["embed", "tied", "tokenizer", "tokenizer_file", "unk", "min_freq", "vocab_size"], WITH_TEXT),
+    (&["words", "eos", "reserve", "clean", "lowercase"], WITH_TEXT),
+    (&["text_column"], &["classify", "tag", "restore", "generate"]),
+    (&["label"], LABELLED),
+    (&["features"], LABELLED),
+    (&["group"], &["classify", "tag", "generate", "forecast"]),
+    (&["header"], &["classify", "tag", "restore", "generate", "translate", "forecast"]),
+    (&["bidirectional"], &["classify", "tag", "restore", "translate"]),
+    (&["pooling", "class_weights", "logit_adjustment", "token_dropout", "members"], &["classify"]),
+    (&["ngrams", "ngram_share", "keep_duplicates"], &["classify"]),
+    (&["condition"], &["generate"]),
+    (&["time", "values", "covariates", "horizon", "season", "transform", "calendar", "output"], &["forecast"]),
+    (&["strategy", "memory", "lags", "level", "paths", "recent"], &["forecast"]),
+    (&["from", "to", "max_from", "max_to", "val_sentences", "test_sentences", "encoder_hidden"], &["translate"]),
+    (&["attention", "input_feeding", "forcing", "smoothing"], &["translate"]),
+];
+
+/// The tasks that have a use for a flag; None if all have.
+pub fn tasks_of(field: &str) -> Option<&'static [&'static str]> {
+    OF.iter().find(|(fields, _)| fields.contains(&field)).map(|(_, tasks)| *tasks)
+}
+
+/// Errors: one of the fields is that of a flag for which `task` has no use.
+pub fn refuse_others<'a>(task: &str, fields: impl IntoIterator<Item = &'a str>) -> Result<(), Refusal> {
+    for field in fields {
+        if let Some(tasks) = tasks_of(field).filter(|tasks| !tasks.contains(&task)) {
+            let flag = field.trim_end_matches("_column").replace('_', "-");
+            let message = format!("--{flag} is given with --task {task}, expected it with {}", tasks.join(", "));
+            let hint = format!("'elman train --task {task} --help' lists the flags of {task}");
+            return Err(Refusal::new(message).hint(hint));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use elman::config::TaskSettings;
+    use toml::{Table, Value};
+
+    use super::*;
+
+    #[test]
+    fn the_settings_of_each_task_are_the_flags_it_has() {
+        for kind in TaskSettings::KINDS {
+            let mut settings = Table::try_from(TaskSettings::of_kind(kind).unwrap()).unwrap();
+            if let Some(Value::Table(source)) = settings.remove("source") {
+                settings.extend(source);
+            }
+            for key in settings.keys().filter(|key| *key != "kind") {
+                let field = if key == "text" { "text_column" } else { key };
+                // A text to restore has no labels, but its settings are those of tags.
+                if (*kind, field) != ("restore", "label") {
+                    assert!(tasks_of(field).unwrap_or_else(|| panic!("{field}")).contains(kind), "{kind} {field}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_flag_of_another_task_is_refused_by_name() {
+        let message = |task, field| refuse_others(task, [field]).unwrap_err().to_string();
+        assert_eq!(
+            message("classify", "horizon"),
+            "--horizon is given with --task classify, expected it with forecast"
+        );
+        assert_eq!(
+            message("lm", "text_column"),
+            "--text is given with --task lm, expected it with classify, tag, restore, generate"
+        );
+        assert!(refuse_others("lm", ["batches", "seq_len", "lr"]).is_ok());
+    }
+}

@@ -1,0 +1,275 @@
+//! A trained network that a new run starts from: a model of this library, or a PyTorch state dict of a language model. Not
+//! here: runs that continue (`train/resume.rs`), which have moments and a position, too.
+
+use std::path::{Path, PathBuf};
+
+use elman_kernels::{Cpu, Element};
+use serde_json::Value;
+
+use super::{Language, Task};
+use crate::{
+    autodiff::params::Params,
+    config::{Cell, Config, TokenizerKind},
+    data::{Corpus, Vocab},
+    error::Error,
+    files::model_file::Stored,
+    files::weights::Weights,
+    nn::model::Declared,
+    nn::model::language_model::Layers,
+    train::Trainer,
+};
+
+/// Settings that a new run shares with the model that it starts from, by their keys: those of the network, and those that
+/// make tokens of a text.
+const OF_MODEL: &[&str] = &[
+    "cell",
+    "hidden_size",
+    "hidden_sizes",
+    "num_layers",
+    "initial_state",
+    "embed",
+    "tied",
+    "tokenizer",
+    "unk",
+    "words",
+    "eos",
+    "reserve",
+    "clean",
+    "lowercase",
+    "task",
+];
+/// Of these, what the tensors of a state dict show.
+const OF_TENSORS: &[&str] = &["cell", "hidden_size", "hidden_sizes", "num_layers", "embed", "tied"];
+
+/// A trained network.
+pub struct Pretrained {
+    path: PathBuf,
+    weights: Weights,
+    config: Config,
+    /// The tokens of a language model.
+    vocab: Option<Vocab>,
+    /// The metadata of a model's task, and its tokens; None of a state dict.
+    stored: Option<Stored>,
+}
+
+impl Pretrained {
+    /// Reads the best model of a run directory, a model file, or a state dict in safetensors with the names of PyTorch's
+    /// `nn.LSTM`, `nn.GRU` or `nn.RNN`; `tokens` are those of a state dict, in id order.
+    ///
+    /// Errors: a file that is neither; `tokens` of a model, which has its own; a state dict whose layers cannot be told.
+    pub fn read(path: impl AsRef<Path>, tokens: Option<Vec<String>>) -> Result<Pretrained, Error> {
+        let path = path.as_ref();
+        let is_model = path.is_dir() || Weights::read(path)?.is_model()?;
+        match (is_model, tokens) {
+            (true, None) => Pretrained::of_model(Stored::read_best(path)?.0),
+            (true, Some(_)) => {
+                Err(Error::file(path, "a model with tokens of its own, expected a state dict for a vocabulary"))
+            }
+            (false, tokens) => Pretrained::of_state_dict(path, tokens),
+        }
+    }
+
+    fn of_model(stored: Stored) -> Result<Pretrained, Error> {
+        let vocab = stored.contents()?.vocab.filter(|_| stored.config().task.is_none());
+        let (path, config) = (stored.path().to_path_buf(), stored.config().clone());
+        Ok(Pretrained { weights: Weights::read(&path)?, path, config, vocab, stored: Some(stored) })
+    }
+
+    fn of_state_dict(path: &Path, tokens: Option<Vec<String>>) -> Result<Pretrained, Error> {
+        let weights = Weights::read(path)?;
+        let found = Found::of(&weights.shapes()?).map_err(|problem| Error::file(path, problem))?;
+        let mut config = Config { cell: found.cell, embed: found.embed, ..Config::default() };
+        (config.hidden_size, config.num_layers) = (found.hidden, found.layers);
+        let vocab = match tokens {
+            Some(tokens) if tokens.len() == found.outputs => Some(vocab_of(&mut config, tokens, path)?),
+            Some(tokens) => {
+                let (listed, outputs) = (tokens.len(), found.outputs);
+                return Err(Error::file(path, format!("{outputs} outputs, expected the {listed} of the vocabulary")));
+            }
+            None => None,
+        };
+        let weights = found.prefixes.into_iter().fold(weights, |weights, (from, to)| weights.rename(from, to));
+        Ok(Pretrained { path: path.to_path_buf(), weights, config, vocab, stored: None })
+    }
+
+    /// The settings of the model, and the keys of those that a new run shares with it.
+    pub fn settings(&self) -> (&Config, &'static [&'static str]) {
+        let is_complete = self.stored.is_some() || self.vocab.is_some();
+        (&self.config, if is_complete { OF_MODEL } else { OF_TENSORS })
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives a task the weights. Errors: other tokens, classes or columns; another network.
+    pub fn start<T: Task>(&self, config: &Config, task: &mut T) -> Result<(), Error> {
+        let meta = task.meta(config);
+        let of_model = |pointer: &str| self.stored.as_ref().and_then(|stored| stored.entry(pointer));
+        let of_task = |pointer: &str| Value::Object(meta.clone()).pointer(pointer).cloned();
+        for (pointer, what) in [
+            ("/tokenizer", "vocabulary"),
+            ("/task/classes", "classes"),
+            ("/task/features/columns", "columns"),
+            ("/task/timeline/columns", "columns"),
+            ("/task/from", "tokens to read"),
+            ("/task/to", "tokens to write"),
+        ] {
+            if of_model(pointer) != of_task(pointer) {
+                let problem = format!("the {what} of the model are not those of the data, expected the same");
+                return Err(Error::file(&self.path, problem));
+            }
+        }
+        self.weights.copy_into(task.params_mut())
+    }
+
+    /// The model's tokens, with those of the text that it lacks after them if `extend`.
+    fn tokens_for(&self, config: &Config, corpus: &Corpus, extend: bool) -> Result<Vocab, Error> {
+        let Some(known) = &self.vocab else {
+            let problem = "a state dict of a language model, expected its vocabulary, a JSON list of tokens, with it";
+            return Err(Error::file(&self.path, problem));
+        };
+        if !extend || !matches!(known.kind(), TokenizerKind::Char | TokenizerKind::Word) {
+            return Ok(known.clone());
+        }
+        let of_text = Vocab::of_corpus(config, corpus)?;
+        let new = of_text.tokens().iter().filter(|token| !known.tokens().contains(token));
+        let tokens = known.tokens().iter().chain(new).cloned().collect();
+        Vocab::from_file(config, Some(tokens), None, &self.path)
+    }
+}
+
+impl<E: Element> Trainer<Language<E>> {
+    /// A new run of `config` on `corpus` from the weights of `model`, whose tokens keep their ids. With `extend` the tokens of
+    /// characters or words that only the corpus has follow them: each of their rows starts as the mean of the model's, so
+    /// that a new token is as likely as the average of the others.
+    ///
+    /// Errors: as [`Trainer::new`]; a model of another task or network; unknown characters without `extend`.
+    pub fn start_from(
+        mut config: Config,
+        corpus: &Corpus,
+        cpu: &Cpu,
+        model: &Pretrained,
+        extend: bool,
+    ) -> Result<Self, Error> {
+        config.check()?;
+        config.dtype.check::<E>()?;
+        let vocab = model.tokens_for(&config, corpus, extend)?;
+        let (old, new) = (model.vocab.as_ref().map_or(0, Vocab::len), vocab.len());
+        let mut task = Language::new(&mut config, corpus, Some(vocab), |_, _| Ok(()))?;
+        let (_, declaration) = Layers::<E>::declare(&config, old)?;
+        let weights: Params<E> = model.weights.params(declaration)?;
+        for name in weights.names() {
+            let extended = extended(&weights, name, task.params().shape(name).unwrap_or_default());
+            task.params_mut().set(name, &extended)?;
+        }
+        let unit = task.vocab().unit(new);
+        let mut note = format!("the weights start from {}", model.path.display());
+        if new > old {
+            note += &format!("; {unit}s that it lacks: {}, whose rows start as the mean of the others", new - old);
+        }
+        task.note(note);
+        Trainer::of(config, task, cpu)
+    }
+}
+
+/// A tensor of the model in the shape `[rows, cols]`, or `[rows]`, that is wanted: rows or columns that are new are the mean of
+/// the others.
+fn extended<E: Element>(weights: &Params<E>, name: &str, wanted: &[usize]) -> Vec<E> {
+    let (values, shape) = (weights.get(name).unwrap_or_default(), weights.shape(name).unwrap_or_default());
+    if shape == wanted {
+        return values;
+    }
+    let sides = |shape: &[usize]| (shape[0], shape.get(1).copied().unwrap_or(1));
+    let ((rows, cols), (all_rows, all_cols)) = (sides(shape), sides(wanted));
+    let mean = |of: &mut dyn Iterator<Item = E>, n: usize| E::from_f64(of.map(E::to_f64).sum::<f64>() / n as f64);
+    let mut out = Vec::with_capacity(all_rows * all_cols);
+    for row in values.chunks(cols) {
+        out.extend_from_slice(row);
+        let new = mean(&mut row.iter().copied(), cols);
+        out.extend(std::iter::repeat_n(new, all_cols - cols));
+    }
+    let new: Vec<E> =
+        (0..all_cols).map(|col| mean(&mut (0..rows).map(|row| out[row * all_cols + col]), rows)).collect();
+    out.extend((rows..all_rows).flat_map(|_| new.iter().copied()));
+    out
+}
+
+/// The vocabulary of a list of tokens: characters if each is one, but for `<unk>`; else words.
+fn vocab_of(config: &mut Config, tokens: Vec<String>, path: &Path) -> Result<Vocab, Error> {
+    let has_unknown = tokens.first().is_some_and(|token| token == "<unk>");
+    let are_characters = tokens.iter().skip(usize::from(has_unknown)).all(|token| token.chars().count() == 1);
+    config.tokenizer = if are_characters { TokenizerKind::Char } else { TokenizerKind::Word };
+    config.unk = are_characters && has_unknown;
+    config.eos = tokens.iter().any(|token| token == "<eos>");
+    Vocab::from_file(config, Some(tokens), None, path)
+}
+
+/// What the names and shapes of a state dict say.
+struct Found {
+    cell: Cell,
+    hidden: usize,
+    layers: usize,
+    /// Width of the embedding; 0 for one-hot tokens.
+    embed: usize,
+    outputs: usize,
+    /// What names begin with, and with what ours do.
+    prefixes: Vec<(String, String)>,
+}
+
+impl Found {
+    /// Errors: a sentence about what is missing or there twice.
+    fn of(shapes: &[(String, Vec<usize>)]) -> Result<Found, String> {
+        const FIRST: &str = "weight_hh_l0";
+        let all = || {
+            let list: Vec<String> = shapes.iter().map(|(name, shape)| format!("{name} {shape:?}")).collect();
+            list.join(", ")
+        };
+        let shape_of = |name: &str| shapes.iter().find(|(known, _)| known == name).map(|(_, shape)| &shape[..]);
+        let firsts: Vec<(&str, &[usize])> =
+            shapes.iter().filter_map(|(name, shape)| Some((name.strip_suffix(FIRST)?, &shape[..]))).collect();
+        let &[(prefix, &[gates_units, hidden])] = &firsts[..] else {
+            return Err(format!("expected one tensor whose name ends with {FIRST}, found {}: {}", firsts.len(), all()));
+        };
+        let cell = match (hidden > 0).then(|| gates_units / hidden.max(1)) {
+            Some(1) => Cell::RNN_TANH,
+            Some(3) => Cell::GRU,
+            Some(4) => Cell::LSTM,
+            _ => {
+                return Err(format!(
+                    "{prefix}{FIRST} has shape [{gates_units}, {hidden}], expected 1, 3 or 4 times {hidden} rows"
+                ));
+            }
+        };
+        let layers = (0..).take_while(|layer| shape_of(&format!("{prefix}weight_hh_l{layer}")).is_some()).count();
+        if shape_of(&format!("{prefix}{FIRST}_reverse")).is_some() {
+            return Err("it reads in both directions, expected one: it is no language model".to_string());
+        }
+        let rest =
+            || shapes.iter().filter(|(name, _)| !name.starts_with(prefix) || !name[prefix.len()..].contains("_l"));
+        let matrix = |with_bias: bool| {
+            let mut found = rest().filter_map(|(name, shape)| {
+                let module = name.strip_suffix("weight")?;
+                let has_bias = shape_of(&format!("{module}bias")).is_some();
+                (shape.len() == 2 && has_bias == with_bias).then_some((module, shape[0], shape[1]))
+            });
+            (found.next(), found.next().is_some())
+        };
+        let (Some((head, outputs, _)), false) = matrix(true) else {
+            return Err(format!("expected one linear layer with weight and bias after the recurrent ones: {}", all()));
+        };
+        let mut prefixes = vec![(prefix.to_string(), "rnn.".to_string()), (head.to_string(), "decoder.".to_string())];
+        let embed = match matrix(false) {
+            (None, _) => 0,
+            (Some((module, _, width)), false) => {
+                prefixes.push((module.to_string(), "encoder.".to_string()));
+                width
+            }
+            (Some(_), true) => {
+                return Err(format!("expected at most one embedding, a weight without a bias: {}", all()));
+            }
+        };
+        Ok(Found { cell, hidden, layers, embed, outputs, prefixes })
+    }
+}
