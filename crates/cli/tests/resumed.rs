@@ -139,14 +139,19 @@ fn info_describes_models_of_every_task() {
 
 #[test]
 fn help_gives_the_defaults_of_every_task() {
-    let place = Place::new();
-    let help = stdout(&place.done(&["train", "--help"]));
-    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    for words in [
-        "are unknown [default: 1; tag, translate 2]",
-        "[default: an epoch, or what makes 10 to 50 validations in the run]",
-        "Rows of text in a batch; fewer for a small text [default: 64; forecast, tag 32; restore 16; translate 128]",
+    let help = |task: &str| {
+        let help = stdout(&Place::new().done(&["train", "--task", task, "--help"]));
+        help.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for (task, words) in [
+        ("lm", "are unknown [default: 1]"),
+        ("tag", "are unknown [default: 2]"),
+        ("lm", "[default: an epoch, or what makes 10 to 50 validations in the run]"),
+        ("lm", "Rows of text in a batch; fewer for a small text [default: 64]"),
+        ("restore", "Rows of text in a batch; fewer for a small text [default: 16]"),
+        ("translate", "Rows of text in a batch; fewer for a small text [default: 128]"),
     ] {
-        assert!(help.contains(words), "{words}: {help}");
+        let help = help(task);
+        assert!(help.contains(words), "{task}: {words}: {help}");
     }
 }

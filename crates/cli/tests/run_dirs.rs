@@ -137,8 +137,8 @@ fn resumed(name: &str, kind: Kind) -> Option<&'static str> {
         ("config.toml", _) => Some(kind.refusal()),
         ("state.safetensors", Link) => Some(kind.refusal()),
         ("state.safetensors", _) => Some("it holds no state.safetensors"),
-        // Only removed, or left where that fails.
-        ("model-20.safetensors", _) => None,
+        // Only removed.
+        ("model-20.safetensors", Directory) => Some("cannot remove"),
         // Only replaced by a rename, which replaces a link and not where it leads.
         (_, Directory) => Some("cannot write"),
         _ => None,
