@@ -10,6 +10,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser};
 use clap::{ArgAction, value_parser};
 use elman::config::{Cell, OptimizerKind, Schedule, TaskSettings};
 use elman::files::regular::{self, Links};
+use elman::task::Pretrained;
 use elman::{Config, RunDir};
 use serde::Serialize;
 use toml::{Table, Value};
@@ -240,9 +241,17 @@ fn whole() -> RangedU64ValueParser {
 
 impl Settings {
     /// The defaults, overridden by the recipe, overridden by the flags. Errors: an unreadable recipe; an impossible value.
-    /// `wants_parts`: a tokenizer file is given, so the tokens are parts of words.
-    pub fn resolve(&self, wants_parts: bool) -> anyhow::Result<Config> {
+    /// `wants_parts`: a tokenizer file is given, so the tokens are parts of words. `model`: what the run starts from, whose
+    /// network and tokens it has.
+    pub fn resolve(&self, wants_parts: bool, model: Option<&Pretrained>) -> anyhow::Result<Config> {
         let mut given = self.given()?;
+        if let Some(model) = model {
+            let (config, keys) = model.settings();
+            let of_model = table(config)?.into_iter().filter(|(key, _)| keys.contains(&key.as_str()));
+            for (key, value) in of_model {
+                given.entry(key).or_insert(value);
+            }
+        }
         if wants_parts {
             let tokenizer = given.entry("tokenizer").or_insert("bpe".into());
             if tokenizer.as_str() != Some("bpe") {
@@ -263,6 +272,7 @@ impl Settings {
         }
         let config = overlay(&Config::of_task(task), given)?;
         config.check()?;
+        model.map_or(Ok(()), |model| same_as(model, &config))?;
         Ok(config)
     }
 
@@ -319,6 +329,27 @@ impl Settings {
             }
         }
     }
+}
+
+/// Errors: a setting of the network or of its tokens is not that of the model.
+fn same_as(model: &Pretrained, config: &Config) -> anyhow::Result<()> {
+    let (of_model, keys) = model.settings();
+    let kind = |config: &Config| config.task.as_ref().map_or(LM, TaskSettings::kind).into();
+    let (mut wanted, mut got) = (table(of_model)?, table(config)?);
+    wanted.insert("task".to_string(), kind(of_model));
+    got.insert("task".to_string(), kind(config));
+    for key in keys {
+        let [got, wanted] =
+            [&got, &wanted].map(|table| table.get(*key).map_or("nothing".to_string(), Value::to_string));
+        if got != wanted {
+            let path = model.path().display();
+            return Err(Refusal::new(format!(
+                "{key} is {got}, expected {wanted}, that of the model to start from ({path})"
+            ))
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// The settings in config.toml of a run with those of its state, `saved`; a note names the keys that somebody has edited.

@@ -3,6 +3,7 @@
 //! what differs between the tasks (`tasks`), the data of language models (`train/work.rs`).
 
 mod args;
+mod init_from;
 pub mod session;
 pub mod work;
 
@@ -23,11 +24,12 @@ use session::{Driven, Job, Session, Words, shape};
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let run = args.resume.as_ref().map(RunDir::open).transpose()?;
     let origin = run.map(|run| origin_of(&run).map(|origin| (run, origin))).transpose()?;
+    let model = init_from::read(args)?;
     let config = match &origin {
-        None => args.settings.resolve(args.tokenizer_file.is_some())?,
+        None => args.settings.resolve(args.tokenizer_file.is_some(), model.as_ref())?,
         Some((run, origin)) => args.settings.of_resume(run, &origin.config)?,
     };
-    let job = Job { args, config, origin };
+    let job = Job { args, config, origin, model };
     match job.config.dtype {
         Dtype::F32 | Dtype::Bf16 => tasks::train::<f32>(job),
         Dtype::F64 => tasks::train::<f64>(job),

@@ -143,7 +143,11 @@ fn bad_tables_are_refused_by_row_and_column() {
     ] {
         place.refused(1, words, &["train", file, "--task", task, "--out", "run"]);
     }
-    place.refused(1, "--pooling is given with --task lm, expected it with classify", &["train", "text.txt", "--pooling", "max"]);
+    place.refused(
+        1,
+        "--pooling is given with --task lm, expected it with classify",
+        &["train", "text.txt", "--pooling", "max"],
+    );
     place.refused(
         1,
         "--task classify: unknown field `horizon`",

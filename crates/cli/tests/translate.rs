@@ -97,7 +97,10 @@ fn what_cannot_be_is_refused_in_one_line() {
             "input_feeding is true, expected false",
         ),
         (vec!["numbers.tsv", "--max-from", "2"], "no pair is left to train on, expected at least 1 (numbers.tsv)"),
-        (vec!["numbers.tsv", "--pooling", "max"], "--pooling is given with --task translate, expected it with classify"),
+        (
+            vec!["numbers.tsv", "--pooling", "max"],
+            "--pooling is given with --task translate, expected it with classify",
+        ),
     ] {
         let output = place.elman(&[&["train", "--out", "no"], &SMALL[..], &args].concat());
         let err = stderr(&output);

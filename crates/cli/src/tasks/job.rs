@@ -13,7 +13,7 @@ use elman::train::{Changes, Plan, Stopped, Trainer};
 use elman::{Config, Corpus, Cpu, Error};
 
 use crate::failure::Refusal;
-use crate::terminal::{counted, fact, grouped};
+use crate::terminal::{counted, fact, grouped, say};
 use crate::train::session::{Job, Session};
 use crate::train::work::{create_run, refuse_existing_run};
 use crate::{confusion, corpus};
@@ -67,7 +67,7 @@ impl<'a> Job<'a> {
         fingerprint: &Fingerprint,
         make: impl FnOnce(&Config) -> Result<T, Error>,
     ) -> anyhow::Result<Session<'a, T>> {
-        let Job { args, config, origin } = self;
+        let Job { args, config, origin, model } = self;
         let cpu = Cpu::new(args.threads)?;
         if let Some((run, _)) = origin {
             let stopped = Stopped::open(&run, fingerprint, Changes { config: Some(config), force: args.force })?;
@@ -75,7 +75,13 @@ impl<'a> Job<'a> {
             return Ok(Session { args, trainer: stopped.resume(task, &cpu)?, cpu, run });
         }
         refuse_existing_run(args)?;
-        let task = make(&config)?;
+        let mut task = make(&config)?;
+        if let Some(model) = model {
+            model.start(&config, &mut task)?;
+            if !args.quiet {
+                say!("{}", fact("note", &format!("the weights start from {}", model.path().display())));
+            }
+        }
         let trainer = Trainer::of(config, task, &cpu)?;
         Ok(Session { args, cpu, trainer, run: create_run(args)? })
     }

@@ -5,7 +5,7 @@ use std::f64::consts::LN_2;
 use std::time::{Duration, Instant};
 
 use elman::config::LossKind;
-use elman::task::Task;
+use elman::task::{Pretrained, Task};
 use elman::train::{Control, Event, Outcome, Report, Trainer};
 use elman::{Config, Cpu, Origin, RunDir};
 use serde::Serialize;
@@ -22,6 +22,8 @@ pub struct Job<'a> {
     pub config: Config,
     /// The run that is resumed, and its original settings and text.
     pub origin: Option<(RunDir, Origin)>,
+    /// The model whose weights a new run starts from.
+    pub model: Option<Pretrained>,
 }
 
 /// The words of a task that `Session::train` prints.

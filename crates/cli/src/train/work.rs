@@ -7,7 +7,7 @@ use elman::data::can_stay_on_disk;
 use elman::task::Language;
 use elman::task::language::Unknown;
 use elman::train::{Changes, Trainer};
-use elman::{Corpus, Cpu, Element, Error, RunDir};
+use elman::{Config, Corpus, Cpu, Element, Error, RunDir};
 
 use super::args::Args;
 use super::session::{Job, Session, Words, path_word};
@@ -67,7 +67,7 @@ pub fn language_model<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
 
 /// Reads the text, and the texts to validate and to test on. Cheap checks come first.
 fn read(job: &Job<'_>) -> anyhow::Result<Corpus> {
-    let Job { args, config, origin } = job;
+    let Job { args, config, origin, .. } = job;
     let text = origin.as_ref().map(|(_, origin)| &origin.text);
     let validation = corpus::places(args.val_file.as_slice(), text.and_then(|text| text.validation.as_deref()));
     let test = corpus::places(args.test_file.as_slice(), text.and_then(|text| text.test.as_deref()));
@@ -91,19 +91,23 @@ fn read(job: &Job<'_>) -> anyhow::Result<Corpus> {
 
 /// Makes the trainer and the run directory, which is created last, except for a text on the disk, whose tokens it holds.
 fn begin<E: Element>(job: Job<'_>, corpus: Corpus) -> anyhow::Result<Session<'_, Language<E>>> {
-    let Job { args, config, origin } = job;
+    let Job { args, config, origin, model } = job;
     let cpu = Cpu::new(args.threads)?;
+    let new = |config: Config, corpus: &Corpus| match &model {
+        Some(model) => Trainer::start_from(config, corpus, &cpu, model, args.extend_vocab.unwrap_or(true)),
+        None => Trainer::new(config, corpus, &cpu),
+    };
     let (trainer, run) = match origin {
         Some((run, _)) => {
             let changes = Changes { config: Some(config), force: args.force };
             (wait_for("reading the text", || Trainer::resume_with(&run, &corpus, &cpu, changes))?, run)
         }
-        None if !corpus.is_on_disk() => (Trainer::new(config, &corpus, &cpu)?, create_run(args)?),
+        None if !corpus.is_on_disk() => (new(config, &corpus)?, create_run(args)?),
         None => {
             config.check()?;
             let run = create_run(args)?;
             let corpus = corpus.with_tokens_in(run.tokens());
-            let trainer = wait_for("reading the text", || Trainer::new(config, &corpus, &cpu));
+            let trainer = wait_for("reading the text", || new(config, &corpus));
             (trainer.inspect_err(|_| run.clone().discard())?, run)
         }
     };
