@@ -91,11 +91,14 @@ fn short_of_task(train: Command) -> Command {
         };
         let text = match arg.get_id().as_str() {
             "task" => "What to learn: lm, classify, forecast, generate, restore, tag, translate",
-            _ => text.split(['.', ';', ':']).next().unwrap_or(text),
+            _ => text.split([';', '(']).next().and_then(|text| text.split(". ").next()).unwrap_or(text).trim_end(),
         };
         let default = default.split(", the next").next().map(|words| words.trim_end_matches(']').to_string() + "]");
         let default = default.filter(|words| words.len() > 1 && words.len() < 25).unwrap_or_default();
-        arg.help(format!("{text}{default}")).hide_possible_values(true).help_heading(None::<&str>)
+        let arg = arg.help(format!("{text}{default}")).hide_possible_values(true).help_heading(None::<&str>);
+        // A long name of the value would put the help of every flag onto a line of its own.
+        let is_list = arg.get_value_names().is_some_and(|names| names.iter().any(|name| name.len() > 12));
+        if is_list { arg.value_name("COLUMNS") } else { arg }
     })
 }
 

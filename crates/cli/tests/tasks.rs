@@ -150,7 +150,7 @@ fn bad_tables_are_refused_by_row_and_column() {
     );
     place.refused(
         1,
-        "--task classify: unknown field `horizon`",
+        "--horizon is given with --task classify, expected it with forecast",
         &["train", "one.csv", "--task", "classify", "--horizon", "3"],
     );
     place.refused(1, "the data is 0 files, expected one", &["train", "--task", "classify"]);

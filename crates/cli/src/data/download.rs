@@ -23,12 +23,13 @@ struct Pace {
 /// A kilobyte a second: slower, and the smallest text takes minutes.
 const PACE: Pace = Pace { bytes: 1 << 10, seconds: 30 };
 /// Exit codes of curl: a status of 400 or more; the transfer is shorter than announced; too slow or no connection in time; the
-/// server does not know ranges; no answer; the connection broke.
+/// server does not know ranges; no answer; more bytes than allowed; the connection broke.
 const STATUS: i32 = 22;
 const PARTIAL: i32 = 18;
 const TIMEOUT: i32 = 28;
 const NO_RANGES: i32 = 33;
 const EMPTY: i32 = 52;
+const TOO_LARGE: i32 = 63;
 const RECEIVE: i32 = 56;
 
 /// What to download.
@@ -99,6 +100,7 @@ impl Download<'_> {
             Some(0) => Ok(()),
             Some(NO_RANGES) if have > 0 => Err(Stop::NoRanges),
             Some(STATUS) if have > 0 && words.contains("416") => Err(Stop::NoRanges),
+            Some(TOO_LARGE) => Err(Stop::TooLong),
             Some(PARTIAL | EMPTY | RECEIVE) => Err(Stop::Closed { got }),
             Some(TIMEOUT) if got > have => Err(Stop::Slow { got }),
             _ => Err(Stop::Refused { words }),
