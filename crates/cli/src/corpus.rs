@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use elman::config::{Config, TokenizerKind};
-use elman::data::{Fingerprint, can_stay_on_disk};
+use elman::data::{Encoding, Fingerprint, can_stay_on_disk};
 use elman::{Corpus, Error, RunDir};
 
 use crate::failure::Refusal;
@@ -17,12 +17,12 @@ use crate::progress::wait_for;
 const LARGE: u64 = 64 << 20;
 
 /// Reads the texts, as bytes if `kind` is bytes. Without any, returns the bundled text.
-pub fn read(texts: &[PathBuf], kind: TokenizerKind) -> anyhow::Result<Corpus> {
+pub fn read(texts: &[PathBuf], kind: TokenizerKind, encoding: Encoding) -> anyhow::Result<Corpus> {
     if texts.is_empty() {
         return Ok(Corpus::bundled());
     }
     if !is_from_stdin(texts) {
-        return Ok(files(texts, kind)?);
+        return Ok(files(texts, kind, encoding)?);
     }
     if texts.len() > 1 {
         return Err(Refusal::new("- (standard input) is given together with other texts, expected it alone").into());
@@ -31,7 +31,7 @@ pub fn read(texts: &[PathBuf], kind: TokenizerKind) -> anyhow::Result<Corpus> {
     std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
     match kind {
         TokenizerKind::Byte => Ok(Corpus::from_raw("standard input", bytes)),
-        _ => Ok(Corpus::from_bytes("standard input", bytes)?),
+        _ => Ok(Corpus::from_bytes_as("standard input", bytes, encoding)?),
     }
 }
 
@@ -42,7 +42,8 @@ pub fn to_train_on(texts: &[PathBuf], config: &Config, on_disk: bool) -> anyhow:
         return Err(Refusal::new("--on-disk is given without files, expected a text that is on the disk").into());
     }
     if on_disk && !can_stay_on_disk(config) {
-        let refusal = Refusal::new("--on-disk is given with --tokenizer bpe, --batches lines or --cut-tail");
+        let refusal =
+            Refusal::new("--on-disk is given with --tokenizer bpe, --batches lines, --cut-tail or --encoding");
         return Err(refusal.hint("these need the whole text in memory; omit --on-disk").into());
     }
     if let Some(path) = texts.iter().find(|path| on_disk && path.exists() && !path.is_file() && !path.is_dir()) {
@@ -53,14 +54,14 @@ pub fn to_train_on(texts: &[PathBuf], config: &Config, on_disk: bool) -> anyhow:
         let is_raw = config.tokenizer == TokenizerKind::Byte;
         return Ok(wait_for("reading the text", || Corpus::on_disk_of(texts, is_raw))?);
     }
-    read(texts, config.tokenizer)
+    read(texts, config.tokenizer, config.encoding)
 }
 
 /// Reads files and folders, as bytes if `kind` is bytes.
-fn files(paths: &[PathBuf], kind: TokenizerKind) -> Result<Corpus, Error> {
+fn files(paths: &[PathBuf], kind: TokenizerKind, encoding: Encoding) -> Result<Corpus, Error> {
     match kind {
         TokenizerKind::Byte => Corpus::read_raw(paths),
-        _ => Corpus::read(paths),
+        _ => Corpus::read_as(paths, encoding),
     }
 }
 
@@ -69,13 +70,13 @@ pub fn with_held_out(
     mut corpus: Corpus,
     validation: &[PathBuf],
     test: &[PathBuf],
-    kind: TokenizerKind,
+    (kind, encoding): (TokenizerKind, Encoding),
 ) -> anyhow::Result<Corpus> {
     if !validation.is_empty() {
-        corpus = corpus.with_validation(files(validation, kind)?);
+        corpus = corpus.with_validation(files(validation, kind, encoding)?);
     }
     if !test.is_empty() {
-        corpus = corpus.with_test(files(test, kind)?);
+        corpus = corpus.with_test(files(test, kind, encoding)?);
     }
     Ok(corpus)
 }

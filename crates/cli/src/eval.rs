@@ -14,6 +14,7 @@ use elman::{Cpu, Element, LanguageModel, Vocab};
 
 use crate::corpus;
 use crate::progress::wait_for;
+use crate::settings::encoding;
 use crate::terminal::{self, counted, percent, row};
 use crate::trained::Trained;
 use crate::weights::Weights;
@@ -26,6 +27,9 @@ pub struct Args {
     /// Files, folders of text files, or - for standard input
     #[arg(required = true)]
     text: Vec<PathBuf>,
+    /// The encoding of the text, such as windows-1252, utf-16le or shift_jis [default: utf-8]
+    #[arg(long, value_name = "NAME", value_parser = encoding)]
+    encoding: Option<Encoding>,
     /// Score each line by itself: its log-probability in nats and its tokens; with --json, an object a line
     #[arg(long)]
     per_line: bool,
@@ -69,7 +73,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn eval<E: Element>(args: &Args, stored: Stored) -> anyhow::Result<ExitCode> {
     let file = stored.load::<E>()?;
-    let corpus = corpus::read(&args.text, file.config.tokenizer)?;
+    let corpus = corpus::read(&args.text, file.config.tokenizer, args.encoding.unwrap_or_default())?;
     let cpu = Cpu::new(None)?;
     let mut tape = Tape::new(&cpu);
     let (model, vocab, text) = (&file.model, &file.vocab, corpus.bytes());

@@ -62,9 +62,16 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(refusal) = cause.downcast_ref::<Refusal>() {
         return refusal.hint.clone();
     }
+    if let Some(Error::InvalidUtf8 { likely, .. }) = cause.downcast_ref() {
+        return Some(match likely {
+            Some(likely) => {
+                format!("it looks like {likely}: --encoding {likely} reads it; --tokenizer byte trains on any bytes")
+            }
+            None => "--tokenizer byte trains on any bytes; --encoding NAME reads another encoding".to_string(),
+        });
+    }
     let advice = match cause.downcast_ref::<elman::Error>()? {
         Error::Exists { .. } => "give --out a new directory, or continue that run with --resume",
-        Error::InvalidUtf8 { .. } => "save the text as UTF-8 first, for instance with iconv",
         Error::NoText { .. } => "name the files themselves; then any ending is allowed",
         Error::UnknownCharacter { .. } => "a model reads the characters of its training text and no others",
         Error::UnknownPrompt { .. } => "use characters of the training text; 'elman info RUN' lists them",

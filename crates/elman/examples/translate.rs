@@ -3,6 +3,7 @@
 //!     cargo run --release -p elman --example translate                                      # numbers as words, 200 steps
 //!     cargo run --release -p elman --example translate -- 2000 eng-fra.txt "i am hungry ."
 
+use elman::data::Encoding;
 use elman::{
     Config, Corpus, Cpu, Error,
     config::{Attention, TaskSettings, Translate as Settings},
@@ -31,9 +32,10 @@ fn main() -> Result<(), Error> {
     let settings = Settings { attention: Attention::General, ..Settings::default() };
     let task = Some(TaskSettings::Translate(settings.clone()));
     let (data, config) = match arguments.next() {
-        Some(path) => {
-            (Parallel::read(path.as_ref(), &settings.source)?, Config { lowercase: true, ..Config::of_task(task) })
-        }
+        Some(path) => (
+            Parallel::read(path.as_ref(), &settings.source, Encoding::default())?,
+            Config { lowercase: true, ..Config::of_task(task) },
+        ),
         None => (
             numbers(),
             Config { hidden_size: 32, embed: 16, min_freq: 1, batch: 16, lr: 1e-2, ..Config::of_task(task) },

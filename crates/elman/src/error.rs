@@ -134,6 +134,18 @@ pub enum Error {
         name: String,
         /// Offset of the first byte that cannot be decoded.
         offset: usize,
+        /// The encoding that the bytes are likely to be in, if one is.
+        likely: Option<String>,
+    },
+    /// A text is not in the encoding that was named.
+    #[error("{name} is not {encoding}: invalid bytes at byte offset {offset}")]
+    InvalidText {
+        /// The text.
+        name: String,
+        /// The encoding.
+        encoding: String,
+        /// Offset of the first byte that cannot be decoded.
+        offset: usize,
     },
     /// A folder holds nothing to read.
     #[error("{} holds no text, expected at least one .txt, .text or .md file", path.display())]

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
+use elman::data::Encoding;
 use elman::data::table::Format;
 
 use crate::failure;
+use crate::settings::encoding;
 use crate::trained::Trained;
 
 /// Bytes of the input that are read at once.
@@ -29,6 +31,9 @@ pub struct Args {
     /// Format of the input [default: by the file's ending; else one text per line]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) format: Option<Written>,
+    /// The encoding of the input, such as windows-1252, utf-16le or shift_jis [default: utf-8]
+    #[arg(long, value_name = "NAME", value_parser = encoding)]
+    pub(super) encoding: Option<Encoding>,
     /// Skip rows that cannot be read, with a warning for each, instead of stopping at the first
     #[arg(long)]
     pub(super) skip_bad: bool,
@@ -107,6 +112,15 @@ impl Args {
         let from: Box<dyn Read> = match self.is_stdin() {
             true => Box::new(io::stdin().lock()),
             false => Box::new(File::open(&self.input).with_context(|| format!("cannot read {}", self.name()))?),
+        };
+        let encoding = self.encoding.unwrap_or_default();
+        let from = match encoding.is_utf8() {
+            true => from,
+            false => {
+                let (mut from, mut bytes) = (from, Vec::new());
+                from.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", self.name()))?;
+                Box::new(io::Cursor::new(encoding.to_utf8(&self.name(), bytes)?))
+            }
         };
         Ok(BufReader::with_capacity(AT_ONCE, from))
     }

@@ -31,7 +31,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
             let message = format!("--part {part} is given without the run's data, expected it as INPUT");
             return Err(Refusal::new(message).into());
         }
-        let data = Parallel::read(&args.input, &settings.source)?;
+        let data = Parallel::read(&args.input, &settings.source, args.encoding.unwrap_or_default())?;
         let parts = Parts::new(&config, settings, &data.pairs);
         let sentences = if part == "test" { parts.test } else { parts.validation };
         let measured = trained.measure(&mut tape, &sentences, search, &mut || true)?;

@@ -25,7 +25,8 @@ struct Json {
 /// Trains a classifier.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let source = &job.config.classify()?.source;
-    let (data, validation, fingerprint) = job.read(|path| Labelled::read(path, source), |set| &mut set.fingerprint)?;
+    let (data, validation, fingerprint) =
+        job.read(|path| Labelled::read(path, source, job.config.encoding), |set| &mut set.fingerprint)?;
     let session = job.begin(&fingerprint, |config| Classify::<E>::new(config, data, validation))?;
     let (plan, trained) = (session.trainer.plan().clone(), session.trainer.task().trained());
     let what = match &trained.encoding {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use elman::config::Source;
+use elman::data::Encoding;
 use elman::data::table::labelled::Labelled;
 use elman::task::Generate;
 use elman::task::generate::{GivenOf, Knows, Written};
@@ -15,11 +16,11 @@ use crate::terminal::shell_word;
 use crate::train::session::{Job, Words, path_word};
 
 /// Texts and their conditions: classes, or the columns that `--features` names.
-fn read(path: &Path, source: &Source) -> Result<Written, Error> {
+fn read(path: &Path, source: &Source, encoding: Encoding) -> Result<Written, Error> {
     if source.features.is_empty() {
-        return Written::of(Labelled::read(path, source)?);
+        return Written::of(Labelled::read(path, source, encoding)?);
     }
-    let (table, fingerprint) = table(path, source.header)?;
+    let (table, fingerprint) = table(path, source.header, encoding)?;
     let text = table.column(&source.text)?;
     let columns: Vec<usize> = source.features.iter().map(|name| table.column(name)).collect::<Result<_, _>>()?;
     let (mut texts, mut rows) = (Vec::new(), Vec::new());

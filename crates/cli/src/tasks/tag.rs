@@ -33,9 +33,9 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let source = &job.config.tagging()?.source;
     let restores = job.config.task.as_ref().is_some_and(|task| task.kind() == "restore");
     let read = |path: &Path| match restores {
-        false => Tagged::read(path, source),
+        false => Tagged::read(path, source, job.config.encoding),
         true => {
-            let corpus = Corpus::read(&[path.to_path_buf()])?;
+            let corpus = Corpus::read_as(&[path.to_path_buf()], job.config.encoding)?;
             restore::pieces(corpus.utf8()?, job.config.seq_len, corpus.fingerprint())
         }
     };

@@ -53,7 +53,8 @@ impl Scores {
 /// Trains a translator.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let source = &job.config.translate()?.source;
-    let (data, validation, fingerprint) = job.read(|path| Parallel::read(path, source), |set| &mut set.fingerprint)?;
+    let (data, validation, fingerprint) =
+        job.read(|path| Parallel::read(path, source, job.config.encoding), |set| &mut set.fingerprint)?;
     let session = job.begin(&fingerprint, |config| Translate::<E>::new(config, data, validation))?;
     let (task, vocabs) = (session.trainer.task(), &session.trainer.task().trained().vocabs);
     let [train, held] = task.pairs().map(|count| grouped(count as u64));

@@ -23,7 +23,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "resume", help_heading = "Text")]
     pub tokenizer_file: Option<PathBuf>,
     /// Leave the text on the disk and train on a file of its tokens in the run directory, so that memory does not grow with the
-    /// text. This is the default from 64 MiB on, except with --tokenizer bpe, --batches lines or --cut-tail
+    /// text. This is the default from 64 MiB on, except with --tokenizer bpe, --batches lines, --cut-tail or --encoding
     #[arg(long, help_heading = "Text")]
     pub on_disk: bool,
     /// The run directory to create [default: runs/NAME, the next free one]

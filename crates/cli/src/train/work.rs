@@ -85,7 +85,7 @@ fn read(job: &Job<'_>) -> anyhow::Result<Corpus> {
             (corpus.with_tokens_in(run.tokens()), origin.config.tokenizer)
         }
     };
-    let corpus = corpus::with_held_out(corpus, &validation, &test, kind)?;
+    let corpus = corpus::with_held_out(corpus, &validation, &test, (kind, config.encoding))?;
     Ok(if let Some(path) = &args.tokenizer_file { corpus.with_tokenizer(path)? } else { corpus })
 }
 

@@ -32,6 +32,10 @@ impl Config {
                 whole("vocab_size", size as u64, 256, 1 << 24)?;
             }
         }
+        if !self.encoding.is_utf8() && !is_text {
+            let expected = "utf-8 with the tokenizer byte, which reads a text as it is".to_string();
+            return refuse("encoding", &self.encoding.name(), expected);
+        }
         if self.clean != Clean::None && !is_text {
             return refuse(
                 "clean",

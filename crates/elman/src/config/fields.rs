@@ -9,6 +9,7 @@ use super::choices::{BatchKind, Dtype, Init, InitBias, InitialState, OnNan, Toke
 use super::schedule::Schedule;
 use super::task::TaskSettings;
 use super::text::{Clean, LossKind, RandomEpoch, Reserved, Words};
+use crate::data::text::encoding::Encoding;
 use crate::nn::cells::Cell;
 
 /// Everything that decides what a training run computes.
@@ -67,6 +68,9 @@ pub struct Config {
     pub eos: bool,
     /// Of words: tokens reserved in addition to `<unk>`, for nothing in the text.
     pub reserve: Vec<Reserved>,
+    /// The encoding of text files and tables.
+    #[serde(skip_serializing_if = "Encoding::is_utf8")]
+    pub encoding: Encoding,
     /// What is done to a text first.
     pub clean: Clean,
     /// Whether letters become small.
@@ -197,6 +201,7 @@ impl Default for Config {
             words: Words::Marks,
             eos: true,
             reserve: Vec::new(),
+            encoding: Encoding::default(),
             clean: Clean::None,
             lowercase: false,
             cut_tail: 0,

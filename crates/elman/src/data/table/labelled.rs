@@ -10,7 +10,7 @@ use crate::config::Source;
 use crate::data::table::items::places;
 use crate::data::table::{Format, OnBad, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint, is_text};
-use crate::data::text::utf8::without_bom;
+use crate::data::text::encoding::{Encoding, decode};
 use crate::error::Error;
 use crate::files::regular::{self, Links};
 
@@ -51,15 +51,15 @@ impl Labelled {
     ///
     /// Errors: what cannot be read; a cell without text, class or number; a class without an example; an ending that
     /// stands for no table; no rows.
-    pub fn read(path: &Path, source: &Source) -> Result<Labelled, Error> {
+    pub fn read(path: &Path, source: &Source, encoding: Encoding) -> Result<Labelled, Error> {
         if fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
-            return Labelled::folder(path, source);
+            return Labelled::folder(path, source, encoding);
         }
         let Some(format) = Format::of_path(path) else {
             let problem = "the file's ending says nothing, expected .csv, .tsv, .jsonl, or a folder of classes";
             return Err(Error::file(path, problem));
         };
-        let corpus = Corpus::read_raw(&[path.to_path_buf()])?;
+        let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
         let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, source.header)?;
         Labelled::of_table(&table, source, corpus.fingerprint())
     }
@@ -103,7 +103,7 @@ impl Labelled {
 
     /// A folder with a file for every class, each line of it an example, or with a folder for every class, each file of
     /// it an example. Blank lines, and white space around an example, are ignored.
-    fn folder(path: &Path, source: &Source) -> Result<Labelled, Error> {
+    fn folder(path: &Path, source: &Source, encoding: Encoding) -> Result<Labelled, Error> {
         if source.group.is_some() || !source.features.is_empty() {
             return Err(Error::file(path, "a folder holds texts, expected a table for --group and --features"));
         }
@@ -115,7 +115,7 @@ impl Labelled {
             if entry.is_dir() {
                 let class = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 for file in entries(&entry)?.into_iter().filter(|file| file.is_file() && is_text(file)) {
-                    let text = utf8(&file)?.trim().to_string();
+                    let text = utf8(&file, encoding)?.trim().to_string();
                     if text.is_empty() {
                         return Err(Error::file(&file, "the file is empty, expected an example"));
                     }
@@ -123,7 +123,7 @@ impl Labelled {
                     names.push(class.clone());
                 }
             } else if is_text(&entry) {
-                let text = utf8(&entry)?;
+                let text = utf8(&entry, encoding)?;
                 let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
                 texts.extend(lines.map(str::to_string));
                 names.resize(texts.len(), class);
@@ -167,11 +167,10 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-fn utf8(path: &Path) -> Result<String, Error> {
+fn utf8(path: &Path, encoding: Encoding) -> Result<String, Error> {
     let bytes = regular::read(path, Links::Follow).map_err(Error::io("read", path))?;
     let name = path.display().to_string();
-    String::from_utf8(without_bom(&bytes).to_vec())
-        .map_err(|error| Error::InvalidUtf8 { name, offset: error.utf8_error().valid_up_to() })
+    decode(&name, encoding.to_utf8(&name, bytes)?)
 }
 
 /// The groups of a table without their classes: those whose numbers can be read. `on_bad` decides how to handle one
@@ -315,12 +314,12 @@ mod tests {
         fs::create_dir(at("down")).unwrap();
         fs::write(at("down/1.txt"), "a\nb\n").unwrap();
         fs::write(at("notes.pdf"), "x").unwrap();
-        let labelled = Labelled::read(dir.path(), &source()).unwrap();
+        let labelled = Labelled::read(dir.path(), &source(), Encoding::default()).unwrap();
         assert_eq!(labelled.classes, ["Up", "down"]);
         assert_eq!(labelled.items, Items::Texts(vec!["one".into(), "two".into(), "a\nb".into()]));
         assert_eq!(labelled.labels, [0, 0, 1]);
         fs::write(at("empty.txt"), "\n").unwrap();
-        let error = Labelled::read(dir.path(), &source()).unwrap_err().to_string();
+        let error = Labelled::read(dir.path(), &source(), Encoding::default()).unwrap_err().to_string();
         assert!(error.starts_with("the class has no examples, expected at least 1 (") && error.ends_with("empty.txt)"));
     }
 }

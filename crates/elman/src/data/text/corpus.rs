@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::utf8::without_bom;
+use super::encoding::{Encoding, decode, invalid};
 use crate::data::text::disk_text::OnDisk;
 use crate::error::Error;
 use crate::files::regular::{self, Links};
@@ -135,6 +135,13 @@ impl Corpus {
         self.tokenizer.as_ref().map(|(json, path)| (json.as_str(), path.as_path()))
     }
 
+    /// A text in bytes of an encoding. Errors: as [`Corpus::from_bytes`], and bytes that it does not have.
+    pub fn from_bytes_as(name: impl Into<String>, bytes: Vec<u8>, encoding: Encoding) -> Result<Corpus, Error> {
+        let name = name.into();
+        let bytes = encoding.to_utf8(&name, bytes)?;
+        Corpus::from_bytes(name, bytes)
+    }
+
     /// A text in bytes. Errors: invalid UTF-8 with its byte offset; no bytes at all.
     pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Corpus, Error> {
         let name = name.into();
@@ -148,12 +155,22 @@ impl Corpus {
     /// names that begin with a dot and links to folders are skipped. A file that is named itself may have any extension.
     /// Errors: a path that cannot be read, a folder without text, invalid UTF-8, no character in all of them.
     pub fn read(paths: &[PathBuf]) -> Result<Corpus, Error> {
-        Corpus::collect(paths, |name, bytes| decode(name, bytes).map(String::into_bytes))
+        Corpus::read_as(paths, Encoding::default())
+    }
+
+    /// The same of files in an encoding; the text is UTF-8. Errors: as [`Corpus::read`], and bytes that it does not have.
+    pub fn read_as(paths: &[PathBuf], encoding: Encoding) -> Result<Corpus, Error> {
+        Corpus::collect(paths, |name, bytes| decode(name, encoding.to_utf8(name, bytes)?).map(String::into_bytes))
     }
 
     /// The same for bytes of any kind: nothing has to be UTF-8.
     pub fn read_raw(paths: &[PathBuf]) -> Result<Corpus, Error> {
-        Corpus::collect(paths, |_, bytes| Ok(bytes))
+        Corpus::read_table(paths, Encoding::default())
+    }
+
+    /// The bytes of tables in an encoding, in UTF-8; those of UTF-8 as they are, whether they are correct or not.
+    pub fn read_table(paths: &[PathBuf], encoding: Encoding) -> Result<Corpus, Error> {
+        Corpus::collect(paths, |name, bytes| encoding.to_utf8(name, bytes))
     }
 
     /// The same files and folders as a text that stays on the disk: it is read block by block, and what is trained on
@@ -233,8 +250,7 @@ impl Corpus {
 
     /// The text. Errors: the bytes are not UTF-8, which only [`Corpus::from_raw`] and [`Corpus::read_raw`] let in.
     pub fn utf8(&self) -> Result<&str, Error> {
-        std::str::from_utf8(&self.bytes)
-            .map_err(|error| Error::InvalidUtf8 { name: self.name.clone(), offset: error.valid_up_to() })
+        std::str::from_utf8(&self.bytes).map_err(|error| invalid(&self.name, error.valid_up_to(), &self.bytes))
     }
 
     /// The text; of bytes that are not UTF-8, what stands before the first such.
@@ -287,14 +303,6 @@ fn name_of(paths: &[PathBuf]) -> String {
         1 => first,
         n => format!("{first} and {} more", n - 1),
     }
-}
-
-/// The text of a file, without its byte-order mark.
-fn decode(name: &str, mut bytes: Vec<u8>) -> Result<String, Error> {
-    let bom = bytes.len() - without_bom(&bytes).len();
-    bytes.drain(..bom);
-    let at = |error: std::string::FromUtf8Error| bom + error.utf8_error().valid_up_to();
-    String::from_utf8(bytes).map_err(|error| Error::InvalidUtf8 { name: name.to_string(), offset: at(error) })
 }
 
 /// The files of paths, in order. Errors: a path that cannot be read, a folder without text.

@@ -5,6 +5,7 @@ use std::{fs::OpenOptions, io::Read, path::PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::clean::Rules;
+use super::encoding::invalid;
 use super::utf8::BOM;
 use crate::error::Error;
 use crate::files::regular::{self, Links};
@@ -91,7 +92,7 @@ impl OnDisk {
                         None if read > 0 => error.valid_up_to(),
                         _ => {
                             let (name, offset) = (path.display().to_string(), before + error.valid_up_to());
-                            return Err(Error::InvalidUtf8 { name, offset });
+                            return Err(invalid(&name, offset, &buffer[..filled]));
                         }
                     },
                     _ => filled,

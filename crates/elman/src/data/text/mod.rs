@@ -7,6 +7,7 @@ pub(crate) mod bpe;
 pub(crate) mod clean;
 pub(crate) mod corpus;
 pub(crate) mod disk_text;
+pub(crate) mod encoding;
 pub(crate) mod fit;
 pub(crate) mod held;
 pub(crate) mod lines;

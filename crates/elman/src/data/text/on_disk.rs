@@ -26,7 +26,8 @@ use crate::{
 /// Whether a text can stay on the disk under these settings: all can but subwords, whose pieces may reach over any
 /// cut, lines as batches, of which a list is kept, and a tail to cut off, which is counted from the end.
 pub fn can_stay_on_disk(config: &Config) -> bool {
-    config.tokenizer != TokenizerKind::Bpe && config.batches != BatchKind::Lines && config.cut_tail == 0
+    let is_whole = config.tokenizer == TokenizerKind::Bpe || config.batches == BatchKind::Lines || config.cut_tail > 0;
+    !is_whole && config.encoding.is_utf8()
 }
 
 /// A text as it is encoded, cut in two where it is known where.

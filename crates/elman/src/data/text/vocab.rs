@@ -6,7 +6,7 @@ use std::{collections::HashMap, path::Path};
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{bpe::Bpe, clean::Rules, words};
+use super::{bpe::Bpe, clean::Rules, encoding::invalid, words};
 use crate::{
     config::{Config, TokenizerKind, Words},
     error::Error,
@@ -403,7 +403,7 @@ impl Vocab {
 
 /// A text of UTF-8. Errors: it is not; `name` is what the message calls it.
 fn utf8<'t>(name: &str, text: &'t [u8]) -> Result<&'t str, Error> {
-    str::from_utf8(text).map_err(|error| Error::InvalidUtf8 { name: name.to_string(), offset: error.valid_up_to() })
+    str::from_utf8(text).map_err(|error| invalid(name, error.valid_up_to(), text))
 }
 
 #[cfg(test)]

@@ -1,0 +1,146 @@
+//! Texts in other encodings than UTF-8: reads one in an encoding that is named, and guesses which it is. Not here: UTF-8 itself
+//! (`utf8.rs`) and its byte-order mark.
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{DecoderResult, UTF_8};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::utf8::without_bom;
+use crate::error::Error;
+
+/// Bytes that a guess looks at.
+const SEEN: usize = 1 << 16;
+
+/// An encoding, by one of the labels of the WHATWG standard, such as `windows-1252`, `utf-16le` or `shift_jis`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoding(&'static encoding_rs::Encoding);
+
+impl Default for Encoding {
+    fn default() -> Encoding {
+        Encoding(UTF_8)
+    }
+}
+
+impl Encoding {
+    /// The encoding of a label, in capitals or not.
+    pub fn named(label: &str) -> Option<Encoding> {
+        encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()).map(Encoding)
+    }
+
+    /// Its name in small letters.
+    pub fn name(self) -> String {
+        self.0.name().to_ascii_lowercase()
+    }
+
+    /// Whether texts are read as they are.
+    pub fn is_utf8(&self) -> bool {
+        self.0 == UTF_8
+    }
+
+    /// The bytes of a text in UTF-8, without a byte-order mark; those of UTF-8 as they are, correct or not. `name` is what
+    /// messages call the text. Errors: bytes that the encoding does not have, with their offset.
+    pub fn to_utf8(self, name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+        if self.is_utf8() {
+            return Ok(bytes);
+        }
+        let mut decoder = self.0.new_decoder_with_bom_removal();
+        let most = decoder.max_utf8_buffer_length_without_replacement(bytes.len());
+        let mut text = vec![0; most.unwrap_or(bytes.len().saturating_mul(3))];
+        let (result, read, written) = decoder.decode_to_utf8_without_replacement(&bytes, &mut text, true);
+        match result {
+            DecoderResult::InputEmpty => {
+                text.truncate(written);
+                Ok(text)
+            }
+            DecoderResult::Malformed(length, after) => {
+                let offset = read.saturating_sub(usize::from(length) + usize::from(after));
+                Err(Error::InvalidText { name: name.to_string(), encoding: self.name(), offset })
+            }
+            DecoderResult::OutputFull => {
+                Err(Error::InvalidText { name: name.to_string(), encoding: self.name(), offset: read })
+            }
+        }
+    }
+}
+
+impl Serialize for Encoding {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Encoding {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Encoding, D::Error> {
+        let label = String::deserialize(from)?;
+        let wanted = "expected a name such as utf-8, windows-1252, utf-16le or shift_jis";
+        Encoding::named(&label).ok_or_else(|| serde::de::Error::custom(format!("encoding is {label}, {wanted}")))
+    }
+}
+
+/// The name of the encoding that bytes, which are no UTF-8, are likely to be in; None where nothing speaks for one.
+fn likely(bytes: &[u8]) -> Option<String> {
+    if let Some((encoding, _)) = encoding_rs::Encoding::for_bom(bytes).filter(|(encoding, _)| *encoding != UTF_8) {
+        return Some(Encoding(encoding).name());
+    }
+    // What has a zero byte is UTF-16 without a mark, or no text.
+    let seen = &bytes[..bytes.len().min(SEEN)];
+    if seen.contains(&0) {
+        let at = |odd: usize| seen.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
+        let (first, second, half) = (at(0), at(1), seen.len() / 2);
+        return match (first, second) {
+            (0, n) if 2 * n > half => Some("utf-16le".to_string()),
+            (n, 0) if 2 * n > half => Some("utf-16be".to_string()),
+            _ => None,
+        };
+    }
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
+    detector.feed(seen, seen.len() == bytes.len());
+    Some(Encoding(detector.guess(None, Utf8Detection::Deny)).name())
+}
+
+/// The text of a file, without its byte-order mark.
+pub(crate) fn decode(name: &str, mut bytes: Vec<u8>) -> Result<String, Error> {
+    let bom = bytes.len() - without_bom(&bytes).len();
+    bytes.drain(..bom);
+    String::from_utf8(bytes).map_err(|error| invalid(name, bom + error.utf8_error().valid_up_to(), error.as_bytes()))
+}
+
+/// The error of bytes that are not UTF-8.
+pub(crate) fn invalid(name: &str, offset: usize, bytes: &[u8]) -> Error {
+    Error::InvalidUtf8 { name: name.to_string(), offset, likely: likely(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(label: &str, bytes: &[u8]) -> Result<String, String> {
+        let bytes = Encoding::named(label).unwrap().to_utf8("t", bytes.to_vec());
+        bytes.map(|bytes| String::from_utf8(bytes).unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn texts_are_read_in_their_encoding() {
+        assert_eq!(decoded("windows-1252", b"caf\xe9 \x80").unwrap(), "café €");
+        assert_eq!(decoded("latin1", b"\xdf").unwrap(), "ß");
+        assert_eq!(decoded("UTF-16LE", b"\xff\xfeG\0\xac\x20").unwrap(), "G€");
+        assert_eq!(decoded("shift_jis", b"\x82\xa0").unwrap(), "あ");
+        assert_eq!(
+            decoded("shift_jis", b"ab\x82\xff").unwrap_err(),
+            "t is not shift_jis: invalid bytes at byte offset 2"
+        );
+        assert!(Encoding::named("utf-9").is_none() && Encoding::named("replacement").is_none());
+    }
+
+    #[test]
+    fn a_likely_encoding_is_found() {
+        let likely = |bytes: &[u8]| likely(bytes);
+        let german = "Der Müller hörte, wie das Rad über die Straße rollte. ".repeat(4);
+        let latin: Vec<u8> = german.chars().map(|c| c as u8).collect();
+        assert_eq!(likely(&latin).as_deref(), Some("windows-1252"));
+        let wide = |order: fn(u16) -> [u8; 2]| german.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+        assert_eq!(likely(&wide(u16::to_le_bytes)).as_deref(), Some("utf-16le"));
+        assert_eq!(likely(&wide(u16::to_be_bytes)).as_deref(), Some("utf-16be"));
+        assert_eq!(likely(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff").as_deref(), None);
+    }
+}
