@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use elman::autodiff::tape::Tape;
 use elman::config::Dtype;
+use elman::data::Encoding;
 use elman::files::model_file::Stored;
 use elman::task::evaluate::{Evaluation, Line, Predicted, evaluate, evaluate_lines, evaluate_tokens, evaluate_with};
 use elman::{Cpu, Element, LanguageModel, Vocab};

@@ -454,7 +454,7 @@ fn a_class_or_a_family_of_settings_that_is_missing_is_named() {
     let far = Forecast { horizon: 30, season: 12, transform: vec![Transform::Seasonal], ..Forecast::default() };
     let error = small(TaskSettings::Forecast(far), 1).check().unwrap_err().to_string();
     assert!(error.starts_with("horizon is 30, expected at most season = 12 with a seasonal difference"), "{error}");
-    assert!(Labelled::read(Path::new("nowhere"), &Source::default()).is_err());
+    assert!(Labelled::read(Path::new("nowhere"), &Source::default(), Default::default()).is_err());
 }
 
 /// A data set that does not fit itself.

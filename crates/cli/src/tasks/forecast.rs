@@ -26,7 +26,7 @@ struct Json {
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let (data, settings) = (job.place("the end of each series")?, job.config.forecast()?.clone());
     let Forecast { time, values, group, covariates, .. } = settings.clone();
-    let (table, fingerprint) = table(&data, settings.header)?;
+    let (table, fingerprint) = table(&data, settings.header, job.config.encoding)?;
     let set = SeriesSet::new(&table, &Columns { time, values, group, covariates })?;
     let session = job.begin(&fingerprint, |config| ForecastTask::<E>::new(config, set, fingerprint.clone()))?;
     let set = session.trainer.task().series();

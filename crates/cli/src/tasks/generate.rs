@@ -34,7 +34,7 @@ fn read(path: &Path, source: &Source, encoding: Encoding) -> Result<Written, Err
 /// Trains a network that writes texts for a class or a vector.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let (data, source) = (job.place("a share of each class")?, job.config.generate()?.source.clone());
-    let written = read(&data, &source)?;
+    let written = read(&data, &source, job.config.encoding)?;
     let fingerprint = written.fingerprint.clone();
     let session = job.begin(&fingerprint, |config| Generate::<E>::new(config, written))?;
     let (plan, trained) = (session.trainer.plan(), session.trainer.task().trained());
