@@ -239,7 +239,7 @@ fn a_text_on_the_disk_gives_the_same_run() {
 
     place.refused(1, "--on-disk is given without files", &["train", "--on-disk"]);
     let lines = ["train", "text.txt", "--on-disk", "--batches", "lines", "--out", "none"];
-    place.refused(1, "--on-disk is given with --tokenizer bpe, --batches lines or --cut-tail", &lines);
+    place.refused(1, "--on-disk is given with --tokenizer bpe, --batches lines, --cut-tail or --encoding", &lines);
     assert!(!place.path("none").exists(), "a run that never began is none");
 }
 

@@ -121,7 +121,11 @@ impl Download<'_> {
                 let least = format!("expected at least {} a second for {} s", grouped(PACE.bytes), PACE.seconds);
                 (format!("{url} sent too little {}, {least}", so_far(got)), again)
             }
-            Stop::TooLong => (format!("{url} gives more than {} bytes", grouped(self.most)), self.instead),
+            Stop::TooLong => {
+                // What came is not the beginning of the file.
+                let _ = std::fs::remove_file(self.part);
+                (format!("{url} gives more than {} bytes", grouped(self.most)), self.instead)
+            }
             Stop::Write(error) => (format!("cannot write {}: {error}", self.part.display()), ""),
         };
         let refusal = Refusal::new(message);

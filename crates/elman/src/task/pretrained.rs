@@ -164,10 +164,10 @@ impl<E: Element> Trainer<Language<E>> {
             let extended = extended(&weights, name, task.params().shape(name).unwrap_or_default());
             task.params_mut().set(name, &extended)?;
         }
-        let unit = task.vocab().unit(new);
+        let unit = task.vocab().unit(2);
         let mut note = format!("the weights start from {}", model.path.display());
         if new > old {
-            note += &format!("; {unit}s that it lacks: {}, whose rows start as the mean of the others", new - old);
+            note += &format!("; {unit} that it lacks: {}, whose rows start as the mean of the others", new - old);
         }
         task.note(note);
         Trainer::of(config, task, cpu)
