@@ -52,10 +52,10 @@ pub type ModelFile = files::model_file::ModelFile<f32>;
 /// A run of a language model in f32; [`train::Trainer`] trains other tasks, and in f64 too.
 pub type Trainer = train::Trainer<task::Language<f32>>;
 
-/// The README's code must compile.
+/// The code of the book's page on the library must compile.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+#[doc = include_str!("../../../docs/book/src/library.md")]
+struct Book;
 
 /// So must what CONTRIBUTING.md works out.
 #[cfg(doctest)]

@@ -1,4 +1,4 @@
-//! A GRU of PyTorch, loaded by the names of its state dict and run step by step as the README shows it. The files are
+//! A GRU of PyTorch, loaded by the names of its state dict and run step by step as docs/book/src/library.md shows it. The files are
 //! `testdata/make_fixtures.py`'s, written by PyTorch.
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ fn tensor(name: &str) -> Vec<f32> {
 /// Every step's outputs with the weights of a file.
 fn outputs(path: &str, steps: &[f32]) -> Result<Vec<f32>, Error> {
     let mut all = Vec::new();
-    // README.md has these lines.
+    // docs/book/src/library.md has these lines.
     let mut declared = Declaration::default();
     let gru: Stack<f32> = Recurrent::plain(Cell::GRU, 3, &[5]).declare(&mut declared, "gru.");
     let layers = Stack::new(vec![Arc::new(gru), Arc::new(Linear::declare(&mut declared, "fc", 5, 2))])?;

@@ -77,7 +77,7 @@ pub fn state_file(bytes: &[u8]) -> bool {
     true
 }
 
-/// What a file of weights is loaded into: the network of the README, and one of two layers of another cell.
+/// What a file of weights is loaded into: the network of the library page, and one of two layers of another cell.
 pub(crate) fn declared<E: Element>(cell: Cell, hidden: &[usize]) -> Result<(Declaration, Stack<E>), Error> {
     let mut declared = Declaration::default();
     let layers: Stack<E> = Recurrent::plain(cell, 3, hidden).declare(&mut declared, "gru.");

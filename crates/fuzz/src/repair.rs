@@ -1,6 +1,6 @@
 //! Repairs a safetensors file after a mutation: length and offsets of the header, bytes of the tensors, and the checksum
 //! of elman's metadata. A mutated file is then judged by its contents, not rejected for its checksum. The checksum is
-//! computed here a second time, from the description in docs/model-file.md. Not here: mutations.
+//! computed here a second time, from the description in docs/book/src/model-file.md. Not here: mutations.
 
 use std::collections::BTreeMap;
 

@@ -109,7 +109,7 @@ pub fn assert_same(got: &RunDir, want: &RunDir, when: &str) {
     }
 }
 
-/// The bytes of a file of ours with this metadata and these tensors, and the checksum that docs/model-file.md describes:
+/// The bytes of a file of ours with this metadata and these tensors, and the checksum that docs/book/src/model-file.md describes:
 /// what anyone can make, whatever is in it.
 pub fn sealed(key: &str, meta: &serde_json::Value, mut tensors: Vec<(String, TensorView<'_>)>) -> Vec<u8> {
     let meta = meta.to_string();
