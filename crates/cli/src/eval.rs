@@ -173,7 +173,7 @@ fn table(name: &str, unit: &str, figures: &Evaluation) -> String {
     if let Some(bits) = figures.bits_per_byte.filter(|bits| (bits / figures.bpc - 1.0).abs() > 1e-9) {
         lines.push(row("bpb", &format!("{bits:.4} bits per byte")));
     }
-    if let Some(share) = figures.unknown {
+    if let Some(share) = figures.unknown.filter(|share| *share > 0.0) {
         lines.push(row("unknown", &format!("{} of the {unit}s", percent(share))));
     }
     lines.join("\n")

@@ -49,7 +49,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
             panels[panel].1.extend(curves);
             worst = worst.max(error);
         }
-        setting.say(&format!("{cell:?} measured"));
+        setting.say(&format!("{} measured", cell.name()));
     }
     rows(&panels, worst, report);
     let svg = draw(&panels).map_err(|error| anyhow!("cannot draw {}: {error}", setting.picture.display()))?;

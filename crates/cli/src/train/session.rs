@@ -152,6 +152,10 @@ impl<T: Task> Session<'_, T> {
         if let Some(loss) = outcome.best_val_loss {
             let at = outcome.best_step.map(|step| format!(", at step {step}")).unwrap_or_default();
             say!("{}", fact("best", &format!("validation {}{at}", figures(loss))));
+            let is_last = outcome.best_step.is_none_or(|step| step == outcome.steps);
+            if !is_last && self.trainer.config().uses_best() {
+                say!("{}", fact("", "the model of that step is the one that is used; --last: the one at the end"));
+            }
         }
         if let Some(loss) = driven.test_loss {
             say!("{}", fact("test", &format!("{}, of the model at the end", figures(loss))));

@@ -63,6 +63,12 @@ impl Config {
         self.stateful.unwrap_or(self.batches == BatchKind::Rows)
     }
 
+    /// Whether the best model by validation loss is used where a run has another at its end. A forecast's is not: its figures
+    /// are those of the model at the end, on the origins that it is validated on.
+    pub fn uses_best(&self) -> bool {
+        !matches!(self.task, Some(TaskSettings::Forecast(_)))
+    }
+
     /// The schedule: where none is set, the one whose setting was given, else the cosine.
     pub fn schedule(&self) -> Schedule {
         self.schedule.unwrap_or(if self.lr_decay.is_some() || self.lr_decay_after.is_some() {

@@ -129,12 +129,13 @@ impl Stored {
         Stored::of(TensorFile::read(&path, links)?, &path)
     }
 
-    /// The best model of a run directory by validation loss, and the step of its latest; where that is the best, or nothing was
-    /// validated, the latest, as [`Stored::read`] gives it, and None. A model file is read as it is.
+    /// The best model of a run directory by validation loss, and the step of its latest; where that is the best, nothing was
+    /// validated, or no best one is used ([`Config::uses_best`]), the latest, as [`Stored::read`] gives it, and None. A model file is read as it is.
     pub fn read_best(path: impl AsRef<Path>) -> Result<(Stored, Option<u64>), Error> {
         let run = path.as_ref();
         let latest = Stored::read(run)?;
-        let Some(loss) = latest.results().best_val_loss.filter(|_| run.is_dir()) else { return Ok((latest, None)) };
+        let is_used = run.is_dir() && latest.config().uses_best();
+        let Some(loss) = latest.results().best_val_loss.filter(|_| is_used) else { return Ok((latest, None)) };
         if latest.results().best_step == Some(latest.results().step) {
             return Ok((latest, None));
         }

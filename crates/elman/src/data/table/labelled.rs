@@ -56,7 +56,7 @@ impl Labelled {
             return Labelled::folder(path, source, encoding);
         }
         let Some(format) = Format::of_path(path) else {
-            let problem = "the file's ending says nothing, expected .csv, .tsv, .jsonl, or a folder of classes";
+            let problem = "the file's ending says nothing, expected .csv, .tsv or .jsonl for a table, or a folder with a file for each class";
             return Err(Error::file(path, problem));
         };
         let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
