@@ -6,6 +6,7 @@
 mod arguments;
 mod attention;
 mod bench;
+mod columns;
 mod compare;
 mod completions;
 mod confusion;
@@ -30,9 +31,12 @@ mod task_flags;
 mod tasks;
 mod tensorboard;
 mod terminal;
+mod terminal_curve;
+mod ticks;
 mod train;
 mod trained;
 mod weights;
+mod wrap;
 
 use std::process::ExitCode;
 

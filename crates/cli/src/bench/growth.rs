@@ -17,8 +17,9 @@ use serde::Serialize;
 use super::args::{Args, refuse_none};
 use super::machine::{Machine, forget_peak, machine, peak_megabytes};
 use super::measure::measure;
+use crate::columns::{Layout, number, words};
 use crate::progress::wait_for;
-use crate::terminal::{self, say, short};
+use crate::terminal::{self, Stream, say, short};
 
 /// The cost of a token at one value of a size.
 #[derive(Serialize)]
@@ -107,12 +108,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         report.curves.push(Grown { letter, what, points });
     }
     if !cells.is_empty() {
-        print(format!("\n{:<12} {:>16} {:>16} {:>8}", "state", "us/step normal", "subnormal", "ratio"))?;
+        print(format!("\n{}", decays().head().unwrap_or_default()))?;
     }
     for cell in cells {
         let figures = wait_for("timing", || decay(cell, &cpu))?;
         let Decayed { us_per_step_normal: normal, us_per_step_subnormal: subnormal, ratio, .. } = figures;
-        print(format!("{:<12} {normal:>16.2} {subnormal:>16.2} {ratio:>8.2}", cell.name()))?;
+        let numbers = [normal, subnormal, ratio].map(|x| format!("{x:.2}"));
+        print(decays().row(&[&[cell.name().to_string()][..], &numbers].concat()))?;
         report.subnormal.push(figures);
     }
     if let Some(path) = &args.figure {
@@ -127,24 +129,32 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The table of a curve, whose points are printed one by one.
+fn layout() -> Layout {
+    let columns = [number("size"), number("ns/token"), number("least"), number("GF/s"), number("MB"), number("prepared")];
+    Layout::new(&columns, 1, &[13, 9, 9, 6, 6, 8], Stream::Out.width())
+}
+
 fn head(letter: &str, what: &str) -> String {
-    format!(
-        "\n{letter}: {what}\n{:>14} {:>12} {:>12} {:>8} {:>8} {:>10}",
-        letter, "ns/token", "least", "GF/s", "MB", "prepared"
-    )
+    format!("\n{letter}: {what}\n{}", layout().head().unwrap_or_default())
 }
 
 fn line(point: &Point) -> String {
     let or_dash = |x: Option<String>| x.unwrap_or_else(|| "-".to_string());
-    format!(
-        "{:>14} {:>12.0} {:>12.0} {:>8} {:>8} {:>10}",
+    layout().row(&[
         terminal::grouped(point.size),
-        point.ns_per_token_median,
-        point.ns_per_token_min,
+        format!("{:.0}", point.ns_per_token_median),
+        format!("{:.0}", point.ns_per_token_min),
         or_dash(point.gflops.map(|x| format!("{x:.1}"))),
         or_dash(point.peak_mb.map(|x| format!("{x:.0}"))),
         or_dash(point.seconds_to_prepare.map(|x| format!("{x:.1} s"))),
-    )
+    ])
+}
+
+/// The table of subnormal states.
+fn decays() -> Layout {
+    let columns = [words("state"), number("us/step normal").or("normal"), number("subnormal"), number("ratio")];
+    Layout::new(&columns, 1, &[12, 10, 10, 6], Stream::Out.width())
 }
 
 /// A directory of its own, removed when it is dropped.

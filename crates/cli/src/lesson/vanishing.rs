@@ -16,6 +16,7 @@ use plotters::prelude::*;
 use super::runs::{recipe, train};
 use super::setting::Setting;
 use super::table::Report;
+use crate::terminal::Stream;
 
 const RECIPE: &str = include_str!("../../../../recipes/vanishing-gradient.toml");
 /// Largest number of steps back.
@@ -38,7 +39,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let mut worst: f64 = 0.0;
     for cell in [Cell::RNN_TANH, Cell::LSTM, Cell::GRU] {
         let config = Config { cell, ..base.clone() };
-        let trainer = train(&config, &corpus, &setting.cpu, |_, _| {})?;
+        let trainer = train(setting, &format!("{cell:?}"), &config, &corpus, |_, _| {})?;
         let windows = Windows::new(&trainer.vocab().encode(corpus.name(), corpus.text())?);
         for (panel, is_trained) in [(0, false), (1, true)] {
             let mut model: LanguageModel<f64> = LanguageModel::new(&config, trainer.vocab().len())?;
@@ -54,9 +55,10 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     rows(&panels, worst, report);
     let svg = draw(&panels).map_err(|error| anyhow!("cannot draw {}: {error}", setting.picture.display()))?;
     write_picture(setting.picture, &svg)?;
+    let width = Stream::Out.width().map_or(WIDEST, |width| width.saturating_sub(9).clamp(20, WIDEST));
     for (title, curves) in &panels {
         report.note(format!("{title}: norm of the gradient by k steps back"));
-        plot(curves).into_iter().for_each(|line| report.note(line));
+        plot(curves, width).into_iter().for_each(|line| report.note(line));
     }
     report.note(format!("picture  {}", setting.picture.display()));
     Ok(())
@@ -200,6 +202,8 @@ const COLOURS: [RGBColor; 4] =
 const FONT: &str = "sans-serif";
 /// Smaller norms are not drawn.
 const FLOOR: f64 = 1e-16;
+/// Widest plot in columns.
+const WIDEST: usize = 60;
 
 /// Both panels side by side, norms on a logarithmic axis.
 fn draw(panels: &[(&str, Vec<Curve>)]) -> Result<String, Box<dyn std::error::Error>> {
@@ -248,13 +252,12 @@ fn draw(panels: &[(&str, Vec<Curve>)]) -> Result<String, Box<dyn std::error::Err
     Ok(svg)
 }
 
-/// The curves as text: R and G for the h of RNN and GRU, L and C for h and c of the LSTM; a line for each decade.
-fn plot(curves: &[Curve]) -> Vec<String> {
-    const WIDTH: usize = 60;
+/// The curves as text, `width` columns wide: R and G for the h of RNN and GRU, L and C for h and c of the LSTM; a line for each decade.
+fn plot(curves: &[Curve], width: usize) -> Vec<String> {
     let decades = 1..=17_i32;
-    let mut lines: Vec<Vec<char>> = decades.clone().map(|_| vec![' '; WIDTH]).collect();
+    let mut lines: Vec<Vec<char>> = decades.clone().map(|_| vec![' '; width]).collect();
     for (curve, letter) in curves.iter().zip(['R', 'L', 'C', 'G']) {
-        for (column, place) in (0..WIDTH).map(|column| (column, column * (REACH - 1) / (WIDTH - 1))) {
+        for (column, place) in (0..width).map(|column| (column, column * (REACH - 1) / (width - 1))) {
             let decade = (1.0 - curve.norms[place].log10()).floor();
             if (0.0..lines.len() as f64).contains(&decade) {
                 lines[decade as usize][column] = letter;
@@ -266,8 +269,8 @@ fn plot(curves: &[Curve]) -> Vec<String> {
         .zip(decades)
         .map(|(line, decade)| format!("  1e{:+03} |{}", 1 - decade, line.into_iter().collect::<String>().trim_end()))
         .collect();
-    out.push(format!("        +{}", "-".repeat(WIDTH)));
-    out.push(format!("         k = 1{:>width$}", format!("k = {REACH}"), width = WIDTH - 5));
+    out.push(format!("        +{}", "-".repeat(width)));
+    out.push(format!("         k = 1{:>rest$}", format!("k = {REACH}"), rest = width - 5));
     out.push("  R: RNN h   L: LSTM h   C: LSTM c   G: GRU h".to_string());
     out
 }
@@ -286,7 +289,7 @@ mod tests {
         let svg = draw(&[("untrained", curves(0.3)), ("trained", curves(0.9))]).unwrap();
         assert_eq!(svg.matches("LSTM c").count(), 2);
         assert!(svg.contains("untrained") && svg.contains("k, steps back"));
-        let lines = plot(&curves(0.5));
+        let lines = plot(&curves(0.5), 60);
         // The last curve covers the others: 0.5 is in the decade below 1, then a decade every 3.3 steps.
         assert!(lines[1].starts_with("  1e-01 |GG") || lines[1].contains('G'), "{lines:?}");
         assert!(lines[0].trim_end().ends_with('|'), "{lines:?}");

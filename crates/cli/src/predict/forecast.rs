@@ -10,6 +10,9 @@ use elman::{Cpu, Element};
 
 use super::args::Args;
 use super::input;
+use crate::columns::{self, Column};
+use crate::progress::Work;
+use crate::terminal::Stream;
 use crate::{forecast, terminal};
 
 /// Forecasts what follows every series of the input.
@@ -26,7 +29,9 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let mut tape = Tape::new(&Cpu::new(args.threads)?);
     let has_columns = timeline.columns.len() > 1;
     let (mut rows, mut first) = (Vec::new(), None);
-    for series in &set.series {
+    let work = Work::new();
+    for (at, series) in set.series.iter().enumerate() {
+        work.at("series", at as u64, Some(set.series.len() as u64));
         let forecasts = trained.next(&mut tape, &args.name(), series)?;
         let last = series.times.last().copied().unwrap_or_default();
         for (column, points) in timeline.columns.iter().zip(&forecasts) {
@@ -40,6 +45,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
         }
         first.get_or_insert(forecasts);
     }
+    drop(work);
     if let (Some(path), Some(forecasts)) = (&args.svg, first) {
         let (series, column) = (&set.series[0], &timeline.columns[0]);
         let title = if series.group.is_empty() { column.clone() } else { format!("{column}, {}", series.group) };
@@ -49,5 +55,16 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let bounds = [bound(0.5 * (1.0 - settings.level)), bound(0.5 * (1.0 + settings.level))];
     let names = set.group.iter().cloned().chain([timeline.time.clone()]).chain(has_columns.then(|| "column".into()));
     let head: Vec<String> = names.chain(["forecast".into()]).chain(bounds).collect();
-    terminal::print(csv_of(&head, rows.iter()).trim_end())
+    match Stream::Out.width() {
+        None => terminal::print(csv_of(&head, rows.iter()).trim_end()),
+        // A table for readers; a pipe or file gets CSV.
+        Some(width) => terminal::print(&table(&head, &rows, width)),
+    }
+}
+
+/// The forecasts in columns: each after the group, time and name of its column, if there are such.
+fn table(head: &[String], rows: &[Vec<String>], width: usize) -> String {
+    let keys = head.len() - 3;
+    let columns: Vec<Column> = head.iter().enumerate().map(|(at, name)| Column::of(name.clone(), at >= keys)).collect();
+    columns::table(&columns, keys, rows, Some(width), 0).join("\n")
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use elman::config::TokenizerKind;
 use elman::data::can_stay_on_disk;
 use elman::task::Language;
 use elman::task::language::Unknown;
@@ -98,12 +99,16 @@ fn begin<E: Element>(job: Job<'_>, corpus: Corpus) -> anyhow::Result<Session<'_,
             let changes = Changes { config: Some(config), force: args.force };
             (wait_for("reading the text", || Trainer::resume_with(&run, &corpus, &cpu, changes))?, run)
         }
-        None if !corpus.is_on_disk() => (Trainer::new(config, &corpus, &cpu)?, create_run(args)?),
+        None if !corpus.is_on_disk() => {
+            let learns = config.tokenizer == TokenizerKind::Bpe && args.tokenizer_file.is_none();
+            let what = if learns { "learning the parts of words" } else { "reading the text" };
+            (wait_for(what, || Trainer::new(config, &corpus, &cpu))?, create_run(args)?)
+        }
         None => {
             config.check()?;
             let run = create_run(args)?;
             let corpus = corpus.with_tokens_in(run.tokens());
-            let trainer = wait_for("reading the text", || Trainer::new(config, &corpus, &cpu));
+            let trainer = wait_for("writing the tokens of the text", || Trainer::new(config, &corpus, &cpu));
             (trainer.inspect_err(|_| run.clone().discard())?, run)
         }
     };
