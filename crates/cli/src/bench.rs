@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let [one, all] = machine.peak_gflops;
         let threads = terminal::counted(machine.threads as u64, "thread");
         let words = format!("{}, {threads}; peak {one:.0} GF/s on one, {all:.0} on all", machine.backend);
-        terminal::print(&format!("{words}\n\n{}", layout.head().unwrap_or_default()))?;
+        terminal::print(&format!("{words}\n{}", layout.head().map_or(String::new(), |head| format!("\n{head}"))))?;
     }
     let mut measured = Vec::new();
     for row in &asked {

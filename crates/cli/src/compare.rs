@@ -10,8 +10,8 @@ use elman::RunDir;
 use elman::train::Report;
 use serde::Serialize;
 
-use crate::curves::draw_runs;
 use crate::columns::{self, Column, number, words};
+use crate::curves::draw_runs;
 use crate::settings::config_of;
 use crate::terminal::{self, Stream, say, span};
 

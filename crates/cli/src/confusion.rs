@@ -1,18 +1,16 @@
 //! Prints and draws a confusion matrix. Not here: computing its figures; the library does.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use elman::files::atomic_file::write_atomic;
 use elman::metrics::Confusion;
 
 use crate::columns::{self, number, words};
+use crate::picture::grid::Grid;
 use crate::wrap::width_of;
 
 /// Largest number of classes whose table fits a terminal.
 const MOST_IN_LINES: usize = 24;
-/// Side of a cell of the picture, in pixels.
-const CELL: usize = 30;
 
 /// A row for each true class with precision, recall and F1, and the counts if there are at most `MOST_IN_LINES` classes. `width` is
 /// that of the terminal, if there is one: a table of counts that is too wide comes below, in blocks of columns.
@@ -35,7 +33,8 @@ pub fn lines(confusion: &Confusion, classes: &[String], width: Option<usize>) ->
     let counts = |truth: usize, block: &[usize]| {
         block.iter().map(|&predicted| format!(" {:>digits$}", count(truth, predicted))).collect::<String>()
     };
-    let names = |block: &[usize]| block.iter().map(|&at| format!(" {:>digits$}", short(&classes[at]))).collect::<String>();
+    let names =
+        |block: &[usize]| block.iter().map(|&at| format!(" {:>digits$}", short(&classes[at]))).collect::<String>();
     let (all, whole): (Vec<usize>, _) = ((0..classes.len()).collect(), columns::table(&columns, 1, &rows, None, 0));
     let left = width_of(&whole[0]);
     if width.is_none_or(|width| left + 2 + (digits + 1) * classes.len().max(3) <= width) {
@@ -63,50 +62,13 @@ pub fn draw(confusion: &Confusion, classes: &[String], title: &str, picture: &Pa
 }
 
 fn svg(confusion: &Confusion, classes: &[String], title: &str) -> String {
-    let longest = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).min(24);
-    let (left, top) = (30 + 8 * longest, 60 + 7 * longest);
-    let side = CELL * classes.len();
-    let (width, height) = ((left + side + 20).max(360), top + side + 20);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"12\" y=\"24\" font-size=\"16\">{}</text>\n\
-         <text x=\"12\" y=\"44\" fill=\"#555\">rows: true class, columns: predicted; shade: share of the row</text>\n",
-        escaped(title)
-    );
-    for (truth, class) in classes.iter().enumerate() {
-        let name: String = escaped(&class.chars().take(24).collect::<String>());
-        let (x, y) = (left + truth * CELL + CELL / 2 + 4, top - 6);
-        let _ = writeln!(out, "<text x=\"{x}\" y=\"{y}\" transform=\"rotate(-60 {x} {y})\">{name}</text>");
-        let y = top + truth * CELL + CELL / 2 + 4;
-        let _ = writeln!(out, "<text x=\"{}\" y=\"{y}\" text-anchor=\"end\">{name}</text>", left - 6);
-        let all = confusion.class(truth).examples.max(1) as f64;
-        for predicted in 0..classes.len() {
-            let count = confusion.count(truth, predicted);
-            let share = count as f64 / all;
-            let (x, y) = (left + predicted * CELL, top + truth * CELL);
-            let shade = |full: f64| (255.0 - share * (255.0 - full)).round() as u8;
-            let [r, g, b] = [0x1f, 0x77, 0xb4].map(|full| shade(f64::from(full)));
-            let _ = write!(
-                out,
-                "<rect x=\"{x}\" y=\"{y}\" width=\"{CELL}\" height=\"{CELL}\" fill=\"#{r:02x}{g:02x}{b:02x}\" stroke=\"#ddd\"/>"
-            );
-            if count > 0 {
-                let ink = if share > 0.6 { "white" } else { "black" };
-                let (x, y) = (x + CELL / 2, y + CELL / 2 + 4);
-                let _ = write!(
-                    out,
-                    "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\" font-size=\"10\" fill=\"{ink}\">{count}</text>"
-                );
-            }
-            out.push('\n');
-        }
-    }
-    out + "</svg>\n"
-}
-
-/// The text with the characters escaped that are special in SVG.
-pub fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let cell = |truth: usize, predicted: usize| {
+        let (count, all) = (confusion.count(truth, predicted), confusion.class(truth).examples.max(1));
+        let words = if count > 0 { count.to_string() } else { String::new() };
+        (count as f64 / all as f64, words, format!("{} as {}: {count}", classes[truth], classes[predicted]))
+    };
+    let about = "rows: true class; columns: predicted class; shade: share of the row";
+    Grid { title, about, rows: classes, columns: classes, cell: &cell }.svg()
 }
 
 #[cfg(test)]

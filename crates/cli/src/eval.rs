@@ -9,15 +9,17 @@ use anyhow::Context;
 use elman::autodiff::tape::Tape;
 use elman::config::Dtype;
 use elman::files::model_file::Stored;
-use elman::task::evaluate::{Evaluation, Line, Predicted, evaluate_lines_watched, evaluate_tokens, evaluate_watched, evaluate_with_watched};
+use elman::task::evaluate::{
+    Evaluation, Line, Predicted, evaluate_lines_watched, evaluate_tokens, evaluate_watched, evaluate_with_watched,
+};
 use elman::{Cpu, Element, LanguageModel, Vocab};
 
 use crate::columns::{self, Layout, number, words};
 use crate::progress::Work;
 use crate::terminal::{self, Stream, counted, percent, row};
-use crate::{control, corpus};
 use crate::trained::Trained;
 use crate::weights::Weights;
+use crate::{control, corpus};
 
 /// Bytes of tokens that are written at once.
 const AT_ONCE: usize = 1 << 16;
@@ -82,7 +84,9 @@ fn eval<E: Element>(args: &Args, stored: Stored) -> anyhow::Result<ExitCode> {
     }
     let work = Work::new();
     if args.per_line {
-        let lines = evaluate_lines_watched(model, vocab, text, &mut tape, &mut |done, all| work.at("line", done as u64, Some(all as u64)))?;
+        let lines = evaluate_lines_watched(model, vocab, text, &mut tape, &mut |done, all| {
+            work.at("line", done as u64, Some(all as u64))
+        })?;
         drop(work);
         let told: Vec<String> = match args.json {
             true => lines.iter().map(serde_json::to_string).collect::<Result<_, _>>()?,
@@ -134,7 +138,7 @@ fn per_token<E: Element>(
     let is_terminal = Stream::Out.size().is_some();
     let mut out = control::stdout();
     let columns = [number("position"), number("log-prob, nats").or("log-prob"), number("rank"), words("token")];
-    let mut layout = Layout::new(&columns, 1, &[9, 14, 6, 16], Stream::Out.width());
+    let mut layout = Layout::new(&columns, 1, &[8, 9, 5, 12], Stream::Out.width());
     let mut written = match layout.head().filter(|_| !json) {
         Some(head) => out.lines(&head),
         None => Ok(()),
@@ -150,7 +154,8 @@ fn per_token<E: Element>(
                 true => serde_json::to_string(&Token { token, predicted }).map_err(io::Error::from),
                 false => {
                     let Predicted { position, log_prob, rank, .. } = predicted;
-                    let cells = [position.to_string(), format!("{log_prob:.4}"), rank.to_string(), format!("{token:?}")];
+                    let cells =
+                        [position.to_string(), format!("{log_prob:.4}"), rank.to_string(), format!("{token:?}")];
                     Ok(layout.row(&cells))
                 }
             };
@@ -160,7 +165,11 @@ fn per_token<E: Element>(
                 (false, _) => {
                     waiting += &line;
                     waiting.push('\n');
-                    if waiting.len() < AT_ONCE { Ok(()) } else { out.write_all(std::mem::take(&mut waiting).as_bytes()) }
+                    if waiting.len() < AT_ONCE {
+                        Ok(())
+                    } else {
+                        out.write_all(std::mem::take(&mut waiting).as_bytes())
+                    }
                 }
             });
         }

@@ -22,6 +22,7 @@ mod gradcheck;
 mod info;
 mod lesson;
 mod man;
+mod picture;
 mod predict;
 mod progress;
 mod sample;

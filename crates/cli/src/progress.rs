@@ -220,8 +220,11 @@ pub fn bytes(all: u64, have: u64) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let is_wide = Stream::Err.width().is_some_and(|width| width >= 60);
-    let template =
-        if is_wide { "{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}" } else { "{bytes}/{total_bytes} {wide_bar}" };
+    let template = if is_wide {
+        "{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}"
+    } else {
+        "{bytes}/{total_bytes} {wide_bar}"
+    };
     let style = ProgressStyle::with_template(template);
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─");
     ProgressBar::new(all).with_style(style).with_position(have)

@@ -148,7 +148,8 @@ fn means(points: &[(f64, f64)], x: impl Fn(f64) -> usize) -> Vec<(usize, f64)> {
 /// Calls `set` with every dot of a straight line.
 fn between(from: (usize, usize), to: (usize, usize), mut set: impl FnMut(usize, usize)) {
     let apart = from.0.abs_diff(to.0).max(from.1.abs_diff(to.1)).max(1);
-    let at = |a: usize, b: usize, k: usize| (a as f64 + (b as f64 - a as f64) * k as f64 / apart as f64).round() as usize;
+    let at =
+        |a: usize, b: usize, k: usize| (a as f64 + (b as f64 - a as f64) * k as f64 / apart as f64).round() as usize;
     (0..=apart).for_each(|k| set(at(from.0, to.0, k), at(from.1, to.1, k)));
 }
 
@@ -218,7 +219,10 @@ mod tests {
     #[test]
     fn small_terminals_have_none() {
         assert_eq!((size_in((11, 80)), size_in((24, 29))), (None, None));
-        assert_eq!((size_in((12, 30)), size_in((24, 80)), size_in((60, 300))), (Some((4, 29)), Some((8, 79)), Some((8, 100))));
+        assert_eq!(
+            (size_in((12, 30)), size_in((24, 80)), size_in((60, 300))),
+            (Some((4, 29)), Some((8, 79)), Some((8, 100)))
+        );
     }
 
     #[test]

@@ -18,10 +18,15 @@ pub fn fitted(text: &str, width: usize) -> String {
 
 /// A line in lines of at most `width` columns.
 fn fit(line: &str, width: usize) -> String {
+    indented(line, width, indent_of(line))
+}
+
+/// A line in lines of at most `width` columns; those after the first begin with `indent` spaces.
+pub fn indented(line: &str, width: usize, indent: usize) -> String {
     if width_of(line) <= width {
         return line.to_string();
     }
-    let mut filled = Filled { width, indent: indent_of(line).min(width / 2), lines: Vec::new(), now: String::new() };
+    let mut filled = Filled { width, indent: indent.min(width / 2), lines: Vec::new(), now: String::new() };
     for (gap, piece) in pieces(line) {
         if filled.fits(gap, piece) {
             continue;
@@ -227,7 +232,10 @@ mod tests {
     fn lines_break_at_separators_and_numbers_stay_whole() {
         let line = "step 120/800  loss 1.5340  2.21 bits/char  validation 1.6012";
         assert_eq!(fitted(line, 60), line);
-        assert_eq!(fitted(line, 40), "step 120/800  loss 1.5340\n              2.21 bits/char\n              validation 1.6012");
+        assert_eq!(
+            fitted(line, 40),
+            "step 120/800  loss 1.5340\n              2.21 bits/char\n              validation 1.6012"
+        );
         let fact = "model      LSTM 2 x 256, one-hot input, dropout 0.2 between layers";
         assert_eq!(fitted(fact, 40), "model      LSTM 2 x 256, one-hot input,\n           dropout 0.2 between layers");
         assert_eq!(fitted("one two three four", 10), "one two\n  three\n  four");

@@ -144,7 +144,13 @@ fn descend(config: &Config, steps: usize, params: &mut Params<f64>, grads: &Para
 }
 
 /// Trains the fused layer and the written network in f64 and compares their losses every hundred steps.
-fn twin(setting: &Setting, corpus: &Corpus, config: &Config, stations: usize, report: &mut Report) -> anyhow::Result<()> {
+fn twin(
+    setting: &Setting,
+    corpus: &Corpus,
+    config: &Config,
+    stations: usize,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let vocab = Vocab::fit(corpus.text(), "");
     let (ids, steps) = (vocab.encode(corpus.name(), corpus.text())?, config.seq_len);
     let mut fused: LanguageModel<f64> = LanguageModel::new(config, vocab.len())?;

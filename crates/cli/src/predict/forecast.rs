@@ -2,7 +2,7 @@
 //! network (`elman::task::forecast`), the drawing (`crate::forecast`).
 
 use elman::autodiff::tape::Tape;
-use elman::data::series::{Columns, SeriesSet, time};
+use elman::data::series::{Columns, Series, SeriesSet, time};
 use elman::data::table::csv_of;
 use elman::files::model_file::Stored;
 use elman::task::forecast::TrainedForecast;
@@ -49,7 +49,19 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     if let (Some(path), Some(forecasts)) = (&args.svg, first) {
         let (series, column) = (&set.series[0], &timeline.columns[0]);
         let title = if series.group.is_empty() { column.clone() } else { format!("{column}, {}", series.group) };
-        forecast::draw(series, &forecasts[0], (timeline.scale, timeline.step), settings.level, &title, path)?;
+        // The same forecast without the last rows, to show beside them. A short series has too few rows for it.
+        let earlier =
+            trained.next(&mut tape, &args.name(), &without_last(series, forecasts[0].len())).unwrap_or_default();
+        let picture = forecast::Picture {
+            title: &title,
+            names: [&timeline.time, column],
+            series,
+            clock: (timeline.scale, timeline.step),
+            level: settings.level,
+            points: &forecasts[0],
+            earlier: earlier.first().map_or(&[], |points| &points[..]),
+        };
+        forecast::draw(&picture, path)?;
     }
     let bound = |level: f64| format!("quantile_{}", (1000.0 * level).round() / 1000.0);
     let bounds = [bound(0.5 * (1.0 - settings.level)), bound(0.5 * (1.0 + settings.level))];
@@ -60,6 +72,13 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
         // A table for readers; a pipe or file gets CSV.
         Some(width) => terminal::print(&table(&head, &rows, width)),
     }
+}
+
+/// A series without its last rows.
+fn without_last(series: &Series, rows: usize) -> Series {
+    let left = series.times.len().saturating_sub(rows);
+    let values = series.values.iter().map(|values| values[..left].to_vec()).collect();
+    Series { group: series.group.clone(), times: series.times[..left].to_vec(), values }
 }
 
 /// The forecasts in columns: each after the group, time and name of its column, if there are such.

@@ -97,5 +97,10 @@ pub fn split(plan: &Plan, what: &str, unit: &str) -> (&'static str, String) {
 /// Lines with the figures of the classes and the accuracy; `held_out` says what it is the share of.
 pub fn lines_of(confusion: &Confusion, classes: &[String], held_out: &str) -> Vec<String> {
     let accuracy = format!("{:.2} % of {held_out} held out", 100.0 * confusion.accuracy());
-    vec![String::new(), confusion::lines(confusion, classes, Stream::Err.width()), String::new(), fact("accuracy", &accuracy)]
+    vec![
+        String::new(),
+        confusion::lines(confusion, classes, Stream::Err.width()),
+        String::new(),
+        fact("accuracy", &accuracy),
+    ]
 }
