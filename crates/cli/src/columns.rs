@@ -195,8 +195,9 @@ mod tests {
         assert_eq!(
             of(Some(13)),
             [
-                "lstm, language",
-                "  model",
+                "lstm,",
+                "    language",
+                "    model",
                 "  worst",
                 "    relative",
                 "    error",

@@ -80,7 +80,7 @@ fn svg(picture: &Picture) -> String {
     let most = if scale == Scale::Second { 5 } else { 8 };
     let x =
         Axis { name: names[0].into(), low: first, high: end, is_log: false, ticks: of_time(scale, first, end, most) };
-    let y = Axis { name: names[1].into(), low, high, is_log: false, ticks: linear(low, high, 8) };
+    let y = Axis { name: names[1].into(), low, high, is_log: false, ticks: linear(low, high, 10) };
     alone(&Chart { title: title.into(), size: LARGE, x, y, curves: all }, HEIGHT)
 }
 

@@ -40,7 +40,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let mut worst: f64 = 0.0;
     for cell in [Cell::RNN_TANH, Cell::LSTM, Cell::GRU] {
         let config = Config { cell, ..base.clone() };
-        let trainer = train(setting, &format!("{cell:?}"), &config, &corpus, |_, _| {})?;
+        let trainer = train(setting, &cell.name().to_uppercase(), &config, &corpus, |_, _| {})?;
         let windows = Windows::new(&trainer.vocab().encode(corpus.name(), corpus.text())?);
         for (panel, is_trained) in [(0, false), (1, true)] {
             let mut model: LanguageModel<f64> = LanguageModel::new(&config, trainer.vocab().len())?;
@@ -51,7 +51,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
             panels[panel].1.extend(curves);
             worst = worst.max(error);
         }
-        setting.say(&format!("{cell:?} measured"));
+        setting.say(&format!("{} measured", cell.name().to_uppercase()));
     }
     rows(&panels, worst, report);
     write_picture(setting.picture, &draw(&panels))?;

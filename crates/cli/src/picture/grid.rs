@@ -3,7 +3,9 @@
 use super::{Anchor, Area, INK, LABEL, MARGIN, NAME, PALE, Svg, TITLE, WIDTH, cut, height_of, length_of, shade};
 
 /// Smallest and largest side of a cell in pixels.
-const CELL: (f64, f64) = (16.0, 34.0);
+const CELL: (f64, f64) = (16.0, 40.0);
+/// Smallest width of a page in pixels.
+const NARROW: f64 = 520.0;
 /// Most characters of a name.
 const MOST: usize = 24;
 /// The angle of the names of columns, degrees.
@@ -31,7 +33,7 @@ impl Grid<'_> {
         let (slant, right) = (longest(&columns) * rise + LABEL, MARGIN + longest(&columns) * lean);
         let room = (WIDTH - left - right) / columns.len().max(1) as f64;
         let side = room.clamp(CELL.0, CELL.1).floor();
-        let width = (left + side * columns.len() as f64 + right).max(WIDTH);
+        let width = (left + side * columns.len() as f64 + right).max(NARROW);
         let inner = width - 2.0 * MARGIN;
         let text = height_of(self.title, TITLE, inner) + height_of(self.about, NAME, inner);
         let top = MARGIN + text + 10.0 + slant;
@@ -76,7 +78,7 @@ mod tests {
                 line.split(&format!(" {name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
             };
             let width = number(svg.lines().next().unwrap(), "width");
-            assert!(width >= WIDTH, "{width}");
+            assert!((NARROW..1400.0).contains(&width), "{width}");
             let cells: Vec<&str> = svg.lines().filter(|line| line.starts_with("<rect x")).collect();
             assert_eq!(cells.len(), count * count);
             assert!(

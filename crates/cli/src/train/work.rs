@@ -97,7 +97,9 @@ fn begin<E: Element>(job: Job<'_>, corpus: Corpus) -> anyhow::Result<Session<'_,
     let (trainer, run) = match origin {
         Some((run, _)) => {
             let changes = Changes { config: Some(config), force: args.force };
-            (wait_for("reading the text", || Trainer::resume_with(&run, &corpus, &cpu, changes))?, run)
+            let resume = || Trainer::resume_with(&run, &corpus, &cpu, changes);
+            // A text on the disk shows what of it is read.
+            (if corpus.is_on_disk() { resume()? } else { wait_for("reading the text", resume)? }, run)
         }
         None if !corpus.is_on_disk() => {
             let learns = config.tokenizer == TokenizerKind::Bpe && args.tokenizer_file.is_none();
@@ -108,7 +110,7 @@ fn begin<E: Element>(job: Job<'_>, corpus: Corpus) -> anyhow::Result<Session<'_,
             config.check()?;
             let run = create_run(args)?;
             let corpus = corpus.with_tokens_in(run.tokens());
-            let trainer = wait_for("writing the tokens of the text", || Trainer::new(config, &corpus, &cpu));
+            let trainer = Trainer::new(config, &corpus, &cpu);
             (trainer.inspect_err(|_| run.clone().discard())?, run)
         }
     };
