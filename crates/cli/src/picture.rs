@@ -145,11 +145,12 @@ pub fn length_of(words: &str, size: f64) -> f64 {
     0.62 * size * width_of(words) as f64
 }
 
-/// A text of at most `most` characters.
+/// A text of at most `most` characters: of a longer one the beginning and the end.
 pub fn cut(words: &str, most: usize) -> String {
-    match words.chars().count() {
+    let (count, first) = (words.chars().count(), (most - 1) * 2 / 3);
+    match count {
         count if count <= most => words.to_string(),
-        _ => words.chars().take(most - 1).chain(['…']).collect(),
+        _ => words.chars().take(first).chain(['…']).chain(words.chars().skip(count - (most - 1 - first))).collect(),
     }
 }
 
@@ -195,6 +196,6 @@ mod tests {
     #[test]
     fn shades_and_cuts() {
         assert_eq!([shade(0.0), shade(1.0), shade(2.0 / 3.0)], ["#ffffff", "#1f77b4", "#6aa4cd"]);
-        assert_eq!((cut("abcdef", 6), cut("abcdef", 4)), ("abcdef".to_string(), "abc…".to_string()));
+        assert_eq!((cut("abcdef", 6), cut("abcdef", 4)), ("abcdef".to_string(), "ab…f".to_string()));
     }
 }
