@@ -50,6 +50,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "elman",
     version,
+    term_width = terminal::Stream::Out.width().unwrap_or(0), // 0: lines as they are written, for pipes
     arg_required_else_help = true,
     disable_help_subcommand = true,
     subcommand_value_name = "VERB",
