@@ -14,9 +14,10 @@ use elman::Cpu;
 use elman_bench::{Row, Work, rows};
 use serde::Serialize;
 
+use crate::columns::{Column, Layout, number, words};
 use crate::failure::Refusal;
 use crate::progress::wait_for;
-use crate::terminal::{self, say, short};
+use crate::terminal::{self, Stream, say, short};
 use args::refuse_none;
 use machine::{Machine, machine};
 use measure::{Measured, measure};
@@ -54,11 +55,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         );
     }
     let machine = wait_for("measuring the machine", || machine(&cpu));
+    let mut layout = layout(&asked);
     if !args.json {
         let [one, all] = machine.peak_gflops;
         let threads = terminal::counted(machine.threads as u64, "thread");
         let words = format!("{}, {threads}; peak {one:.0} GF/s on one, {all:.0} on all", machine.backend);
-        terminal::print(&format!("{words}\n\n{}", head()))?;
+        terminal::print(&format!("{words}\n{}", layout.head().map_or(String::new(), |head| format!("\n{head}"))))?;
     }
     let mut measured = Vec::new();
     for row in &asked {
@@ -68,7 +70,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             figures.parts = wait_for("timing its parts", || parts::measure(row, &cpu, time))?;
         }
         if !args.json {
-            terminal::print(&line(&figures))?;
+            terminal::print(&layout.row(&cells(&figures)))?;
             figures.parts.iter().try_for_each(|part| terminal::print(&part.line()))?;
         }
         measured.push(figures);
@@ -86,25 +88,36 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn head() -> String {
-    format!(
-        "{:<28} {:>10} {:>10} {:>9} {:>7} {:>6} {:>9} {:>7}",
-        "row", "ms median", "ms min", "tokens/s", "GF/s", "share", "bandwidth", "MB"
-    )
+fn columns() -> [Column; 8] {
+    [
+        words("row"),
+        number("ms median").or("median"),
+        number("ms min").or("min"),
+        number("tokens/s"),
+        number("GF/s"),
+        number("share"),
+        number("bandwidth").or("bandw."),
+        number("MB"),
+    ]
 }
 
-fn line(m: &Measured) -> String {
+/// The table of these rows, which are printed one by one.
+fn layout(rows: &[Row]) -> Layout {
+    let name = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
+    Layout::new(&columns(), 1, &[name, 9, 9, 6, 6, 5, 5, 4], Stream::Out.width())
+}
+
+fn cells(m: &Measured) -> [String; 8] {
     let percent = |x: f64| format!("{:.0} %", 100.0 * x);
     let or_dash = |x: Option<String>| x.unwrap_or_else(|| "-".to_string());
-    format!(
-        "{:<28} {:>10.4} {:>10.4} {:>9} {:>7.1} {:>6} {:>9} {:>7}",
-        m.row,
-        m.ms_median,
-        m.ms_min,
+    [
+        m.row.clone(),
+        format!("{:.4}", m.ms_median),
+        format!("{:.4}", m.ms_min),
         short(m.tokens_per_sec),
-        m.gflops,
+        format!("{:.1}", m.gflops),
         percent(m.peak_share),
         or_dash(m.bandwidth_share.map(percent)),
-        or_dash(m.peak_mb.map(|mb| format!("{mb:.0}")))
-    )
+        or_dash(m.peak_mb.map(|mb| format!("{mb:.0}"))),
+    ]
 }

@@ -10,9 +10,10 @@ use elman::RunDir;
 use elman::train::Report;
 use serde::Serialize;
 
+use crate::columns::{self, Column, number, words};
 use crate::curves::draw_runs;
 use crate::settings::config_of;
-use crate::terminal::{self, say, span};
+use crate::terminal::{self, Stream, say, span};
 
 /// Compare runs in a table
 #[derive(clap::Args)]
@@ -82,18 +83,24 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn columns() -> [Column; 6] {
+    [
+        words("run"),
+        words("cell"),
+        words("hidden"),
+        number("steps"),
+        number("best validation").or("best"),
+        number("time"),
+    ]
+}
+
 fn table(rows: &[Row]) -> String {
-    let width = rows.iter().map(|row| row.run.chars().count()).max().unwrap_or_default().max(3);
-    let mut lines = vec![format!(
-        "{:<width$}  {:<16}  {:<12}  {:>7}  {:>15}  {:>9}",
-        "run", "cell", "hidden", "steps", "best validation", "time"
-    )];
-    for row in rows {
+    let row = |row: &Row| {
         let hidden = row.hidden_sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
         let best = row.best_val_loss.map_or("-".to_string(), |loss| format!("{loss:.4}"));
         let time = span(Duration::try_from_secs_f64(row.seconds).unwrap_or_default());
-        let Row { run, cell, steps, .. } = row;
-        lines.push(format!("{run:<width$}  {cell:<16}  {hidden:<12}  {steps:>7}  {best:>15}  {time:>9}"));
-    }
-    lines.join("\n")
+        vec![row.run.clone(), row.cell.to_string(), hidden, row.steps.to_string(), best, time]
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
+    columns::table(&columns(), 1, &rows, Stream::Out.width(), 0).join("\n")
 }

@@ -1,41 +1,59 @@
 //! Prints and draws a confusion matrix. Not here: computing its figures; the library does.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use elman::files::atomic_file::write_atomic;
 use elman::metrics::Confusion;
 
+use crate::columns::{self, number, words};
+use crate::picture::grid::Grid;
+use crate::wrap::width_of;
+
 /// Largest number of classes whose table fits a terminal.
 const MOST_IN_LINES: usize = 24;
-/// Side of a cell of the picture, in pixels.
-const CELL: usize = 30;
 
-/// A row for each true class with precision, recall and F1, and the counts if there are at most `MOST_IN_LINES` classes.
-pub fn lines(confusion: &Confusion, classes: &[String]) -> String {
-    let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(9);
-    let is_small = classes.len() <= MOST_IN_LINES;
-    let digits = (0..classes.len()).flat_map(|t| (0..classes.len()).map(move |p| (t, p)));
-    let digits = digits.map(|(t, p)| confusion.count(t, p).to_string().len()).max().unwrap_or(1).max(3);
-    let mut out = format!("{:width$}  precision  recall      F1", "true class");
-    if is_small {
-        out += "  predicted as";
-        let _ = write!(out, "\n{:width$}  {:25}", "", "");
-        classes.iter().for_each(|class| {
-            let short: String = class.chars().take(digits).collect();
-            let _ = write!(out, " {short:>digits$}");
-        });
+/// A row for each true class with precision, recall and F1, and the counts if there are at most `MOST_IN_LINES` classes. `width` is
+/// that of the terminal, if there is one: a table of counts that is too wide comes below, in blocks of columns.
+pub fn lines(confusion: &Confusion, classes: &[String], width: Option<usize>) -> String {
+    let count = |truth: usize, predicted: usize| confusion.count(truth, predicted).to_string();
+    let of_row = |truth: usize| (0..classes.len()).map(move |predicted| count(truth, predicted));
+    let digits = (0..classes.len()).flat_map(of_row).map(|count| count.len()).max().unwrap_or(1).max(3);
+    let short = |class: &String| class.chars().take(digits).collect::<String>();
+    let name = classes.iter().map(|class| width_of(class)).max().unwrap_or(0).max(10);
+    let figures = |truth: usize, class: &String| {
+        let of = confusion.class(truth);
+        let numbers = [of.precision, of.recall, of.f1].map(|x| format!("{x:.3}"));
+        [class.clone()].into_iter().chain(numbers).collect::<Vec<String>>()
+    };
+    let rows: Vec<Vec<String>> = classes.iter().enumerate().map(|(truth, class)| figures(truth, class)).collect();
+    let columns = [words("true class"), number("precision"), number("recall"), number("F1")];
+    if classes.len() > MOST_IN_LINES {
+        return columns::table(&columns, 1, &rows, width, 0).join("\n");
     }
-    for (truth, class) in classes.iter().enumerate() {
-        let figures = confusion.class(truth);
-        let _ = write!(out, "\n{class:width$}  {:9.3} {:7.3} {:7.3}", figures.precision, figures.recall, figures.f1);
-        if is_small {
-            (0..classes.len()).for_each(|predicted| {
-                let _ = write!(out, " {:>digits$}", confusion.count(truth, predicted));
-            });
-        }
+    let counts = |truth: usize, block: &[usize]| {
+        block.iter().map(|&predicted| format!(" {:>digits$}", count(truth, predicted))).collect::<String>()
+    };
+    let names =
+        |block: &[usize]| block.iter().map(|&at| format!(" {:>digits$}", short(&classes[at]))).collect::<String>();
+    let (all, whole): (Vec<usize>, _) = ((0..classes.len()).collect(), columns::table(&columns, 1, &rows, None, 0));
+    let left = width_of(&whole[0]);
+    if width.is_none_or(|width| left + 2 + (digits + 1) * classes.len().max(3) <= width) {
+        let mut lines = vec![format!("{}  predicted as", whole[0]), format!("{:left$} {}", "", names(&all))];
+        let rows = whole[1..].iter().enumerate();
+        lines.extend(rows.map(|(truth, row)| format!("{row:<left$} {}", counts(truth, &all))));
+        return lines.join("\n");
     }
-    out
+    let mut lines = columns::table(&columns, 1, &rows, width, 0);
+    let (name, room) = (name.min(width.unwrap_or(name) / 2), width.unwrap_or(usize::MAX));
+    let block = (room.saturating_sub(name) / (digits + 1)).max(1);
+    for block in all.chunks(block) {
+        lines.extend([String::new(), format!("{:<name$}{}", "predicted", names(block))]);
+        lines.extend(classes.iter().enumerate().map(|(truth, class)| {
+            let class: String = class.chars().take(name).collect();
+            format!("{class:<name$}{}", counts(truth, block))
+        }));
+    }
+    lines.join("\n")
 }
 
 /// Draws the counts into the file `picture`; the shade is the share of the row. Errors: it cannot be written.
@@ -44,50 +62,13 @@ pub fn draw(confusion: &Confusion, classes: &[String], title: &str, picture: &Pa
 }
 
 fn svg(confusion: &Confusion, classes: &[String], title: &str) -> String {
-    let longest = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).min(24);
-    let (left, top) = (30 + 8 * longest, 60 + 7 * longest);
-    let side = CELL * classes.len();
-    let (width, height) = ((left + side + 20).max(360), top + side + 20);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"12\" y=\"24\" font-size=\"16\">{}</text>\n\
-         <text x=\"12\" y=\"44\" fill=\"#555\">rows: true class, columns: predicted; shade: share of the row</text>\n",
-        escaped(title)
-    );
-    for (truth, class) in classes.iter().enumerate() {
-        let name: String = escaped(&class.chars().take(24).collect::<String>());
-        let (x, y) = (left + truth * CELL + CELL / 2 + 4, top - 6);
-        let _ = writeln!(out, "<text x=\"{x}\" y=\"{y}\" transform=\"rotate(-60 {x} {y})\">{name}</text>");
-        let y = top + truth * CELL + CELL / 2 + 4;
-        let _ = writeln!(out, "<text x=\"{}\" y=\"{y}\" text-anchor=\"end\">{name}</text>", left - 6);
-        let all = confusion.class(truth).examples.max(1) as f64;
-        for predicted in 0..classes.len() {
-            let count = confusion.count(truth, predicted);
-            let share = count as f64 / all;
-            let (x, y) = (left + predicted * CELL, top + truth * CELL);
-            let shade = |full: f64| (255.0 - share * (255.0 - full)).round() as u8;
-            let [r, g, b] = [0x1f, 0x77, 0xb4].map(|full| shade(f64::from(full)));
-            let _ = write!(
-                out,
-                "<rect x=\"{x}\" y=\"{y}\" width=\"{CELL}\" height=\"{CELL}\" fill=\"#{r:02x}{g:02x}{b:02x}\" stroke=\"#ddd\"/>"
-            );
-            if count > 0 {
-                let ink = if share > 0.6 { "white" } else { "black" };
-                let (x, y) = (x + CELL / 2, y + CELL / 2 + 4);
-                let _ = write!(
-                    out,
-                    "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\" font-size=\"10\" fill=\"{ink}\">{count}</text>"
-                );
-            }
-            out.push('\n');
-        }
-    }
-    out + "</svg>\n"
-}
-
-/// The text with the characters escaped that are special in SVG.
-pub fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let cell = |truth: usize, predicted: usize| {
+        let (count, all) = (confusion.count(truth, predicted), confusion.class(truth).examples.max(1));
+        let words = if count > 0 { count.to_string() } else { String::new() };
+        (count as f64 / all as f64, words, format!("{} as {}: {count}", classes[truth], classes[predicted]))
+    };
+    let about = "rows: true class; columns: predicted class; shade: share of the row";
+    Grid { title, about, rows: classes, columns: classes, cell: &cell }.svg()
 }
 
 #[cfg(test)]
@@ -99,11 +80,25 @@ mod tests {
         let mut confusion = Confusion::new(2);
         [(0, 0), (0, 1), (1, 1), (0, 0)].iter().for_each(|&(truth, guess)| confusion.add(truth, guess));
         let classes = ["a<b".to_string(), "Welsh".to_string()];
-        let lines = lines(&confusion, &classes);
-        assert!(lines.contains("a<b            1.000   0.667   0.800   2   1"), "{lines}");
+        let lines = lines(&confusion, &classes, None);
+        assert!(lines.contains("a<b             1.000   0.667  0.800    2   1"), "{lines}");
+        assert!(lines.starts_with("true class  precision  recall     F1  predicted as\n"), "{lines}");
         let svg = svg(&confusion, &classes, "x & y");
         assert!(svg.contains("a&lt;b") && svg.contains("x &amp; y") && svg.contains(">2</text>"));
         // Shades of a share of 1 (second row) and of 2/3 (first row).
         assert!(svg.contains("fill=\"#1f77b4\"") && svg.contains("fill=\"#6aa4cd\""), "{svg}");
+    }
+
+    #[test]
+    fn narrow_terminals_get_counts_in_blocks() {
+        let classes: Vec<String> = (0..12).map(|at| format!("language-{at}")).collect();
+        let mut confusion = Confusion::new(12);
+        (0..12).for_each(|at| (0..1234).for_each(|_| confusion.add(at, 11 - at)));
+        for width in [40, 80] {
+            let lines = lines(&confusion, &classes, Some(width));
+            assert!(lines.lines().all(|line| width_of(line) <= width), "{lines}");
+            assert_eq!(lines.matches("1234").count(), 12, "{lines}");
+            assert_eq!(lines.matches("predicted").count(), if width == 40 { 3 } else { 1 }, "{lines}");
+        }
     }
 }

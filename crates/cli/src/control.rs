@@ -5,8 +5,11 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, StdoutLock, Write};
 
-/// The codes of `terminal::dim` and `terminal::bold`, which only change how text looks.
-const STYLES: [&str; 3] = ["\x1b[0m", "\x1b[1m", "\x1b[2m"];
+use crate::terminal::Stream;
+use crate::wrap;
+
+/// The codes that the program itself prints, which only change how text looks: plain, bold, dim, and the colour of a curve.
+const STYLES: [&str; 4] = ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[33m"];
 
 /// The text with its control characters written as `\u{1b}`; line ends and tabs stay.
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -57,6 +60,22 @@ impl Out {
     /// Whether it is a terminal.
     pub fn is_terminal(&self) -> bool {
         self.is_terminal
+    }
+
+    /// Writes the program's own lines. On a terminal those that are too wide are broken.
+    pub fn lines(&mut self, lines: &str) -> io::Result<()> {
+        match Stream::Out.width() {
+            Some(width) => writeln!(self.to, "{}", wrap::fitted(&visible_but_styles(lines), width)),
+            None => writeln!(self.to, "{lines}"),
+        }
+    }
+
+    /// Writes a JSON object: a line, or on a terminal as many lines as it takes.
+    pub fn json(&mut self, object: &str) -> io::Result<()> {
+        match Stream::Out.width() {
+            Some(width) => writeln!(self, "{}", wrap::json(object, width)),
+            None => writeln!(self, "{object}"),
+        }
     }
 }
 

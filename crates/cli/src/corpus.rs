@@ -4,14 +4,15 @@
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use anyhow::Context;
 use elman::config::{Config, TokenizerKind};
-use elman::data::{Encoding, Fingerprint, can_stay_on_disk};
+use elman::data::{Encoding, Fingerprint, Watch, can_stay_on_disk};
 use elman::{Corpus, Error, RunDir};
 
 use crate::failure::Refusal;
-use crate::progress::wait_for;
+use crate::progress::Work;
 
 /// Texts of at least so many bytes stay on the disk: in memory a text and its tokens take five times its size.
 const LARGE: u64 = 64 << 20;
@@ -52,9 +53,23 @@ pub fn to_train_on(texts: &[PathBuf], config: &Config, on_disk: bool) -> anyhow:
     }
     if on_disk || (is_of_files && can_stay_on_disk(config) && Corpus::size_of(texts)? >= LARGE) {
         let is_raw = config.tokenizer == TokenizerKind::Byte;
-        return Ok(wait_for("reading the text", || Corpus::on_disk_of(texts, is_raw))?);
+        return Ok(Corpus::on_disk_watched(texts, is_raw, watch())?);
     }
     read(texts, config.tokenizer, config.encoding)
+}
+
+/// Shows how much of a text on the disk is read, in each pass over it.
+fn watch() -> Watch {
+    let shown: Mutex<Option<Work>> = Mutex::new(None);
+    Watch::new(move |done, all| {
+        let Ok(mut shown) = shown.lock() else { return };
+        match done < all {
+            true => {
+                shown.get_or_insert_with(Work::new).at("reading the text, MB", done / 1_000_000, Some(all / 1_000_000))
+            }
+            false => *shown = None, // a pass is over
+        }
+    })
 }
 
 /// Reads files and folders, as bytes if `kind` is bytes.

@@ -1,7 +1,7 @@
 //! The verb `eval`: measures how well a model predicts a text, as one stream or line by line. Not here: a default text; the
 //! user names one.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,15 +10,21 @@ use elman::autodiff::tape::Tape;
 use elman::config::Dtype;
 use elman::data::Encoding;
 use elman::files::model_file::Stored;
-use elman::task::evaluate::{Evaluation, Line, Predicted, evaluate, evaluate_lines, evaluate_tokens, evaluate_with};
+use elman::task::evaluate::{
+    Evaluation, Line, Predicted, evaluate_lines_watched, evaluate_tokens, evaluate_watched, evaluate_with_watched,
+};
 use elman::{Cpu, Element, LanguageModel, Vocab};
 
-use crate::corpus;
-use crate::progress::wait_for;
+use crate::columns::{self, Layout, number, words};
+use crate::progress::Work;
 use crate::settings::encoding;
-use crate::terminal::{self, counted, percent, row};
+use crate::terminal::{self, Stream, counted, percent, row};
 use crate::trained::Trained;
 use crate::weights::Weights;
+use crate::{control, corpus};
+
+/// Bytes of tokens that are written at once.
+const AT_ONCE: usize = 1 << 16;
 
 /// Measure a trained model on a text
 #[derive(clap::Args)]
@@ -81,8 +87,12 @@ fn eval<E: Element>(args: &Args, stored: Stored) -> anyhow::Result<ExitCode> {
     if args.per_token {
         return per_token(args.json, model, vocab, text, &cpu);
     }
+    let work = Work::new();
     if args.per_line {
-        let lines = wait_for("reading the text", || evaluate_lines(model, vocab, text, &mut tape))?;
+        let lines = evaluate_lines_watched(model, vocab, text, &mut tape, &mut |done, all| {
+            work.at("line", done as u64, Some(all as u64))
+        })?;
+        drop(work);
         let told: Vec<String> = match args.json {
             true => lines.iter().map(serde_json::to_string).collect::<Result<_, _>>()?,
             false => line_table(&lines),
@@ -92,15 +102,16 @@ fn eval<E: Element>(args: &Args, stored: Stored) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let figures = wait_for("reading the text", || evaluate(model, vocab, text, &mut tape))?;
+    let watch = &mut |done: usize, all: usize| work.at(unit(vocab), done as u64, Some(all as u64));
+    let figures = evaluate_watched(model, vocab, text, &mut tape, watch)?;
     let narrow = match args.weights {
         None => None,
         Some(weights) => {
-            let read = || evaluate_with(model, vocab, text, weights.precision(), &cpu);
-            let Evaluation { loss, .. } = wait_for("reading the text again", read)?;
+            let Evaluation { loss, .. } = evaluate_with_watched(model, vocab, text, weights.precision(), &cpu, watch)?;
             Some(Narrow { weights: weights.name(), loss, difference: loss - figures.loss })
         }
     };
+    drop(work);
     if args.json {
         terminal::print_json(&Figures { full: &figures, narrow: narrow.as_ref() })?;
     } else {
@@ -129,25 +140,48 @@ fn per_token<E: Element>(
     text: &[u8],
     cpu: &Cpu,
 ) -> anyhow::Result<ExitCode> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    let mut written =
-        if json { Ok(()) } else { writeln!(out, "{:>9}  {:>14}  {:>6}  token", "position", "log-prob, nats", "rank") };
+    let is_terminal = Stream::Out.size().is_some();
+    let mut out = control::stdout();
+    let columns = [number("position"), number("log-prob, nats").or("log-prob"), number("rank"), words("token")];
+    let mut layout = Layout::new(&columns, 1, &[8, 9, 5, 12], Stream::Out.width());
+    let mut written = match layout.head().filter(|_| !json) {
+        Some(head) => out.lines(&head),
+        None => Ok(()),
+    };
+    let work = Work::beside_output();
+    // A terminal shows each token as soon as it is scored; else they are written many at a time.
+    let mut waiting = String::new();
     evaluate_tokens(model, vocab, text, cpu, &mut |predicted| {
         let token = vocab.token(predicted.id).unwrap_or_default();
+        work.at("token", predicted.position as u64, None);
         if written.is_ok() {
-            written = match json {
-                true => serde_json::to_string(&Token { token, predicted })
-                    .map_err(io::Error::from)
-                    .and_then(|line| writeln!(out, "{line}")),
+            let line = match json {
+                true => serde_json::to_string(&Token { token, predicted }).map_err(io::Error::from),
                 false => {
                     let Predicted { position, log_prob, rank, .. } = predicted;
-                    writeln!(out, "{position:>9}  {log_prob:>14.4}  {rank:>6}  {token:?}")
+                    let cells =
+                        [position.to_string(), format!("{log_prob:.4}"), rank.to_string(), format!("{token:?}")];
+                    Ok(layout.row(&cells))
                 }
             };
+            written = line.and_then(|line| match (is_terminal, json) {
+                (true, true) => out.json(&line),
+                (true, false) => out.lines(&line),
+                (false, _) => {
+                    waiting += &line;
+                    waiting.push('\n');
+                    if waiting.len() < AT_ONCE {
+                        Ok(())
+                    } else {
+                        out.write_all(std::mem::take(&mut waiting).as_bytes())
+                    }
+                }
+            });
         }
         Ok(())
     })?;
-    written.and_then(|()| out.flush()).context(terminal::NO_STDOUT)?;
+    drop(work);
+    written.and_then(|()| out.write_all(waiting.as_bytes())).and_then(|()| out.flush()).context(terminal::NO_STDOUT)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -157,9 +191,10 @@ fn unit(vocab: &Vocab) -> &'static str {
 }
 
 fn line_table(lines: &[Line]) -> Vec<String> {
-    let head = format!("{:>8}  {:>14}  {:>8}", "line", "log-prob, nats", "tokens");
-    let rows = lines.iter().map(|line| format!("{:>8}  {:>14.4}  {:>8}", line.line, line.log_prob, line.tokens));
-    std::iter::once(head).chain(rows).collect()
+    let row = |line: &Line| vec![line.line.to_string(), format!("{:.4}", line.log_prob), line.tokens.to_string()];
+    let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
+    let columns = [number("line"), number("log-prob, nats"), number("tokens")];
+    columns::table(&columns, 1, &rows, Stream::Out.width(), 0)
 }
 
 fn table(name: &str, unit: &str, figures: &Evaluation) -> String {

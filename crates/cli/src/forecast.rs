@@ -1,93 +1,121 @@
-//! Draws the end of a series and its forecast with the interval. Not here: the forecast itself; the library computes it.
+//! Draws the end of a series and its forecast with the interval, and beside the last known values the forecast of them that was
+//! made without them. Not here: the forecasts; the library computes them.
 
 use std::path::Path;
 
-use anyhow::anyhow;
 use elman::data::series::Series;
-use elman::data::series::time::{self, Scale};
+use elman::data::series::time::Scale;
 use elman::files::atomic_file::write_atomic;
 use elman::task::forecast::Point;
-use plotters::prelude::*;
 
-const TRUTH: RGBColor = RGBColor(0x33, 0x33, 0x33);
-const FORECAST: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
+use crate::picture::chart::{Axis, Chart, Curve, LARGE, Stroke, alone};
+use crate::picture::{BLUE, INK, ORANGE};
+use crate::terminal::counted;
+use crate::ticks::{linear, of_time};
 
-/// Draws into the file `path`; `clock` is the scale of the times and the time between two rows. Errors: it cannot be written.
-pub fn draw(
-    series: &Series,
-    points: &[Point],
-    clock: (Scale, f64),
-    level: f64,
-    title: &str,
-    path: &Path,
-) -> anyhow::Result<()> {
-    let svg = svg(series, points, clock, level, title);
-    let svg = svg.map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))?;
-    Ok(write_atomic(path, svg.as_bytes())?)
+/// Height in pixels.
+const HEIGHT: f64 = 440.0;
+
+/// What is drawn.
+pub struct Picture<'a> {
+    pub title: &'a str,
+    /// The names of the time and of the values.
+    pub names: [&'a str; 2],
+    pub series: &'a Series,
+    /// The scale of the times and the time between two rows.
+    pub clock: (Scale, f64),
+    /// Of the interval, 0 to 1.
+    pub level: f64,
+    /// The forecast after the last row.
+    pub points: &'a [Point],
+    /// The forecast of the last rows, made without them; empty if there are too few rows.
+    pub earlier: &'a [Point],
 }
 
-fn svg(
-    series: &Series,
-    points: &[Point],
-    (scale, step): (Scale, f64),
-    level: f64,
-    title: &str,
-) -> Result<String, Box<dyn std::error::Error>> {
+/// Draws into the file `path`. Errors: it cannot be written.
+pub fn draw(picture: &Picture, path: &Path) -> anyhow::Result<()> {
+    Ok(write_atomic(path, svg(picture).as_bytes())?)
+}
+
+/// Middle and interval of the steps after a known value.
+fn curves(from: (f64, f64), step: f64, points: &[Point]) -> [Vec<(f64, f64)>; 2] {
+    let at = |h: usize| from.0 + (h + 1) as f64 * step;
+    let all = || points.iter().enumerate();
+    let start = || std::iter::once(from);
+    let upper = all().map(|(h, point)| (at(h), point.high));
+    let lower = all().rev().map(|(h, point)| (at(h), point.low));
+    [
+        start().chain(all().map(|(h, point)| (at(h), point.middle))).collect(),
+        start().chain(upper).chain(lower).collect(),
+    ]
+}
+
+fn svg(picture: &Picture) -> String {
+    let Picture { title, names, series, clock: (scale, step), level, points, earlier } = *picture;
     // Only four horizons of the past, so that the forecast is large enough to see.
     let start = series.times.len().saturating_sub(4 * points.len().max(12));
-    let past: Vec<(f64, f64)> =
+    let known: Vec<(f64, f64)> =
         series.times[start..].iter().copied().zip(series.values[0][start..].iter().copied()).collect();
-    let last = *past.last().ok_or("the series is empty")?;
-    let at = |h: usize| last.0 + (h + 1) as f64 * step;
-    let middle = std::iter::once(last).chain(points.iter().enumerate().map(|(h, p)| (at(h), p.middle)));
-    let upper = points.iter().enumerate().map(|(h, p)| (at(h), p.high));
-    let lower = points.iter().enumerate().rev().map(|(h, p)| (at(h), p.low));
-    let band: Vec<(f64, f64)> = std::iter::once(last).chain(upper).chain(lower).collect();
-    let all = || past.iter().chain(&band).map(|point| point.1).filter(|y| y.is_finite());
-    let (low, high) = all().fold((f64::MAX, f64::MIN), |(low, high), y| (low.min(y), high.max(y)));
+    let last = known.last().copied().unwrap_or_default();
+    let interval = |of: &str| format!("{:.0} % interval{of}", 100.0 * level);
+    let mut all = Vec::new();
+    let mut add = |name: String, colour, stroke, points| all.push(Curve { name, colour, stroke, points });
+    if let Some(from) = known.len().checked_sub(earlier.len() + 1).filter(|_| !earlier.is_empty()) {
+        let [middle, band] = curves(known[from], step, earlier);
+        add(String::new(), ORANGE, Stroke::Band, band);
+        let name = format!("forecast made {} before the end", counted(earlier.len() as u64, "step"));
+        add(name, ORANGE, Stroke::Dashed, middle);
+    }
+    let [middle, band] = curves(last, step, points);
+    add(interval(""), BLUE, Stroke::Band, band);
+    add("forecast".into(), BLUE, Stroke::Plain, middle);
+    let first = known.first().copied().unwrap_or_default().0;
+    add("known values".into(), INK, Stroke::Plain, known);
+    all.rotate_right(1);
+
+    let values = || all.iter().flat_map(|curve| &curve.points).map(|point| point.1).filter(|y| y.is_finite());
+    let (low, high) = values().fold((f64::MAX, f64::MIN), |(low, high), y| (low.min(y), high.max(y)));
     let margin = ((high - low) * 0.06).max(1e-6);
-    let mut svg = String::new();
-    let root = SVGBackend::with_string(&mut svg, (800, 400)).into_drawing_area();
-    root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
-        .margin(12)
-        .margin_right(28)
-        .caption(title, ("sans-serif", 20))
-        .x_label_area_size(40)
-        .y_label_area_size(60)
-        .build_cartesian_2d(past[0].0..at(points.len() - 1), low - margin..high + margin)?;
-    chart
-        .configure_mesh()
-        .x_label_formatter(&|&x| time::text(scale, if scale == Scale::Number { x } else { x.round() }))
-        .x_labels(7)
-        .label_style(("sans-serif", 13))
-        .light_line_style(WHITE)
-        .bold_line_style(BLACK.mix(0.12))
-        .axis_style(BLACK.mix(0.5))
-        .draw()?;
-    let interval = format!("{:.0} % interval", 100.0 * level);
-    let pale = FORECAST.mix(0.25);
-    chart
-        .draw_series(std::iter::once(Polygon::new(band, pale)))?
-        .label(interval)
-        .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 20, y + 5)], pale.filled()));
-    chart
-        .draw_series(LineSeries::new(past.iter().copied(), TRUTH.stroke_width(2)))?
-        .label("known")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 20, y)], TRUTH.stroke_width(2)));
-    chart
-        .draw_series(LineSeries::new(middle, FORECAST.stroke_width(2)))?
-        .label("forecast")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 20, y)], FORECAST.stroke_width(2)));
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .label_font(("sans-serif", 14))
-        .background_style(WHITE)
-        .border_style(BLACK.mix(0.3))
-        .draw()?;
-    root.present()?;
-    drop(chart);
-    drop(root);
-    Ok(svg)
+    let (low, high, end) = (low - margin, high + margin, last.0 + points.len() as f64 * step);
+    let most = if scale == Scale::Second { 5 } else { 8 };
+    let x =
+        Axis { name: names[0].into(), low: first, high: end, is_log: false, ticks: of_time(scale, first, end, most) };
+    let y = Axis { name: names[1].into(), low, high, is_log: false, ticks: linear(low, high, 10) };
+    alone(&Chart { title: title.into(), size: LARGE, x, y, curves: all }, HEIGHT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_values_stand_beside_what_was_forecast_for_them() {
+        let point = |middle: f64| Point { middle, low: middle - 1.0, high: middle + 1.0 };
+        let times: Vec<f64> = (0..30).map(|month| f64::from(1960 * 12 + month)).collect();
+        let values = vec![(0..30).map(f64::from).collect()];
+        let series = Series { group: String::new(), times, values };
+        let (points, earlier) = ([point(30.0), point(31.0)], [point(27.0), point(26.0)]);
+        let picture = |earlier| Picture {
+            title: "sales",
+            names: ["Month", "sales of a day"],
+            series: &series,
+            clock: (Scale::Month, 1.0),
+            level: 0.8,
+            points: &points,
+            earlier,
+        };
+        let with = svg(&picture(&earlier));
+        for words in [
+            "known values",
+            "80 % interval",
+            "forecast made 2 steps before the end",
+            "Month",
+            "sales of a day",
+            "1961-01",
+        ] {
+            assert!(with.contains(&format!(">{words}<")), "{words} in {with}");
+        }
+        assert!(!svg(&picture(&[])).contains("before the end"));
+        assert_eq!(curves((5.0, 1.0), 2.0, &[point(3.0)])[1], [(5.0, 1.0), (7.0, 4.0), (7.0, 2.0)]);
+    }
 }

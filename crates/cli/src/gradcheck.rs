@@ -7,9 +7,10 @@ use elman::Cpu;
 use elman::check::{Check, Configuration, Kind, Network, Part, Scope, Subject, Verdict, run as run_checks};
 use serde::Serialize;
 
+use crate::columns::{self, number, words};
 use crate::failure::Refusal;
-use crate::progress::wait_for;
-use crate::terminal;
+use crate::progress::Work;
+use crate::terminal::{self, Stream};
 
 /// The explanation of INCONCLUSIVE below the table.
 const INCONCLUSIVE: &str = "INCONCLUSIVE: the gradient is smaller than the rounding noise of the numerical one, so a comparison means nothing.";
@@ -70,7 +71,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     // Networks this small are faster on one thread; no result depends on it.
     let cpu = Cpu::new(Some(1))?;
     let mut configurations = 0;
-    let checks = wait_for("comparing gradients", || run_checks(&cpu, scope, &mut |_, all| configurations = all))?;
+    let work = Work::new();
+    let checks = run_checks(&cpu, scope, &mut |done, all| {
+        configurations = all;
+        work.at("configuration", done as u64, Some(all as u64));
+    })?;
+    drop(work);
     if checks.is_empty() {
         return Err(Refusal::new("no gradient was checked").into());
     }
@@ -80,14 +86,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let Tally { pass, fail, inconclusive, .. } = total;
         terminal::print_json(&Summary { configurations, checks: &checks, pass, fail, inconclusive })?;
     } else {
-        terminal::print(&table(configurations, &checks, &total))?;
+        terminal::print(&table(configurations, &checks, &total, Stream::Out.width()))?;
     }
     Ok(if total.fail > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// One row for each cell, network and parameter over all sizes and layers, and for each part and parameter; then each
-/// failure, then the totals.
-fn table(configurations: usize, checks: &[Check], total: &Tally) -> String {
+/// failure, then the totals. `width` is that of the terminal, if there is one.
+fn table(configurations: usize, checks: &[Check], total: &Tally, width: Option<usize>) -> String {
     let (of_networks, of_parts): (Vec<&Check>, Vec<&Check>) =
         checks.iter().partition(|check| matches!(check.subject, Subject::Network(_)));
     let mut lines = Vec::new();
@@ -109,21 +115,26 @@ fn table(configurations: usize, checks: &[Check], total: &Tally) -> String {
         if groups.is_empty() {
             continue;
         }
-        // The names of a translator's parameters are long.
-        let width = groups.iter().map(|(_, _, kind, _)| kind.len()).max().unwrap_or(0).max(14);
         if !lines.is_empty() {
             lines.push(String::new());
         }
-        lines.push(format!(
-            "{first:<16}  {second:<14}  {:<width$}  {:>15}  {:>6}  {:>6}  {:>12}",
-            "parameter", "worst rel error", "pass", "fail", "inconclusive"
-        ));
-        for (first, second, kind, Tally { pass, fail, inconclusive, worst }) in &groups {
+        let columns = [
+            words(first),
+            words(second),
+            words("parameter"),
+            number("worst rel error").or("worst"),
+            number("pass"),
+            number("fail"),
+            number("inconclusive").or("inc."),
+        ];
+        let row = |(first, second, kind, tally): &(&str, &str, String, Tally)| {
+            let Tally { pass, fail, inconclusive, worst } = tally;
             let worst = if pass + fail == 0 { "-".to_string() } else { format!("{worst:.1e}") };
-            lines.push(format!(
-                "{first:<16}  {second:<14}  {kind:<width$}  {worst:>15}  {pass:>6}  {fail:>6}  {inconclusive:>12}"
-            ));
-        }
+            let counts = [pass, fail, inconclusive].map(usize::to_string);
+            [first.to_string(), second.to_string(), kind.clone(), worst].into_iter().chain(counts).collect()
+        };
+        let rows: Vec<Vec<String>> = groups.iter().map(row).collect();
+        lines.extend(columns::table(&columns, 2, &rows, width, 0));
     }
     lines.push(String::new());
     for check in checks.iter().filter(|check| check.finding.verdict == Verdict::Fail) {
@@ -235,7 +246,7 @@ mod tests {
         let checks = [check(Network::Layers, "weight_ih_l0", 1e-9, Verdict::Pass), wrong];
         let mut total = Tally::default();
         checks.iter().for_each(|check| total.add(check));
-        let table = table(2, &checks, &total);
+        let table = table(2, &checks, &total, None);
         let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!((rows[0][0], rows[1][0], rows[3][..3].join(" ")), ("cell", "lstm", "part of parameter".into()));
         assert_eq!(rows[4], ["loss", "gaussian", "outputs", "5.0e-1", "0", "1", "0"]);
@@ -252,7 +263,7 @@ mod tests {
         ];
         let mut total = Tally::default();
         checks.iter().for_each(|check| total.add(check));
-        let table = table(2, &checks, &total);
+        let table = table(2, &checks, &total, None);
         let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(rows[1], ["lstm", "layers", "weight_ih", "3.0e-9", "2", "0", "1"]);
         assert_eq!(rows[2], ["lstm", "language", "model", "weight_ih", "2.0e-3", "0", "1", "0"]);

@@ -9,7 +9,8 @@ use elman::files::model_file::{Contents, Results, Stored};
 use elman::{Config, Cpu, Error, Vocab};
 use serde::Serialize;
 
-use crate::terminal::{self, grouped, row, short_unit};
+use crate::columns::{self, number, words};
+use crate::terminal::{self, Stream, grouped, row, short_unit};
 use crate::trained;
 
 /// Describe this machine, or a trained model
@@ -170,15 +171,13 @@ fn model_table(path: &Path, model: &Model) -> Result<String, Error> {
         lines.extend([String::new(), format!("{what}: {}", grouped(names.len() as u64)), some(names)]);
     }
     lines.extend([String::new(), row("tensors", &format!("{} parameters", grouped(model.parameters as u64)))]);
-    let width = model.tensors.iter().map(|tensor| tensor.name.len()).max().unwrap_or_default();
-    for tensor in &model.tensors {
-        lines.push(format!(
-            "  {:<width$}  {:<14} {:>12}",
-            tensor.name,
-            format!("{:?}", tensor.shape),
-            grouped(tensor.shape.iter().product::<usize>() as u64)
-        ));
-    }
+    let tensor = |tensor: &Tensor| {
+        let size = grouped(tensor.shape.iter().product::<usize>() as u64);
+        vec![tensor.name.to_string(), format!("{:?}", tensor.shape), size]
+    };
+    let tensors: Vec<Vec<String>> = model.tensors.iter().map(tensor).collect();
+    let columns = [words("name"), words("shape"), number("numbers")];
+    lines.extend(columns::table(&columns, 1, &tensors, Stream::Out.width(), 2));
     let results = model.results;
     // Other tasks have losses of their own.
     let unit = match model.config.task {

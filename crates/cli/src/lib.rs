@@ -6,6 +6,7 @@
 mod arguments;
 mod attention;
 mod bench;
+mod columns;
 mod compare;
 mod completions;
 mod confusion;
@@ -26,6 +27,7 @@ mod man;
 #[cfg(test)]
 #[path = "../../../.ci/not_run.rs"]
 mod not_run;
+mod picture;
 mod predict;
 mod progress;
 mod sample;
@@ -35,9 +37,12 @@ mod task_flags;
 mod tasks;
 mod tensorboard;
 mod terminal;
+mod terminal_curve;
+mod ticks;
 mod train;
 mod trained;
 mod weights;
+mod wrap;
 
 use std::process::ExitCode;
 
@@ -50,6 +55,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "elman",
     version,
+    term_width = terminal::Stream::Out.width().unwrap_or(0), // 0: lines as they are written, for pipes
     arg_required_else_help = true,
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs"

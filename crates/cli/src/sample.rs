@@ -154,11 +154,11 @@ struct Sampled<'a> {
 }
 
 /// Writes one JSON object in a line.
-fn write_json(out: &mut impl Write, prompt: &[u8], text: &[u8], seed: u64) -> io::Result<()> {
+fn write_json(out: &mut control::Out, prompt: &[u8], text: &[u8], seed: u64) -> io::Result<()> {
     let bytes = std::str::from_utf8(text).is_err().then_some(text);
     let [prompt, text] = [prompt, text].map(String::from_utf8_lossy);
     let line = serde_json::to_string(&Sampled { prompt, text, bytes, seed })?;
-    writeln!(out, "{line}")
+    out.json(&line)
 }
 
 /// Prints the `count` likeliest next tokens of each prompt, or of the start without any.
@@ -304,7 +304,7 @@ fn write_turn<E: Element>(
     batch: &mut Batch<E>,
     ending: &Ending,
     form: Form,
-    out: &mut impl Write,
+    out: &mut control::Out,
 ) -> io::Result<()> {
     if let Form::Json { seed } = form {
         let mut text = Vec::new();

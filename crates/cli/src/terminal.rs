@@ -1,16 +1,59 @@
-//! Prints: lines on stderr, one JSON object on stdout, colours, short forms of numbers. A closed stderr is not an error; a
-//! closed stdout is one for the caller. Not here: progress bars (`progress.rs`).
+//! Prints: lines on stderr, lines and one JSON object on stdout, colours, short forms of numbers; the only place that knows the
+//! size of the terminal. A closed stderr is not an error; a closed stdout is one for the caller. Not here: progress
+//! (`progress.rs`), breaking lines (`wrap.rs`), tables (`columns.rs`).
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::Context;
+use console::Term;
 
 use crate::control::{self, visible_but_styles};
+use crate::wrap::{self, fitted};
 
 /// The error message when stdout is closed or full.
 pub const NO_STDOUT: &str = "cannot write to standard output";
+
+/// A stream that may be a terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Out,
+    Err,
+}
+
+impl Stream {
+    /// Rows and columns of the terminal, 24 and 80 where it does not tell; None if it is no terminal.
+    pub fn size(self) -> Option<(usize, usize)> {
+        let (term, is_terminal) = match self {
+            Stream::Out => (Term::stdout(), io::stdout().is_terminal()),
+            Stream::Err => (Term::stderr(), io::stderr().is_terminal()),
+        };
+        let size = term.size_checked().map_or((24, 80), |(rows, columns)| (rows.into(), columns.into()));
+        is_terminal.then_some((size.0, size.1.max(8)))
+    }
+
+    /// Columns of the terminal; None if it is no terminal.
+    pub fn width(self) -> Option<usize> {
+        self.size().map(|(_, columns)| columns)
+    }
+
+    /// Whether to colour it: a terminal that is not `dumb`, and `NO_COLOR` unset or empty.
+    pub fn is_coloured(self) -> bool {
+        let is_unset = |value: Option<std::ffi::OsString>| value.is_none_or(|value| value.is_empty());
+        self.size().is_some() && !is_dumb() && is_unset(std::env::var_os("NO_COLOR"))
+    }
+}
+
+/// Whether the terminal can only append: `TERM=dumb`.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|name| name == "dumb")
+}
+
+/// Whether stderr is a terminal on which a line can be overwritten.
+pub fn shows_progress() -> bool {
+    io::stderr().is_terminal() && !is_dumb()
+}
 
 /// Prints a line on stderr.
 macro_rules! say {
@@ -20,43 +63,37 @@ pub(crate) use say;
 
 /// See `say!`.
 pub fn say_line(words: fmt::Arguments) {
-    let mut to = io::stderr().lock();
-    let _ = match to.is_terminal() {
-        true => writeln!(to, "{}", visible_but_styles(&words.to_string())),
-        false => writeln!(to, "{words}"),
+    let _ = match Stream::Err.width() {
+        Some(width) => writeln!(io::stderr().lock(), "{}", fitted(&visible_but_styles(&words.to_string()), width)),
+        None => writeln!(io::stderr().lock(), "{words}"),
     };
 }
 
 /// Prints one JSON object on stdout. Errors: stdout is closed or full.
 pub fn print_json(object: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&serde_json::to_string(object)?)
+    let mut out = control::stdout();
+    out.json(&serde_json::to_string(object)?).and_then(|()| out.flush()).context(NO_STDOUT)
 }
 
 /// Prints lines on stdout. Errors: stdout is closed or full.
 pub fn print(lines: &str) -> anyhow::Result<()> {
     let mut out = control::stdout();
-    writeln!(out, "{lines}").and_then(|()| out.flush()).context(NO_STDOUT)
+    out.lines(lines).and_then(|()| out.flush()).context(NO_STDOUT)
 }
 
-/// Whether stderr is a terminal.
-pub fn stderr_is_terminal() -> bool {
-    io::stderr().is_terminal()
-}
-
-/// Whether to colour stderr: a terminal that is not `dumb`, and `NO_COLOR` unset or empty.
-pub fn is_coloured() -> bool {
-    let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
-    stderr_is_terminal() && !is_dumb && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// `text` dimmed where colours are shown.
+/// `text` dimmed where stderr is coloured.
 pub fn dim(text: &str) -> String {
-    if is_coloured() { format!("\x1b[2m{text}\x1b[0m") } else { text.to_string() }
+    if Stream::Err.is_coloured() { format!("\x1b[2m{text}\x1b[0m") } else { text.to_string() }
 }
 
-/// `text` in bold where colours are shown.
+/// `text` in bold where stderr is coloured.
 pub fn bold(text: &str) -> String {
-    if is_coloured() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_string() }
+    bold_on(Stream::Err, text)
+}
+
+/// `text` in bold where `stream` is coloured.
+pub fn bold_on(stream: Stream, text: &str) -> String {
+    if stream.is_coloured() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_string() }
 }
 
 /// A line `name   text` in two columns.
@@ -156,8 +193,15 @@ pub fn shell_word(word: &str) -> String {
     }
 }
 
+/// The program with arguments, as a command to copy: indented, in lines that fit stderr.
+pub fn command(arguments: &str) -> String {
+    let words = format!("{} {arguments}", this_program());
+    let lines = wrap::command(&words, Stream::Err.width().unwrap_or(usize::MAX - 4));
+    lines.split('\n').map(bold).collect::<Vec<_>>().join("\n")
+}
+
 /// The command that started this program: `cargo run --release --`, or its name.
-pub fn this_program() -> String {
+fn this_program() -> String {
     if std::env::var_os("CARGO").is_some() {
         let profile = if cfg!(debug_assertions) { "" } else { " --release" };
         return format!("cargo run{profile} --");

@@ -15,7 +15,7 @@ use elman::{Config, RunDir, origin_of};
 use serde::Serialize;
 
 use crate::tasks;
-use crate::terminal::{self, bold, counted, fact, grouped, say};
+use crate::terminal::{self, counted, fact, grouped, say};
 
 pub use args::Args;
 use session::{Driven, Job, Session, Words, shape};
@@ -55,8 +55,7 @@ impl<T: Task> Session<'_, T> {
         self.conclude(&driven, words.unit);
         if !self.args.quiet && !driven.outcome.stopped {
             let (purpose, arguments) = words.usage;
-            let command = format!("{} {arguments}", terminal::this_program());
-            say!("\n{purpose}:\n\n    {}\n", bold(&command));
+            say!("\n{purpose}:\n\n{}\n", terminal::command(&arguments));
         }
         if self.args.json {
             terminal::print_json(&self.summary(&driven, figures))?;

@@ -11,7 +11,8 @@ use place::{Place, TINY, json, run_files, stderr, stdout};
 #[test]
 fn training_says_what_it_does_and_what_comes_next() {
     let place = Place::with_text();
-    let output = place.train(&["text.txt", "--steps", "20", "--print-every", "5"]);
+    let output =
+        place.train(&["text.txt", "--steps", "20", "--print-every", "1", "--eval-every", "5", "--save-every", "10"]);
     assert_eq!(stdout(&output), "");
     let messages = stderr(&output);
     for words in [
@@ -27,6 +28,15 @@ fn training_says_what_it_does_and_what_comes_next() {
     }
     assert!(messages.contains("step 5/20  loss ") && messages.contains(" tokens/s"), "{messages}");
     assert!(messages.contains("sample after step"), "{messages}");
+    // A line for each validation and for each save, none for the other reports.
+    let of_steps =
+        |ending: fn(&&str) -> bool| messages.lines().filter(|line| line.starts_with("step ")).filter(ending).count();
+    assert_eq!(
+        (of_steps(|line| line.contains("  validation ")), of_steps(|line| line.ends_with("  saved"))),
+        (4, 2),
+        "{messages}"
+    );
+    assert_eq!(of_steps(|_| true), 6, "{messages}");
     assert!(
         messages.contains("validation loss") && messages.trim_end().ends_with("elman sample runs/text"),
         "{messages}"
@@ -43,6 +53,18 @@ fn training_says_what_it_does_and_what_comes_next() {
         "state.safetensors",
     ];
     assert_eq!(run_files(&place.path("runs/text")), expected);
+}
+
+#[test]
+fn a_run_without_validation_tells_its_training_loss_at_most_twenty_times() {
+    let place = Place::with_text();
+    let flags = ["--steps", "300", "--print-every", "1", "--sample-every", "0", "--save-every", "300"];
+    for never in [&["--val-frac", "0"], &["--eval-every", "0"]] {
+        let messages = stderr(&place.train(&[&["text.txt"], &flags[..], &never[..]].concat()));
+        let lines: Vec<&str> = messages.lines().filter(|line| line.contains("/300  loss ")).collect();
+        assert!((19..=21).contains(&lines.len()), "{messages}");
+        assert!(lines[0].starts_with("step 1/300") && lines[lines.len() - 1].starts_with("step 300/300"), "{messages}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use place::{Place, TINY, json, stderr};
 
-const LONG: [&str; 8] = ["--steps", "4000", "--print-every", "20", "--sample-every", "0", "--eval-every", "1000"];
+const LONG: [&str; 8] = ["--steps", "4000", "--print-every", "20", "--sample-every", "0", "--eval-every", "20"];
 
 /// Trains until the first report, sends the signal, and returns the messages and the exit code.
 fn interrupted(place: &Place, signal: &str) -> (String, Option<i32>) {

@@ -11,12 +11,19 @@ use std::process::{Command, Stdio};
 
 use place::{Place, stderr, stdout};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 /// Runs a command with a terminal as standard output and standard error; all that it writes there.
-fn on_a_terminal(mut command: Command) -> String {
+fn on_a_terminal(command: Command) -> String {
+    on_a_terminal_of(command, 0, 0)
+}
+
+/// The same on a terminal of some rows and columns.
+fn on_a_terminal_of(mut command: Command, rows: u16, columns: u16) -> String {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
+    tcsetwinsize(&master, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
     // Without O_NOCTTY the terminal could become that of the test.
     let open = || OpenOptions::new().read(true).write(true).custom_flags(0o400).open(&name).unwrap();
@@ -34,6 +41,91 @@ fn hostile() -> Place {
     place.write("text.txt", "\x1b]0;owned\x07 \x1b[2J \u{9b}31m the sea\n".repeat(60));
     place.train(&["text.txt", "--out", "run", "--steps", "30"]);
     place
+}
+
+/// The lines that a terminal of `columns` columns breaks itself: a text goes on in the next row. A bar fills its rows with spaces,
+/// which is no such line.
+fn broken(raw: &str, columns: usize) -> Vec<String> {
+    let (mut found, mut row, mut chars) = (Vec::new(), String::new(), raw.chars().peekable());
+    while let Some(c) = chars.next() {
+        match c {
+            '\x1b' => {
+                chars.by_ref().take_while(|c| !c.is_ascii_alphabetic()).for_each(drop);
+            }
+            '\r' | '\n' => row.clear(),
+            c => {
+                if row.chars().count() == columns {
+                    if !row.ends_with(' ') && c != ' ' {
+                        found.push(row.clone());
+                    }
+                    row.clear();
+                }
+                row.push(c);
+            }
+        }
+    }
+    found
+}
+
+/// Verbs that print wide lines, after a run has been trained.
+const WIDE: [&[&str]; 9] = [
+    &["info", "run"],
+    &["eval", "run", "text.txt"],
+    &["eval", "run", "text.txt", "--per-line"],
+    &["compare", "run", "run"],
+    &["data", "list"],
+    &["lesson"],
+    &["lesson", "softmax"],
+    &["info", "run", "--json"],
+    &["train", "--resume", "a/directory/that/is/not/there/and/has/a/long/name/with/many/parts"],
+];
+
+#[test]
+fn nothing_is_wider_than_the_terminal() {
+    for columns in [40, 80] {
+        let place = Place::with_text();
+        let train =
+            ["train", "text.txt", "--out", "run", "--steps", "40", "--eval-every", "10", "--sample-every", "20"];
+        let shown = on_a_terminal_of(place.command(&[&train[..], &place::TINY].concat()), 24, columns);
+        assert!(shown.contains("validation") && shown.contains("sample after step 40"), "{shown}");
+        assert!(shown.contains("⠒ training") && shown.contains("step 0"), "a curve: {shown}");
+        let broken_of = |shown: &str| broken(shown, columns.into());
+        assert_eq!(broken_of(&shown), Vec::<String>::new(), "train, {columns} columns");
+        for args in WIDE {
+            let shown = on_a_terminal_of(place.command(args), 24, columns);
+            assert_eq!(broken_of(&shown), Vec::<String>::new(), "{args:?}, {columns} columns: {shown}");
+        }
+    }
+}
+
+#[test]
+fn a_wide_line_is_found() {
+    assert_eq!(broken("abcdef\r\n", 4), ["abcd"]);
+    assert_eq!(broken("abcd\r\nab  abcd\r\n", 4), Vec::<String>::new());
+    assert_eq!(broken("\x1b[1mab\x1b[0mcd\r\n", 4), Vec::<String>::new());
+}
+
+#[test]
+fn a_curve_is_drawn_only_where_there_is_room_and_it_was_not_refused() {
+    let place = Place::with_text();
+    let train = ["train", "text.txt", "--steps", "40", "--eval-every", "10", "--sample-every", "0"];
+    let args = [&train[..], &place::TINY].concat();
+    let has_curve = |command: Command, rows| on_a_terminal_of(command, rows, 80).contains("⠒ training");
+    assert!(has_curve(place.command(&args), 12));
+    assert!(!has_curve(place.command(&args), 11));
+    assert!(!has_curve(place.command(&[&args[..], &["--quiet"]].concat()), 24));
+    let with = |name: &str, value: &str| {
+        let mut command = place.command(&args);
+        command.env(name, value);
+        command
+    };
+    let dumb = on_a_terminal_of(with("TERM", "dumb"), 24, 80);
+    assert!(!dumb.contains("⠒ training") && !dumb.contains('\x1b') && dumb.contains("step 40/40  loss"), "{dumb}");
+    let plain = on_a_terminal_of(with("NO_COLOR", "1"), 24, 80);
+    let colours = ["\x1b[1m", "\x1b[2m", "\x1b[33m"];
+    assert!(plain.contains("⠒ training") && !colours.iter().any(|colour| plain.contains(colour)), "{plain}");
+    // Standard error that is no terminal.
+    assert!(!stderr(&place.done(&args)).contains("⠒ training"));
 }
 
 /// Whether it has a control character that a terminal obeys, other than the styles of the program and line ends.

@@ -196,7 +196,7 @@ fn lines_are_scored_by_themselves() {
     let stream = json(&place.done(&["eval", "run", "one.txt", "--json"]));
     assert!((of(3, "log_prob") + 4.0 * stream["loss"].as_f64().unwrap()).abs() < 1e-9);
     let table = stdout(&place.done(&["eval", "run", "lines.txt", "--per-line"]));
-    assert!(table.lines().count() == 5 && table.starts_with("    line  log-prob, nats    tokens\n"), "{table}");
+    assert!(table.lines().count() == 5 && table.starts_with("line  log-prob, nats  tokens\n"), "{table}");
 }
 
 #[test]

@@ -5,20 +5,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use elman::Cpu;
 use elman::files::atomic_file::write_atomic;
 use elman::train::{Control, Event};
 use elman_bench::growth::{DECAY_CELLS, DECAY_STEPS, Decay, NORMAL, SUBNORMAL, TEXTS, curves, on_text, write_text};
 use elman_kernels::recurrent::Cell;
-use plotters::prelude::*;
 use serde::Serialize;
 
 use super::args::{Args, refuse_none};
 use super::machine::{Machine, forget_peak, machine, peak_megabytes};
 use super::measure::measure;
+use crate::columns::{Layout, number, words};
+use crate::picture::chart::{Axis, Chart, Curve, Stroke};
+use crate::picture::{Area, BLUE, INK, MARGIN, ORANGE, Svg, WIDTH};
 use crate::progress::wait_for;
-use crate::terminal::{self, say, short};
+use crate::terminal::{self, Stream, say};
+use crate::ticks::logarithmic;
 
 /// The cost of a token at one value of a size.
 #[derive(Serialize)]
@@ -107,17 +110,17 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         report.curves.push(Grown { letter, what, points });
     }
     if !cells.is_empty() {
-        print(format!("\n{:<12} {:>16} {:>16} {:>8}", "state", "us/step normal", "subnormal", "ratio"))?;
+        print(format!("\n{}", decays().head().unwrap_or_default()))?;
     }
     for cell in cells {
         let figures = wait_for("timing", || decay(cell, &cpu))?;
         let Decayed { us_per_step_normal: normal, us_per_step_subnormal: subnormal, ratio, .. } = figures;
-        print(format!("{:<12} {normal:>16.2} {subnormal:>16.2} {ratio:>8.2}", cell.name()))?;
+        let numbers = [normal, subnormal, ratio].map(|x| format!("{x:.2}"));
+        print(decays().row(&[&[cell.name().to_string()][..], &numbers].concat()))?;
         report.subnormal.push(figures);
     }
     if let Some(path) = &args.figure {
-        let svg = draw(&report.curves).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))?;
-        write_atomic(path, svg.as_bytes())?;
+        write_atomic(path, draw(&report.curves).as_bytes())?;
     }
     if args.json {
         terminal::print_json(&report)?;
@@ -127,24 +130,33 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The table of a curve, whose points are printed one by one.
+fn layout() -> Layout {
+    let columns =
+        [number("size"), number("ns/token"), number("least"), number("GF/s"), number("MB"), number("prepared")];
+    Layout::new(&columns, 1, &[13, 9, 9, 6, 6, 8], Stream::Out.width())
+}
+
 fn head(letter: &str, what: &str) -> String {
-    format!(
-        "\n{letter}: {what}\n{:>14} {:>12} {:>12} {:>8} {:>8} {:>10}",
-        letter, "ns/token", "least", "GF/s", "MB", "prepared"
-    )
+    format!("\n{letter}: {what}\n{}", layout().head().unwrap_or_default())
 }
 
 fn line(point: &Point) -> String {
     let or_dash = |x: Option<String>| x.unwrap_or_else(|| "-".to_string());
-    format!(
-        "{:>14} {:>12.0} {:>12.0} {:>8} {:>8} {:>10}",
+    layout().row(&[
         terminal::grouped(point.size),
-        point.ns_per_token_median,
-        point.ns_per_token_min,
+        format!("{:.0}", point.ns_per_token_median),
+        format!("{:.0}", point.ns_per_token_min),
         or_dash(point.gflops.map(|x| format!("{x:.1}"))),
         or_dash(point.peak_mb.map(|x| format!("{x:.0}"))),
         or_dash(point.seconds_to_prepare.map(|x| format!("{x:.1} s"))),
-    )
+    ])
+}
+
+/// The table of subnormal states.
+fn decays() -> Layout {
+    let columns = [words("state"), number("us/step normal").or("normal"), number("subnormal"), number("ratio")];
+    Layout::new(&columns, 1, &[12, 10, 10, 6], Stream::Out.width())
 }
 
 /// A directory of its own, removed when it is dropped.
@@ -218,64 +230,47 @@ fn decay(cell: Cell, cpu: &Cpu) -> anyhow::Result<Decayed> {
     })
 }
 
-const FONT: &str = "sans-serif";
-const TIME: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
-const MEMORY: RGBColor = RGBColor(0xd6, 0x5f, 0x00);
+/// Height of the panels of a size, in pixels.
+const PANEL: f64 = 210.0;
 
-/// Two panels for each size: time per token above and memory below, all axes logarithmic.
-fn draw(curves: &[Grown]) -> Result<String, Box<dyn std::error::Error>> {
-    let mut svg = String::new();
-    let root = SVGBackend::with_string(&mut svg, (300 * curves.len().max(1) as u32, 560)).into_drawing_area();
-    root.fill(&WHITE)?;
-    let areas = root.split_evenly((2, curves.len().max(1)));
-    for (at, curve) in curves.iter().enumerate() {
+/// Two panels for each size side by side: time per token and memory, all axes logarithmic.
+fn draw(curves: &[Grown]) -> String {
+    let mut svg = Svg::default();
+    let mut y = MARGIN;
+    for curve in curves {
         let of = |value: fn(&Point) -> Option<f64>| -> Vec<(f64, f64)> {
             curve.points.iter().filter_map(|point| Some((point.size as f64, value(point)?))).collect()
         };
-        let time = of(|point| Some(point.ns_per_token_median));
-        panel(&areas[at], curve.what, ("ns a token", TIME), &time)?;
-        panel(&areas[curves.len() + at], "", ("MB resident", MEMORY), &of(|point| point.peak_mb))?;
+        let head = Area { x: MARGIN, y, width: WIDTH - 2.0 * MARGIN, height: 0.0 };
+        y += svg.title(head, 16.0, INK, curve.what);
+        let panels = [
+            ("ns per token", BLUE, of(|point| Some(point.ns_per_token_median))),
+            ("MB resident", ORANGE, of(|p| p.peak_mb)),
+        ];
+        for (at, (unit, colour, points)) in panels.into_iter().enumerate() {
+            let half = WIDTH / 2.0;
+            panel(&mut svg, Area { x: half * at as f64, y, width: half, height: PANEL }, unit, colour, points);
+        }
+        y += PANEL + 8.0;
     }
-    root.present()?;
-    drop(areas);
-    drop(root);
-    Ok(svg)
+    svg.finish(WIDTH, y)
 }
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
-
 /// One curve; its axis covers at least two decades, so that a flat curve looks flat.
-fn panel(
-    area: &Area<'_>,
-    title: &str,
-    (unit, colour): (&str, RGBColor),
-    points: &[(f64, f64)],
-) -> Result<(), Box<dyn std::error::Error>> {
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Ok(()) };
+fn panel(svg: &mut Svg, area: Area, unit: &str, colour: &'static str, points: Vec<(f64, f64)>) {
+    let (Some(&first), Some(&last)) = (points.first(), points.last()) else { return };
     let (low, high) = points.iter().fold((f64::MAX, 0.0), |(low, high), p| (p.1.min(low), p.1.max(high)));
     let margin = (100.0 * low / high).max(4.0).sqrt();
-    let mut chart = ChartBuilder::on(area)
-        .margin(10)
-        .margin_right(20)
-        .caption(title, (FONT, 12))
-        .x_label_area_size(28)
-        .y_label_area_size(56)
-        .build_cartesian_2d((first.0 / 1.2..last.0 * 1.2).log_scale(), (low / margin..high * margin).log_scale())?;
-    chart
-        .configure_mesh()
-        .y_desc(unit)
-        .x_label_formatter(&|x| short(*x))
-        .y_label_formatter(&|y| short(*y))
-        .x_labels(5)
-        .y_labels(6)
-        .label_style((FONT, 12))
-        .axis_desc_style((FONT, 13))
-        .light_line_style(WHITE)
-        .bold_line_style(BLACK.mix(0.12))
-        .axis_style(BLACK.mix(0.5))
-        .draw()?;
-    chart.draw_series(LineSeries::new(points.iter().copied(), colour.filled().stroke_width(2)).point_size(3))?;
-    Ok(())
+    let axis = |name: &str, low: f64, high: f64, most| Axis {
+        name: name.into(),
+        low,
+        high,
+        is_log: true,
+        ticks: logarithmic(low, high, most),
+    };
+    let (x, y) = (axis("", first.0 / 1.2, last.0 * 1.2, 7), axis(unit, low / margin, high * margin, 5));
+    let curves = vec![Curve { name: String::new(), colour, stroke: Stroke::Dotted, points }];
+    Chart { title: String::new(), size: 0.0, x, y, curves }.draw(svg, area);
 }
 
 /// Checks before long work that a picture can be written. Errors: its directory does not exist.
@@ -301,10 +296,10 @@ mod tests {
         };
         let points = || vec![point(16, 900.0, Some(20.0)), point(100_000, 950.0, Some(800.0))];
         let of = |letter, what, points| Grown { letter, what, points };
-        let svg = draw(&[of("T", "steps <T>", points()), of("H", "units", vec![point(1, 5.0, None)])]).unwrap();
+        let svg = draw(&[of("T", "steps <T>", points()), of("H", "units", vec![point(1, 5.0, None)])]);
         assert!(svg.contains("steps &lt;T&gt;") && svg.contains("units"));
-        assert_eq!((svg.matches("ns a token").count(), svg.matches("MB resident").count()), (2, 1));
+        assert_eq!((svg.matches("ns per token").count(), svg.matches("MB resident").count()), (2, 1));
         assert_eq!(svg.matches("<circle").count(), 2 + 2 + 1, "{svg}");
-        assert!(draw(&[]).is_ok());
+        assert!(draw(&[]).ends_with("</svg>\n"));
     }
 }

@@ -15,7 +15,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let config = recipe("numpy-amontillado", RECIPE)?;
     let mut losses = Vec::new();
     let steps = config.seq_len as f64;
-    let trainer = train(&config, &corpus, &setting.cpu, |_, loss| losses.push(loss * steps))?;
+    let trainer = train(setting, "", &config, &corpus, |_, loss| losses.push(loss * steps))?;
     let (plan, classes) = (trainer.plan(), trainer.plan().vocab_size as f64);
     let edition = "another edition: the tutorial's 13,017 and 59 were never published";
     report.check("characters", "13017", plan.train_tokens.to_string(), edition, plan.train_tokens == 13_000);
@@ -40,8 +40,10 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     report.at_most("loss at the end", "46.37", losses[losses.len() - 1], 46.4, 2);
     let text = write(&trainer, "\n", 100, 0.0, &setting.cpu)?;
     report.told("greedy text", "\" Ce the wall the wall the wall\" (it 610)", shown(&text, 60));
-    report.note("Losses fall faster here from the start. The tutorial does not print the files with its layers and solver, so the cause");
-    report.note("is unknown. An L2 penalty 24 times as large, for example, stops learning altogether.");
+    report.note(
+        "Losses fall faster here from the start. The tutorial does not print the files with its layers and solver, so the cause \
+         is unknown. An L2 penalty 24 times as large, for example, stops learning altogether.",
+    );
     report.tutorial_took("46.7 minutes there");
     Ok(())
 }

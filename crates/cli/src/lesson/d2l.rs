@@ -42,9 +42,9 @@ pub fn words(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
 }
 
 /// Trains; returns the trainer, the mean loss of every epoch, and the time in seconds.
-fn epochs(setting: &Setting, config: &Config, corpus: &Corpus) -> anyhow::Result<(Trainer, Vec<f64>, f64)> {
+fn epochs(setting: &Setting, name: &str, config: &Config, corpus: &Corpus) -> anyhow::Result<(Trainer, Vec<f64>, f64)> {
     let (mut losses, started) = (Vec::new(), std::time::Instant::now());
-    let trainer = train(config, corpus, &setting.cpu, |_, loss| losses.push(loss))?;
+    let trainer = train(setting, name, config, corpus, |_, loss| losses.push(loss))?;
     let seconds = started.elapsed().as_secs_f64();
     let per_epoch = trainer.plan().steps_per_epoch as usize;
     let means = losses.chunks(per_epoch).map(|epoch| epoch.iter().sum::<f64>() / epoch.len() as f64).collect();
@@ -53,7 +53,7 @@ fn epochs(setting: &Setting, config: &Config, corpus: &Corpus) -> anyhow::Result
 
 pub fn chars(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let corpus = setting.text("timemachine-d2l")?;
-    let (trainer, losses, seconds) = epochs(setting, &recipe("d2l-chars", CHARS)?, &corpus)?;
+    let (trainer, losses, seconds) = epochs(setting, "RNN", &recipe("d2l-chars", CHARS)?, &corpus)?;
     report.equal("characters trained on", 10_000, trainer.plan().train_tokens);
     report.equal("characters known, with <unk>", 28, trainer.vocab().len());
     for (epoch, loss) in losses.iter().enumerate().map(|(i, loss)| (i + 1, loss)).filter(|(epoch, _)| epoch % 50 == 0) {
@@ -70,8 +70,8 @@ pub fn chars(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     for (cell, most, pytorch, its_time) in
         [(Cell::RNN_TANH, 1.4, 1.34, 37), (Cell::GRU, 1.08, 1.04, 85), (Cell::LSTM, 1.08, 1.05, 36)]
     {
-        let (trainer, losses, seconds) = epochs(setting, &Config { cell, ..base.clone() }, &corpus)?;
         let name = cell.name().to_uppercase();
+        let (trainer, losses, seconds) = epochs(setting, &name, &Config { cell, ..base.clone() }, &corpus)?;
         let last = losses[losses.len() - 1].exp();
         let tutorial = format!("1.0 to 1.4 (PyTorch here {pytorch})");
         report.at_most(format!("perplexity, {name}, rate 1, T = 35, 500 epochs"), tutorial, last, most, 3);

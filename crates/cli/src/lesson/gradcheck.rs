@@ -149,7 +149,8 @@ fn shown(finding: &Finding) -> String {
 }
 
 pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
-    for (cell, layers, printed) in PRINTED {
+    for (at, (cell, layers, printed)) in PRINTED.into_iter().enumerate() {
+        setting.work.at("network", 1 + at as u64, Some(PRINTED.len() as u64));
         let title = format!("{} x {layers}", if cell == Cell::Lstm { "lstm" } else { "rnn" });
         let mut toy = Toy::new(&setting.cpu, cell, layers)?;
         // Deviation 1e-3 over the root of the inputs, biases 0: the loss is 3 ln 20 and the gradients are tiny.

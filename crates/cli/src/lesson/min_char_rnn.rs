@@ -13,7 +13,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let steps = config.seq_len as f64;
     let start = steps * 65_f64.ln();
     let (mut moving, mut trend, mut first) = (start, Vec::new(), 0.0);
-    let trainer = train(&config, &corpus, &setting.cpu, |step, loss| {
+    let trainer = train(setting, "", &config, &corpus, |step, loss| {
         if step == 1 {
             first = steps * loss;
         }

@@ -22,6 +22,7 @@ use std::time::Instant;
 use elman::Cpu;
 
 use crate::failure::Refusal;
+use crate::progress::Work;
 use crate::terminal;
 use setting::Setting;
 use table::Report;
@@ -76,10 +77,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Err(Refusal::new(message).hint("'elman lesson' lists them").into());
     };
     let cpu = Cpu::new(args.threads)?;
-    let setting = Setting { cpu, data: &args.data, full: args.full, picture: &args.picture };
+    let setting = Setting { cpu, data: &args.data, full: args.full, picture: &args.picture, work: Work::new() };
     let mut report = Report::new(name, about);
     let started = Instant::now();
     lesson(&setting, &mut report)?;
+    drop(setting);
     report.seconds = started.elapsed().as_secs_f64();
     if args.json {
         terminal::print_json(&report)?;

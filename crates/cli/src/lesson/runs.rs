@@ -6,6 +6,8 @@ use elman::rng::{Purpose, generator};
 use elman::train::{Control, Event};
 use elman::{Config, Corpus, Cpu, Error, Settings, Trainer};
 
+use super::setting::Setting;
+
 /// Parses and checks a bundled recipe.
 pub fn recipe(name: &str, text: &str) -> anyhow::Result<Config> {
     let config = Config::from_toml(text, name)?;
@@ -13,11 +15,20 @@ pub fn recipe(name: &str, text: &str) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-/// Trains to the end; calls `watch` with each step (from 1) and its mean loss in nats. Writes no file.
-pub fn train(config: &Config, corpus: &Corpus, cpu: &Cpu, mut watch: impl FnMut(u64, f64)) -> Result<Trainer, Error> {
-    let mut trainer = Trainer::new(config.clone(), corpus, cpu)?;
+/// Trains to the end; calls `watch` with each step (from 1) and its mean loss in nats. Writes no file. `name` is that of the run,
+/// in what is shown of its progress; empty if the lesson has only one.
+pub fn train(
+    setting: &Setting,
+    name: &str,
+    config: &Config,
+    corpus: &Corpus,
+    mut watch: impl FnMut(u64, f64),
+) -> Result<Trainer, Error> {
+    let mut trainer = Trainer::new(config.clone(), corpus, &setting.cpu)?;
+    let (steps, each) = (trainer.plan().steps, trainer.plan().steps_per_epoch.max(1));
     trainer.run(None, &mut |event| {
         if let Event::Step { step, loss, .. } = event {
+            setting.at(name, step, steps, each);
             watch(step, loss);
         }
         Control::Continue

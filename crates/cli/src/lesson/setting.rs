@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::data::DataSet;
 use crate::failure::Refusal;
-use crate::terminal::{self, say};
+use crate::progress::Work;
+use crate::terminal;
 
 /// What a lesson is given.
 pub struct Setting<'a> {
@@ -19,6 +20,8 @@ pub struct Setting<'a> {
     pub full: bool,
     /// The file for the picture.
     pub picture: &'a Path,
+    /// Shows which run and epoch is under way.
+    pub work: Work,
 }
 
 impl Setting<'_> {
@@ -46,8 +49,17 @@ impl Setting<'_> {
         Ok(corpus)
     }
 
-    /// Prints progress on stderr.
+    /// Shows the step of a run called `name`, or its epoch if it has several of `each` steps.
+    pub fn at(&self, name: &str, step: u64, steps: u64, each: u64) {
+        let name = if name.is_empty() { String::new() } else { format!("{name}, ") };
+        match steps >= 2 * each {
+            true => self.work.at(&format!("{name}epoch"), step.div_ceil(each), Some(steps.div_ceil(each))),
+            false => self.work.at(&format!("{name}step"), step, Some(steps)),
+        }
+    }
+
+    /// Prints a line on stderr.
     pub fn say(&self, words: &str) {
-        say!("{}", terminal::dim(words));
+        self.work.say(&terminal::dim(words));
     }
 }

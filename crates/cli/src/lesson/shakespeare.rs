@@ -5,7 +5,7 @@
 use elman::autodiff::nodes::LinearIds;
 use elman::autodiff::params::{Declaration, ParamId, Params};
 use elman::autodiff::tape::Tape;
-use elman::{Config, Corpus, Cpu, Error, LanguageModel, Vocab};
+use elman::{Config, Corpus, Error, LanguageModel, Vocab};
 
 use super::runs::{median, recipe, shown, train, write};
 use super::setting::Setting;
@@ -35,8 +35,8 @@ fn lesson(setting: &Setting, report: &mut Report, config: &Config, printed: &[f6
     let mut text = String::new();
     for seed in 1..=SEEDS {
         let config = Config { seed, ..config.clone() };
-        let mut losses = Vec::new();
-        match train(&config, &corpus, &setting.cpu, |step, loss| {
+        let (name, mut losses) = (format!("seed {seed} of {SEEDS}"), Vec::new());
+        match train(setting, &name, &config, &corpus, |step, loss| {
             if (step - 1).is_multiple_of(100) {
                 losses.push(steps * loss);
             }
@@ -73,7 +73,7 @@ fn lesson(setting: &Setting, report: &mut Report, config: &Config, printed: &[f6
         format!("at most {most}"),
         diverged <= most,
     );
-    twin(&setting.cpu, &corpus, config, printed.len(), report)?;
+    twin(setting, &corpus, config, printed.len(), report)?;
     report.told("text after the last step", "-", shown(&text, 60));
     Ok(())
 }
@@ -144,15 +144,23 @@ fn descend(config: &Config, steps: usize, params: &mut Params<f64>, grads: &Para
 }
 
 /// Trains the fused layer and the written network in f64 and compares their losses every hundred steps.
-fn twin(cpu: &Cpu, corpus: &Corpus, config: &Config, stations: usize, report: &mut Report) -> anyhow::Result<()> {
+fn twin(
+    setting: &Setting,
+    corpus: &Corpus,
+    config: &Config,
+    stations: usize,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let vocab = Vocab::fit(corpus.text(), "");
     let (ids, steps) = (vocab.encode(corpus.name(), corpus.text())?, config.seq_len);
     let mut fused: LanguageModel<f64> = LanguageModel::new(config, vocab.len())?;
     let mut written = Written::of(&fused, config.hidden_size)?;
     let (mut grads, mut other_grads) = (fused.params().zeros_like(), written.params.zeros_like());
-    let (mut tape, mut other_tape) = (Tape::new(cpu), Tape::new(cpu));
+    let (mut tape, mut other_tape) = (Tape::new(&setting.cpu), Tape::new(&setting.cpu));
     let mut worst: f64 = 0.0;
-    for step in 0..=100 * (stations - 1) {
+    let all = 100 * (stations - 1);
+    for step in 0..=all {
+        setting.at("both networks in f64", step as u64, all as u64, all as u64);
         let chunk = &ids[step * steps..=(step + 1) * steps];
         let mut state = fused.initial_state(1);
         let (inputs, targets) = (&chunk[..steps], &chunk[1..]);

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::terminal::{bold, span};
+use crate::columns::{self, words};
+use crate::terminal::{Stream, bold_on, span};
 
 /// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -109,27 +110,20 @@ impl Report {
 
     /// The table, the notes and the times as text.
     pub fn text(&self) -> String {
-        let head = ["quantity", "tutorial", "here", "allowed", "verdict"].map(str::to_string);
-        let rows = self.rows.iter().map(|row| {
+        let row = |row: &Row| {
             let verdict = match row.verdict {
                 Verdict::Pass => "pass",
                 Verdict::Fail => "FAIL",
                 Verdict::Told => "",
             };
-            [&row.quantity, &row.tutorial, &row.here, &row.allowed, &verdict.to_string()].map(Clone::clone)
-        });
-        let all: Vec<[String; 5]> = std::iter::once(head).chain(rows).collect();
-        let widths: [usize; 5] =
-            std::array::from_fn(|i| all.iter().map(|row| row[i].chars().count()).max().unwrap_or_default());
-        let line = |row: &[String; 5]| {
-            let cells = row
-                .iter()
-                .zip(widths)
-                .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())));
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_string()
+            let Row { quantity, tutorial, here, allowed, .. } = row;
+            vec![quantity.clone(), tutorial.clone(), here.clone(), allowed.clone(), verdict.to_string()]
         };
-        let mut lines = vec![bold(&format!("{}: {}", self.lesson, self.about)), String::new()];
-        lines.extend(all.iter().map(line));
+        let rows: Vec<Vec<String>> = self.rows.iter().map(row).collect();
+        let columns = ["quantity", "tutorial", "here", "allowed", "verdict"].map(words);
+        let title = format!("{}: {}", self.lesson, self.about);
+        let mut lines = vec![bold_on(Stream::Out, &title), String::new()];
+        lines.extend(columns::table(&columns, 1, &rows, Stream::Out.width(), 0));
         if !self.notes.is_empty() {
             lines.push(String::new());
             lines.extend(self.notes.iter().cloned());

@@ -43,13 +43,14 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     one_hot(&setting.cpu, &text, report)?;
     temperatures(&setting.cpu, report)?;
 
-    let per_epoch = trainer.plan().steps_per_epoch;
+    let (per_epoch, steps) = (trainer.plan().steps_per_epoch, trainer.plan().steps);
     let book = words_of(&text);
     let (mut sum, mut since) = (0.0, std::time::Instant::now());
     for station in STATIONS.into_iter().filter(|&epochs| epochs <= config.epochs.unwrap_or_default()) {
         let mut moving = 0.0;
         trainer.run(None, &mut |event| match event {
             Event::Step { step, loss, .. } => {
+                setting.at("", step, steps, per_epoch);
                 sum = if (step - 1).is_multiple_of(per_epoch) { loss } else { sum + loss };
                 if step == station * per_epoch { Control::Stop } else { Control::Continue }
             }

@@ -5,17 +5,19 @@
 
 use std::path::Path;
 
-use anyhow::anyhow;
 use elman::autodiff::tape::Tape;
 use elman::config::Cell;
 use elman::files::atomic_file::write_atomic;
 use elman::nn::state::State;
 use elman::{Config, Corpus, Cpu, Error, LanguageModel};
-use plotters::prelude::*;
 
 use super::runs::{recipe, train};
 use super::setting::Setting;
 use super::table::Report;
+use crate::picture::chart::{self, Axis, Chart, Stroke};
+use crate::picture::{Area, COLOURS, Svg, WIDTH};
+use crate::terminal::Stream;
+use crate::ticks::{linear, logarithmic};
 
 const RECIPE: &str = include_str!("../../../../recipes/vanishing-gradient.toml");
 /// Largest number of steps back.
@@ -38,7 +40,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let mut worst: f64 = 0.0;
     for cell in [Cell::RNN_TANH, Cell::LSTM, Cell::GRU] {
         let config = Config { cell, ..base.clone() };
-        let trainer = train(&config, &corpus, &setting.cpu, |_, _| {})?;
+        let trainer = train(setting, &cell.name().to_uppercase(), &config, &corpus, |_, _| {})?;
         let windows = Windows::new(&trainer.vocab().encode(corpus.name(), corpus.text())?);
         for (panel, is_trained) in [(0, false), (1, true)] {
             let mut model: LanguageModel<f64> = LanguageModel::new(&config, trainer.vocab().len())?;
@@ -49,14 +51,14 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
             panels[panel].1.extend(curves);
             worst = worst.max(error);
         }
-        setting.say(&format!("{} measured", cell.name()));
+        setting.say(&format!("{} measured", cell.name().to_uppercase()));
     }
     rows(&panels, worst, report);
-    let svg = draw(&panels).map_err(|error| anyhow!("cannot draw {}: {error}", setting.picture.display()))?;
-    write_picture(setting.picture, &svg)?;
+    write_picture(setting.picture, &draw(&panels))?;
+    let width = Stream::Out.width().map_or(WIDEST, |width| width.saturating_sub(9).clamp(20, WIDEST));
     for (title, curves) in &panels {
         report.note(format!("{title}: norm of the gradient by k steps back"));
-        plot(curves).into_iter().for_each(|line| report.note(line));
+        plot(curves, width).into_iter().for_each(|line| report.note(line));
     }
     report.note(format!("picture  {}", setting.picture.display()));
     Ok(())
@@ -195,66 +197,41 @@ fn rows(panels: &[(&str, Vec<Curve>)], worst: f64, report: &mut Report) {
     report.check("  RNN h, untrained", "vanishes", format!("{fresh:.1e}"), "below 1e-6", fresh < 1e-6);
 }
 
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(0xd6, 0x27, 0x28), RGBColor(0x1f, 0x77, 0xb4), RGBColor(0x17, 0x9e, 0x8a), RGBColor(0x8c, 0x56, 0xb0)];
-const FONT: &str = "sans-serif";
 /// Smaller norms are not drawn.
 const FLOOR: f64 = 1e-16;
+/// Height of a panel in pixels.
+const PANEL: f64 = 330.0;
+/// Widest plot in columns.
+const WIDEST: usize = 60;
 
-/// Both panels side by side, norms on a logarithmic axis.
-fn draw(panels: &[(&str, Vec<Curve>)]) -> Result<String, Box<dyn std::error::Error>> {
-    let mut svg = String::new();
-    let root = SVGBackend::with_string(&mut svg, (1000, 460)).into_drawing_area();
-    root.fill(&WHITE)?;
-    for (area, (title, curves)) in root.split_evenly((1, panels.len())).iter().zip(panels) {
-        let mut chart = ChartBuilder::on(area)
-            .margin(12)
-            .margin_right(22)
-            .caption(*title, (FONT, 20))
-            .x_label_area_size(46)
-            .y_label_area_size(70)
-            .build_cartesian_2d(0.0..REACH as f64, (FLOOR..10.0).log_scale())?;
-        chart
-            .configure_mesh()
-            .x_desc("k, steps back")
-            .y_desc("norm of the loss's gradient by the state k steps back")
-            .x_label_formatter(&|k| format!("{k:.0}"))
-            .y_label_formatter(&|norm| format!("{norm:.0e}"))
-            .y_labels(9)
-            .label_style((FONT, 13))
-            .axis_desc_style((FONT, 14))
-            .light_line_style(WHITE)
-            .bold_line_style(BLACK.mix(0.12))
-            .axis_style(BLACK.mix(0.5))
-            .draw()?;
-        for (curve, colour) in curves.iter().zip(COLOURS) {
+/// Both panels, one above the other, norms on a logarithmic axis.
+fn draw(panels: &[(&str, Vec<Curve>)]) -> String {
+    let mut svg = Svg::default();
+    for (at, (title, curves)) in panels.iter().enumerate() {
+        let reach = REACH as f64;
+        let x =
+            Axis { name: "k, steps back".into(), low: 0.0, high: reach, is_log: false, ticks: linear(0.0, reach, 11) };
+        let name = "norm of the gradient".into();
+        let y = Axis { name, low: FLOOR, high: 10.0, is_log: true, ticks: logarithmic(FLOOR, 10.0, 7) };
+        let curve = |(curve, colour): (&Curve, &'static str)| {
             let points = curve.norms.iter().enumerate().map(|(i, &norm)| ((i + 1) as f64, norm));
-            let points = points.take_while(|&(_, norm)| norm >= FLOOR);
-            chart
-                .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
-                .label(curve.name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
-        }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::LowerLeft)
-            .label_font((FONT, 14))
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
+            let points = points.take_while(|&(_, norm)| norm >= FLOOR).collect();
+            chart::Curve { name: curve.name.into(), colour, stroke: Stroke::Plain, points }
+        };
+        let title = format!("{title}: norm of the loss's gradient by the state k steps back");
+        let curves = curves.iter().zip(COLOURS).map(curve).collect();
+        let area = Area { x: 0.0, y: at as f64 * PANEL, width: WIDTH, height: PANEL };
+        Chart { title, size: 16.0, x, y, curves }.draw(&mut svg, area);
     }
-    root.present()?;
-    drop(root);
-    Ok(svg)
+    svg.finish(WIDTH, panels.len() as f64 * PANEL)
 }
 
-/// The curves as text: R and G for the h of RNN and GRU, L and C for h and c of the LSTM; a line for each decade.
-fn plot(curves: &[Curve]) -> Vec<String> {
-    const WIDTH: usize = 60;
+/// The curves as text, `width` columns wide: R and G for the h of RNN and GRU, L and C for h and c of the LSTM; a line for each decade.
+fn plot(curves: &[Curve], width: usize) -> Vec<String> {
     let decades = 1..=17_i32;
-    let mut lines: Vec<Vec<char>> = decades.clone().map(|_| vec![' '; WIDTH]).collect();
+    let mut lines: Vec<Vec<char>> = decades.clone().map(|_| vec![' '; width]).collect();
     for (curve, letter) in curves.iter().zip(['R', 'L', 'C', 'G']) {
-        for (column, place) in (0..WIDTH).map(|column| (column, column * (REACH - 1) / (WIDTH - 1))) {
+        for (column, place) in (0..width).map(|column| (column, column * (REACH - 1) / (width - 1))) {
             let decade = (1.0 - curve.norms[place].log10()).floor();
             if (0.0..lines.len() as f64).contains(&decade) {
                 lines[decade as usize][column] = letter;
@@ -266,8 +243,8 @@ fn plot(curves: &[Curve]) -> Vec<String> {
         .zip(decades)
         .map(|(line, decade)| format!("  1e{:+03} |{}", 1 - decade, line.into_iter().collect::<String>().trim_end()))
         .collect();
-    out.push(format!("        +{}", "-".repeat(WIDTH)));
-    out.push(format!("         k = 1{:>width$}", format!("k = {REACH}"), width = WIDTH - 5));
+    out.push(format!("        +{}", "-".repeat(width)));
+    out.push(format!("         k = 1{:>rest$}", format!("k = {REACH}"), rest = width - 5));
     out.push("  R: RNN h   L: LSTM h   C: LSTM c   G: GRU h".to_string());
     out
 }
@@ -283,10 +260,10 @@ mod tests {
 
     #[test]
     fn pictures_hold_every_curve_down_to_the_floor() {
-        let svg = draw(&[("untrained", curves(0.3)), ("trained", curves(0.9))]).unwrap();
+        let svg = draw(&[("untrained", curves(0.3)), ("trained", curves(0.9))]);
         assert_eq!(svg.matches("LSTM c").count(), 2);
         assert!(svg.contains("untrained") && svg.contains("k, steps back"));
-        let lines = plot(&curves(0.5));
+        let lines = plot(&curves(0.5), 60);
         // The last curve covers the others: 0.5 is in the decade below 1, then a decade every 3.3 steps.
         assert!(lines[1].starts_with("  1e-01 |GG") || lines[1].contains('G'), "{lines:?}");
         assert!(lines[0].trim_end().ends_with('|'), "{lines:?}");

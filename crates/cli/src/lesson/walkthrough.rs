@@ -32,6 +32,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let (mut tape, mut losses, mut texts) = (Tape::new(&setting.cpu), Vec::new(), Vec::new());
     for seed in 1..=SEEDS {
         let config = Config { seed, ..config.clone() };
+        setting.work.at("seed", seed, Some(SEEDS));
         let mut model: LanguageModel<f32> = LanguageModel::new(&config, vocab.len())?;
         let mut grads = model.params().zeros_like();
         let mut optimizer = Optimizer::of(&config, model.params());

@@ -16,6 +16,7 @@ use super::args::Args;
 use super::input::{self, Texts};
 
 use crate::control;
+use crate::progress::Work;
 
 /// Texts of a batch. The result of a text does not depend on the others.
 const AT_ONCE: usize = 256;
@@ -26,15 +27,19 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let mut tape = Tape::new(&Cpu::new(args.threads)?);
     let (name, source, classes) = (args.name(), &config.classify()?.source, &trained.classes);
     let mut predict = |items: &Items| trained.predict(&mut tape, &name, items, config.seq_len);
+    let (work, mut done) = (Work::beside_output(), 0);
     match &trained.encoding {
         Encoding::Vectors { columns, .. } => {
             let (groups, items) = input::groups(args, source, columns)?;
+            work.at("group", 0, Some(groups.len() as u64));
             tell(args, classes, "group", &groups, &predict(&items)?)
         }
         Encoding::Tokens(vocab) => {
             let texts = Texts { column: &source.text, header: Some(source.header), is_empty: str::is_empty };
             let check = |text: &str| vocab.encode(&name, text).map(drop);
             texts.answer(args, AT_ONCE, check, |waiting| {
+                done += waiting.len() as u64;
+                work.at("row", done, None);
                 let (lines, texts): (Vec<u64>, Vec<String>) = waiting.into_iter().unzip();
                 tell(args, classes, "line", &lines, &predict(&Items::Texts(texts))?)
             })
@@ -52,7 +57,7 @@ fn tell(args: &Args, classes: &[String], key: &str, names: &[impl Serialize], al
         let each: Map<String, Value> = order.into_iter().map(|at| (classes[at].clone(), json!(row[at]))).collect();
         let best = likeliest(row);
         let object = json!({ key: name, "label": classes[best], "probability": row[best], "probabilities": each });
-        writeln!(out, "{object}")?;
+        out.json(&object.to_string())?;
     }
     Ok(out.flush()?)
 }

@@ -7,6 +7,7 @@ use elman::{Cpu, Element, Settings};
 
 use super::args::Args;
 use crate::failure::Refusal;
+use crate::progress::wait_for;
 use crate::terminal;
 
 /// Writes texts for the condition of `--given`.
@@ -25,6 +26,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let condition = trained.condition(&given, &config.generate()?.source.label)?;
     let settings = Settings { temperature: args.temperature, ..Settings::default() };
     let mut tape = Tape::new(&Cpu::new(args.threads)?);
-    let texts = trained.write(&mut tape, &condition, args.samples, settings, args.seed, config.seq_len)?;
+    let write = || trained.write(&mut tape, &condition, args.samples, settings, args.seed, config.seq_len);
+    let texts = wait_for("writing texts", write)?;
     terminal::print(&texts.join("\n"))
 }

@@ -16,6 +16,7 @@ use super::args::Args;
 use super::input::{self, Texts};
 
 use crate::control;
+use crate::progress::Work;
 
 /// Predicts the class of every step of the input, or restores its texts.
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
@@ -28,14 +29,17 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     if let Encoding::Vectors { columns, .. } = &trained.encoding {
         let (groups, items) = input::groups(args, source, columns)?;
         for (group, classes) in groups.iter().zip(&trained.classes(&mut tape, &name, &items)?) {
-            writeln!(out, "{}", json!({ "group": group, "labels": labels(classes) }))?;
+            out.json(&json!({ "group": group, "labels": labels(classes) }).to_string())?;
         }
         return Ok(());
     }
     let is_json = args.format() == Some(Format::JsonLines);
+    let (work, mut done) = (Work::beside_output(), 0);
     let texts = Texts { column: &source.text, header: Some(source.header), is_empty: |_| false };
     texts.each(args, |arrived| {
         let Some((line, text)) = arrived else { return Ok(out.flush()?) };
+        done += 1;
+        work.at("row", done, None);
         let text = match text {
             Ok(text) if is_json && text.trim().is_empty() => return Ok(()),
             Ok(text) => text,
@@ -49,7 +53,8 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
             all.map(|all| json!({ "line": line, "tokens": tokens, "labels": labels(&all[0]) }).to_string())
         };
         match told {
-            Ok(told) => writeln!(out, "{told}")?,
+            Ok(told) if restores => writeln!(out, "{told}")?,
+            Ok(told) => out.json(&told)?,
             Err(error) => args.on_bad(input::refusal(args, line, None, &error.to_string()))?,
         }
         Ok(())

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::args::Args;
 use super::input::{self, Texts};
 use crate::failure::{self, Refusal};
+use crate::progress::{Work, wait_for};
 use crate::tasks::Scores;
 use crate::{attention, control, terminal};
 
@@ -34,7 +35,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
         let data = Parallel::read(&args.input, &settings.source, args.encoding.unwrap_or_default())?;
         let parts = Parts::new(&config, settings, &data.pairs);
         let sentences = if part == "test" { parts.test } else { parts.validation };
-        let measured = trained.measure(&mut tape, &sentences, search, &mut || true)?;
+        let measured = wait_for("translating", || trained.measure(&mut tape, &sentences, search, &mut || true))?;
         let (figures, _) = measured.expect("the callback never stops it");
         return terminal::print_json(&Scores::of(&figures));
     }
@@ -42,7 +43,10 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let mut picture = args.svg.as_ref();
     let texts = Texts { column: &settings.source.from, header: None, is_empty };
     let check = |_: &str| Ok(());
+    let (work, mut done) = (Work::beside_output(), 0);
     texts.answer(args, AT_ONCE, check, |waiting| {
+        done += waiting.len() as u64;
+        work.at("row", done, None);
         let texts: Vec<&str> = waiting.iter().map(|(_, text)| text.trim()).collect();
         if let (Some(first), Some(path)) = (texts.first(), picture) {
             let (_, look) = trained.look(&mut tape, &name, first, LONGEST)?;
@@ -57,7 +61,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
                 failure::warn(&input::refusal(args, *line, None, &problem));
             }
             let object = json!({ "line": line, "text": written.text, "log_probability": written.log_probability });
-            writeln!(out, "{object}")?;
+            out.json(&object.to_string())?;
         }
         Ok(out.flush()?)
     })

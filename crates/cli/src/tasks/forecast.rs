@@ -13,7 +13,8 @@ use elman::task::forecast::Backtest;
 use serde::Serialize;
 
 use super::job::{split, table};
-use crate::terminal::{counted, grouped};
+use crate::columns::{self, number, words};
+use crate::terminal::{Stream, counted, grouped};
 use crate::train::session::{Job, Words, path_word};
 
 /// The figures in the object of `--json`.
@@ -58,13 +59,17 @@ fn described(settings: &Forecast) -> String {
 /// The figures of the model and of the naive forecasts.
 fn table_of(backtest: &Backtest, level: f64) -> String {
     let Backtest { origins, model, naive, seasonal_naive } = backtest;
-    let cells = |f: &ForecastFigures| {
+    let row = |name: &str, f: &ForecastFigures| {
         let numbers = [Some(f.mae), Some(f.rmse), Some(f.smape), Some(f.mase), f.pinball, f.coverage];
-        numbers.map(|x| format!("{:>10}", x.map_or("-".to_string(), |x| format!("{x:.4}")))).concat()
+        let numbers = numbers.map(|x| x.map_or("-".to_string(), |x| format!("{x:.4}")));
+        [name.to_string()].into_iter().chain(numbers).collect::<Vec<_>>()
     };
-    let head = ["MAE", "RMSE", "sMAPE", "MASE", "pinball", "coverage"].map(|name| format!("{name:>10}")).concat();
+    let mut columns = vec![words("")];
+    columns.extend(["MAE", "RMSE", "sMAPE", "MASE", "pinball", "coverage"].map(number));
     let forecasts = [("the model", Some(model)), ("naive", Some(naive)), ("seasonal naive", seasonal_naive.as_ref())];
-    let rows = forecasts.map(|(name, f)| f.map_or(String::new(), |f| format!("\n{name:<16}{}", cells(f)))).concat();
+    let rows: Vec<Vec<String>> = forecasts.iter().filter_map(|(name, f)| f.map(|f| row(name, f))).collect();
     let (values, level) = (model.points, 100.0 * level);
-    format!("backtest from {origins} origins, {values} values; intervals of {level:.0} %\n{:<16}{head}{rows}", "")
+    let head = format!("backtest from {origins} origins, {values} values; intervals of {level:.0} %");
+    let lines = columns::table(&columns, 1, &rows, Stream::Err.width(), 0);
+    [vec![head], lines].concat().join("\n")
 }

@@ -13,7 +13,7 @@ use elman::train::{Changes, Plan, Stopped, Trainer};
 use elman::{Config, Corpus, Cpu, Error};
 
 use crate::failure::Refusal;
-use crate::terminal::{counted, fact, grouped, say};
+use crate::terminal::{Stream, counted, fact, grouped, say};
 use crate::train::session::{Job, Session};
 use crate::train::work::{create_run, refuse_existing_run};
 use crate::{confusion, corpus};
@@ -103,5 +103,10 @@ pub fn split(plan: &Plan, what: &str, unit: &str) -> (&'static str, String) {
 /// Lines with the figures of the classes and the accuracy; `held_out` says what it is the share of.
 pub fn lines_of(confusion: &Confusion, classes: &[String], held_out: &str) -> Vec<String> {
     let accuracy = format!("{:.2} % of {held_out} held out", 100.0 * confusion.accuracy());
-    vec![String::new(), confusion::lines(confusion, classes), String::new(), fact("accuracy", &accuracy)]
+    vec![
+        String::new(),
+        confusion::lines(confusion, classes, Stream::Err.width()),
+        String::new(),
+        fact("accuracy", &accuracy),
+    ]
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::args::Args;
 use crate::progress::Progress;
 use crate::signals::Signals;
-use crate::terminal::{self, bold, counted, fact, perplexity, say, shell_word, short, short_unit, span};
+use crate::terminal::{self, counted, fact, perplexity, say, shell_word, short, short_unit, span};
 use crate::{corpus, curves, tensorboard};
 
 /// The settings of a training session.
@@ -89,7 +89,8 @@ impl<T: Task> Session<'_, T> {
         reports.retain(|report| report.step <= plan.steps_done);
         let (was_over, signals) = (trainer.is_over(), Signals::listen()?);
         let summed = (config.loss == LossKind::Sum).then_some(config.seq_len);
-        let mut progress = Progress::start(&plan, unit, summed, args.quiet);
+        let validates = plan.val_tokens > 0 && config.eval_every != Some(0);
+        let mut progress = Progress::start(&plan, validates, &reports, unit, summed, args.quiet);
         let outcome = trainer.run(Some(run), &mut |event| {
             match event {
                 Event::Step { step, loss, tokens_per_sec } => progress.step(step, loss, tokens_per_sec),
@@ -105,7 +106,7 @@ impl<T: Task> Session<'_, T> {
                 }
                 Event::Bad { words, continues_after, .. } => {
                     reports.retain(|report| report.step <= continues_after);
-                    progress.bad(words);
+                    progress.bad(words, continues_after);
                 }
             }
             let is_time_up = args.minutes.is_some_and(|limit| started.elapsed() >= limit);
@@ -169,8 +170,8 @@ impl<T: Task> Session<'_, T> {
         let stdin = if corpus::is_from_stdin(&args.text) { " -" } else { "" };
         say!("\nstopped after step {} of {}; saved in {}", outcome.steps, plan.steps, run.path().display());
         let again = if stdin.is_empty() { "" } else { " with the same text on standard input" };
-        let command = format!("{} train{stdin} --resume {}", terminal::this_program(), path_word(run));
-        say!("To continue{again}:\n\n    {}\n", bold(&command));
+        let command = terminal::command(&format!("train{stdin} --resume {}", path_word(run)));
+        say!("To continue{again}:\n\n{command}\n");
     }
 
     /// The figures that `--json` prints.

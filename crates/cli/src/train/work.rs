@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use elman::config::TokenizerKind;
 use elman::data::can_stay_on_disk;
 use elman::task::Language;
 use elman::task::language::Unknown;
@@ -100,14 +101,20 @@ fn begin<E: Element>(job: Job<'_>, corpus: Corpus) -> anyhow::Result<Session<'_,
     let (trainer, run) = match origin {
         Some((run, _)) => {
             let changes = Changes { config: Some(config), force: args.force };
-            (wait_for("reading the text", || Trainer::resume_with(&run, &corpus, &cpu, changes))?, run)
+            let resume = || Trainer::resume_with(&run, &corpus, &cpu, changes);
+            // A text on the disk shows what of it is read.
+            (if corpus.is_on_disk() { resume()? } else { wait_for("reading the text", resume)? }, run)
         }
-        None if !corpus.is_on_disk() => (new(config, &corpus)?, create_run(args)?),
+        None if !corpus.is_on_disk() => {
+            let learns = config.tokenizer == TokenizerKind::Bpe && args.tokenizer_file.is_none();
+            let what = if learns { "learning the parts of words" } else { "reading the text" };
+            (wait_for(what, || new(config, &corpus))?, create_run(args)?)
+        }
         None => {
             config.check()?;
             let run = create_run(args)?;
             let corpus = corpus.with_tokens_in(run.tokens());
-            let trainer = wait_for("reading the text", || new(config, &corpus));
+            let trainer = new(config, &corpus);
             (trainer.inspect_err(|_| run.clone().discard())?, run)
         }
     };

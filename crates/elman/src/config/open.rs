@@ -2,7 +2,7 @@
 //! setting or on the text. A setting that belongs to a choice other than the one made is an error.
 
 use super::limits::{MAX_INTEGER, whole};
-use super::{BatchKind, Config, Init, Schedule};
+use super::{BatchKind, Config, Init, Schedule, TaskSettings};
 use crate::error::Error;
 
 impl Config {

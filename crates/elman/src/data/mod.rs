@@ -7,6 +7,7 @@ pub mod text;
 pub use text::batch::Batch;
 pub use text::batches::Batches;
 pub use text::corpus::{Corpus, Fingerprint};
+pub use text::disk_text::Watch;
 pub use text::encoding::Encoding;
 pub(crate) use text::held::Held;
 pub use text::on_disk::can_stay_on_disk;

@@ -43,8 +43,29 @@ pub fn evaluate<E: Element>(
     text: impl AsRef<[u8]>,
     tape: &mut Tape<E>,
 ) -> Result<Evaluation, Error> {
+    evaluate_watched(model, vocab, text, tape, &mut |_, _| {})
+}
+
+/// As [`evaluate`]; calls `watch` again and again with the number of predictions that are made and that of all.
+pub fn evaluate_watched<E: Element>(
+    model: &LanguageModel<E>,
+    vocab: &Vocab,
+    text: impl AsRef<[u8]>,
+    tape: &mut Tape<E>,
+    watch: &mut dyn FnMut(usize, usize),
+) -> Result<Evaluation, Error> {
     let held = encode(vocab, text.as_ref())?;
-    finite(evaluate_ids(model, vocab, &held, tape, &mut || true)?)
+    finite(evaluate_ids(model, vocab, &held, tape, &mut counted(&held, watch))?)
+}
+
+/// Calls `watch` before each chunk; never ends the measure.
+fn counted(held: &Held, watch: &mut dyn FnMut(usize, usize)) -> impl FnMut() -> bool {
+    let (mut done, all) = (0, held.ids.len().saturating_sub(1));
+    move || {
+        watch(done.min(all), all);
+        done += CHUNK;
+        true
+    }
 }
 
 /// As [`evaluate`], with the model's weights in `precision`, one step after another, as sampling has them. With full
@@ -56,9 +77,21 @@ pub fn evaluate_with<E: Element>(
     precision: Precision,
     cpu: &Cpu,
 ) -> Result<Evaluation, Error> {
+    evaluate_with_watched(model, vocab, text, precision, cpu, &mut |_, _| {})
+}
+
+/// As [`evaluate_with`]; calls `watch` again and again with the number of predictions that are made and that of all.
+pub fn evaluate_with_watched<E: Element>(
+    model: &LanguageModel<E>,
+    vocab: &Vocab,
+    text: impl AsRef<[u8]>,
+    precision: Precision,
+    cpu: &Cpu,
+    watch: &mut dyn FnMut(usize, usize),
+) -> Result<Evaluation, Error> {
     let held = encode(vocab, text.as_ref())?;
     let mut steps = Steps::new(model, precision, cpu)?;
-    let whole = measure(vocab, &held, &mut || true, |inputs, targets| {
+    let whole = measure(vocab, &held, &mut counted(&held, watch), |inputs, targets| {
         steps.read(inputs)?;
         Ok(steps.losses(targets)?.iter().map(|loss| loss.to_f64()).sum())
     })?;
@@ -191,10 +224,23 @@ pub fn evaluate_lines<E: Element>(
     text: impl AsRef<[u8]>,
     tape: &mut Tape<E>,
 ) -> Result<Vec<Line>, Error> {
+    evaluate_lines_watched(model, vocab, text, tape, &mut |_, _| {})
+}
+
+/// As [`evaluate_lines`]; calls `watch` before each line with the number of lines that are read and that of all.
+pub fn evaluate_lines_watched<E: Element>(
+    model: &LanguageModel<E>,
+    vocab: &Vocab,
+    text: impl AsRef<[u8]>,
+    tape: &mut Tape<E>,
+    watch: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Line>, Error> {
     let text = text.as_ref();
     let text = text.strip_suffix(b"\n").unwrap_or(text);
+    let all = 1 + text.iter().filter(|&&byte| byte == b'\n').count();
     let mut lines = Vec::new();
     for (at, line) in text.split(|&byte| byte == b'\n').enumerate() {
+        watch(at, all);
         let targets = vocab.encode_bytes(&format!("line {} of the text", at + 1), line)?;
         let inputs: Vec<u32> = std::iter::once(vocab.start()).chain(targets.iter().copied()).collect();
         let (mut state, mut nats) = (model.initial_state(1), 0.0);

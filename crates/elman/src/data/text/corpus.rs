@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::encoding::{Encoding, decode, invalid};
-use crate::data::text::disk_text::OnDisk;
+use crate::data::text::disk_text::{OnDisk, Watch};
 use crate::error::Error;
 use crate::files::regular::{self, Links};
 
@@ -179,9 +179,19 @@ impl Corpus {
     ///
     /// Errors: as [`Corpus::read`].
     pub fn on_disk_of(paths: &[PathBuf], is_raw: bool) -> Result<Corpus, Error> {
+        Corpus::new_on_disk(paths, is_raw, None)
+    }
+
+    /// As [`Corpus::on_disk_of`]; `watch` is called in each pass over the text: when it is measured, when its vocabulary is
+    /// made, when its tokens are written.
+    pub fn on_disk_watched(paths: &[PathBuf], is_raw: bool, watch: Watch) -> Result<Corpus, Error> {
+        Corpus::new_on_disk(paths, is_raw, Some(watch))
+    }
+
+    fn new_on_disk(paths: &[PathBuf], is_raw: bool, watch: Option<Watch>) -> Result<Corpus, Error> {
         let files = files(paths)?;
         let pieces = files.iter().map(|file| file.display().to_string()).collect();
-        let on_disk = Some(OnDisk::new(files, is_raw)?);
+        let on_disk = Some(OnDisk::new(files, is_raw, watch)?);
         Corpus { on_disk, ..Corpus::of_files(paths, pieces, Vec::new()) }.not_empty()
     }
 

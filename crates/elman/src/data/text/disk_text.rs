@@ -1,6 +1,6 @@
 //! A text that stays in its files and is read in blocks. Not here: its tokens (`on_disk.rs`).
 
-use std::{fs::OpenOptions, io::Read, path::PathBuf};
+use std::{fmt, fs::OpenOptions, io::Read, path::PathBuf, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
@@ -13,6 +13,23 @@ use crate::files::regular::{self, Links};
 /// Bytes read at once. Few in tests, so that a small text is many blocks.
 pub(super) const BLOCK: usize = if cfg!(test) { 61 } else { 1 << 20 };
 
+/// Called with the bytes of a text that are read and the bytes of all its files, again and again in each pass over it.
+#[derive(Clone)]
+pub struct Watch(Arc<dyn Fn(u64, u64) + Send + Sync>);
+
+impl Watch {
+    /// Calls `watch`.
+    pub fn new(watch: impl Fn(u64, u64) + Send + Sync + 'static) -> Watch {
+        Watch(Arc::new(watch))
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
 /// Files whose bytes, one after the other, are a text.
 #[derive(Clone, Debug)]
 pub(crate) struct OnDisk {
@@ -24,13 +41,14 @@ pub(crate) struct OnDisk {
     pub(super) sha256: [u8; 32],
     /// Where the file of its tokens is, or is to be.
     pub(super) tokens: Option<PathBuf>,
+    watch: Option<Watch>,
 }
 
 impl OnDisk {
     /// Reads all files once. Errors: one cannot be read; one is not UTF-8, unless that is allowed.
-    pub fn new(files: Vec<PathBuf>, is_raw: bool) -> Result<OnDisk, Error> {
+    pub fn new(files: Vec<PathBuf>, is_raw: bool, watch: Option<Watch>) -> Result<OnDisk, Error> {
         let (mut bytes, mut characters) = (0, Characters::default());
-        let mut text = OnDisk { files, is_raw, bytes: 0, characters: 0, sha256: [0; 32], tokens: None };
+        let mut text = OnDisk { files, is_raw, bytes: 0, characters: 0, sha256: [0; 32], tokens: None, watch };
         text.sha256 = text.read(&mut |block| {
             bytes += block.len();
             characters.add(block);
@@ -68,6 +86,9 @@ impl OnDisk {
     /// Hands all bytes on, in blocks; of text, whole characters. Returns their hash.
     fn read(&self, take: &mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<[u8; 32], Error> {
         let (mut buffer, mut hash) = (vec![0; BLOCK], Sha256::new());
+        let size = |path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let all: u64 = if self.watch.is_some() { self.files.iter().map(size).sum() } else { 0 };
+        let mut done = 0;
         for path in &self.files {
             let mut file =
                 regular::open(path, OpenOptions::new().read(true), Links::Follow).map_err(Error::io("read", path))?;
@@ -98,6 +119,10 @@ impl OnDisk {
                     _ => filled,
                 };
                 hash.update(&buffer[..whole]);
+                done += read as u64;
+                if let Some(Watch(watch)) = &self.watch {
+                    watch(done.min(all), all);
+                }
                 take(&buffer[..whole])?;
                 if read == 0 {
                     break;
@@ -105,6 +130,9 @@ impl OnDisk {
                 buffer.copy_within(whole..filled, 0);
                 (held, before) = (filled - whole, before + whole);
             }
+        }
+        if let Some(Watch(watch)) = &self.watch {
+            watch(all, all);
         }
         Ok(hash.finalize().into())
     }
@@ -173,5 +201,28 @@ impl Characters {
 
     pub(super) fn end(self) -> usize {
         self.count + usize::from(!self.held.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn each_pass_tells_how_much_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let files: Vec<PathBuf> = ["a", "b"].map(|name| dir.path().join(name)).to_vec();
+        files.iter().for_each(|file| std::fs::write(file, "x".repeat(2 * BLOCK)).unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&seen);
+        let watch = Watch::new(move |done, all| into.lock().unwrap().push((done, all)));
+        let text = OnDisk::new(files, false, Some(watch)).unwrap();
+        let all = 4 * BLOCK as u64;
+        let of_a_pass = seen.lock().unwrap().clone();
+        assert!(of_a_pass.len() > 4 && of_a_pass.is_sorted() && of_a_pass.last() == Some(&(all, all)), "{of_a_pass:?}");
+        text.blocks(&mut |_| Ok(())).unwrap();
+        assert_eq!(*seen.lock().unwrap(), of_a_pass.repeat(2));
     }
 }
