@@ -139,7 +139,7 @@ impl Progress {
 
     /// Prints a sample of the model.
     pub fn sample(&self, step: u64, text: &str) {
-        let width = Stream::Err.width().map_or(SAMPLE_WIDTH, |width| (width - 2).min(SAMPLE_WIDTH));
+        let width = Stream::Err.width().map_or(SAMPLE_WIDTH, |width| (width - 3).min(SAMPLE_WIDTH));
         let mut lines = vec![String::new(), dim(&format!("┌─ sample after step {step}"))];
         lines.extend(paragraphs(text, width).into_iter().map(|line| format!("{} {line}", dim("│"))));
         lines.push(dim("└─"));
@@ -149,7 +149,7 @@ impl Progress {
     /// Prints lines, above the bar if there is one.
     pub fn words(&self, words: &str) {
         match (&self.bar, Stream::Err.width()) {
-            (Some(bar), Some(width)) => bar.println(fitted(&visible_but_styles(words), width)),
+            (Some(bar), Some(width)) => bar.println(above(words, width)),
             _ if !self.is_quiet => say!("{words}"),
             _ => {}
         }
@@ -171,6 +171,11 @@ impl Progress {
         let left = left(since.elapsed(), step.saturating_sub(first), self.steps.saturating_sub(step));
         [format!("{} tokens/s", short(tokens_per_sec)), format!("{} left", left.map_or("?".to_string(), span))]
     }
+}
+
+/// Lines to print above a bar. The last column stays free: after a full line the bar relies on the terminal to start a row.
+fn above(words: &str, width: usize) -> String {
+    fitted(&visible_but_styles(words), width - 1)
 }
 
 /// A bar whose text is drawn here.
@@ -267,7 +272,7 @@ impl Work {
     /// Prints a line above the bar.
     pub fn say(&self, words: &str) {
         match (&self.bar, Stream::Err.width()) {
-            (Some(bar), Some(width)) => bar.println(fitted(&visible_but_styles(words), width)),
+            (Some(bar), Some(width)) => bar.println(above(words, width)),
             _ => say!("{words}"),
         }
     }
