@@ -83,7 +83,7 @@ impl Sizes {
 
     /// `[T*B]`: gaps and padding at both ends; with one step, a sequence without any.
     fn mask(self) -> Vec<bool> {
-        (0..self.steps * BATCH).map(|i| !self.masked || (i / BATCH + i % BATCH) % 3 != 0).collect()
+        (0..self.steps * BATCH).map(|i| !self.masked || !(i / BATCH + i % BATCH).is_multiple_of(3)).collect()
     }
 
     /// The outputs of all steps. Those of a unit differ by 0.2 at least, so that no difference crosses the kink of a
