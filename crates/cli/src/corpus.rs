@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use anyhow::Context;
 use elman::config::{Config, TokenizerKind};
-use elman::data::{Encoding, Fingerprint, Watch, can_stay_on_disk};
+use elman::data::{Fingerprint, TextEncoding, Watch, can_stay_on_disk};
 use elman::{Corpus, Error, RunDir};
 
 use crate::failure::Refusal;
@@ -18,7 +18,7 @@ use crate::progress::Work;
 const LARGE: u64 = 64 << 20;
 
 /// Reads the texts, as bytes if `kind` is bytes. Without any, returns the bundled text.
-pub fn read(texts: &[PathBuf], kind: TokenizerKind, encoding: Encoding) -> anyhow::Result<Corpus> {
+pub fn read(texts: &[PathBuf], kind: TokenizerKind, encoding: TextEncoding) -> anyhow::Result<Corpus> {
     if texts.is_empty() {
         return Ok(Corpus::bundled());
     }
@@ -73,7 +73,7 @@ fn watch() -> Watch {
 }
 
 /// Reads files and folders, as bytes if `kind` is bytes.
-fn files(paths: &[PathBuf], kind: TokenizerKind, encoding: Encoding) -> Result<Corpus, Error> {
+fn files(paths: &[PathBuf], kind: TokenizerKind, encoding: TextEncoding) -> Result<Corpus, Error> {
     match kind {
         TokenizerKind::Byte => Corpus::read_raw(paths),
         _ => Corpus::read_as(paths, encoding),
@@ -85,7 +85,7 @@ pub fn with_held_out(
     mut corpus: Corpus,
     validation: &[PathBuf],
     test: &[PathBuf],
-    (kind, encoding): (TokenizerKind, Encoding),
+    (kind, encoding): (TokenizerKind, TextEncoding),
 ) -> anyhow::Result<Corpus> {
     if !validation.is_empty() {
         corpus = corpus.with_validation(files(validation, kind, encoding)?);

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use elman::autodiff::tape::Tape;
 use elman::config::Dtype;
-use elman::data::Encoding;
+use elman::data::TextEncoding;
 use elman::files::model_file::Stored;
 use elman::task::evaluate::{
     Evaluation, Line, Predicted, evaluate_lines_watched, evaluate_tokens, evaluate_watched, evaluate_with_watched,
@@ -36,7 +36,7 @@ pub struct Args {
     text: Vec<PathBuf>,
     /// The encoding of the text, such as windows-1252, utf-16le or shift_jis [default: utf-8]
     #[arg(long, value_name = "NAME", value_parser = encoding)]
-    encoding: Option<Encoding>,
+    encoding: Option<TextEncoding>,
     /// Score each line by itself: its log-probability in nats and its tokens; with --json, an object a line
     #[arg(long)]
     per_line: bool,

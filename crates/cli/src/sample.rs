@@ -173,7 +173,8 @@ fn likeliest<E: Element>(
     let prompts = if prompts.is_empty() { &start[..] } else { prompts };
     for (at, prompt) in prompts.iter().enumerate() {
         tell_replaced(prompt, &file.vocab);
-        let next = next_tokens(&file.model, &file.vocab, prompt, count, args.weights.precision(), cpu)?;
+        let next =
+            next_tokens(&file.model, &file.vocab, &file.after_line_end(prompt), count, args.weights.precision(), cpu)?;
         let token = |next: &Next| file.vocab.token(next.id).unwrap_or_default();
         if args.json {
             let all: Vec<_> = next

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser};
 use clap::{ArgAction, value_parser};
 use elman::config::{Cell, OptimizerKind, Schedule, TaskSettings};
-use elman::data::Encoding;
+use elman::data::TextEncoding;
 use elman::files::regular::{self, Links};
 use elman::task::Pretrained;
 use elman::{Config, RunDir};
@@ -180,7 +180,7 @@ pub struct Settings {
     /// The encoding of text files and tables: utf-8, or another name of the WHATWG standard, such as windows-1252, utf-16le or
     /// shift_jis
     #[arg(long, value_name = "NAME", value_parser = encoding, help_heading = "Text")]
-    encoding: Option<Encoding>,
+    encoding: Option<TextEncoding>,
     /// Clean the text first: unicode-letters keeps the letters of every script in lower case, and replaces everything else,
     /// line ends too, by one space; d2l (formerly letters) keeps ASCII letters only and joins the lines without a space
     #[arg(long, value_parser = PossibleValuesParser::new([PossibleValue::new("none"), PossibleValue::new("unicode-letters"), PossibleValue::new("d2l").alias("letters")]), help_heading = "Text")]
@@ -240,9 +240,9 @@ pub struct Settings {
 }
 
 /// An encoding by its name.
-pub fn encoding(name: &str) -> Result<Encoding, String> {
+pub fn encoding(name: &str) -> Result<TextEncoding, String> {
     let wanted = "expected a name such as utf-8, windows-1252, utf-16le or shift_jis";
-    Encoding::named(name).ok_or_else(|| wanted.to_string())
+    TextEncoding::named(name).ok_or_else(|| wanted.to_string())
 }
 
 /// Whole numbers that TOML can hold.

@@ -152,3 +152,25 @@ fn a_conversation_continues_after_an_unknown_character() {
     assert!(messages.contains("never saw: 'Ł' (U+0141)"), "{messages}");
     assert!(text.starts_with("the") && text.lines().any(|line| line.starts_with("sea")), "{text}");
 }
+
+#[test]
+fn a_prompt_of_a_model_of_lines_begins_a_line() {
+    let place = Place::new();
+    place.write("lines.txt", "hey how are you\ngood i am fine\nhave a nice day\n".repeat(20));
+    let train =
+        ["train", "lines.txt", "--batches", "lines", "--seq-len", "20", "--batch", "20", "--val-frac", "0", "--quiet"];
+    place.done(
+        &[
+            &train[..],
+            &["--hidden", "32", "--layers", "1", "--steps", "120", "--lr", "0.02", "--dropout", "0", "--out", "run"],
+        ]
+        .concat(),
+    );
+    for (prompt, line) in [("good", "good i am fine\n"), ("ha", "have a nice day\n")] {
+        let length = (line.len() - prompt.len()).to_string();
+        let args = ["sample", "run", "--temperature", "0", "--prompt", prompt, "-n", &length];
+        assert_eq!(stdout(&place.done(&args)), line);
+    }
+    let next = stdout(&place.done(&["sample", "run", "--prompt", "goo", "--top", "1"]));
+    assert!(next.trim_end().ends_with("\"d\""), "{next}");
+}

@@ -3,7 +3,7 @@
 //!     cargo run --release -p elman --example translate                                      # numbers as words, 200 steps
 //!     cargo run --release -p elman --example translate -- 2000 eng-fra.txt "i am hungry ."
 
-use elman::data::Encoding;
+use elman::data::TextEncoding;
 use elman::{
     Config, Corpus, Cpu, Error,
     config::{Attention, TaskSettings, Translate as Settings},
@@ -33,7 +33,7 @@ fn main() -> Result<(), Error> {
     let task = Some(TaskSettings::Translate(settings.clone()));
     let (data, config) = match arguments.next() {
         Some(path) => (
-            Parallel::read(path.as_ref(), &settings.source, Encoding::default())?,
+            Parallel::read(path.as_ref(), &settings.source, TextEncoding::default())?,
             Config { lowercase: true, ..Config::of_task(task) },
         ),
         None => (

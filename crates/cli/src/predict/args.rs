@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
-use elman::data::Encoding;
+use elman::data::TextEncoding;
 use elman::data::table::Format;
 
 use crate::failure;
@@ -33,7 +33,7 @@ pub struct Args {
     pub(super) format: Option<Written>,
     /// The encoding of the input, such as windows-1252, utf-16le or shift_jis [default: utf-8]
     #[arg(long, value_name = "NAME", value_parser = encoding)]
-    pub(super) encoding: Option<Encoding>,
+    pub(super) encoding: Option<TextEncoding>,
     /// Skip rows that cannot be read, with a warning for each, instead of stopping at the first
     #[arg(long)]
     pub(super) skip_bad: bool,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use elman::config::Source;
-use elman::data::Encoding;
+use elman::data::TextEncoding;
 use elman::data::table::labelled::Labelled;
 use elman::task::Generate;
 use elman::task::generate::{GivenOf, Knows, Written};
@@ -16,7 +16,7 @@ use crate::terminal::shell_word;
 use crate::train::session::{Job, Words, path_word};
 
 /// Texts and their conditions: classes, or the columns that `--features` names.
-fn read(path: &Path, source: &Source, encoding: Encoding) -> Result<Written, Error> {
+fn read(path: &Path, source: &Source, encoding: TextEncoding) -> Result<Written, Error> {
     if source.features.is_empty() {
         return Written::of(Labelled::read(path, source, encoding)?);
     }

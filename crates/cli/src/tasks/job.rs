@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use elman::config::TaskSettings;
 use elman::data::table::{Format, Table};
-use elman::data::{Encoding, Fingerprint};
+use elman::data::{Fingerprint, TextEncoding};
 use elman::metrics::Confusion;
 use elman::task::Task;
 use elman::train::{Changes, Plan, Stopped, Trainer};
@@ -88,7 +88,7 @@ impl<'a> Job<'a> {
 }
 
 /// The table at `path`, in CSV unless the file's ending says otherwise.
-pub fn table(path: &Path, header: bool, encoding: Encoding) -> Result<(Table, Fingerprint), Error> {
+pub fn table(path: &Path, header: bool, encoding: TextEncoding) -> Result<(Table, Fingerprint), Error> {
     let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
     let format = Format::of_path(path).unwrap_or(Format::Csv);
     Ok((Table::from_bytes(corpus.name(), corpus.bytes(), format, header)?, corpus.fingerprint()))

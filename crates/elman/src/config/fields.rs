@@ -9,7 +9,7 @@ use super::choices::{BatchKind, Dtype, Init, InitBias, InitialState, OnNan, Toke
 use super::schedule::Schedule;
 use super::task::TaskSettings;
 use super::text::{Clean, LossKind, RandomEpoch, Reserved, Words};
-use crate::data::text::encoding::Encoding;
+use crate::data::text::text_encoding::TextEncoding;
 use crate::nn::cells::Cell;
 
 /// Everything that decides what a training run computes.
@@ -69,8 +69,8 @@ pub struct Config {
     /// Of words: tokens reserved in addition to `<unk>`, for nothing in the text.
     pub reserve: Vec<Reserved>,
     /// The encoding of text files and tables.
-    #[serde(skip_serializing_if = "Encoding::is_utf8")]
-    pub encoding: Encoding,
+    #[serde(skip_serializing_if = "TextEncoding::is_utf8")]
+    pub encoding: TextEncoding,
     /// What is done to a text first.
     pub clean: Clean,
     /// Whether letters become small.
@@ -201,7 +201,7 @@ impl Default for Config {
             words: Words::Marks,
             eos: true,
             reserve: Vec::new(),
-            encoding: Encoding::default(),
+            encoding: TextEncoding::default(),
             clean: Clean::None,
             lowercase: false,
             cut_tail: 0,

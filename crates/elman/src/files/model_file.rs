@@ -2,6 +2,7 @@
 //! that is truncated, of another kind or inconsistent with its own configuration is an error before anything of the
 //! configured size is allocated. Nothing in the file depends on the clock, the machine, paths or threads.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use elman_kernels::{Cpu, Element};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     autodiff::params::{Declaration, Params},
-    config::{Config, TokenizerKind},
+    config::{BatchKind, Config, TokenizerKind},
     data::{
         Vocab,
         table::encoding::{Encoding, Features},
@@ -324,7 +325,18 @@ impl<E: Element> ModelFile<E> {
     /// Errors: settings out of range; characters that are not in the vocabulary.
     pub fn generate(&self, prompt: &str, settings: Settings, seed: u64, cpu: &Cpu) -> Result<Generator<E>, Error> {
         let rng = generator(seed, Purpose::Sample, 0);
-        Generator::new(&self.model, &self.vocab, prompt, settings, rng, cpu)
+        let prompt = self.after_line_end(prompt.as_bytes());
+        let prompt = String::from_utf8_lossy(&prompt); // it was one
+        Generator::new(&self.model, &self.vocab, &prompt, settings, rng, cpu)
+    }
+
+    /// A prompt as the model has to read it: one that was trained on lines, each of which followed a line end, reads a line end
+    /// first. An empty prompt stays empty.
+    pub fn after_line_end<'p>(&self, prompt: &'p [u8]) -> Cow<'p, [u8]> {
+        match self.config.batches {
+            BatchKind::Lines if !prompt.is_empty() => Cow::Owned([b"\n", prompt].concat()),
+            _ => Cow::Borrowed(prompt),
+        }
     }
 
     /// `samples` texts for each of `starts`, start by start, all in one batch. Text i of all is drawn by stream i of `seed`:
@@ -340,7 +352,15 @@ impl<E: Element> ModelFile<E> {
         precision: Precision,
         cpu: &Cpu,
     ) -> Result<Batch<E>, Error> {
-        let rows = starts.iter().flat_map(|&start| std::iter::repeat_n(start, samples));
+        let read: Vec<Option<Cow<[u8]>>> = starts
+            .iter()
+            .map(|start| match start {
+                Start::Prompt(prompt) => Some(self.after_line_end(prompt)),
+                Start::Random => None,
+            })
+            .collect();
+        let starts = read.iter().map(|prompt| prompt.as_deref().map_or(Start::Random, Start::Prompt));
+        let rows = starts.flat_map(|start| std::iter::repeat_n(start, samples));
         let rows = rows.enumerate().map(|(at, start)| (start, generator(seed, Purpose::Sample, at as u64)));
         Batch::with_precision(&self.model, &self.vocab, rows, settings, precision, cpu)
     }

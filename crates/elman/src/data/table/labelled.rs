@@ -10,7 +10,7 @@ use crate::config::Source;
 use crate::data::table::items::places;
 use crate::data::table::{Format, OnBad, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint, is_text};
-use crate::data::text::encoding::{Encoding, decode};
+use crate::data::text::text_encoding::{TextEncoding, decode};
 use crate::error::Error;
 use crate::files::regular::{self, Links};
 
@@ -51,7 +51,7 @@ impl Labelled {
     ///
     /// Errors: what cannot be read; a cell without text, class or number; a class without an example; an ending that
     /// stands for no table; no rows.
-    pub fn read(path: &Path, source: &Source, encoding: Encoding) -> Result<Labelled, Error> {
+    pub fn read(path: &Path, source: &Source, encoding: TextEncoding) -> Result<Labelled, Error> {
         if fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
             return Labelled::folder(path, source, encoding);
         }
@@ -103,7 +103,7 @@ impl Labelled {
 
     /// A folder with a file for every class, each line of it an example, or with a folder for every class, each file of
     /// it an example. Blank lines, and white space around an example, are ignored.
-    fn folder(path: &Path, source: &Source, encoding: Encoding) -> Result<Labelled, Error> {
+    fn folder(path: &Path, source: &Source, encoding: TextEncoding) -> Result<Labelled, Error> {
         if source.group.is_some() || !source.features.is_empty() {
             return Err(Error::file(path, "a folder holds texts, expected a table for --group and --features"));
         }
@@ -167,7 +167,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-fn utf8(path: &Path, encoding: Encoding) -> Result<String, Error> {
+fn utf8(path: &Path, encoding: TextEncoding) -> Result<String, Error> {
     let bytes = regular::read(path, Links::Follow).map_err(Error::io("read", path))?;
     let name = path.display().to_string();
     decode(&name, encoding.to_utf8(&name, bytes)?)
@@ -314,12 +314,12 @@ mod tests {
         fs::create_dir(at("down")).unwrap();
         fs::write(at("down/1.txt"), "a\nb\n").unwrap();
         fs::write(at("notes.pdf"), "x").unwrap();
-        let labelled = Labelled::read(dir.path(), &source(), Encoding::default()).unwrap();
+        let labelled = Labelled::read(dir.path(), &source(), TextEncoding::default()).unwrap();
         assert_eq!(labelled.classes, ["Up", "down"]);
         assert_eq!(labelled.items, Items::Texts(vec!["one".into(), "two".into(), "a\nb".into()]));
         assert_eq!(labelled.labels, [0, 0, 1]);
         fs::write(at("empty.txt"), "\n").unwrap();
-        let error = Labelled::read(dir.path(), &source(), Encoding::default()).unwrap_err().to_string();
+        let error = Labelled::read(dir.path(), &source(), TextEncoding::default()).unwrap_err().to_string();
         assert!(error.starts_with("the class has no examples, expected at least 1 (") && error.ends_with("empty.txt)"));
     }
 }

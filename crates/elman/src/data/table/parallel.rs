@@ -14,7 +14,7 @@ use crate::data::table::sequences::{Padded, Sequences};
 use crate::data::table::{Format, Table};
 use crate::data::text::clean::Rules;
 use crate::data::text::corpus::{Corpus, Fingerprint};
-use crate::data::text::encoding::Encoding;
+use crate::data::text::text_encoding::TextEncoding;
 use crate::data::text::vocab::Vocab;
 use crate::data::text::words;
 use crate::error::Error;
@@ -33,7 +33,7 @@ impl Parallel {
     /// Reads a table; a file whose ending says nothing is tab-separated.
     ///
     /// Errors: what cannot be read; a cell without text; no such columns; no rows.
-    pub fn read(path: &Path, source: &Sides, encoding: Encoding) -> Result<Parallel, Error> {
+    pub fn read(path: &Path, source: &Sides, encoding: TextEncoding) -> Result<Parallel, Error> {
         let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
         let format = Format::of_path(path).unwrap_or(Format::Tsv);
         let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, source.header)?;

@@ -10,7 +10,7 @@ use crate::data::table::items::places;
 use crate::data::table::labelled::{Items, Vectors};
 use crate::data::table::{Format, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint};
-use crate::data::text::encoding::Encoding;
+use crate::data::text::text_encoding::TextEncoding;
 use crate::error::Error;
 
 /// Sequences with a class for every step.
@@ -58,7 +58,7 @@ impl Tagged {
     /// Reads a table, or CoNLL lines from a file of any other ending.
     ///
     /// Errors: what cannot be read; a row without tokens or tags, or with another number of them; a line of one column.
-    pub fn read(path: &Path, source: &Source, encoding: Encoding) -> Result<Tagged, Error> {
+    pub fn read(path: &Path, source: &Source, encoding: TextEncoding) -> Result<Tagged, Error> {
         let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
         match Format::of_path(path) {
             Some(format) => {

@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::encoding::{Encoding, decode, invalid};
+use super::text_encoding::{TextEncoding, decode, invalid};
 use crate::data::text::disk_text::{OnDisk, Watch};
 use crate::error::Error;
 use crate::files::regular::{self, Links};
@@ -136,7 +136,7 @@ impl Corpus {
     }
 
     /// A text in bytes of an encoding. Errors: as [`Corpus::from_bytes`], and bytes that it does not have.
-    pub fn from_bytes_as(name: impl Into<String>, bytes: Vec<u8>, encoding: Encoding) -> Result<Corpus, Error> {
+    pub fn from_bytes_as(name: impl Into<String>, bytes: Vec<u8>, encoding: TextEncoding) -> Result<Corpus, Error> {
         let name = name.into();
         let bytes = encoding.to_utf8(&name, bytes)?;
         Corpus::from_bytes(name, bytes)
@@ -155,21 +155,21 @@ impl Corpus {
     /// names that begin with a dot and links to folders are skipped. A file that is named itself may have any extension.
     /// Errors: a path that cannot be read, a folder without text, invalid UTF-8, no character in all of them.
     pub fn read(paths: &[PathBuf]) -> Result<Corpus, Error> {
-        Corpus::read_as(paths, Encoding::default())
+        Corpus::read_as(paths, TextEncoding::default())
     }
 
     /// The same of files in an encoding; the text is UTF-8. Errors: as [`Corpus::read`], and bytes that it does not have.
-    pub fn read_as(paths: &[PathBuf], encoding: Encoding) -> Result<Corpus, Error> {
+    pub fn read_as(paths: &[PathBuf], encoding: TextEncoding) -> Result<Corpus, Error> {
         Corpus::collect(paths, |name, bytes| decode(name, encoding.to_utf8(name, bytes)?).map(String::into_bytes))
     }
 
     /// The same for bytes of any kind: nothing has to be UTF-8.
     pub fn read_raw(paths: &[PathBuf]) -> Result<Corpus, Error> {
-        Corpus::read_table(paths, Encoding::default())
+        Corpus::read_table(paths, TextEncoding::default())
     }
 
     /// The bytes of tables in an encoding, in UTF-8; those of UTF-8 as they are, whether they are correct or not.
-    pub fn read_table(paths: &[PathBuf], encoding: Encoding) -> Result<Corpus, Error> {
+    pub fn read_table(paths: &[PathBuf], encoding: TextEncoding) -> Result<Corpus, Error> {
         Corpus::collect(paths, |name, bytes| encoding.to_utf8(name, bytes))
     }
 

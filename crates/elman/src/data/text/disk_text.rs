@@ -5,7 +5,7 @@ use std::{fmt, fs::OpenOptions, io::Read, path::PathBuf, sync::Arc};
 use sha2::{Digest, Sha256};
 
 use super::clean::Rules;
-use super::encoding::invalid;
+use super::text_encoding::invalid;
 use super::utf8::BOM;
 use crate::error::Error;
 use crate::files::regular::{self, Links};

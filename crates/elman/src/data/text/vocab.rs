@@ -6,7 +6,7 @@ use std::{collections::HashMap, path::Path};
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{bpe::Bpe, clean::Rules, encoding::invalid, words};
+use super::{bpe::Bpe, clean::Rules, text_encoding::invalid, words};
 use crate::{
     config::{Config, TokenizerKind, Words},
     error::Error,

@@ -13,18 +13,18 @@ const SEEN: usize = 1 << 16;
 
 /// An encoding, by one of the labels of the WHATWG standard, such as `windows-1252`, `utf-16le` or `shift_jis`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Encoding(&'static encoding_rs::Encoding);
+pub struct TextEncoding(&'static encoding_rs::Encoding);
 
-impl Default for Encoding {
-    fn default() -> Encoding {
-        Encoding(UTF_8)
+impl Default for TextEncoding {
+    fn default() -> TextEncoding {
+        TextEncoding(UTF_8)
     }
 }
 
-impl Encoding {
+impl TextEncoding {
     /// The encoding of a label, in capitals or not.
-    pub fn named(label: &str) -> Option<Encoding> {
-        encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()).map(Encoding)
+    pub fn named(label: &str) -> Option<TextEncoding> {
+        encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()).map(TextEncoding)
     }
 
     /// Its name in small letters.
@@ -63,24 +63,24 @@ impl Encoding {
     }
 }
 
-impl Serialize for Encoding {
+impl Serialize for TextEncoding {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&self.name())
     }
 }
 
-impl<'de> Deserialize<'de> for Encoding {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Encoding, D::Error> {
+impl<'de> Deserialize<'de> for TextEncoding {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<TextEncoding, D::Error> {
         let label = String::deserialize(from)?;
         let wanted = "expected a name such as utf-8, windows-1252, utf-16le or shift_jis";
-        Encoding::named(&label).ok_or_else(|| serde::de::Error::custom(format!("encoding is {label}, {wanted}")))
+        TextEncoding::named(&label).ok_or_else(|| serde::de::Error::custom(format!("encoding is {label}, {wanted}")))
     }
 }
 
 /// The name of the encoding that bytes, which are no UTF-8, are likely to be in; None where nothing speaks for one.
 fn likely(bytes: &[u8]) -> Option<String> {
     if let Some((encoding, _)) = encoding_rs::Encoding::for_bom(bytes).filter(|(encoding, _)| *encoding != UTF_8) {
-        return Some(Encoding(encoding).name());
+        return Some(TextEncoding(encoding).name());
     }
     // What has a zero byte is UTF-16 without a mark, or no text.
     let seen = &bytes[..bytes.len().min(SEEN)];
@@ -95,7 +95,7 @@ fn likely(bytes: &[u8]) -> Option<String> {
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     detector.feed(seen, seen.len() == bytes.len());
-    Some(Encoding(detector.guess(None, Utf8Detection::Deny)).name())
+    Some(TextEncoding(detector.guess(None, Utf8Detection::Deny)).name())
 }
 
 /// The text of a file, without its byte-order mark.
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn decoded(label: &str, bytes: &[u8]) -> Result<String, String> {
-        let bytes = Encoding::named(label).unwrap().to_utf8("t", bytes.to_vec());
+        let bytes = TextEncoding::named(label).unwrap().to_utf8("t", bytes.to_vec());
         bytes.map(|bytes| String::from_utf8(bytes).unwrap()).map_err(|error| error.to_string())
     }
 
@@ -129,7 +129,7 @@ mod tests {
             decoded("shift_jis", b"ab\x82\xff").unwrap_err(),
             "t is not shift_jis: invalid bytes at byte offset 2"
         );
-        assert!(Encoding::named("utf-9").is_none() && Encoding::named("replacement").is_none());
+        assert!(TextEncoding::named("utf-9").is_none() && TextEncoding::named("replacement").is_none());
     }
 
     #[test]
