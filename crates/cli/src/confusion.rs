@@ -18,7 +18,12 @@ pub fn lines(confusion: &Confusion, classes: &[String], width: Option<usize>) ->
     let count = |truth: usize, predicted: usize| confusion.count(truth, predicted).to_string();
     let of_row = |truth: usize| (0..classes.len()).map(move |predicted| count(truth, predicted));
     let digits = (0..classes.len()).flat_map(of_row).map(|count| count.len()).max().unwrap_or(1).max(3);
-    let short = |class: &String| class.chars().take(digits).collect::<String>();
+    let cut: Vec<String> = classes.iter().map(|class| class.chars().take(digits).collect()).collect();
+    let differ = (1..cut.len()).all(|at| !cut[..at].contains(&cut[at]));
+    // Where the beginnings of two names are equal, the columns have the numbers of the rows.
+    let heads: Vec<String> = if differ { cut } else { (1..=classes.len()).map(|at| at.to_string()).collect() };
+    let named = |at: usize| if differ { classes[at].clone() } else { format!("{} {}", at + 1, classes[at]) };
+    let classes: &[String] = &(0..classes.len()).map(named).collect::<Vec<_>>();
     let name = classes.iter().map(|class| width_of(class)).max().unwrap_or(0).max(10);
     let figures = |truth: usize, class: &String| {
         let of = confusion.class(truth);
@@ -33,8 +38,7 @@ pub fn lines(confusion: &Confusion, classes: &[String], width: Option<usize>) ->
     let counts = |truth: usize, block: &[usize]| {
         block.iter().map(|&predicted| format!(" {:>digits$}", count(truth, predicted))).collect::<String>()
     };
-    let names =
-        |block: &[usize]| block.iter().map(|&at| format!(" {:>digits$}", short(&classes[at]))).collect::<String>();
+    let names = |block: &[usize]| block.iter().map(|&at| format!(" {:>digits$}", heads[at])).collect::<String>();
     let (all, whole): (Vec<usize>, _) = ((0..classes.len()).collect(), columns::table(&columns, 1, &rows, None, 0));
     let left = width_of(&whole[0]);
     if width.is_none_or(|width| left + 2 + (digits + 1) * classes.len().max(3) <= width) {

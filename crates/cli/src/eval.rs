@@ -202,7 +202,7 @@ fn table(name: &str, unit: &str, figures: &Evaluation) -> String {
         row("text", &format!("{name}, {}", counted(figures.tokens as u64, unit))),
         row("loss", &format!("{:.4} nats per {unit}", figures.loss)),
         row("ppl", &format!("{:.4}", figures.ppl)),
-        row("bpc", &format!("{:.4} bits per {unit}", figures.bpc)),
+        row(if unit == "character" { "bpc" } else { "bits" }, &format!("{:.4} bits per {unit}", figures.bpc)),
     ];
     // If every character is one byte, the two figures are equal to rounding.
     if let Some(bits) = figures.bits_per_byte.filter(|bits| (bits / figures.bpc - 1.0).abs() > 1e-9) {

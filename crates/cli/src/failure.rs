@@ -73,7 +73,9 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     let advice = match cause.downcast_ref::<elman::Error>()? {
         Error::Exists { .. } => "give --out a new directory, or continue that run with --resume",
         Error::NoText { .. } => "name the files themselves; then any ending is allowed",
-        Error::UnknownCharacter { .. } => "a model reads the characters of its training text and no others",
+        Error::UnknownCharacter { .. } => {
+            "a model reads the characters of its training text; one that is trained with --unk reads others, too"
+        }
         Error::UnknownPrompt { .. } => "use characters of the training text; 'elman info RUN' lists them",
         Error::AnotherText { .. } => {
             "a run continues only with the text it began with; a changed text needs a new run, or --force"

@@ -8,7 +8,7 @@ use elman::train::{Plan, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::control::visible_but_styles;
-use crate::terminal::{Stream, dim, grouped, measure, say, short, short_unit, shows_progress, span};
+use crate::terminal::{Stream, dim, grouped, measure, say, short, short_unit, shows_progress, span, spoken};
 use crate::terminal_curve::{self, Losses};
 use crate::wrap::{fitted, paragraphs, width_of};
 
@@ -169,7 +169,10 @@ impl Progress {
     fn speed(&self, step: u64, tokens_per_sec: f64) -> [String; 2] {
         let (since, first) = self.begun;
         let left = left(since.elapsed(), step.saturating_sub(first), self.steps.saturating_sub(step));
-        [format!("{} tokens/s", short(tokens_per_sec)), format!("{} left", left.map_or("?".to_string(), span))]
+        [
+            format!("{} {}s/s", short(tokens_per_sec), spoken(self.unit)),
+            format!("{} left", left.map_or("?".to_string(), span)),
+        ]
     }
 }
 

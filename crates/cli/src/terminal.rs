@@ -143,6 +143,11 @@ pub fn measure(loss: f64, unit: &'static str) -> String {
     }
 }
 
+/// The unit of a speed: tokens for texts, else the unit of a prediction.
+pub fn spoken(unit: &'static str) -> &'static str {
+    if matches!(unit, "character" | "byte" | "word") { "token" } else { unit }
+}
+
 /// exp(loss) with four significant digits.
 pub fn perplexity(loss: f64) -> String {
     let value = loss.exp();

@@ -91,7 +91,11 @@ fn announce<T: Task>(session: &Session<'_, T>, words: &Words) {
 /// What a language model reads and where it drops, or in which direction the network of another task reads.
 fn network(config: &Config) -> String {
     let input = if config.embed > 0 { format!("embedding of {}", config.embed) } else { "one-hot input".to_string() };
-    let dropout = format!("dropout {} between layers, {} before the head", config.dropout, config.output_dropout);
+    let between = match config.num_layers {
+        1 => String::new(),
+        _ => format!("{} between layers, ", config.dropout),
+    };
+    let dropout = format!("dropout {between}{} before the head", config.output_dropout);
     match &config.task {
         None => format!("{input}, {dropout}"),
         Some(TaskSettings::Classify(Classify { bidirectional: true, .. })) => "bidirectional".to_string(),

@@ -20,7 +20,7 @@ pub struct Trained {
 impl Trained {
     /// Reads the model. A note names it if it is not the latest. Errors: it cannot be read, or is not a model.
     pub fn read(&self) -> Result<Stored, elman::Error> {
-        if self.last {
+        if self.last || !self.run.exists() {
             return read(&self.run);
         }
         let (stored, latest) = Stored::read_best(&self.run)?;

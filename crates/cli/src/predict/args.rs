@@ -1,7 +1,7 @@
 //! The arguments of the verb `predict`, and the format of its input. Not here: predictions; each task has its own file.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -12,6 +12,7 @@ use elman::data::table::Format;
 
 use crate::failure;
 use crate::settings::encoding;
+use crate::terminal::{dim, say};
 use crate::trained::Trained;
 
 /// Bytes of the input that are read at once.
@@ -110,7 +111,12 @@ impl Args {
     /// The input. Errors: it cannot be opened.
     pub(super) fn open(&self) -> anyhow::Result<BufReader<Box<dyn Read>>> {
         let from: Box<dyn Read> = match self.is_stdin() {
-            true => Box::new(io::stdin().lock()),
+            true => {
+                if io::stdin().is_terminal() {
+                    say!("{}", dim("reading lines from the terminal; Ctrl-D ends"));
+                }
+                Box::new(io::stdin().lock())
+            }
             false => Box::new(File::open(&self.input).with_context(|| format!("cannot read {}", self.name()))?),
         };
         let encoding = self.encoding.unwrap_or_default();

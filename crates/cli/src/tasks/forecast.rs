@@ -60,9 +60,10 @@ fn described(settings: &Forecast) -> String {
 fn table_of(backtest: &Backtest, level: f64) -> String {
     let Backtest { origins, model, naive, seasonal_naive } = backtest;
     let row = |name: &str, f: &ForecastFigures| {
-        let numbers = [Some(f.mae), Some(f.rmse), Some(f.smape), Some(f.mase), f.pinball, f.coverage];
+        let numbers = [Some(f.mae), Some(f.rmse), Some(f.smape), Some(f.mase), f.pinball];
         let numbers = numbers.map(|x| x.map_or("-".to_string(), |x| format!("{x:.4}")));
-        [name.to_string()].into_iter().chain(numbers).collect::<Vec<_>>()
+        let coverage = f.coverage.map_or("-".to_string(), |share| format!("{:.1} %", 100.0 * share));
+        [name.to_string()].into_iter().chain(numbers).chain([coverage]).collect::<Vec<_>>()
     };
     let mut columns = vec![words("")];
     columns.extend(["MAE", "RMSE", "sMAPE", "MASE", "pinball", "coverage"].map(number));
@@ -71,5 +72,10 @@ fn table_of(backtest: &Backtest, level: f64) -> String {
     let (values, level) = (model.points, 100.0 * level);
     let head = format!("backtest from {origins} origins, {values} values; intervals of {level:.0} %");
     let lines = columns::table(&columns, 1, &rows, Stream::Err.width(), 0);
-    [vec![head], lines].concat().join("\n")
+    let best_naive = seasonal_naive.as_ref().map_or(naive.mase, |f| f.mase.min(naive.mase));
+    let advice = (model.mase > best_naive).then(|| {
+        "note       a naive forecast is better: try --transform (seasonal, diff, log), --season or more --steps"
+            .to_string()
+    });
+    [vec![head], lines].concat().into_iter().chain(advice).collect::<Vec<_>>().join("\n")
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::args::Args;
 use crate::progress::Progress;
 use crate::signals::Signals;
-use crate::terminal::{self, counted, fact, perplexity, say, shell_word, short, short_unit, span};
+use crate::terminal::{self, counted, fact, perplexity, say, shell_word, short, short_unit, span, spoken};
 use crate::{corpus, curves, tensorboard};
 
 /// The settings of a training session.
@@ -216,11 +216,6 @@ fn warn_of(done: Result<(), impl Into<anyhow::Error>>, progress: &Progress) {
     if let Err(error) = done {
         progress.words(&format!("warning: {:#}", error.into()));
     }
-}
-
-/// The unit of a speed: tokens for texts, else the unit of a prediction.
-fn spoken(unit: &'static str) -> &'static str {
-    if matches!(unit, "character" | "byte" | "word") { "token" } else { unit }
 }
 
 /// The path of a run as a word for a shell.

@@ -287,7 +287,7 @@ mod tests {
         );
         assert_eq!(
             read("run,a,label\n1,,x\n", &source).unwrap_err(),
-            "line 2, column a: the cell is empty, expected text (t.csv)"
+            "line 2, column a: the cell is empty, expected a number (t.csv)"
         );
     }
 

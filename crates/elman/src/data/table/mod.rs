@@ -144,16 +144,21 @@ impl Table {
 
     /// The text of a cell. Errors: the row has none, or it is empty.
     pub fn text(&self, row: usize, column: usize) -> Result<&str, Error> {
+        self.full(row, column, "text")
+    }
+
+    /// The text of a cell that holds something. Errors: as [`Table::text`]; `expected` says what was to be there.
+    fn full(&self, row: usize, column: usize, expected: &str) -> Result<&str, Error> {
         match self.cell(row, column) {
             Some(text) if !text.is_empty() => Ok(text),
-            Some(_) => Err(self.refusal(row, column, "the cell is empty, expected text")),
-            None => Err(self.refusal(row, column, "the row has no such cell, expected text")),
+            Some(_) => Err(self.refusal(row, column, format!("the cell is empty, expected {expected}"))),
+            None => Err(self.refusal(row, column, format!("the row has no such cell, expected {expected}"))),
         }
     }
 
     /// The number in a cell, ignoring white space around it. Errors: the row has none, or it is not a finite number.
     pub fn number(&self, row: usize, column: usize) -> Result<f64, Error> {
-        let text = self.text(row, column)?;
+        let text = self.full(row, column, "a number")?;
         match text.trim().parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(number),
             _ => Err(self.refusal(row, column, format!("{} is given, expected a finite number", quoted(text)))),
@@ -254,6 +259,12 @@ fn separated(name: &str, bytes: &[u8], separator: u8, header: bool, on_bad: OnBa
                 false => (1..=cells.len()).map(|at| at.to_string()).collect(),
             };
             named_once(name, line, &table.columns)?;
+            if let (b',', [only]) = (separator, &table.columns[..])
+                && let Some(other) = [';', '\t'].into_iter().find(|other| only.contains(*other))
+            {
+                let problem = format!("one cell with {other:?} in it, expected cells that a comma separates");
+                return Err(refuse(line, None, problem));
+            }
             if header {
                 continue;
             }
@@ -420,7 +431,7 @@ mod tests {
         let table = csv("a,b\n1,\n2,NaN\n3,4x\n").unwrap();
         let column = table.column("b").unwrap();
         let messages: Vec<String> = (0..3).map(|row| table.number(row, column).unwrap_err().to_string()).collect();
-        assert_eq!(messages[0], "line 2, column b: the cell is empty, expected text (t.csv)");
+        assert_eq!(messages[0], "line 2, column b: the cell is empty, expected a number (t.csv)");
         assert_eq!(messages[1], "line 3, column b: \"NaN\" is given, expected a finite number (t.csv)");
         assert_eq!(messages[2], "line 4, column b: \"4x\" is given, expected a finite number (t.csv)");
         assert_eq!(table.column("c").unwrap_err().to_string(), "no column is called c, expected one of a, b (t.csv)");

@@ -12,7 +12,7 @@ fn not_built() -> Error {
     Error::Setting {
         name: "tokenizer",
         got: "bpe".into(),
-        expected: "char, byte or word: this program was built without the feature bpe (cargo build --features bpe)"
+        expected: "char, byte or word: this program was built without the feature bpe (cargo install --path crates/cli --locked --features bpe)"
             .into(),
     }
 }
