@@ -19,6 +19,6 @@ pub struct Args {
 pub fn run(args: &Args, command: &mut Command) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, command, "elman", &mut script);
-    terminal::print(String::from_utf8(script)?.trim_end())?;
+    terminal::print_exact(String::from_utf8(script)?.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -64,10 +64,9 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     }
     if let Some(Error::InvalidUtf8 { likely, .. }) = cause.downcast_ref() {
         return Some(match likely {
-            Some(likely) => {
-                format!("it looks like {likely}: --encoding {likely} reads it; --tokenizer byte trains on any bytes")
-            }
-            None => "--tokenizer byte trains on any bytes; --encoding NAME reads another encoding".to_string(),
+            Some(likely) => format!("it looks like {likely}: train, eval and predict read it with --encoding {likely}"),
+            None => "train, eval and predict read other encodings with --encoding, and bytes with --tokenizer byte"
+                .to_string(),
         });
     }
     let advice = match cause.downcast_ref::<elman::Error>()? {

@@ -29,6 +29,6 @@ pub fn run(args: &Args, mut command: Command) -> anyhow::Result<ExitCode> {
     };
     let mut roff = Vec::new();
     clap_mangen::Man::new(page).render(&mut roff)?;
-    terminal::print(String::from_utf8(roff)?.trim_end())?;
+    terminal::print_exact(String::from_utf8(roff)?.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -81,6 +81,12 @@ pub fn print(lines: &str) -> anyhow::Result<()> {
     out.lines(lines).and_then(|()| out.flush()).context(NO_STDOUT)
 }
 
+/// Prints lines on stdout as they are, also on a terminal: for other programs. Errors: stdout is closed or full.
+pub fn print_exact(lines: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{lines}").and_then(|()| out.flush()).context(NO_STDOUT)
+}
+
 /// `text` dimmed where stderr is coloured.
 pub fn dim(text: &str) -> String {
     if Stream::Err.is_coloured() { format!("\x1b[2m{text}\x1b[0m") } else { text.to_string() }

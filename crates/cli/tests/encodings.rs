@@ -27,9 +27,8 @@ fn a_text_that_is_not_utf8_gets_a_hint_and_is_read_in_its_encoding() {
     place.write("wide.txt", utf16(&german()));
     for (name, offset, encoding) in [("latin.txt", 5, "windows-1252"), ("wide.txt", 0, "utf-16le")] {
         let refused = place.elman(&["train", name]);
-        let hint = format!(
-            "hint: it looks like {encoding}: --encoding {encoding} reads it; --tokenizer byte trains on any bytes"
-        );
+        let hint =
+            format!("hint: it looks like {encoding}: train, eval and predict read it with --encoding {encoding}");
         let want = format!("error: {name} is not UTF-8: invalid bytes at byte offset {offset}\n{hint}\n");
         assert_eq!(stderr(&refused), want);
         place.train(&[name, "--encoding", encoding, "--steps", "8", "--out", encoding]);

@@ -190,3 +190,46 @@ fn a_task_without_tokens_starts_from_its_model_and_another_is_refused() {
         &["train", "text.txt", "--task", "lm", "--init-from", "run"],
     );
 }
+
+#[test]
+fn every_tensor_of_a_state_dict_has_a_place_or_is_named() {
+    let place = Place::with_text();
+    let train = ["train", "text.txt", "--hidden", "8", "--layers", "1", "--embed", "8", "--tied", "--out", "run"];
+    place.done(&[&train[..], &["--batch", "4", "--seq-len", "8", "--steps", "20"]].concat());
+    let of_model = tensors(&place.read("run/best.safetensors"));
+    place.write("vocab.json", json(&place.done(&["info", "run", "--json"]))["vocab"].to_string());
+    // One matrix for embedding and head, as a state dict has it that holds it once.
+    let once: BTreeMap<_, _> = of_model
+        .iter()
+        .map(|(name, tensor)| {
+            (name.replace("encoder.", "fc.").replace("decoder.", "fc.").replace("rnn.", ""), tensor.clone())
+        })
+        .collect();
+    place.write("once.safetensors", state_dict(&once));
+    let start = |model: &str, more: &[&str], out: &str| {
+        val_loss(&place, &[&["text.txt", "--init-from", model, "--out", out], more, &STILL_8[..]].concat())
+    };
+    let vocab = ["--vocab", "vocab.json"];
+    assert_eq!(start("once.safetensors", &vocab, "a"), start("run", &[], "b"));
+    // The text may be changed first: a state dict says nothing about it.
+    start("once.safetensors", &["--vocab", "vocab.json", "--lowercase"], "c");
+    for (name, shape) in
+        [("norm.weight", vec![8]), ("h0", vec![1, 8]), ("conv.kernel", vec![2, 2, 2]), ("fc.scale", vec![1])]
+    {
+        let mut with = once.clone();
+        with.insert(name.to_string(), (shape.clone(), vec![0; 4 * shape.iter().product::<usize>()]));
+        place.write("more.safetensors", state_dict(&with));
+        let args = ["train", "text.txt", "--init-from", "more.safetensors", "--vocab", "vocab.json"];
+        place.refused(1, &format!("{name} {shape:?} belongs to no embedding, recurrent layer or linear layer"), &args);
+    }
+    place.write("twice.json", "[\"a\", \"a\"]");
+    place.write(
+        "words.json",
+        serde_json::to_string(&(0..once["fc.bias"].0[0]).map(|n| format!("w{n}")).collect::<Vec<_>>()).unwrap(),
+    );
+    let refused = |words: &str, args: &[&str]| {
+        place.refused(1, words, &[&["train", "text.txt", "--init-from", "once.safetensors", "--vocab"], args].concat());
+    };
+    refused("expected <unk> as the first of a list of words (words.json)", &["words.json"]);
+    place.refused(2, "cannot be used with", &["train", "--resume", "run", "--extend-vocab", "true"]);
+}

@@ -58,7 +58,11 @@ impl Download<'_> {
             },
             _ => {}
         }
-        self.fetch(0, PACE).map_err(|stop| self.refusal(stop))
+        self.fetch(0, PACE).map_err(|stop| self.refusal(stop)).inspect_err(|_| {
+            if self.part.symlink_metadata().is_ok_and(|known| known.len() == 0) {
+                let _ = std::fs::remove_file(self.part);
+            }
+        })
     }
 
     /// Adds to the first `have` bytes of `part` what follows.

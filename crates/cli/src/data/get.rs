@@ -20,6 +20,10 @@ const ZIP: &[u8] = b"PK\x03\x04";
 
 /// Puts the files of a data set into `folder`, from the copy or the address if given.
 pub fn get(set: &DataSet, folder: &Path, from: Option<&Path>, url: Option<&str>) -> anyhow::Result<()> {
+    if let Some(file) = from.filter(|from| set.files.len() > 1 && !from.is_dir()) {
+        let message = format!("{} is no folder, expected one with the files of {}", file.display(), set.name);
+        return Err(Refusal::new(message).into());
+    }
     for file in set.files {
         let path = set.file_path(file, folder);
         if path.symlink_metadata().is_ok() {
@@ -33,7 +37,7 @@ pub fn get(set: &DataSet, folder: &Path, from: Option<&Path>, url: Option<&str>)
         let parent = path.parent().unwrap_or(folder);
         fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
         match from {
-            Some(from) => copy(set, file, from, &path)?,
+            Some(from) => copy(file, from, &path)?,
             None => fetch(set, file, &set.address(file, url), &path)?,
         }
         say!("{}: {} bytes, checked", path.display(), grouped(file.bytes));
@@ -42,12 +46,8 @@ pub fn get(set: &DataSet, folder: &Path, from: Option<&Path>, url: Option<&str>)
 }
 
 /// Copies a file from a file, or from a folder with the files of the data set.
-fn copy(set: &DataSet, file: &File, from: &Path, to: &Path) -> anyhow::Result<()> {
+fn copy(file: &File, from: &Path, to: &Path) -> anyhow::Result<()> {
     let from = if from.is_dir() { from.join(file.name) } else { from.to_path_buf() };
-    if set.files.len() > 1 && from.file_name() != Some(file.name.as_ref()) {
-        let message = format!("{} is a file, expected a folder with the files of {}", from.display(), set.name);
-        return Err(Refusal::new(message).into());
-    }
     let bytes = regular::read(&from, Links::Follow).with_context(|| format!("cannot read {}", from.display()))?;
     let name = from.display().to_string();
     let bytes = unpacked(file, bytes, &name)?;
@@ -58,16 +58,24 @@ fn copy(set: &DataSet, file: &File, from: &Path, to: &Path) -> anyhow::Result<()
 /// Downloads a file, checks it and gives it its name.
 fn fetch(set: &DataSet, file: &File, url: &str, to: &Path) -> anyhow::Result<()> {
     let part = to.with_added_extension("part");
-    Download {
-        url,
-        part: &part,
-        expected: file.packed.map_or(file.bytes, |packed| packed.bytes),
-        most: file.packed.map_or(file.bytes, |packed| packed.bytes.max(file.bytes)),
-        instead: &format!("put a copy of it at {}, or give one with --from, which checks it", to.display()),
+    let begun = part.symlink_metadata().is_ok_and(|known| known.len() > 0);
+    let download = || -> anyhow::Result<Result<Vec<u8>, Refusal>> {
+        Download {
+            url,
+            part: &part,
+            expected: file.packed.map_or(file.bytes, |packed| packed.bytes),
+            most: file.packed.map_or(file.bytes, |packed| packed.bytes.max(file.bytes)),
+            instead: &format!("put a copy of it at {}, or give one with --from, which checks it", to.display()),
+        }
+        .run()?;
+        let bytes = regular::read(&part, Links::Refuse).with_context(|| format!("cannot read {}", part.display()))?;
+        Ok(unpacked(file, bytes, url).and_then(|bytes| check(file, &bytes, url).map(|()| bytes)))
+    };
+    let mut checked = download()?;
+    if checked.is_err() && begun {
+        remove(&part)?; // the beginning that was there may have been of another file
+        checked = download()?;
     }
-    .run()?;
-    let bytes = regular::read(&part, Links::Refuse).with_context(|| format!("cannot read {}", part.display()))?;
-    let checked = unpacked(file, bytes, url).and_then(|bytes| check(file, &bytes, url).map(|()| bytes));
     let bytes = match checked {
         Ok(bytes) => bytes,
         Err(refusal) => {
@@ -92,7 +100,7 @@ fn unpacked(file: &File, bytes: Vec<u8>, name: &str) -> Result<Vec<u8>, Refusal>
     let Some(packed) = file.packed.filter(|_| bytes.starts_with(ZIP)) else { return Ok(bytes) };
     let broken = |error: &dyn std::fmt::Display| Refusal::new(format!("cannot unpack {name}: {error}"));
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
-    let member = archive.by_name(packed.member).map_err(|error| broken(&error))?;
+    let member = archive.by_name(packed.member).map_err(|error| broken(&format!("{}: {error}", packed.member)))?;
     let mut out = Vec::new();
     // One more than expected, so that a longer one is noticed.
     member.take(file.bytes + 1).read_to_end(&mut out).map_err(|error| broken(&error))?;
@@ -103,7 +111,8 @@ fn unpacked(file: &File, bytes: Vec<u8>, name: &str) -> Result<Vec<u8>, Refusal>
 fn check(file: &File, bytes: &[u8], name: &str) -> Result<(), Refusal> {
     if bytes.len() as u64 != file.bytes {
         let (got, want) = (grouped(bytes.len() as u64), grouped(file.bytes));
-        return Err(Refusal::new(format!("{name} has {got} bytes, expected the {want} of {}", file.name)));
+        let more = if bytes.len() as u64 == file.bytes + 1 { " or more" } else { "" };
+        return Err(Refusal::new(format!("{name} has {got} bytes{more}, expected the {want} of {}", file.name)));
     }
     let hash: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     if hash != file.sha256 {

@@ -10,7 +10,7 @@ use clap::builder::RangedU64ValueParser;
 use elman::data::TextEncoding;
 use elman::data::table::Format;
 
-use crate::failure;
+use crate::failure::{self, Refusal};
 use crate::settings::encoding;
 use crate::terminal::{dim, say};
 use crate::trained::Trained;
@@ -88,6 +88,26 @@ pub enum Written {
 }
 
 impl Args {
+    /// Errors: a flag is given for which models of the task have no use.
+    pub(super) fn refuse_others(&self, task: &str) -> Result<(), Refusal> {
+        let flags: [(bool, &str, &[&str]); 9] = [
+            (self.top > 0, "--top", &["classify"]),
+            (!self.given.is_empty(), "--given", &["generate"]),
+            (self.samples != 1, "-n", &["generate"]),
+            (self.temperature != 1.0, "--temperature", &["generate"]),
+            (self.seed != 1, "--seed", &["generate"]),
+            (self.svg.is_some(), "--svg", &["forecast", "translate"]),
+            (self.beam != 1, "--beam", &["translate"]),
+            (self.length_penalty != 1.0, "--length-penalty", &["translate"]),
+            (self.part.is_some(), "--part", &["translate"]),
+        ];
+        let other = flags.into_iter().find(|(is_given, _, tasks)| *is_given && !tasks.contains(&task));
+        other.map_or(Ok(()), |(_, flag, tasks)| {
+            let tasks = tasks.join(", ");
+            Err(Refusal::new(format!("{flag} is given for a model of the task {task}, expected one of {tasks}")))
+        })
+    }
+
     pub(super) fn is_stdin(&self) -> bool {
         self.input == Path::new("-")
     }
@@ -120,14 +140,7 @@ impl Args {
             false => Box::new(File::open(&self.input).with_context(|| format!("cannot read {}", self.name()))?),
         };
         let encoding = self.encoding.unwrap_or_default();
-        let from = match encoding.is_utf8() {
-            true => from,
-            false => {
-                let (mut from, mut bytes) = (from, Vec::new());
-                from.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", self.name()))?;
-                Box::new(io::Cursor::new(encoding.to_utf8(&self.name(), bytes)?))
-            }
-        };
+        let from = if encoding.is_utf8() { from } else { Box::new(encoding.stream(self.name(), from)) };
         Ok(BufReader::with_capacity(AT_ONCE, from))
     }
 

@@ -30,6 +30,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
+    if let Some(task) = &stored.config().task {
+        args.refuse_others(task.kind())?;
+    }
     match &stored.config().task {
         Some(TaskSettings::Classify(_)) => classify::run::<E>(args, stored),
         Some(TaskSettings::Forecast(_)) => forecast::run::<E>(args, stored),

@@ -24,6 +24,8 @@ impl<'a> Job<'a> {
         let refusal = |flag, why| Refusal::new(format!("{flag} is given with --task, expected it without: {why}"));
         ensure!(self.args.test_file.is_none(), refusal("--test-file", "it measures language models"));
         ensure!(!self.args.on_disk, refusal("--on-disk", "it is for the texts of language models"));
+        let of_tokens = self.args.vocab.is_some() || self.args.extend_vocab.is_some();
+        ensure!(!of_tokens, refusal("--vocab or --extend-vocab", "only a language model gets tokens with its weights"));
         let data = self.origin.as_ref().map(|(_, origin)| &origin.text);
         let validation = data.and_then(|data| data.validation.as_deref());
         let validation = corpus::places(self.args.val_file.as_slice(), validation).into_iter().next();

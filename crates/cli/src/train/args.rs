@@ -37,11 +37,11 @@ pub struct Args {
     #[arg(long, value_name = "RUN", conflicts_with = "resume", help_heading = "Model")]
     pub init_from: Option<PathBuf>,
     /// With --init-from: the tokens of a state dict, as a JSON list in the order of their ids, or an object of tokens and ids
-    #[arg(long, value_name = "FILE", requires = "init_from", help_heading = "Text")]
+    #[arg(long, value_name = "FILE", requires = "init_from", conflicts_with = "resume", help_heading = "Text")]
     pub vocab: Option<PathBuf>,
     /// With --init-from: whether characters or words that only the new text has get tokens, whose rows start as the mean of the
     /// others; if not, they are unknown, or an error where the model has no token for unknown ones [default: true]
-    #[arg(long, value_name = "BOOL", requires = "init_from", help_heading = "Text")]
+    #[arg(long, value_name = "BOOL", requires = "init_from", conflicts_with = "resume", help_heading = "Text")]
     pub extend_vocab: Option<bool>,
     /// With --resume: continue with another text of the same vocabulary, or with other settings; the result then differs from
     /// that of the original run

@@ -15,7 +15,7 @@ use crate::failure::Refusal;
 /// The model of `--init-from`. Errors: it or its vocabulary cannot be read.
 pub fn read(args: &Args) -> anyhow::Result<Option<Pretrained>> {
     let Some(path) = &args.init_from else { return Ok(None) };
-    let tokens = args.vocab.as_ref().map(|path| tokens(path)).transpose()?;
+    let tokens = args.vocab.as_ref().map(|list| Ok::<_, anyhow::Error>((tokens(list)?, list.as_path()))).transpose()?;
     let model = Pretrained::read(path, tokens).map_err(|error| {
         let is_pickle =
             path.extension().is_some_and(|ending| ["pt", "pth", "bin", "ckpt"].iter().any(|of| ending == *of));

@@ -1,6 +1,7 @@
 //! A trained network that a new run starts from: a model of this library, or a PyTorch state dict of a language model. Not
 //! here: runs that continue (`train/resume.rs`), which have moments and a position, too.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use elman_kernels::{Cpu, Element};
@@ -40,6 +41,9 @@ const OF_MODEL: &[&str] = &[
 ];
 /// Of these, what the tensors of a state dict show.
 const OF_TENSORS: &[&str] = &["cell", "hidden_size", "hidden_sizes", "num_layers", "embed", "tied"];
+/// The same with what its list of tokens shows.
+const OF_TOKENS: &[&str] =
+    &["cell", "hidden_size", "hidden_sizes", "num_layers", "embed", "tied", "tokenizer", "unk", "eos", "task"];
 
 /// A trained network.
 pub struct Pretrained {
@@ -54,10 +58,11 @@ pub struct Pretrained {
 
 impl Pretrained {
     /// Reads the best model of a run directory, a model file, or a state dict in safetensors with the names of PyTorch's
-    /// `nn.LSTM`, `nn.GRU` or `nn.RNN`; `tokens` are those of a state dict, in id order.
+    /// `nn.LSTM`, `nn.GRU` or `nn.RNN`; `tokens` are those of a state dict, in id order, and the path
+    /// of the file that lists them.
     ///
     /// Errors: a file that is neither; `tokens` of a model, which has its own; a state dict whose layers cannot be told.
-    pub fn read(path: impl AsRef<Path>, tokens: Option<Vec<String>>) -> Result<Pretrained, Error> {
+    pub fn read(path: impl AsRef<Path>, tokens: Option<(Vec<String>, &Path)>) -> Result<Pretrained, Error> {
         let path = path.as_ref();
         let is_model = path.is_dir() || Weights::read(path)?.is_model()?;
         match (is_model, tokens) {
@@ -75,27 +80,31 @@ impl Pretrained {
         Ok(Pretrained { weights: Weights::read(&path)?, path, config, vocab, stored: Some(stored) })
     }
 
-    fn of_state_dict(path: &Path, tokens: Option<Vec<String>>) -> Result<Pretrained, Error> {
+    fn of_state_dict(path: &Path, tokens: Option<(Vec<String>, &Path)>) -> Result<Pretrained, Error> {
         let weights = Weights::read(path)?;
         let found = Found::of(&weights.shapes()?).map_err(|problem| Error::file(path, problem))?;
         let mut config = Config { cell: found.cell, embed: found.embed, ..Config::default() };
-        (config.hidden_size, config.num_layers) = (found.hidden, found.layers);
+        (config.hidden_size, config.num_layers, config.tied) = (found.hidden, found.layers, found.is_tied);
         let vocab = match tokens {
-            Some(tokens) if tokens.len() == found.outputs => Some(vocab_of(&mut config, tokens, path)?),
-            Some(tokens) => {
+            Some((tokens, list)) if tokens.len() == found.outputs => Some(vocab_of(&mut config, tokens, list)?),
+            Some((tokens, _)) => {
                 let (listed, outputs) = (tokens.len(), found.outputs);
                 return Err(Error::file(path, format!("{outputs} outputs, expected the {listed} of the vocabulary")));
             }
             None => None,
         };
-        let weights = found.prefixes.into_iter().fold(weights, |weights, (from, to)| weights.rename(from, to));
+        let weights = found.rules.into_iter().fold(weights, |weights, (from, to)| weights.rename(from, to));
         Ok(Pretrained { path: path.to_path_buf(), weights, config, vocab, stored: None })
     }
 
     /// The settings of the model, and the keys of those that a new run shares with it.
     pub fn settings(&self) -> (&Config, &'static [&'static str]) {
-        let is_complete = self.stored.is_some() || self.vocab.is_some();
-        (&self.config, if is_complete { OF_MODEL } else { OF_TENSORS })
+        let keys = match (&self.stored, &self.vocab) {
+            (Some(_), _) => OF_MODEL,
+            (None, Some(_)) => OF_TOKENS,
+            (None, None) => OF_TENSORS,
+        };
+        (&self.config, keys)
     }
 
     /// Its file.
@@ -117,7 +126,9 @@ impl Pretrained {
             ("/task/to", "tokens to write"),
         ] {
             if of_model(pointer) != of_task(pointer) {
-                let problem = format!("the {what} of the model are not those of the data, expected the same");
+                let problem = format!(
+                    "the {what} of the model and of the data differ, expected the same; only a language model gets new tokens"
+                );
                 return Err(Error::file(&self.path, problem));
             }
         }
@@ -127,14 +138,15 @@ impl Pretrained {
     /// The model's tokens, with those of the text that it lacks after them if `extend`.
     fn tokens_for(&self, config: &Config, corpus: &Corpus, extend: bool) -> Result<Vocab, Error> {
         let Some(known) = &self.vocab else {
-            let problem = "a state dict of a language model, expected its vocabulary, a JSON list of tokens, with it";
+            let problem = "a state dict of a language model, expected its tokens with it (--vocab FILE, a JSON list)";
             return Err(Error::file(&self.path, problem));
         };
         if !extend || !matches!(known.kind(), TokenizerKind::Char | TokenizerKind::Word) {
             return Ok(known.clone());
         }
         let of_text = Vocab::of_corpus(config, corpus)?;
-        let new = of_text.tokens().iter().filter(|token| !known.tokens().contains(token));
+        let there: HashSet<&String> = known.tokens().iter().collect();
+        let new = of_text.tokens().iter().filter(|token| !there.contains(token));
         let tokens = known.tokens().iter().chain(new).cloned().collect();
         Vocab::from_file(config, Some(tokens), None, &self.path)
     }
@@ -196,14 +208,26 @@ fn extended<E: Element>(weights: &Params<E>, name: &str, wanted: &[usize]) -> Ve
     out
 }
 
-/// The vocabulary of a list of tokens: characters if each is one, but for `<unk>`; else words.
-fn vocab_of(config: &mut Config, tokens: Vec<String>, path: &Path) -> Result<Vocab, Error> {
+/// The vocabulary of the list of tokens in the file `list`: characters if each is one, but for `<unk>`; else words.
+fn vocab_of(config: &mut Config, tokens: Vec<String>, list: &Path) -> Result<Vocab, Error> {
     let has_unknown = tokens.first().is_some_and(|token| token == "<unk>");
     let are_characters = tokens.iter().skip(usize::from(has_unknown)).all(|token| token.chars().count() == 1);
     config.tokenizer = if are_characters { TokenizerKind::Char } else { TokenizerKind::Word };
     config.unk = are_characters && has_unknown;
     config.eos = tokens.iter().any(|token| token == "<eos>");
-    Vocab::from_file(config, Some(tokens), None, path)
+    let distinct = tokens.iter().collect::<HashSet<_>>().len();
+    if distinct != tokens.len() {
+        let problem = format!("{} tokens of which {distinct} differ, expected each once", tokens.len());
+        return Err(Error::file(list, problem));
+    }
+    if !are_characters && !has_unknown {
+        let problem = format!(
+            "tokens of several characters, the first {:?}, expected <unk> as the first of a list of words",
+            tokens[0]
+        );
+        return Err(Error::file(list, problem));
+    }
+    Vocab::from_file(config, Some(tokens), None, list)
 }
 
 /// What the names and shapes of a state dict say.
@@ -214,8 +238,10 @@ struct Found {
     /// Width of the embedding; 0 for one-hot tokens.
     embed: usize,
     outputs: usize,
+    /// One matrix is embedding and head.
+    is_tied: bool,
     /// What names begin with, and with what ours do.
-    prefixes: Vec<(String, String)>,
+    rules: Vec<(String, String)>,
 }
 
 impl Found {
@@ -246,30 +272,42 @@ impl Found {
         if shape_of(&format!("{prefix}{FIRST}_reverse")).is_some() {
             return Err("it reads in both directions, expected one: it is no language model".to_string());
         }
-        let rest =
-            || shapes.iter().filter(|(name, _)| !name.starts_with(prefix) || !name[prefix.len()..].contains("_l"));
+        // A module that is no recurrent layer: its weight is a matrix, with a bias or without.
         let matrix = |with_bias: bool| {
-            let mut found = rest().filter_map(|(name, shape)| {
+            let mut found = shapes.iter().filter_map(|(name, shape)| {
                 let module = name.strip_suffix("weight")?;
                 let has_bias = shape_of(&format!("{module}bias")).is_some();
-                (shape.len() == 2 && has_bias == with_bias).then_some((module, shape[0], shape[1]))
+                let &[rows, cols] = &shape[..] else { return None };
+                (has_bias == with_bias).then_some((module, rows, cols))
             });
             (found.next(), found.next().is_some())
         };
-        let (Some((head, outputs, _)), false) = matrix(true) else {
+        let (Some((head, outputs, head_inputs)), false) = matrix(true) else {
             return Err(format!("expected one linear layer with weight and bias after the recurrent ones: {}", all()));
         };
-        let mut prefixes = vec![(prefix.to_string(), "rnn.".to_string()), (head.to_string(), "decoder.".to_string())];
-        let embed = match matrix(false) {
-            (None, _) => 0,
+        let inputs = shape_of(&format!("{prefix}weight_ih_l0")).and_then(|shape| shape.get(1)).copied();
+        let rule = |from: String, to: &str| (from, to.to_string());
+        let mut rules = vec![rule(format!("{head}bias"), "decoder.bias")];
+        // Without a weight of its own the embedding is that of the head, or tokens are one-hot.
+        let (embed, is_tied) = match matrix(false) {
             (Some((module, _, width)), false) => {
-                prefixes.push((module.to_string(), "encoder.".to_string()));
-                width
+                rules.push(rule(format!("{module}weight"), "encoder.weight"));
+                (width, false)
             }
             (Some(_), true) => {
                 return Err(format!("expected at most one embedding, a weight without a bias: {}", all()));
             }
+            (None, _) if inputs == Some(head_inputs) && inputs != Some(outputs) => (head_inputs, true),
+            (None, _) => (0, false),
         };
-        Ok(Found { cell, hidden, layers, embed, outputs, prefixes })
+        rules.push(rule(format!("{head}weight"), if is_tied { "encoder.weight" } else { "decoder.weight" }));
+        rules.extend(["weight_", "bias_"].map(|of| rule(format!("{prefix}{of}"), &format!("rnn.{of}"))));
+        let is_known = |name: &str| rules.iter().any(|(from, _)| name.starts_with(from.as_str()));
+        if let Some((name, shape)) = shapes.iter().find(|(name, _)| !is_known(name)) {
+            return Err(format!(
+                "{name} {shape:?} belongs to no embedding, recurrent layer or linear layer with a bias"
+            ));
+        }
+        Ok(Found { cell, hidden, layers, embed, is_tied, outputs, rules })
     }
 }

@@ -18,6 +18,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::data::text::text_encoding::likely;
 use crate::data::text::utf8::without_bom;
 use crate::error::Error;
 use crate::files::regular::{self, Links};
@@ -245,7 +246,9 @@ fn separated(name: &str, bytes: &[u8], separator: u8, header: bool, on_bad: OnBa
                 Ok(text) => cells.push((at as u32, text.to_string())),
                 Err(_) => {
                     let column = table.columns.get(at).cloned().unwrap_or_else(|| (at + 1).to_string());
-                    bad = Some(refuse(line, Some(column), "the cell is not UTF-8".to_string()));
+                    let likely = likely(bytes).map(|name| format!("; it looks like {name}: see --encoding"));
+                    let problem = format!("the cell is not UTF-8{}", likely.unwrap_or_default());
+                    bad = Some(refuse(line, Some(column), problem));
                     break;
                 }
             }
@@ -443,7 +446,8 @@ mod tests {
         assert_eq!(words(csv("a,b\n1,\"2\n3,4\n")), "line 2: a quote is opened and never closed (t.csv)");
         assert_eq!(words(csv("")), "the table has no columns, expected at least 1 (t.csv)");
         let bytes = |bytes: &[u8], format| words(Table::from_bytes("t", bytes, format, true));
-        assert_eq!(bytes(b"a,b\n1,\xff\n", Format::Csv), "line 2, column b: the cell is not UTF-8 (t)");
+        let raw = bytes(b"a,b\n1,\xff\n", Format::Csv);
+        assert!(raw.starts_with("line 2, column b: the cell is not UTF-8; it looks like "), "{raw}");
         assert_eq!(bytes(b"{}\n[1]", Format::JsonLines), "line 2: the line holds an array, expected a JSON object (t)");
         let cut = bytes(b"{\"a\":", Format::JsonLines);
         assert_eq!(cut, "line 1: the line is not JSON: EOF while parsing a value at column 5 (t)");

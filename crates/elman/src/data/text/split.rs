@@ -48,6 +48,11 @@ impl Split {
             }
             validation.ids = Tokens::default();
         }
+        if vocab.kind() == TokenizerKind::Char && vocab.id('\0').is_some() {
+            notes.push(
+                "the text has zero characters, which UTF-16 has where it is read as UTF-8: see --encoding".to_string(),
+            );
+        }
         let test = Held::of_file(&vocab, corpus.test())?;
         Ok(Split { vocab, train, validation, test, notes })
     }
@@ -97,11 +102,17 @@ fn text(config: &Config, corpus: &Corpus, val_frac: f64, known: Option<Vocab>) -
             Vocab::fit_as(config, corpus, train, &held_out)?
         }
     };
-    let ids = vocab.encode_ready(corpus.name(), tail)?;
+    let train_ids = vocab.encode_ready(corpus.name(), train)?;
+    let ids = vocab.encode_ready(corpus.name(), tail).map_err(|error| match error {
+        Error::UnknownCharacter { name, character, position, vocab_size } => {
+            let position = position + train.chars().count();
+            Error::UnknownCharacter { name, character, position, vocab_size }
+        }
+        error => error,
+    })?;
     let first = ids.first().map_or(0, |&id| vocab.write(id, None).len());
     let held = Held { ids: Tokens::Memory(ids), bytes: tail.len().saturating_sub(first) };
-    let train = vocab.encode_ready(corpus.name(), train)?;
-    Ok((vocab, Tokens::Memory(train), held))
+    Ok((vocab, Tokens::Memory(train_ids), held))
 }
 
 /// Where a text is cut: after floor((1 - val_frac) * n) of n characters, or before the next white space.
@@ -171,6 +182,21 @@ mod tests {
         assert_eq!((ids(&split.validation.ids), split.validation.bytes), (vec![0xe2, 0x98], 1));
         let error = Split::new(&Config::default(), &raw(), None).map(|_| ()).unwrap_err().to_string();
         assert_eq!(error, "r is not UTF-8: invalid bytes at byte offset 0");
+        let wide: Vec<u8> = "ab\nabab".bytes().flat_map(|byte| [byte, 0]).collect();
+        let split = Split::new(&Config::default(), &Corpus::from_raw("w", wide), None).unwrap();
+        assert!(split.notes.iter().any(|note| note.contains("zero characters")), "{:?}", split.notes);
+        assert!(Split::new(&Config::default(), &corpus("abab ab"), None).unwrap().notes.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_character_is_told_by_its_place_in_the_whole_text() {
+        let config = Config { val_frac: 0.5, ..Config::default() };
+        let known = || Some(Vocab::fit("ab", ""));
+        let position = |text: &str| match Split::new(&config, &corpus(text), known()).map(|_| ()) {
+            Err(Error::UnknownCharacter { position, .. }) => position,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((position("aébaabéb"), position("abbaabéb")), (1, 6));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Texts in other encodings than UTF-8: reads one in an encoding that is named, and guesses which it is. Not here: UTF-8 itself
 //! (`utf8.rs`) and its byte-order mark.
 
+use std::io::{self, Read};
+
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{DecoderResult, UTF_8};
+use encoding_rs::{Decoder, DecoderResult, UTF_8};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::utf8::without_bom;
@@ -43,7 +45,7 @@ impl TextEncoding {
         if self.is_utf8() {
             return Ok(bytes);
         }
-        let mut decoder = self.0.new_decoder_with_bom_removal();
+        let mut decoder = self.marked(&bytes).new_decoder_with_bom_removal();
         let most = decoder.max_utf8_buffer_length_without_replacement(bytes.len());
         let mut text = vec![0; most.unwrap_or(bytes.len().saturating_mul(3))];
         let (result, read, written) = decoder.decode_to_utf8_without_replacement(&bytes, &mut text, true);
@@ -63,6 +65,69 @@ impl TextEncoding {
     }
 }
 
+impl TextEncoding {
+    /// The encoding of bytes with a mark: `utf-16` is the one of both orders that the mark tells.
+    fn marked(self, bytes: &[u8]) -> &'static encoding_rs::Encoding {
+        let orders = [encoding_rs::UTF_16LE, encoding_rs::UTF_16BE];
+        let of_mark = encoding_rs::Encoding::for_bom(bytes).map(|(encoding, _)| encoding);
+        of_mark.filter(|encoding| orders.contains(encoding) && orders.contains(&self.0)).unwrap_or(self.0)
+    }
+
+    /// Bytes that arrive one after another, in UTF-8 as soon as they are there. Reading fails with the error of
+    /// [`TextEncoding::to_utf8`].
+    pub fn stream(self, name: String, from: impl Read) -> impl Read {
+        Stream {
+            name,
+            encoding: self,
+            from,
+            decoder: self.0.new_decoder_with_bom_removal(),
+            offset: 0,
+            text: Vec::new(),
+            at: 0,
+        }
+    }
+}
+
+/// See [`TextEncoding::stream`].
+struct Stream<R> {
+    name: String,
+    encoding: TextEncoding,
+    from: R,
+    decoder: Decoder,
+    /// Bytes that were read.
+    offset: usize,
+    /// What was decoded, and how much of it was given.
+    text: Vec<u8>,
+    at: usize,
+}
+
+impl<R: Read> Read for Stream<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let mut bytes = [0; 1 << 12];
+        while self.at == self.text.len() {
+            let n = self.from.read(&mut bytes)?;
+            self.text.resize(3 * n + 16, 0);
+            let (result, read, written) =
+                self.decoder.decode_to_utf8_without_replacement(&bytes[..n], &mut self.text, n == 0);
+            if let DecoderResult::Malformed(length, after) = result {
+                let offset = (self.offset + read).saturating_sub(usize::from(length) + usize::from(after));
+                let error = Error::InvalidText { name: self.name.clone(), encoding: self.encoding.name(), offset };
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+            self.offset += read;
+            self.text.truncate(written);
+            self.at = 0;
+            if n == 0 {
+                break;
+            }
+        }
+        let n = to.len().min(self.text.len() - self.at);
+        to[..n].copy_from_slice(&self.text[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}
+
 impl Serialize for TextEncoding {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&self.name())
@@ -78,7 +143,7 @@ impl<'de> Deserialize<'de> for TextEncoding {
 }
 
 /// The name of the encoding that bytes, which are no UTF-8, are likely to be in; None where nothing speaks for one.
-fn likely(bytes: &[u8]) -> Option<String> {
+pub(crate) fn likely(bytes: &[u8]) -> Option<String> {
     if let Some((encoding, _)) = encoding_rs::Encoding::for_bom(bytes).filter(|(encoding, _)| *encoding != UTF_8) {
         return Some(TextEncoding(encoding).name());
     }
@@ -125,6 +190,21 @@ mod tests {
         assert_eq!(decoded("latin1", b"\xdf").unwrap(), "ß");
         assert_eq!(decoded("UTF-16LE", b"\xff\xfeG\0\xac\x20").unwrap(), "G€");
         assert_eq!(decoded("shift_jis", b"\x82\xa0").unwrap(), "あ");
+        assert_eq!(decoded("utf-16", b"\xfe\xff\0G").unwrap(), "G");
+        // Byte by byte, as from a program that waits for an answer.
+        let one = |label: &str, bytes: &'static [u8]| {
+            let pieces =
+                bytes.chunks(1).fold(Box::new(io::empty()) as Box<dyn Read>, |all, byte| Box::new(all.chain(byte)));
+            let mut text = String::new();
+            let encoding = TextEncoding::named(label).unwrap();
+            encoding
+                .stream("t".into(), pieces)
+                .read_to_string(&mut text)
+                .map(|_| text)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(one("shift_jis", b"a\x82\xa0b").unwrap(), "aあb");
+        assert_eq!(one("shift_jis", b"ab\x82\xff").unwrap_err(), "t is not shift_jis: invalid bytes at byte offset 2");
         assert_eq!(
             decoded("shift_jis", b"ab\x82\xff").unwrap_err(),
             "t is not shift_jis: invalid bytes at byte offset 2"
