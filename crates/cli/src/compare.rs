@@ -13,7 +13,8 @@ use serde::Serialize;
 use crate::columns::{self, Column, number, words};
 use crate::curves::draw_runs;
 use crate::settings::config_of;
-use crate::terminal::{self, Stream, say, span};
+use crate::stream::Stream;
+use crate::terminal::{self, say, span};
 
 /// Compare runs in a table
 #[derive(clap::Args)]

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, StdoutLock, Write};
 
-use crate::terminal::Stream;
+use crate::stream::Stream;
 use crate::wrap;
 
 /// The codes that the program itself prints, which only change how text looks: plain, bold, dim, and the colour of a curve.

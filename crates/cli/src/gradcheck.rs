@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::columns::{self, number, words};
 use crate::failure::Refusal;
 use crate::progress::Work;
-use crate::terminal::{self, Stream};
+use crate::stream::Stream;
+use crate::terminal::{self};
 
 /// The explanation of INCONCLUSIVE below the table.
 const INCONCLUSIVE: &str = "INCONCLUSIVE: the gradient is smaller than the rounding noise of the numerical one, so a comparison means nothing.";

@@ -10,7 +10,8 @@ use elman::{Config, Cpu, Error, Vocab};
 use serde::Serialize;
 
 use crate::columns::{self, number, words};
-use crate::terminal::{self, Stream, grouped, row, short_unit};
+use crate::stream::Stream;
+use crate::terminal::{self, grouped, row, short_unit};
 use crate::trained;
 
 /// Describe this machine, or a trained model

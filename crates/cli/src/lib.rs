@@ -33,6 +33,7 @@ mod progress;
 mod sample;
 mod settings;
 mod signals;
+mod stream;
 mod task_flags;
 mod tasks;
 mod tensorboard;
@@ -55,7 +56,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "elman",
     version,
-    term_width = terminal::Stream::Out.width().unwrap_or(0), // 0: lines as they are written, for pipes
+    term_width = stream::Stream::Out.width().unwrap_or(0), // 0: lines as they are written, for pipes
     arg_required_else_help = true,
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs"

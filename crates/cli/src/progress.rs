@@ -8,7 +8,8 @@ use elman::train::{Plan, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::control::visible_but_styles;
-use crate::terminal::{Stream, dim, grouped, measure, say, short, short_unit, shows_progress, span, spoken};
+use crate::stream::{Stream, shows_progress};
+use crate::terminal::{dim, grouped, measure, say, short, short_unit, span, spoken};
 use crate::terminal_curve::{self, Losses};
 use crate::wrap::{fitted, paragraphs, width_of};
 

@@ -1,59 +1,18 @@
-//! Prints: lines on stderr, lines and one JSON object on stdout, colours, short forms of numbers; the only place that knows the
-//! size of the terminal. A closed stderr is not an error; a closed stdout is one for the caller. Not here: progress
-//! (`progress.rs`), breaking lines (`wrap.rs`), tables (`columns.rs`).
+//! Prints: lines on stderr, lines and one JSON object on stdout, colours, short forms of numbers. A closed stderr is not an error; a closed stdout is one for the caller. Not here: the
+//! size of the terminal (`stream.rs`), progress (`progress.rs`), breaking lines (`wrap.rs`), tables (`columns.rs`).
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::Context;
-use console::Term;
 
 use crate::control::{self, visible_but_styles};
+use crate::stream::Stream;
 use crate::wrap::{self, fitted};
 
 /// The error message when stdout is closed or full.
 pub const NO_STDOUT: &str = "cannot write to standard output";
-
-/// A stream that may be a terminal.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    Out,
-    Err,
-}
-
-impl Stream {
-    /// Rows and columns of the terminal, 24 and 80 where it does not tell; None if it is no terminal.
-    pub fn size(self) -> Option<(usize, usize)> {
-        let (term, is_terminal) = match self {
-            Stream::Out => (Term::stdout(), io::stdout().is_terminal()),
-            Stream::Err => (Term::stderr(), io::stderr().is_terminal()),
-        };
-        let size = term.size_checked().map_or((24, 80), |(rows, columns)| (rows.into(), columns.into()));
-        is_terminal.then_some((size.0, size.1.max(8)))
-    }
-
-    /// Columns of the terminal; None if it is no terminal.
-    pub fn width(self) -> Option<usize> {
-        self.size().map(|(_, columns)| columns)
-    }
-
-    /// Whether to colour it: a terminal that is not `dumb`, and `NO_COLOR` unset or empty.
-    pub fn is_coloured(self) -> bool {
-        let is_unset = |value: Option<std::ffi::OsString>| value.is_none_or(|value| value.is_empty());
-        self.size().is_some() && !is_dumb() && is_unset(std::env::var_os("NO_COLOR"))
-    }
-}
-
-/// Whether the terminal can only append: `TERM=dumb`.
-fn is_dumb() -> bool {
-    std::env::var_os("TERM").is_some_and(|name| name == "dumb")
-}
-
-/// Whether stderr is a terminal on which a line can be overwritten.
-pub fn shows_progress() -> bool {
-    io::stderr().is_terminal() && !is_dumb()
-}
 
 /// Prints a line on stderr.
 macro_rules! say {

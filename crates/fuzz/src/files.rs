@@ -22,7 +22,7 @@ use elman::task::{classify, translate};
 use elman::train::{Changes, Control};
 use elman::{Corpus, Element, Error, RunDir, Settings, Trainer, origin_of};
 
-use crate::CPU;
+use crate::cpu::CPU;
 use crate::repair::repaired;
 
 /// The text of the runs whose states are the corpus.

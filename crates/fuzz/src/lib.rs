@@ -4,6 +4,7 @@
 //! target rejects nothing itself: the library does, with an error.
 #![forbid(unsafe_code)]
 
+mod cpu;
 mod files;
 mod json_lines;
 mod mutate;
@@ -17,7 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use elman::config::TokenizerKind;
 use elman::data::series::{Columns, SeriesSet};
 use elman::data::table::{Format, Table};
-use elman::{Config, Cpu, LanguageModel, ModelFile, Settings, Vocab};
+use elman::{Config, LanguageModel, ModelFile, Settings, Vocab};
+
+use cpu::CPU;
 
 pub use files::{any_model, state_file, weights};
 pub use json_lines::json_lines;
@@ -69,8 +72,6 @@ pub fn corpus(target: &str) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
     paths.sort();
     paths.into_iter().map(|path| Ok((path.clone(), std::fs::read(path)?))).collect()
 }
-
-static CPU: LazyLock<Cpu> = LazyLock::new(|| Cpu::new(Some(1)).expect("one thread"));
 
 /// A model file: rejected with an error, or a model that generates text.
 pub fn model_file(bytes: &[u8]) -> bool {

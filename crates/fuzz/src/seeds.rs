@@ -19,7 +19,7 @@ use elman::task::{Task, classify, generate, tag, translate};
 use elman::train::{self, Control};
 use elman::{Config, Corpus, Error, RunDir, Trainer};
 
-use crate::CPU;
+use crate::cpu::CPU;
 use crate::files::{corpus_of_runs, declared, quick_dir};
 
 /// A name, and the bytes of a run's state and model.

@@ -20,7 +20,8 @@ use crate::columns::{Layout, number, words};
 use crate::picture::chart::{Axis, Chart, Curve, Stroke};
 use crate::picture::{Area, BLUE, INK, MARGIN, ORANGE, Svg, WIDTH};
 use crate::progress::wait_for;
-use crate::terminal::{self, Stream, say};
+use crate::stream::Stream;
+use crate::terminal::{self, say};
 use crate::ticks::logarithmic;
 
 /// The cost of a token at one value of a size.

@@ -4,7 +4,8 @@
 use serde::Serialize;
 
 use crate::columns::{self, words};
-use crate::terminal::{Stream, bold_on, span};
+use crate::stream::Stream;
+use crate::terminal::{bold_on, span};
 
 /// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -16,7 +16,7 @@ use super::setting::Setting;
 use super::table::Report;
 use crate::picture::chart::{self, Axis, Chart, Stroke};
 use crate::picture::{Area, COLOURS, Svg, WIDTH};
-use crate::terminal::Stream;
+use crate::stream::Stream;
 use crate::ticks::{linear, logarithmic};
 
 const RECIPE: &str = include_str!("../../../../recipes/vanishing-gradient.toml");

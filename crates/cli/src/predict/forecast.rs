@@ -12,7 +12,7 @@ use super::args::Args;
 use super::input;
 use crate::columns::{self, Column};
 use crate::progress::Work;
-use crate::terminal::Stream;
+use crate::stream::Stream;
 use crate::{forecast, terminal};
 
 /// Forecasts what follows every series of the input.

@@ -14,7 +14,8 @@ use serde::Serialize;
 
 use super::job::{split, table};
 use crate::columns::{self, number, words};
-use crate::terminal::{Stream, counted, grouped};
+use crate::stream::Stream;
+use crate::terminal::{counted, grouped};
 use crate::train::session::{Job, Words, path_word};
 
 /// The figures in the object of `--json`.

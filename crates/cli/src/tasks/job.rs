@@ -13,7 +13,8 @@ use elman::train::{Changes, Plan, Stopped, Trainer};
 use elman::{Config, Corpus, Cpu, Error};
 
 use crate::failure::Refusal;
-use crate::terminal::{Stream, counted, fact, grouped, say};
+use crate::stream::Stream;
+use crate::terminal::{counted, fact, grouped, say};
 use crate::train::session::{Job, Session};
 use crate::train::work::{create_run, refuse_existing_run};
 use crate::{confusion, corpus};
