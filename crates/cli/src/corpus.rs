@@ -19,6 +19,11 @@ const LARGE: u64 = 64 << 20;
 
 /// Reads the texts, as bytes if `kind` is bytes. Without any, returns the bundled text.
 pub fn read(texts: &[PathBuf], kind: TokenizerKind, encoding: TextEncoding) -> anyhow::Result<Corpus> {
+    if kind == TokenizerKind::Byte && !encoding.is_utf8() {
+        let message =
+            format!("--encoding {} is given for a model of bytes, which reads a text as it is", encoding.name());
+        return Err(Refusal::new(message).into());
+    }
     if texts.is_empty() {
         return Ok(Corpus::bundled());
     }

@@ -52,7 +52,7 @@ pub struct Args {
     #[arg(long, short = 'i', conflicts_with_all = ["random_start", "num_samples"])]
     interactive: bool,
     /// Write no text, but the N likeliest next tokens of each prompt, with the model's probabilities in percent
-    #[arg(long, value_name = "N", conflicts_with_all = ["random_start", "num_samples", "interactive"], value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["random_start", "num_samples", "interactive", "temperature", "repetition_penalty", "seed", "length", "stop"], value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     top: Option<usize>,
     /// Print one JSON object a line for each text: prompt, text and seed; with --top for each prompt
     #[arg(long)]
@@ -113,7 +113,7 @@ fn sample<E: Element>(args: &Args, settings: Settings, ending: &Ending, stored: 
     let form = if args.json { Form::Json { seed } } else { Form::Text };
     if args.interactive {
         let open = |prompt: &[u8]| Ok(open(&[Start::Prompt(prompt)])?);
-        return talk(&prompts, ending, &file.vocab, form, open, tell_seed);
+        return talk(&prompts, ending, &file, form, open, tell_seed);
     }
     let starts = match (args.random_start, prompts.is_empty()) {
         (true, _) => vec![Start::Random],
@@ -251,7 +251,7 @@ fn write_texts<E: Element>(
 fn talk<'a, E: Element + 'a>(
     prompts: &[&[u8]],
     ending: &Ending,
-    vocab: &Vocab,
+    file: &ModelFile<E>,
     form: Form,
     open: impl Fn(&[u8]) -> anyhow::Result<Batch<E>>,
     tell_seed: impl FnOnce(),
@@ -275,7 +275,7 @@ fn talk<'a, E: Element + 'a>(
             }
         };
         let read = match &mut batch {
-            Some(batch) => batch.read(0, &line).map_err(anyhow::Error::from),
+            Some(batch) => batch.read(0, &file.after_line_end(&line)).map_err(anyhow::Error::from),
             None => open(&line).map(|opened| batch = Some(opened)),
         };
         match (read, &mut batch) {
@@ -283,7 +283,7 @@ fn talk<'a, E: Element + 'a>(
                 if let Some(tell) = tell_seed.take() {
                     tell();
                 }
-                tell_replaced(&line, vocab);
+                tell_replaced(&line, &file.vocab);
                 write_turn(&line, batch, ending, form, &mut out).context(NO_STDOUT)?;
             }
             (Err(error), _) => {

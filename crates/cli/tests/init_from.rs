@@ -154,7 +154,7 @@ fn a_state_dict_of_pytorch_is_started_from() {
     assert_eq!(start("gru.safetensors", &["--vocab", "ids.json"], "c"), loss);
     let refused =
         |words: &str, args: &[&str]| place.refused(1, words, &[&["train", "text.txt", "--init-from"], args].concat());
-    refused("expected its vocabulary", &["gru.safetensors"]);
+    refused("a state dict does not say what its tokens are", &["gru.safetensors"]);
     refused("a model with tokens of its own", &["run", "--vocab", "vocab.json"]);
     place.write("short.json", "[\"a\", \"b\"]");
     refused("expected the 2 of the vocabulary", &["gru.safetensors", "--vocab", "short.json"]);
@@ -230,6 +230,9 @@ fn every_tensor_of_a_state_dict_has_a_place_or_is_named() {
     let refused = |words: &str, args: &[&str]| {
         place.refused(1, words, &[&["train", "text.txt", "--init-from", "once.safetensors", "--vocab"], args].concat());
     };
-    refused("expected <unk> as the first of a list of words (words.json)", &["words.json"]);
+    refused(
+        "\"w0\" is not one character, expected characters only, or <unk> as the first of a list of words (words.json)",
+        &["words.json"],
+    );
     place.refused(2, "cannot be used with", &["train", "--resume", "run", "--extend-vocab", "true"]);
 }

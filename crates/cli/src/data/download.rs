@@ -15,13 +15,13 @@ use crate::terminal::grouped;
 
 /// The speed in bytes a second, and for how many seconds it may be less.
 #[derive(Clone, Copy)]
-struct Pace {
+struct Least {
     bytes: u64,
     seconds: u64,
 }
 
 /// A kilobyte a second: slower, and the smallest text takes minutes.
-const PACE: Pace = Pace { bytes: 1 << 10, seconds: 30 };
+const LEAST: Least = Least { bytes: 1 << 10, seconds: 30 };
 /// Exit codes of curl: a status of 400 or more; the transfer is shorter than announced; too slow or no connection in time; the
 /// server does not know ranges; no answer; more bytes than allowed; the connection broke.
 const STATUS: i32 = 22;
@@ -52,13 +52,13 @@ impl Download<'_> {
         let have = self.part.symlink_metadata().map(|known| known.len()).unwrap_or(0);
         match have {
             have if have == self.expected => return Ok(()),
-            have if have > 0 && have < self.most => match self.fetch(have, PACE) {
+            have if have > 0 && have < self.most => match self.fetch(have, LEAST) {
                 Err(Stop::NoRanges) => {}
                 done => return done.map_err(|stop| self.refusal(stop)),
             },
             _ => {}
         }
-        self.fetch(0, PACE).map_err(|stop| self.refusal(stop)).inspect_err(|_| {
+        self.fetch(0, LEAST).map_err(|stop| self.refusal(stop)).inspect_err(|_| {
             if self.part.symlink_metadata().is_ok_and(|known| known.len() == 0) {
                 let _ = std::fs::remove_file(self.part);
             }
@@ -66,19 +66,24 @@ impl Download<'_> {
     }
 
     /// Adds to the first `have` bytes of `part` what follows.
-    fn fetch(&self, have: u64, pace: Pace) -> Result<(), Stop> {
+    fn fetch(&self, have: u64, least: Least) -> Result<(), Stop> {
         let mut options = OpenOptions::new();
         options.create(true).write(true).truncate(false);
         let mut file = regular::open(self.part, &mut options, Links::Refuse).map_err(Stop::Write)?;
-        let mut curl = command(self.url, self.url, have, self.most, pace).spawn().map_err(Stop::NoCurl)?;
+        let mut curl = command(self.url, self.url, have, self.most, least).spawn().map_err(Stop::NoCurl)?;
         let mut body = curl.stdout.take().ok_or(Stop::NoCurl(io::ErrorKind::BrokenPipe.into()))?;
         let bar = progress::bytes(self.expected, have);
         let (mut got, mut buffer) = (have, vec![0; 1 << 16]);
         loop {
-            let n = body.read(&mut buffer).unwrap_or(0);
-            if n == 0 {
-                break;
-            }
+            let n = match body.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    end(curl);
+                    return Err(Stop::NoCurl(error));
+                }
+            };
             got += n as u64;
             let written = match got {
                 _ if got > self.most => Err(Stop::TooLong),
@@ -122,8 +127,8 @@ impl Download<'_> {
             Stop::NoRanges => (format!("{url} does not continue a download"), "delete the .part file"),
             Stop::Closed { got } => (format!("{url} closed the connection {}", so_far(got)), again),
             Stop::Slow { got } => {
-                let least = format!("expected at least {} a second for {} s", grouped(PACE.bytes), PACE.seconds);
-                (format!("{url} sent too little {}, {least}", so_far(got)), again)
+                let expected = format!("expected at least {} a second for {} s", grouped(LEAST.bytes), LEAST.seconds);
+                (format!("{url} sent too little {}, {expected}", so_far(got)), again)
             }
             Stop::TooLong => {
                 // What came is not the beginning of the file.
@@ -158,14 +163,14 @@ enum Stop {
 
 /// The call of curl that writes `target` from byte `have` on to its standard output. Where `url` is HTTPS, so is everything
 /// that is fetched: `target`, which is `url` itself, and each address that it is redirected to.
-fn command(url: &str, target: &str, have: u64, most: u64, pace: Pace) -> Command {
+fn command(url: &str, target: &str, have: u64, most: u64, least: Least) -> Command {
     let is_https = url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
     let allowed = if is_https { "=https" } else { "=http,https" };
     let mut curl = Command::new("curl");
     curl.arg("--disable") // no settings of the user's .curlrc
         .args(["--silent", "--show-error", "--fail", "--location", "--globoff", "--max-redirs", "5"])
         .args(["--proto", allowed, "--proto-redir", allowed, "--connect-timeout", "30"])
-        .args(["--speed-limit", &pace.bytes.to_string(), "--speed-time", &pace.seconds.to_string()])
+        .args(["--speed-limit", &least.bytes.to_string(), "--speed-time", &least.seconds.to_string()])
         .args(["--max-filesize", &most.to_string(), "--url", target]);
     if have > 0 {
         curl.args(["--continue-at", &have.to_string()]);
@@ -220,11 +225,11 @@ mod tests {
         if !has_curl() {
             return;
         }
-        let (dir, pace) = (tempfile::tempdir().unwrap(), Pace { bytes: 100, seconds: 2 });
+        let (dir, least) = (tempfile::tempdir().unwrap(), Least { bytes: 100, seconds: 2 });
         let part = dir.path().join("part");
         let fetch = |pause, count| {
             let url = serve("200 OK", Duration::from_millis(pause), count);
-            Download { url: &url, part: &part, expected: count as u64, most: 1 << 20, instead: "" }.fetch(0, pace)
+            Download { url: &url, part: &part, expected: count as u64, most: 1 << 20, instead: "" }.fetch(0, least)
         };
         let begun = Instant::now();
         // Ten bytes a second, for hours; and nothing at all.
@@ -244,13 +249,13 @@ mod tests {
         }
         // What the call for an HTTPS address does with a plain one, be it the first or one that it is redirected to.
         let target = serve("200 OK", Duration::ZERO, 1);
-        let refused = command("HTTPS://example.org/text", &target, 0, 9, PACE).output().unwrap();
+        let refused = command("HTTPS://example.org/text", &target, 0, 9, LEAST).output().unwrap();
         assert!(!refused.status.success() && refused.stdout.is_empty(), "{refused:?}");
         assert!(String::from_utf8_lossy(&refused.stderr).contains("rotocol"), "{refused:?}");
         // What the user gave as plain HTTP may be redirected there.
         let answer = format!("302 Found\r\nLocation: {target}").leak();
         let from = serve(answer, Duration::ZERO, 0);
-        let followed = command(&from, &from, 0, 9, PACE).output().unwrap();
+        let followed = command(&from, &from, 0, 9, LEAST).output().unwrap();
         assert_eq!(followed.stdout, b"x", "{followed:?}");
     }
 }

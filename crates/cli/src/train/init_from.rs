@@ -19,11 +19,16 @@ pub fn read(args: &Args) -> anyhow::Result<Option<Pretrained>> {
     let model = Pretrained::read(path, tokens).map_err(|error| {
         let is_pickle =
             path.extension().is_some_and(|ending| ["pt", "pth", "bin", "ckpt"].iter().any(|of| ending == *of));
+        let is_read = !matches!(error, elman::Error::Io { .. });
         let error = anyhow::Error::from(error);
-        match is_pickle {
+        match is_pickle && is_read {
             true => error.context(
                 Refusal::new("a file of torch.save is not read")
                     .hint("write it with safetensors.torch.save_file(model.state_dict(), FILE)"),
+            ),
+            false if error.to_string().contains("expected its tokens with it") => error.context(
+                Refusal::new("a state dict does not say what its tokens are")
+                    .hint("--vocab FILE gives them: a JSON list in the order of their ids"),
             ),
             false => error,
         }

@@ -3,18 +3,14 @@
 
 use std::{
     ffi::OsString,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::{
-    error::Error,
-    files::disk::Disk,
-    files::regular::{self, Links},
-};
+use crate::{error::Error, files::disk::Disk};
 
 /// What the name of a file ends in that is not whole yet.
 const UNFINISHED: &str = ".tmp";
@@ -30,20 +26,6 @@ pub(crate) fn write_whole(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), 
     let mut file = Unfinished::begin(disk, path)?;
     file.write(bytes)?;
     file.finish()
-}
-
-/// Gives a complete file, written in any way, the name `to` in the same directory: the file is flushed to the disk, renamed,
-/// and the directory flushed. When this returns the file would survive a power cut under its new name.
-///
-/// Errors: `from` is no regular file; it cannot be flushed or renamed.
-pub fn finish_file(disk: &Disk, from: &Path, to: &Path) -> Result<(), Error> {
-    let finish = || {
-        let file = regular::open(from, OpenOptions::new().write(true), Links::Refuse)?;
-        disk.flush(&file, from)?;
-        disk.rename(from, to)?;
-        disk.flush_directory(to)
-    };
-    finish().map_err(Error::io("write", to))
 }
 
 /// A file that is being written: it gets its name when it is finished, and is deleted if it is dropped before.
@@ -146,31 +128,6 @@ mod tests {
         use Operation::*;
         assert_eq!(*seen.lock().unwrap(), [Create, Write, Write, Flush, Rename, FlushDirectory]);
         assert_eq!(fs::read(&path).unwrap(), b"four");
-    }
-
-    #[test]
-    fn a_complete_file_is_flushed_before_it_has_its_name() {
-        use std::sync::{Arc, Mutex};
-        let dir = tempfile::tempdir().unwrap();
-        let (part, path) = (dir.path().join("f.part"), dir.path().join("f"));
-        fs::write(&part, "all").unwrap();
-        let seen = Arc::new(Mutex::new(vec![]));
-        let log = Arc::clone(&seen);
-        let disk = Disk::gated(move |operation, path| {
-            log.lock().unwrap().push((operation, path.to_path_buf()));
-            None
-        });
-        finish_file(&disk, &part, &path).unwrap();
-        use Operation::*;
-        let want = [(Flush, part.clone()), (Rename, path.clone()), (FlushDirectory, dir.path().to_path_buf())];
-        assert_eq!(*seen.lock().unwrap(), want);
-        assert_eq!(fs::read(&path).unwrap(), b"all");
-        assert!(!part.exists());
-        // Where the flush fails the file does not get its name.
-        fs::write(&part, "more").unwrap();
-        let disk = Disk::gated(|operation, _| (operation == Flush).then(|| Fault::Error(ErrorKind::Other.into())));
-        assert!(finish_file(&disk, &part, &path).is_err());
-        assert_eq!((fs::read(&path).unwrap(), fs::read(&part).unwrap()), (b"all".to_vec(), b"more".to_vec()));
     }
 
     #[test]

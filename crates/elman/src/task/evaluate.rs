@@ -247,7 +247,7 @@ pub fn evaluate_lines_watched<E: Element>(
         for (inputs, targets) in inputs[..targets.len()].chunks(CHUNK).zip(targets.chunks(CHUNK)) {
             nats += model.loss_sum(tape, inputs, targets, &mut state)?;
         }
-        Error::unless_finite(&format!("line {} of the text", at + 1), "the log-probability", nats)?;
+        Error::unless_finite(&format!("line {} of the text", at + 1), "its nats", nats)?;
         lines.push(Line { line: at + 1, log_prob: 0.0 - nats, tokens: targets.len() });
     }
     Ok(lines)

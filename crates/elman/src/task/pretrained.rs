@@ -39,10 +39,8 @@ const OF_MODEL: &[&str] = &[
     "lowercase",
     "task",
 ];
-/// Of these, what the tensors of a state dict show.
-const OF_TENSORS: &[&str] = &["cell", "hidden_size", "hidden_sizes", "num_layers", "embed", "tied"];
-/// The same with what its list of tokens shows.
-const OF_TOKENS: &[&str] =
+/// Of these, what the tensors of a state dict and its list of tokens show.
+const OF_STATE_DICT: &[&str] =
     &["cell", "hidden_size", "hidden_sizes", "num_layers", "embed", "tied", "tokenizer", "unk", "eos", "task"];
 
 /// A trained network.
@@ -86,24 +84,23 @@ impl Pretrained {
         let mut config = Config { cell: found.cell, embed: found.embed, ..Config::default() };
         (config.hidden_size, config.num_layers, config.tied) = (found.hidden, found.layers, found.is_tied);
         let vocab = match tokens {
-            Some((tokens, list)) if tokens.len() == found.outputs => Some(vocab_of(&mut config, tokens, list)?),
+            Some((tokens, list)) if tokens.len() == found.outputs => vocab_of(&mut config, tokens, list)?,
             Some((tokens, _)) => {
                 let (listed, outputs) = (tokens.len(), found.outputs);
                 return Err(Error::file(path, format!("{outputs} outputs, expected the {listed} of the vocabulary")));
             }
-            None => None,
+            None => {
+                let problem = "a state dict of a language model, expected its tokens with it".to_string();
+                return Err(Error::file(path, problem));
+            }
         };
         let weights = found.rules.into_iter().fold(weights, |weights, (from, to)| weights.rename(from, to));
-        Ok(Pretrained { path: path.to_path_buf(), weights, config, vocab, stored: None })
+        Ok(Pretrained { path: path.to_path_buf(), weights, config, vocab: Some(vocab), stored: None })
     }
 
     /// The settings of the model, and the keys of those that a new run shares with it.
     pub fn settings(&self) -> (&Config, &'static [&'static str]) {
-        let keys = match (&self.stored, &self.vocab) {
-            (Some(_), _) => OF_MODEL,
-            (None, Some(_)) => OF_TOKENS,
-            (None, None) => OF_TENSORS,
-        };
+        let keys = if self.stored.is_some() { OF_MODEL } else { OF_STATE_DICT };
         (&self.config, keys)
     }
 
@@ -122,6 +119,7 @@ impl Pretrained {
             ("/task/classes", "classes"),
             ("/task/features/columns", "columns"),
             ("/task/timeline/columns", "columns"),
+            ("/task/timeline/covariates", "covariates"),
             ("/task/from", "tokens to read"),
             ("/task/to", "tokens to write"),
         ] {
@@ -138,8 +136,7 @@ impl Pretrained {
     /// The model's tokens, with those of the text that it lacks after them if `extend`.
     fn tokens_for(&self, config: &Config, corpus: &Corpus, extend: bool) -> Result<Vocab, Error> {
         let Some(known) = &self.vocab else {
-            let problem = "a state dict of a language model, expected its tokens with it (--vocab FILE, a JSON list)";
-            return Err(Error::file(&self.path, problem));
+            return Err(Error::file(&self.path, "the model of a task, expected a language model"));
         };
         if !extend || !matches!(known.kind(), TokenizerKind::Char | TokenizerKind::Word) {
             return Ok(known.clone());
@@ -155,7 +152,7 @@ impl Pretrained {
 impl<E: Element> Trainer<Language<E>> {
     /// A new run of `config` on `corpus` from the weights of `model`, whose tokens keep their ids. With `extend` the tokens of
     /// characters or words that only the corpus has follow them: each of their rows starts as the mean of the model's, so
-    /// that a new token is as likely as the average of the others.
+    /// that the logit of a new token is the mean of the others'.
     ///
     /// Errors: as [`Trainer::new`]; a model of another task or network; unknown characters without `extend`.
     pub fn start_from(
@@ -221,9 +218,9 @@ fn vocab_of(config: &mut Config, tokens: Vec<String>, list: &Path) -> Result<Voc
         return Err(Error::file(list, problem));
     }
     if !are_characters && !has_unknown {
+        let long = tokens.iter().find(|token| token.chars().count() != 1).cloned().unwrap_or_default();
         let problem = format!(
-            "tokens of several characters, the first {:?}, expected <unk> as the first of a list of words",
-            tokens[0]
+            "{long:?} is not one character, expected characters only, or <unk> as the first of a list of words"
         );
         return Err(Error::file(list, problem));
     }
@@ -258,7 +255,7 @@ impl Found {
         let &[(prefix, &[gates_units, hidden])] = &firsts[..] else {
             return Err(format!("expected one tensor whose name ends with {FIRST}, found {}: {}", firsts.len(), all()));
         };
-        let cell = match (hidden > 0).then(|| gates_units / hidden.max(1)) {
+        let cell = match gates_units.checked_div(hidden).filter(|gates| gates * hidden == gates_units) {
             Some(1) => Cell::RNN_TANH,
             Some(3) => Cell::GRU,
             Some(4) => Cell::LSTM,
@@ -297,12 +294,22 @@ impl Found {
             (Some(_), true) => {
                 return Err(format!("expected at most one embedding, a weight without a bias: {}", all()));
             }
-            (None, _) if inputs == Some(head_inputs) && inputs != Some(outputs) => (head_inputs, true),
+            (None, _) if inputs == Some(head_inputs) && inputs == Some(outputs) => {
+                return Err(format!(
+                    "{outputs} inputs, units and outputs and no embedding: tokens may be one-hot or share the head's weight, expected an embedding's weight, without a bias, beside it"
+                ));
+            }
+            (None, _) if inputs == Some(head_inputs) => (head_inputs, true),
             (None, _) => (0, false),
         };
         rules.push(rule(format!("{head}weight"), if is_tied { "encoder.weight" } else { "decoder.weight" }));
-        rules.extend(["weight_", "bias_"].map(|of| rule(format!("{prefix}{of}"), &format!("rnn.{of}"))));
-        let is_known = |name: &str| rules.iter().any(|(from, _)| name.starts_with(from.as_str()));
+        // The first rule that fits counts: a head called `weight` does not take the recurrent layers' names.
+        let of_layers = ["weight_", "bias_"].map(|of| rule(format!("{prefix}{of}"), &format!("rnn.{of}")));
+        rules.splice(0..0, of_layers);
+        // Only the two rules of the recurrent layers stand for several names.
+        let is_known = |name: &str| {
+            rules.iter().any(|(from, _)| name == from || (from.ends_with('_') && name.starts_with(from.as_str())))
+        };
         if let Some((name, shape)) = shapes.iter().find(|(name, _)| !is_known(name)) {
             return Err(format!(
                 "{name} {shape:?} belongs to no embedding, recurrent layer or linear layer with a bias"

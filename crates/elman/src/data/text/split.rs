@@ -49,9 +49,7 @@ impl Split {
             validation.ids = Tokens::default();
         }
         if vocab.kind() == TokenizerKind::Char && vocab.id('\0').is_some() {
-            notes.push(
-                "the text has zero characters, which UTF-16 has where it is read as UTF-8: see --encoding".to_string(),
-            );
+            notes.push("the text contains NUL characters (U+0000), as UTF-16 does that is read as UTF-8".to_string());
         }
         let test = Held::of_file(&vocab, corpus.test())?;
         Ok(Split { vocab, train, validation, test, notes })
@@ -184,7 +182,7 @@ mod tests {
         assert_eq!(error, "r is not UTF-8: invalid bytes at byte offset 0");
         let wide: Vec<u8> = "ab\nabab".bytes().flat_map(|byte| [byte, 0]).collect();
         let split = Split::new(&Config::default(), &Corpus::from_raw("w", wide), None).unwrap();
-        assert!(split.notes.iter().any(|note| note.contains("zero characters")), "{:?}", split.notes);
+        assert!(split.notes.iter().any(|note| note.contains("NUL characters")), "{:?}", split.notes);
         assert!(Split::new(&Config::default(), &corpus("abab ab"), None).unwrap().notes.is_empty());
     }
 

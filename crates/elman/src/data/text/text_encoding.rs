@@ -39,15 +39,26 @@ impl TextEncoding {
         self.0 == UTF_8
     }
 
+    /// Its decoder. The mark is no text; that of UTF-16 says in which order the bytes are.
+    fn decoder(self) -> Decoder {
+        let has_orders = [encoding_rs::UTF_16LE, encoding_rs::UTF_16BE].contains(&self.0);
+        if has_orders { self.0.new_decoder() } else { self.0.new_decoder_with_bom_removal() }
+    }
+
+    /// Bytes that arrive one after another, in UTF-8 as soon as they are there. Reading fails with the error of
+    /// [`TextEncoding::to_utf8`].
+    pub fn stream(self, name: String, from: impl Read) -> impl Read {
+        Decoded { name, encoding: self, from, decoder: Some(self.decoder()), offset: 0, text: Vec::new(), at: 0 }
+    }
+
     /// The bytes of a text in UTF-8, without a byte-order mark; those of UTF-8 as they are, correct or not. `name` is what
     /// messages call the text. Errors: bytes that the encoding does not have, with their offset.
     pub fn to_utf8(self, name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
         if self.is_utf8() {
             return Ok(bytes);
         }
-        let mut decoder = self.marked(&bytes).new_decoder_with_bom_removal();
-        let most = decoder.max_utf8_buffer_length_without_replacement(bytes.len());
-        let mut text = vec![0; most.unwrap_or(bytes.len().saturating_mul(3))];
+        let mut decoder = self.decoder();
+        let mut text = vec![0; room_for(&decoder, bytes.len())];
         let (result, read, written) = decoder.decode_to_utf8_without_replacement(&bytes, &mut text, true);
         match result {
             DecoderResult::InputEmpty => {
@@ -65,35 +76,18 @@ impl TextEncoding {
     }
 }
 
-impl TextEncoding {
-    /// The encoding of bytes with a mark: `utf-16` is the one of both orders that the mark tells.
-    fn marked(self, bytes: &[u8]) -> &'static encoding_rs::Encoding {
-        let orders = [encoding_rs::UTF_16LE, encoding_rs::UTF_16BE];
-        let of_mark = encoding_rs::Encoding::for_bom(bytes).map(|(encoding, _)| encoding);
-        of_mark.filter(|encoding| orders.contains(encoding) && orders.contains(&self.0)).unwrap_or(self.0)
-    }
-
-    /// Bytes that arrive one after another, in UTF-8 as soon as they are there. Reading fails with the error of
-    /// [`TextEncoding::to_utf8`].
-    pub fn stream(self, name: String, from: impl Read) -> impl Read {
-        Stream {
-            name,
-            encoding: self,
-            from,
-            decoder: self.0.new_decoder_with_bom_removal(),
-            offset: 0,
-            text: Vec::new(),
-            at: 0,
-        }
-    }
+/// Bytes that `n` bytes take in UTF-8 at most.
+fn room_for(decoder: &Decoder, n: usize) -> usize {
+    decoder.max_utf8_buffer_length_without_replacement(n).unwrap_or(n.saturating_mul(3).saturating_add(16))
 }
 
 /// See [`TextEncoding::stream`].
-struct Stream<R> {
+struct Decoded<R> {
     name: String,
     encoding: TextEncoding,
     from: R,
-    decoder: Decoder,
+    /// None at the end.
+    decoder: Option<Decoder>,
     /// Bytes that were read.
     offset: usize,
     /// What was decoded, and how much of it was given.
@@ -101,24 +95,25 @@ struct Stream<R> {
     at: usize,
 }
 
-impl<R: Read> Read for Stream<R> {
+impl<R: Read> Read for Decoded<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let mut bytes = [0; 1 << 12];
-        while self.at == self.text.len() {
+        while self.at == self.text.len()
+            && let Some(decoder) = &mut self.decoder
+        {
             let n = self.from.read(&mut bytes)?;
-            self.text.resize(3 * n + 16, 0);
+            self.text.resize(room_for(decoder, n), 0);
             let (result, read, written) =
-                self.decoder.decode_to_utf8_without_replacement(&bytes[..n], &mut self.text, n == 0);
+                decoder.decode_to_utf8_without_replacement(&bytes[..n], &mut self.text, n == 0);
+            (self.at, self.offset) = (0, self.offset + read);
+            self.text.truncate(written);
             if let DecoderResult::Malformed(length, after) = result {
-                let offset = (self.offset + read).saturating_sub(usize::from(length) + usize::from(after));
+                let offset = self.offset.saturating_sub(usize::from(length) + usize::from(after));
                 let error = Error::InvalidText { name: self.name.clone(), encoding: self.encoding.name(), offset };
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
-            self.offset += read;
-            self.text.truncate(written);
-            self.at = 0;
             if n == 0 {
-                break;
+                self.decoder = None;
             }
         }
         let n = to.len().min(self.text.len() - self.at);
@@ -214,7 +209,6 @@ mod tests {
 
     #[test]
     fn a_likely_encoding_is_found() {
-        let likely = |bytes: &[u8]| likely(bytes);
         let german = "Der Müller hörte, wie das Rad über die Straße rollte. ".repeat(4);
         let latin: Vec<u8> = german.chars().map(|c| c as u8).collect();
         assert_eq!(likely(&latin).as_deref(), Some("windows-1252"));
