@@ -237,6 +237,24 @@ mod tests {
     }
 
     #[test]
+    fn every_parameter_is_set_from_a_tensor_of_its_name_and_shape() {
+        let numbers = |n: usize| le((0..n).map(|i| (i as f32 + 0.5).to_le_bytes()));
+        let weight = || ("fc.weight", Dtype::F32, &[2_usize, 3][..], numbers(6));
+        let bias = || ("fc.bias", Dtype::F32, &[2_usize][..], numbers(2));
+        let copy = |tensors: &[(&str, Dtype, &[usize], Vec<u8>)]| {
+            let mut params: Params<f32> = declared().zeros().unwrap();
+            let done = file(tensors).copy_into(&mut params).map_err(|error| error.to_string());
+            done.map(|()| (params.get("fc.weight").unwrap(), params.get("fc.bias").unwrap()))
+        };
+        assert_eq!(copy(&[weight(), bias()]).unwrap(), (vec![0.5, 1.5, 2.5, 3.5, 4.5, 5.5], vec![0.5, 1.5]));
+        let more = copy(&[weight(), bias(), ("norm", Dtype::F32, &[1], numbers(1))]);
+        assert_eq!(more.unwrap_err(), "norm is not a tensor of this network (w)");
+        assert_eq!(copy(&[weight()]).unwrap_err(), "fc.bias is missing (w)");
+        let shape = copy(&[weight(), ("fc.bias", Dtype::F32, &[3], numbers(3))]);
+        assert!(shape.unwrap_err().starts_with("fc.bias has shape [3], expected"));
+    }
+
+    #[test]
     fn names_are_mapped_and_what_does_not_fit_is_refused_by_name() {
         let numbers = |n: usize| le((0..n).map(|i| (i as f32).to_le_bytes()));
         let wide = |n: usize| le((0..n).map(|i| (i as f64).to_le_bytes()));
