@@ -425,7 +425,7 @@ mod tests {
         assert_eq!(table.line(1), 3);
         assert_eq!(
             table.number(1, 0).unwrap_err().to_string(),
-            "line 3, column a: the row has no such cell, expected text (t)"
+            "line 3, column a: the row has no such cell, expected a number (t)"
         );
     }
 
