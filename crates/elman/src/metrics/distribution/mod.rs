@@ -235,6 +235,17 @@ mod tests {
     }
 
     #[test]
+    fn between_two_levels_a_quantile_lies_on_the_line_through_theirs() {
+        // Levels 0.05, 0.1, 0.5, 0.9, 0.95, crossed.
+        let raw = [-1.0, 1.0, 0.5, 2.0, 3.0];
+        for (level, want) in [(0.01, -1.0), (0.1, 0.5), (0.3, 0.75), (0.7, 1.5), (0.8, 1.75), (0.92, 2.4), (0.99, 3.0)]
+        {
+            let got = Output::Quantile.quantile(&raw, level);
+            assert!((got - want).abs() < 1e-12, "{level} {got} {want}");
+        }
+    }
+
+    #[test]
     fn draws_lie_below_a_quantile_as_often_as_it_says() {
         let mut rng = generator(5, Purpose::Sample, 0);
         for &output in Output::ALL {
