@@ -81,6 +81,7 @@ mod tests {
     use elman_kernels::Cpu;
 
     use super::*;
+    use crate::autodiff::params::Declaration;
     use crate::config::Config;
     use crate::nn::model::LanguageModel;
     use crate::nn::shards::Shards;
@@ -94,6 +95,26 @@ mod tests {
         let (loss, sum) = tape.cross_entropy(logits, targets).unwrap();
         tape.backward(loss, model.params(), &mut grads).unwrap();
         (sum / targets.iter().filter(|&&target| target != softmax::IGNORED).count() as f64, grads)
+    }
+
+    #[test]
+    fn as_many_targets_as_rows_are_wanted() {
+        let cpu = Cpu::new(Some(1)).unwrap();
+        let mut declared = Declaration::default();
+        let head = linear::Dims { rows: 0, inputs: 4, outputs: 5 };
+        let ids = LinearIds { weight: declared.matrix("w", head.weight()), bias: declared.vector("b", head.bias()) };
+        let params: Params<f64> = declared.zeros().unwrap();
+        let loss = |targets: &[u32]| {
+            let mut tape = Tape::new(&cpu);
+            tape.start(false);
+            let y = tape.dense_leaf(4, &[1.0; 12], false).unwrap();
+            let targets = Targets { tokens: targets, batch: 3, counted: 3 };
+            tape.linear_cross_entropy(&params, ids, 5, y, targets, None).map_err(|error| error.to_string())
+        };
+        assert!((loss(&[0, 1, 4]).unwrap() - 3.0 * 5.0_f64.ln()).abs() < 1e-12);
+        for (targets, got) in [(&[][..], 0), (&[0, 1], 2), (&[0, 1, 2, 3], 4)] {
+            assert_eq!(loss(targets).unwrap_err(), format!("targets has shape [{got}], expected [3]"));
+        }
     }
 
     #[test]
