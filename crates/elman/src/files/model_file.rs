@@ -485,6 +485,8 @@ mod tests {
             // Quoted within the JSON of the metadata's one string.
             assert!(header.contains(&format!("\\\"cell\\\":\\\"{name}\\\"")), "{name}: {header:.600}");
             assert_eq!(ModelFile::<f32>::load(&path).unwrap().config.cell, cell);
+            let contents = Stored::read(&path).unwrap().contents().unwrap();
+            assert_eq!(contents.parameters(), file.model.params().count());
         }
     }
 

@@ -76,6 +76,9 @@ mod tests {
             Config { clip: 0.5, ..off.clone() },
             Config { clip_value: 0.2, ..off.clone() },
             Config { clip_param_norm: 1.1, ..off.clone() },
+            // The norm of all is that after the kinds before it.
+            Config { clip: 0.7, clip_value: 0.3, ..off.clone() },
+            Config { clip: 0.7, clip_param_norm: 0.9, ..off.clone() },
             Config { clip: 0.7, clip_value: 0.3, clip_param_norm: 0.9, ..off },
         ];
         for config in configs {
