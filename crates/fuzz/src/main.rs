@@ -1,5 +1,6 @@
 //! Runs the fuzz targets for a long time without a special compiler: `elman-fuzz TARGET INPUTS [SEED]`. It stops after
-//! the first input that breaks a target, and writes it to a file. `elman-fuzz seeds` makes the valid files of the corpora.
+//! the first input that breaks a target, and writes it to a file. `elman-fuzz seeds` makes the valid files of the corpora,
+//! `elman-fuzz replay TARGET [FOLDER]` runs a target once on each input of its corpus and of a folder.
 #![forbid(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,11 +23,14 @@ fn main() -> ExitCode {
             }
         };
     }
+    if args.first().is_some_and(|verb| verb == "replay") {
+        return replay(&args[1..]);
+    }
     let number = |at: usize, default: u64| args.get(at).map_or(Some(default), |text| text.parse().ok());
     let target = args.first().and_then(|name| TARGETS.into_iter().find(|(target, _)| target == name));
     let (Some((name, target)), Some(inputs), Some(seed)) = (target, number(1, 1_000_000), number(2, 1)) else {
         let names = TARGETS.map(|(name, _)| name).join("|");
-        eprintln!("error: expected {names} [INPUTS] [SEED], or seeds");
+        eprintln!("error: expected {names} [INPUTS] [SEED], seeds, or replay TARGET [FOLDER]");
         return ExitCode::from(2);
     };
     let inputs_of = match corpus(name) {
@@ -65,6 +69,25 @@ fn main() -> ExitCode {
         "{name}: {inputs} inputs of seed {seed} in {seconds:.0} s, none broke it; {:.1} % were accepted; the slowest took {slowest:?}, {memory} at most",
         100.0 * accepted as f64 / inputs.max(1) as f64
     );
+    ExitCode::SUCCESS
+}
+
+/// Runs a target on its corpus and on the files of a folder: `TARGET [FOLDER]`.
+fn replay(args: &[String]) -> ExitCode {
+    let target = args.first().and_then(|name| TARGETS.into_iter().find(|(target, _)| target == name));
+    let Some((name, target)) = target else {
+        eprintln!("error: expected replay TARGET [FOLDER]");
+        return ExitCode::from(2);
+    };
+    let files = |folder: &String| std::fs::read_dir(folder)?.map(|entry| std::fs::read(entry?.path())).collect();
+    let more: std::io::Result<Vec<Vec<u8>>> = args.get(1).map_or(Ok(Vec::new()), files);
+    let (Ok(own), Ok(more)) = (corpus(name), more) else {
+        eprintln!("error: cannot read the inputs of {name}");
+        return ExitCode::FAILURE;
+    };
+    let inputs: Vec<Vec<u8>> = own.into_iter().map(|(_, bytes)| bytes).chain(more).collect();
+    let accepted = inputs.iter().filter(|bytes| target(bytes)).count();
+    println!("{name}: {} inputs, {accepted} accepted", inputs.len());
     ExitCode::SUCCESS
 }
 
