@@ -90,8 +90,8 @@ impl Layout {
     fn side_by_side(&self, from: usize, cells: &[String]) -> String {
         let mut line = " ".repeat(if from > 0 { 2 } else { 0 });
         for (at, cell) in cells.iter().enumerate().skip(from) {
-            let room = " ".repeat(self.widths[at].saturating_sub(width_of(cell)));
-            line += &if self.columns[at].is_right { format!("{room}{cell}") } else { format!("{cell}{room}") };
+            let blank = " ".repeat(self.widths[at].saturating_sub(width_of(cell)));
+            line += &if self.columns[at].is_right { format!("{blank}{cell}") } else { format!("{cell}{blank}") };
             line += &" ".repeat(self.gap);
         }
         line.trim_end().to_string()
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn an_indent_takes_its_room() {
+    fn an_indent_takes_its_columns() {
         assert_eq!(table(&columns(), 2, &rows(), Some(50), 2)[1], "  lstm  language model                1.2e-9    12");
         assert_eq!(table(&columns(), 2, &rows(), Some(49), 2)[0], "  cell  network           worst  pass");
     }

@@ -48,8 +48,8 @@ pub fn lines(confusion: &Confusion, classes: &[String], width: Option<usize>) ->
         return lines.join("\n");
     }
     let mut lines = columns::table(&columns, 1, &rows, width, 0);
-    let (name, room) = (name.min(width.unwrap_or(name) / 2), width.unwrap_or(usize::MAX));
-    let block = (room.saturating_sub(name) / (digits + 1)).max(1);
+    let (name, columns_left) = (name.min(width.unwrap_or(name) / 2), width.unwrap_or(usize::MAX));
+    let block = (columns_left.saturating_sub(name) / (digits + 1)).max(1);
     for block in all.chunks(block) {
         lines.extend([String::new(), format!("{:<name$}{}", "predicted", names(block))]);
         lines.extend(classes.iter().enumerate().map(|(truth, class)| {

@@ -12,7 +12,7 @@ const ROWS: (usize, usize) = (4, 8);
 const LEAST: (usize, usize) = (12, 30);
 /// Widest curve in columns.
 const WIDEST: usize = 100;
-/// Least distance of two marks of validation, in columns.
+/// Least distance of two losses of validation, in columns.
 const APART: usize = 4;
 /// The name of the axis.
 const STEP: &str = "step";
@@ -67,8 +67,9 @@ pub fn draw(losses: &Losses, last: u64, (rows, columns): (usize, usize), unit: &
         return Vec::new();
     }
     let (least, most) = all().fold((f64::MAX, f64::MIN), |(least, most), loss| (least.min(loss), most.max(loss)));
-    let room = (1e-3 - (most - least)).max(0.0) / 2.0;
-    let (low, high) = (least - room, most + room);
+    // A flat loss has an axis, too.
+    let extra = (1e-3 - (most - least)).max(0.0) / 2.0;
+    let (low, high) = (least - extra, most + extra);
     let ticks = linear(low, high, rows / 2 + 1);
     let margin = ticks.iter().map(|tick| width_of(&tick.label)).max().unwrap_or(0).max(STEP.len() - 1);
     let across = columns.saturating_sub(margin + 2).max(8);
@@ -82,28 +83,28 @@ pub fn draw(losses: &Losses, last: u64, (rows, columns): (usize, usize), unit: &
     for pair in line.windows(2) {
         between(pair[0], pair[1], |x, y| cells[y / DOTS.1][x / DOTS.0] |= dot(x % DOTS.0, y % DOTS.1));
     }
-    let mut marks = vec![vec![false; across]; rows];
+    let mut validated = vec![vec![false; across]; rows];
     let mut free = usize::MAX;
     for &(step, loss) in losses.validation.iter().rev() {
         let (column, row) = (x(step) / DOTS.0, y(loss) / DOTS.1);
         if free == usize::MAX || column + APART <= free {
-            (marks[row][column], free) = (true, column);
+            (validated[row][column], free) = (true, column);
         }
     }
 
-    let mark = if is_coloured { "\x1b[33mo\x1b[0m" } else { "o" };
-    let legend = if losses.validation.is_empty() { String::new() } else { format!("  {mark} validation") };
+    let dot_of_validation = if is_coloured { "\x1b[33mo\x1b[0m" } else { "o" };
+    let legend = if losses.validation.is_empty() { String::new() } else { format!("  {dot_of_validation} validation") };
     let mut lines = vec![format!("loss, nats/{unit}  ⠒ training{legend}")];
     if width_of(&lines[0]) > columns {
         lines[0] = format!("⠒ training{legend}");
     }
-    for (row, (cells, marks)) in cells.iter().zip(&marks).enumerate() {
+    for (row, (cells, validated)) in cells.iter().zip(&validated).enumerate() {
         let tick = ticks.iter().find(|tick| y(tick.at) / DOTS.1 == row);
         let (label, edge) = tick.map_or(("", '│'), |tick| (tick.label.as_str(), '┤'));
         let mut line = format!("{label:>margin$} {edge}");
-        for (&dots, &is_marked) in cells.iter().zip(marks) {
-            match (is_marked, dots) {
-                (true, _) => line.push_str(mark),
+        for (&dots, &is_validated) in cells.iter().zip(validated) {
+            match (is_validated, dots) {
+                (true, _) => line.push_str(dot_of_validation),
                 (false, 0) => line.push(' '),
                 (false, dots) => line.push(char::from_u32(0x2800 + u32::from(dots)).unwrap_or('.')),
             }
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn dots_stand_where_the_losses_are() {
         // 28 columns: a label of 3, a space and the edge leave 23, or 46 dots; the axis goes from 1 to 3 in 16 dots. So the line
-        // falls a dot in three, and the mark of 2.0 is in column 11, that of 2.5 a quarter of the height from the top.
+        // falls a dot in three, and the `o` of 2.0 is in column 11, that of 2.5 a quarter of the height from the top.
         let falling = losses(&[(0.0, 3.0), (10.0, 1.0)], &[(5.0, 2.0), (10.0, 2.5)]);
         let lines = draw(&falling, 10, (4, 28), "char", false);
         assert_eq!(
@@ -209,11 +210,11 @@ mod tests {
     }
 
     #[test]
-    fn marks_of_validation_leave_room_for_the_line() {
+    fn losses_of_validation_leave_the_line_visible() {
         let many: Vec<(f64, f64)> = (1..=100).map(|k| (k as f64, 2.0)).collect();
         let lines = draw(&losses(&[(1.0, 1.0), (100.0, 3.0)], &many), 100, (4, 40), "char", false);
-        let marks = lines[1..].iter().find(|line| line.contains('o')).unwrap();
-        assert!(marks.ends_with('o') && marks.matches('o').count() == 9, "{marks}");
+        let row = lines[1..].iter().find(|line| line.contains('o')).unwrap();
+        assert!(row.ends_with('o') && row.matches('o').count() == 9, "{row}");
     }
 
     #[test]

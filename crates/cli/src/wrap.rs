@@ -55,14 +55,14 @@ struct Filled {
 }
 
 impl Filled {
-    /// Appends `text` after `gap` spaces if there is room.
+    /// Appends `text` after `gap` spaces if it fits.
     fn fits(&mut self, gap: usize, text: &str) -> bool {
-        let has_room = width_of(&self.now) + gap + width_of(text) <= self.width;
-        if has_room {
+        let has_space = width_of(&self.now) + gap + width_of(text) <= self.width;
+        if has_space {
             self.now.push_str(&" ".repeat(gap));
             self.now.push_str(text);
         }
-        has_room
+        has_space
     }
 
     /// Starts a line with `text`, which may take several.
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn styles_take_no_room() {
+    fn styles_take_no_columns() {
         let line = "\x1b[1mrun        \x1b[0mruns/tales and more";
         assert_eq!(fitted(line, 30), line);
         assert!(fitted(line, 20).lines().all(|line| width_of(line) <= 20), "{:?}", fitted(line, 20));

@@ -1,4 +1,4 @@
-//! Tests what is said about a run that is resumed with other settings or texts, or whose config.toml was edited, and about
+//! Tests the messages about a run that is resumed with other settings or texts, or whose config.toml was edited, and about
 //! settings that contradict each other.
 
 mod place;

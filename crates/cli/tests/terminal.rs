@@ -43,7 +43,7 @@ fn hostile() -> Place {
     place
 }
 
-/// The lines that a terminal of `columns` columns breaks itself: a text goes on in the next row. A bar fills its rows with spaces,
+/// The lines that a terminal of `columns` columns breaks itself: a text continues in the next row. A bar fills its rows with spaces,
 /// which is no such line.
 fn broken(raw: &str, columns: usize) -> Vec<String> {
     let (mut found, mut row, mut chars) = (Vec::new(), String::new(), raw.chars().peekable());
@@ -106,7 +106,7 @@ fn a_wide_line_is_found() {
 }
 
 #[test]
-fn a_curve_is_drawn_only_where_there_is_room_and_it_was_not_refused() {
+fn a_curve_is_drawn_only_where_it_fits_and_was_not_refused() {
     let place = Place::with_text();
     let train = ["train", "text.txt", "--steps", "40", "--eval-every", "10", "--sample-every", "0"];
     let args = [&train[..], &place::TINY].concat();
@@ -156,7 +156,7 @@ fn a_terminal_gets_control_characters_as_words_and_a_pipe_gets_the_text() {
 }
 
 #[test]
-fn messages_and_progress_are_shown_the_same_way() {
+fn messages_and_progress_are_shown_likewise() {
     let place = hostile();
     let train = ["train", "text.txt", "--out", "again", "--steps", "10", "--sample-every", "5"];
     for args in [&[&train[..], &place::TINY].concat()[..], &["info", "run"], &["eval", "run", "text.txt"]] {

@@ -87,7 +87,7 @@ fn bits_per_byte_need_every_token_of_the_text() {
         let figures = json(&place.done(&["eval", run, "new.txt", "--json"]));
         assert_eq!(figures.get("bits_per_byte"), None, "{run}: {figures}");
     }
-    // Without a token for unknown characters nothing is said about them.
+    // Without a token for unknown characters their share is not printed.
     place.train(&["train.txt", "--out", "chars", "--steps", "2"]);
     assert!(!stdout(&place.done(&["eval", "chars", "new.txt"])).contains("unknown"));
 }

@@ -249,8 +249,8 @@ fn draw(curves: &[Grown]) -> String {
             ("MB resident", ORANGE, of(|p| p.peak_mb)),
         ];
         for (at, (unit, colour, points)) in panels.into_iter().enumerate() {
-            let half = WIDTH / 2.0;
-            panel(&mut svg, Area { x: half * at as f64, y, width: half, height: PANEL }, unit, colour, points);
+            let column = WIDTH / 2.0;
+            panel(&mut svg, Area { x: column * at as f64, y, width: column, height: PANEL }, unit, colour, points);
         }
         y += PANEL + 8.0;
     }

@@ -28,7 +28,7 @@ pub struct Packed {
     /// Bytes of the archive.
     pub bytes: u64,
     /// The name of the file in the archive.
-    pub member: &'static str,
+    pub entry: &'static str,
 }
 
 impl File {
@@ -151,7 +151,7 @@ pub const DATA_SETS: [DataSet; 10] = [
             bytes: 10_009_515,
             sha256: "2546838ae46e0eac4c02ab7032ea0a02a006074a5340077a36a9444f41e02888",
             at: "fra-eng.zip",
-            packed: Some(Packed { bytes: 2_951_390, member: "fra.txt" }),
+            packed: Some(Packed { bytes: 2_951_390, entry: "fra.txt" }),
         }],
     },
     DataSet {

@@ -100,10 +100,10 @@ fn unpacked(file: &File, bytes: Vec<u8>, name: &str) -> Result<Vec<u8>, Refusal>
     let Some(packed) = file.packed.filter(|_| bytes.starts_with(ZIP)) else { return Ok(bytes) };
     let broken = |error: &dyn std::fmt::Display| Refusal::new(format!("cannot unpack {name}: {error}"));
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
-    let member = archive.by_name(packed.member).map_err(|error| broken(&format!("{}: {error}", packed.member)))?;
+    let entry = archive.by_name(packed.entry).map_err(|error| broken(&format!("{}: {error}", packed.entry)))?;
     let mut out = Vec::new();
     // One more than expected, so that a longer one is noticed.
-    member.take(file.bytes + 1).read_to_end(&mut out).map_err(|error| broken(&error))?;
+    entry.take(file.bytes + 1).read_to_end(&mut out).map_err(|error| broken(&error))?;
     Ok(out)
 }
 
@@ -132,12 +132,12 @@ mod tests {
 
     #[test]
     fn a_packed_file_is_unpacked_and_no_longer_than_expected() {
-        let packed = Some(Packed { bytes: 0, member: "fra.txt" });
+        let packed = Some(Packed { bytes: 0, entry: "fra.txt" });
         let mut file = DataSet::named("eng-fra").unwrap().files[0];
         (file.bytes, file.packed) = (10, packed);
-        let zip = |member: &str, text: &[u8]| {
+        let zip = |entry: &str, text: &[u8]| {
             let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-            zip.start_file(member, SimpleFileOptions::default()).unwrap();
+            zip.start_file(entry, SimpleFileOptions::default()).unwrap();
             zip.write_all(text).unwrap();
             zip.finish().unwrap().into_inner()
         };
@@ -147,8 +147,7 @@ mod tests {
         assert_eq!(of(b"Go.\tVa !".to_vec()).unwrap(), b"Go.\tVa !");
         assert!(of(zip("other.txt", b"Go.")).unwrap_err().starts_with("cannot unpack here.zip: "));
         let mut broken = zip("fra.txt", &[b'x'; 100]);
-        let half = broken.len() / 2;
-        broken.truncate(half);
+        broken.truncate(broken.len() / 2);
         assert!(of(broken).unwrap_err().starts_with("cannot unpack here.zip: "));
     }
 }

@@ -96,11 +96,11 @@ impl Chart {
         for tick in &self.x.ticks {
             let x = plot.x + self.x.share(tick.at) * plot.width;
             svg.line(&[(x, plot.y), (x, bottom)], GRID, 1.0, None);
-            let half = length_of(&tick.label, LABEL) / 2.0;
-            let middle = x.min(area.x + area.width - 3.0 - half);
-            if middle - half >= free {
+            let reach = length_of(&tick.label, LABEL) / 2.0;
+            let middle = x.min(area.x + area.width - 3.0 - reach);
+            if middle - reach >= free {
                 svg.text((middle, bottom + 1.4 * LABEL), LABEL, Anchor::Middle, INK, 0.0, &tick.label);
-                free = middle + half + 6.0;
+                free = middle + reach + 6.0;
             }
         }
         svg.line(&[(plot.x, plot.y), (plot.x, bottom), (right, bottom)], "#888888", 1.0, None);

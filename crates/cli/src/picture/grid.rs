@@ -31,8 +31,8 @@ impl Grid<'_> {
         let left = MARGIN + longest(&rows) + 8.0;
         let (lean, rise) = (TURN.to_radians().cos(), -TURN.to_radians().sin());
         let (slant, right) = (longest(&columns) * rise + LABEL, MARGIN + longest(&columns) * lean);
-        let room = (WIDTH - left - right) / columns.len().max(1) as f64;
-        let side = room.clamp(CELL.0, CELL.1).floor();
+        let share = (WIDTH - left - right) / columns.len().max(1) as f64;
+        let side = share.clamp(CELL.0, CELL.1).floor();
         let width = (left + side * columns.len() as f64 + right).max(NARROW);
         let inner = width - 2.0 * MARGIN;
         let text = height_of(self.title, TITLE, inner) + height_of(self.about, NAME, inner);

@@ -30,7 +30,7 @@ const BEFORE_CHECKSUMS: [&str; 24] = [
     "val_frac",
     "warmup",
 ];
-/// What is said of such a model.
+/// The note on such a model.
 pub(super) const NO_CHECKSUM: &str =
     "the model has no checksum, as those of the first version: damage to it goes unnoticed";
 

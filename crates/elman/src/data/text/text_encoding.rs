@@ -39,7 +39,8 @@ impl TextEncoding {
         self.0 == UTF_8
     }
 
-    /// Its decoder. The mark is no text; that of UTF-16 says in which order the bytes are.
+    /// Its decoder. A byte-order mark is no text; that of UTF-16 tells the order of the
+    /// bytes.
     fn decoder(self) -> Decoder {
         let has_orders = [encoding_rs::UTF_16LE, encoding_rs::UTF_16BE].contains(&self.0);
         if has_orders { self.0.new_decoder() } else { self.0.new_decoder_with_bom_removal() }
@@ -137,19 +138,19 @@ impl<'de> Deserialize<'de> for TextEncoding {
     }
 }
 
-/// The name of the encoding that bytes, which are no UTF-8, are likely to be in; None where nothing speaks for one.
+/// The name of the encoding that bytes, which are no UTF-8, are likely to be in; None where none is likely.
 pub(crate) fn likely(bytes: &[u8]) -> Option<String> {
     if let Some((encoding, _)) = encoding_rs::Encoding::for_bom(bytes).filter(|(encoding, _)| *encoding != UTF_8) {
         return Some(TextEncoding(encoding).name());
     }
-    // What has a zero byte is UTF-16 without a mark, or no text.
+    // A text with a zero byte is UTF-16 without a byte-order mark, or it is no text.
     let seen = &bytes[..bytes.len().min(SEEN)];
     if seen.contains(&0) {
         let at = |odd: usize| seen.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
-        let (first, second, half) = (at(0), at(1), seen.len() / 2);
+        let (first, second, units) = (at(0), at(1), seen.len() / 2);
         return match (first, second) {
-            (0, n) if 2 * n > half => Some("utf-16le".to_string()),
-            (n, 0) if 2 * n > half => Some("utf-16be".to_string()),
+            (0, n) if 2 * n > units => Some("utf-16le".to_string()),
+            (n, 0) if 2 * n > units => Some("utf-16be".to_string()),
             _ => None,
         };
     }
