@@ -104,3 +104,17 @@ pub fn run() -> ExitCode {
     };
     done.unwrap_or_else(|error| failure::report(&error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_help_has_flags_that_exist() {
+        let command = arguments::command::<Cli>();
+        let train = command.find_subcommand("train").unwrap();
+        for field in help::MOST_USED {
+            assert!(train.get_arguments().any(|arg| arg.get_id() == *field), "{field}");
+        }
+    }
+}

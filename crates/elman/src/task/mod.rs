@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     autodiff::params::Params, autodiff::tape::Tape, config::Config, data::Fingerprint, error::Error, nn::state::State,
-    train::Shape,
+    train::report::Shape,
 };
 
 pub use classify::Classify;
