@@ -14,14 +14,12 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use not_run::not_run;
+use place::waiting::{fifo, within_time};
 use place::{Place, TINY};
 
-/// Longer than any of the commands takes, shorter than what waits for ever.
-const LONGEST: Duration = Duration::from_secs(20);
 /// A user without rights, for tests that run as root.
 const NOBODY: u32 = 65534;
 
@@ -29,26 +27,6 @@ const NOBODY: u32 = 65534;
 const RESUME: &[&str] = &["train", "text.txt", "--resume", "run", "--steps", "30", "--force"];
 /// Resumes a run that has nothing left to do.
 const RESUME_AT_END: &[&str] = &["train", "text.txt", "--resume", "run"];
-
-/// The exit code and messages of a command, which must end in time.
-fn within_time(mut command: Command) -> (Option<i32>, String) {
-    let words = format!("{command:?}");
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let started = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > LONGEST {
-            child.kill().unwrap();
-            panic!("{words} still runs");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let output = child.wait_with_output().unwrap();
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-fn fifo(path: &Path) {
-    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-}
 
 /// The files of a finished run and its text, made once and written out for each case.
 struct Template(BTreeMap<PathBuf, Vec<u8>>);
@@ -115,7 +93,7 @@ impl Kind {
         }
     }
 
-    /// What the message says where the file is read or changed in place.
+    /// The message where the file is read or changed in place.
     fn refusal(self) -> &'static str {
         match self {
             Link | DanglingLink | LinkToDevice => "a symbolic link, expected a regular file",
@@ -126,8 +104,8 @@ impl Kind {
     }
 }
 
-/// What a resume makes of something in place of one of the run's files: None where it ends well, else what is said. `name`
-/// is in the message, but where the whole directory is no run.
+/// What a resume makes of something in place of one of the run's files: None where it ends well, else a part of the message. `name`
+/// is in the message, except where the whole directory is no run.
 fn resumed(name: &str, kind: Kind) -> Option<&'static str> {
     match (name, kind) {
         // Changed in place.

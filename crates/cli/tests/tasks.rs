@@ -165,6 +165,11 @@ fn a_writer_writes_for_a_class_and_a_tagger_tags() {
     let texts = place.done(&args).stdout;
     assert_eq!(texts, place.done(&args).stdout);
     assert_eq!(String::from_utf8(texts).unwrap().lines().count(), 3);
+    place.refused(
+        1,
+        "--beam is given with a model of the task generate, expected it with translate",
+        &["predict", "writer", "--beam", "3"],
+    );
     place.refused(1, "given is label=up, expected one of left, right", &["predict", "writer", "--given", "label=up"]);
 
     place.write("tags.conll", "the D\ncat N\n\ncat N\nruns V\n\n".repeat(10));

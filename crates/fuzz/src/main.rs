@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use elman_fuzz::{Mutator, TARGETS, corpora, corpus, seeds};
+use elman_fuzz::{Mutator, TARGETS, corpora, corpus, inputs_of, seeds};
 
 /// An input that takes longer has hung.
 const TOO_LONG: Duration = Duration::from_secs(1);
@@ -79,15 +79,13 @@ fn replay(args: &[String]) -> ExitCode {
         eprintln!("error: expected replay TARGET [FOLDER]");
         return ExitCode::from(2);
     };
-    let files = |folder: &String| std::fs::read_dir(folder)?.map(|entry| std::fs::read(entry?.path())).collect();
-    let more: std::io::Result<Vec<Vec<u8>>> = args.get(1).map_or(Ok(Vec::new()), files);
+    let more = args.get(1).map_or(Ok(Vec::new()), |folder| inputs_of(folder.as_ref()));
     let (Ok(own), Ok(more)) = (corpus(name), more) else {
         eprintln!("error: cannot read the inputs of {name}");
         return ExitCode::FAILURE;
     };
-    let inputs: Vec<Vec<u8>> = own.into_iter().map(|(_, bytes)| bytes).chain(more).collect();
-    let accepted = inputs.iter().filter(|bytes| target(bytes)).count();
-    println!("{name}: {} inputs, {accepted} accepted", inputs.len());
+    let accepted = own.iter().chain(&more).filter(|(_, bytes)| target(bytes)).count();
+    println!("{name}: {} inputs, {accepted} accepted", own.len() + more.len());
     ExitCode::SUCCESS
 }
 

@@ -2,6 +2,8 @@
 //! tests do not see them.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod waiting;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

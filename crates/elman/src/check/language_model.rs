@@ -4,8 +4,7 @@
 use crate::nn::cells::Cell;
 use elman_kernels::{Cpu, softmax};
 
-use super::{Check, Configuration, InitialState, Loss, Network, Subject, check_tensor, start};
-use crate::autodiff::params::Params;
+use super::{Check, Configuration, InitialState, Network, Subject, check_network};
 use crate::autodiff::tape::Tape;
 use crate::config::{self, Config};
 use crate::error::Error;
@@ -70,43 +69,16 @@ impl Problem {
     /// Checks every parameter.
     pub fn check(&self, cpu: &Cpu) -> Result<Vec<Check>, Error> {
         let [seq_len, batch, vocab_size] = SIZES;
-        let mut model = LanguageModel::<f64>::new(&self.config(), vocab_size)?;
-        let mut tape = Tape::new(cpu);
-        let mut grads = model.params().zeros_like();
+        let (model, mut tape) = (LanguageModel::<f64>::new(&self.config(), vocab_size)?, Tape::new(cpu));
         // Every token occurs, so that every row of a table has a gradient.
         let tokens = |step: usize| (0..seq_len * batch).map(move |i| ((i * step + 2) % vocab_size) as u32);
         let inputs: Vec<u32> = tokens(1).collect();
         let masked = |i: usize| self.masked && i % 4 == 1;
         let targets = tokens(3).enumerate().map(|(i, token)| if masked(i) { softmax::IGNORED } else { token });
         let targets: Vec<u32> = targets.collect();
-        let names: Vec<String> = model.params().names().map(str::to_owned).collect();
-        let shape = |name: &str| model.params().shape(name).unwrap_or_default();
-        let starts = names.iter().enumerate().map(|(i, name)| start(self.cell, name, i, shape(name)));
-        let mut values: Vec<Vec<f64>> = starts.collect();
-        let mut loss = |values: &[Vec<f64>], grads: &mut Params<f64>| -> Result<Loss, Error> {
-            for (name, values) in names.iter().zip(values) {
-                model.params_mut().set(name, values)?;
-            }
+        check_network(model, self.cell, &Subject::Network(self.configuration()), |model, grads| {
             let (mut state, dropout) = (model.initial_state(batch), rng::generator(1, Purpose::Dropout, 1));
-            let value = model.loss_and_grads(
-                &mut tape,
-                &mut Shards::default(),
-                &inputs,
-                &targets,
-                &mut state,
-                Some(dropout),
-                grads,
-            )?;
-            Ok(Loss { value, magnitude: value })
-        };
-        loss(&values, &mut grads)?;
-        let analytic: Vec<Vec<f64>> = names.iter().filter_map(|name| grads.get(name)).collect();
-        let mut checks = Vec::new();
-        for (i, parameter) in names.iter().enumerate() {
-            let finding = check_tensor(&mut values, i, &analytic[i], &mut |values| loss(values, &mut grads))?;
-            let subject = Subject::Network(self.configuration());
-            checks.push(Check { subject, parameter: parameter.clone(), finding });
-        }
-        Ok(checks)
+            model.loss_and_grads(&mut tape, &mut Shards::default(), &inputs, &targets, &mut state, Some(dropout), grads)
+        })
     }
 }

@@ -17,7 +17,9 @@ mod translator;
 use crate::nn::cells::Cell;
 use serde::Serialize;
 
+use crate::autodiff::params::Params;
 use crate::error::Error;
+use crate::nn::model::{Declared, Model};
 use crate::rng::{self, Purpose};
 
 pub use grid::{Scope, run};
@@ -27,6 +29,36 @@ pub const TOLERANCE: f64 = 1e-6;
 const STEP: f64 = 1e-3;
 /// The step of the second look.
 const SHORT_STEP: f64 = STEP / 4.0;
+
+/// Checks every parameter of a network, in layers of `cell`, by the loss that `loss_of` computes; it overwrites the
+/// gradients.
+fn check_network<L: Declared>(
+    mut model: Model<f64, L>,
+    cell: Cell,
+    subject: &Subject,
+    mut loss_of: impl FnMut(&Model<f64, L>, &mut Params<f64>) -> Result<f64, Error>,
+) -> Result<Vec<Check>, Error> {
+    let mut grads = model.params().zeros_like();
+    let names: Vec<String> = model.params().names().map(str::to_owned).collect();
+    let shape = |name: &str| model.params().shape(name).unwrap_or_default();
+    let starts = names.iter().enumerate().map(|(i, name)| start(cell, name, i, shape(name)));
+    let mut values: Vec<Vec<f64>> = starts.collect();
+    let mut loss = |values: &[Vec<f64>], grads: &mut Params<f64>| -> Result<Loss, Error> {
+        for (name, values) in names.iter().zip(values) {
+            model.params_mut().set(name, values)?;
+        }
+        let value = loss_of(&model, grads)?;
+        Ok(Loss { value, magnitude: value })
+    };
+    loss(&values, &mut grads)?;
+    let analytic: Vec<Vec<f64>> = names.iter().filter_map(|name| grads.get(name)).collect();
+    let mut checks = Vec::new();
+    for (i, parameter) in names.iter().enumerate() {
+        let finding = check_tensor(&mut values, i, &analytic[i], &mut |values| loss(values, &mut grads))?;
+        checks.push(Check { subject: subject.clone(), parameter: parameter.clone(), finding });
+    }
+    Ok(checks)
+}
 
 /// What a check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -3,8 +3,7 @@
 
 use elman_kernels::{Cpu, softmax::IGNORED};
 
-use super::{Check, Kind, Loss, Part, Subject, check_tensor, start};
-use crate::autodiff::params::Params;
+use super::{Check, Kind, Part, Subject, check_network};
 use crate::autodiff::tape::Tape;
 use crate::config::{Attention, Config, InitialState, TaskSettings, Translate};
 use crate::data::table::parallel::PairBatch;
@@ -41,8 +40,8 @@ pub fn all() -> Vec<Problem> {
         let general = Translate { attention: Attention::General, ..plain.clone() };
         all.push(of(cell, general, cell.name(), |_| {}));
     }
-    let one_way = Translate { bidirectional: false, ..plain.clone() };
-    all.push(of(Cell::GRU, one_way, "gru, one direction", |_| {}));
+    let one_direction = Translate { bidirectional: false, ..plain.clone() };
+    all.push(of(Cell::GRU, one_direction, "gru, one direction", |_| {}));
     let smooth = Translate { smoothing: 0.2, attention: Attention::Additive, ..plain.clone() };
     all.push(of(Cell::GRU, smooth, "gru, smoothing", |_| {}));
     let learned = |config: &mut Config| config.initial_state = InitialState::Learned;
@@ -84,28 +83,11 @@ impl Problem {
     /// Checks every parameter.
     pub fn check(&self, cpu: &Cpu) -> Result<Vec<Check>, Error> {
         let (part, batch) = (self.part()?, Problem::batch()?);
-        let mut model = Seq2Seq::<f64>::zeros(&self.config, SIZES)?;
-        let (mut tape, mut grads) = (Tape::new(cpu), model.params().zeros_like());
+        let (model, mut tape) = (Seq2Seq::<f64>::zeros(&self.config, SIZES)?, Tape::new(cpu));
         let smoothing = self.config.translate()?.smoothing;
-        let names: Vec<String> = model.params().names().map(str::to_owned).collect();
-        let shape = |name: &str| model.params().shape(name).unwrap_or_default();
-        let starts = names.iter().enumerate().map(|(i, name)| start(self.config.cell, name, i, shape(name)));
-        let mut values: Vec<Vec<f64>> = starts.collect();
-        let mut loss = |values: &[Vec<f64>], grads: &mut Params<f64>| -> Result<Loss, Error> {
-            for (name, values) in names.iter().zip(values) {
-                model.params_mut().set(name, values)?;
-            }
+        check_network(model, self.config.cell, &Subject::Part(part), |model, grads| {
             let dropout = self.dropped.then(|| rng::generator(1, Purpose::Dropout, 1));
-            let value = model.loss_and_grads(&mut tape, &batch, Pass { dropout, smoothing, inputs: None }, grads)?;
-            Ok(Loss { value, magnitude: value })
-        };
-        loss(&values, &mut grads)?;
-        let analytic: Vec<Vec<f64>> = names.iter().filter_map(|name| grads.get(name)).collect();
-        let mut checks = Vec::new();
-        for (at, parameter) in names.iter().enumerate() {
-            let finding = check_tensor(&mut values, at, &analytic[at], &mut |values| loss(values, &mut grads))?;
-            checks.push(Check { subject: Subject::Part(part.clone()), parameter: parameter.clone(), finding });
-        }
-        Ok(checks)
+            model.loss_and_grads(&mut tape, &batch, Pass { dropout, smoothing, inputs: None }, grads)
+        })
     }
 }
