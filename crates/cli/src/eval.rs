@@ -13,7 +13,7 @@ use elman::files::model_file::Stored;
 use elman::task::evaluate::{
     Evaluation, Line, Predicted, evaluate_lines_watched, evaluate_tokens, evaluate_watched, evaluate_with_watched,
 };
-use elman::{Cpu, Element, LanguageModel, Vocab};
+use elman::{Cpu, Element, Error, LanguageModel, Vocab};
 
 use crate::columns::{self, Layout, number, words};
 use crate::progress::Work;
@@ -145,44 +145,43 @@ fn per_token<E: Element>(
     let mut out = control::stdout();
     let columns = [number("position"), number("log-prob, nats").or("log-prob"), number("rank"), words("token")];
     let mut layout = Layout::new(&columns, 1, &[8, 9, 5, 12], Stream::Out.width());
-    let mut written = match layout.head().filter(|_| !json) {
-        Some(head) => out.lines(&head),
-        None => Ok(()),
-    };
+    if let Some(head) = layout.head().filter(|_| !json) {
+        out.lines(&head).context(terminal::NO_STDOUT)?;
+    }
     let work = Work::beside_output();
     // A terminal shows each token as soon as it is scored; else they are written many at a time.
     let mut waiting = String::new();
-    evaluate_tokens(model, vocab, text, cpu, &mut |predicted| {
+    let scored = evaluate_tokens(model, vocab, text, cpu, &mut |predicted| {
         let token = vocab.token(predicted.id).unwrap_or_default();
         work.at("token", predicted.position as u64, None);
-        if written.is_ok() {
-            let line = match json {
-                true => serde_json::to_string(&Token { token, predicted }).map_err(io::Error::from),
-                false => {
-                    let Predicted { position, log_prob, rank, .. } = predicted;
-                    let cells =
-                        [position.to_string(), format!("{log_prob:.4}"), rank.to_string(), format!("{token:?}")];
-                    Ok(layout.row(&cells))
-                }
-            };
-            written = line.and_then(|line| match (is_terminal, json) {
-                (true, true) => out.json(&line),
-                (true, false) => out.lines(&line),
-                (false, _) => {
-                    waiting += &line;
-                    waiting.push('\n');
-                    if waiting.len() < AT_ONCE {
-                        Ok(())
-                    } else {
-                        out.write_all(std::mem::take(&mut waiting).as_bytes())
-                    }
-                }
-            });
-        }
-        Ok(())
-    })?;
+        let line = match json {
+            true => serde_json::to_string(&Token { token, predicted }).map_err(io::Error::from),
+            false => {
+                let Predicted { position, log_prob, rank, .. } = predicted;
+                let cells = [position.to_string(), format!("{log_prob:.4}"), rank.to_string(), format!("{token:?}")];
+                Ok(layout.row(&cells))
+            }
+        };
+        let done = line.and_then(|line| match (is_terminal, json) {
+            (true, true) => out.json(&line),
+            (true, false) => out.lines(&line),
+            (false, _) => {
+                waiting += &line;
+                waiting.push('\n');
+                if waiting.len() < AT_ONCE { Ok(()) } else { out.write_all(std::mem::take(&mut waiting).as_bytes()) }
+            }
+        });
+        // Where nobody reads on, nothing more is scored.
+        done.map_err(|source| Error::Io { action: "write", path: "standard output".into(), source })
+    });
     drop(work);
-    written.and_then(|()| out.write_all(waiting.as_bytes())).and_then(|()| out.flush()).context(terminal::NO_STDOUT)?;
+    match scored {
+        Err(Error::Io { source, .. }) => Err(source),
+        scored => Ok(scored?),
+    }
+    .and_then(|()| out.write_all(waiting.as_bytes()))
+    .and_then(|()| out.flush())
+    .context(terminal::NO_STDOUT)?;
     Ok(ExitCode::SUCCESS)
 }
 

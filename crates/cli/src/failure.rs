@@ -71,6 +71,7 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     }
     let advice = match cause.downcast_ref::<elman::Error>()? {
         Error::Exists { .. } => "give --out a new directory, or continue that run with --resume",
+        Error::NoTokens { .. } => "--vocab FILE gives them: a JSON list in the order of their ids",
         Error::NoText { .. } => "name the files themselves; then any ending is allowed",
         Error::UnknownCharacter { .. } => {
             "a model reads the characters of its training text; one that is trained with --unk reads others, too"

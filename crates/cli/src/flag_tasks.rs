@@ -55,12 +55,17 @@ pub fn refuse_others<'a>(task: &str, fields: impl IntoIterator<Item = &'a str>) 
     for field in fields {
         if let Some(tasks) = tasks_of(field).filter(|tasks| !tasks.contains(&task)) {
             let flag = field.trim_end_matches("_column").replace('_', "-");
-            let message = format!("--{flag} is given with --task {task}, expected it with {}", tasks.join(", "));
+            let message = refusal(&format!("--{flag}"), &format!("--task {task}"), tasks);
             let hint = format!("'elman train --task {task} --help' lists the flags of {task}");
             return Err(Refusal::new(message).hint(hint));
         }
     }
     Ok(())
+}
+
+/// The message for a flag that is given with what has no use for it.
+pub fn refusal(flag: &str, given_with: &str, tasks: &[&str]) -> String {
+    format!("{flag} is given with {given_with}, expected it with {}", tasks.join(", "))
 }
 
 #[cfg(test)]

@@ -149,10 +149,8 @@ impl Progress {
 
     /// Prints lines, above the bar if there is one.
     pub fn words(&self, words: &str) {
-        match (&self.bar, Stream::Err.width()) {
-            (Some(bar), Some(width)) => bar.println(above(words, width)),
-            _ if !self.is_quiet => say!("{words}"),
-            _ => {}
+        if !self.is_quiet {
+            above(self.bar.as_ref(), words);
         }
     }
 
@@ -177,9 +175,13 @@ impl Progress {
     }
 }
 
-/// Lines to print above a bar. The last column stays free: after a full line the bar relies on the terminal to start a row.
-fn above(words: &str, width: usize) -> String {
-    fitted(&visible_but_styles(words), width - 1)
+/// Prints lines, above the bar if there is one. The last column then stays free: after a full line the bar relies on the terminal
+/// to start a row.
+fn above(bar: Option<&ProgressBar>, words: &str) {
+    match (bar, Stream::Err.width()) {
+        (Some(bar), Some(width)) => bar.println(fitted(&visible_but_styles(words), width - 1)),
+        _ => say!("{words}"),
+    }
 }
 
 /// A bar whose text is drawn here.
@@ -188,8 +190,8 @@ fn block() -> ProgressBar {
     ProgressBar::new_spinner().with_style(style)
 }
 
-/// A line `step 120/800 ━━━━╸─── loss 1.234  41.5k tokens/s` of at most `width` columns: as many figures as there is room for, the
-/// first ones first.
+/// A line `step 120/800 ━━━━╸─── loss 1.234  41.5k tokens/s` of at most `width` columns: as many figures as fit, the first ones
+/// first.
 fn bar_line(what: &str, done: u64, all: Option<u64>, figures: &[String], width: usize) -> String {
     let start = match all {
         Some(all) => format!("{what} {done}/{all}"),
@@ -202,9 +204,9 @@ fn bar_line(what: &str, done: u64, all: Option<u64>, figures: &[String], width: 
     };
     let count = (0..=figures.len()).rev().find(fits).unwrap_or(0);
     let end: String = figures[..count].iter().map(|figure| format!("  {figure}")).collect();
-    let room = width.saturating_sub(width_of(&start) + width_of(&end) + 1).min(BAR.1);
+    let columns = width.saturating_sub(width_of(&start) + width_of(&end) + 1).min(BAR.1);
     match all {
-        Some(all) if room >= BAR.0 => format!("{start} {}{end}", stripes(done, all, room)),
+        Some(all) if columns >= BAR.0 => format!("{start} {}{end}", stripes(done, all, columns)),
         _ => format!("{start}{end}"),
     }
 }
@@ -275,10 +277,7 @@ impl Work {
 
     /// Prints a line above the bar.
     pub fn say(&self, words: &str) {
-        match (&self.bar, Stream::Err.width()) {
-            (Some(bar), Some(width)) => bar.println(above(words, width)),
-            _ => say!("{words}"),
-        }
+        above(self.bar.as_ref(), words);
     }
 }
 
@@ -316,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_shows_what_there_is_room_for() {
+    fn a_bar_shows_what_fits() {
         let figures = ["loss 1.234", "1m 05s left", "41.5k tokens/s", "1.78 bits/char"].map(str::to_string);
         let line = |width| bar_line("step", 120, Some(800), &figures, width);
         assert_eq!(line(79), "step 120/800 ━╸───────  loss 1.234  1m 05s left  41.5k tokens/s  1.78 bits/char");

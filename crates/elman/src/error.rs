@@ -137,6 +137,12 @@ pub enum Error {
         /// The encoding that the bytes are likely to be in, if one is.
         likely: Option<String>,
     },
+    /// A state dict of a language model is to be used without its tokens.
+    #[error("a state dict does not say what its tokens are ({})", path.display())]
+    NoTokens {
+        /// The file.
+        path: PathBuf,
+    },
     /// A text is not in the encoding that was named.
     #[error("{name} is not {encoding}: invalid bytes at byte offset {offset}")]
     InvalidText {

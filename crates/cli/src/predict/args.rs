@@ -11,6 +11,7 @@ use elman::data::TextEncoding;
 use elman::data::table::Format;
 
 use crate::failure::{self, Refusal};
+use crate::flag_tasks::refusal;
 use crate::settings::encoding;
 use crate::terminal::{dim, say};
 use crate::trained::Trained;
@@ -103,8 +104,7 @@ impl Args {
         ];
         let other = flags.into_iter().find(|(is_given, _, tasks)| *is_given && !tasks.contains(&task));
         other.map_or(Ok(()), |(_, flag, tasks)| {
-            let tasks = tasks.join(", ");
-            Err(Refusal::new(format!("{flag} is given for a model of the task {task}, expected one of {tasks}")))
+            Err(Refusal::new(refusal(flag, &format!("a model of the task {task}"), tasks)))
         })
     }
 

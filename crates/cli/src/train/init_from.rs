@@ -26,10 +26,6 @@ pub fn read(args: &Args) -> anyhow::Result<Option<Pretrained>> {
                 Refusal::new("a file of torch.save is not read")
                     .hint("write it with safetensors.torch.save_file(model.state_dict(), FILE)"),
             ),
-            false if error.to_string().contains("expected its tokens with it") => error.context(
-                Refusal::new("a state dict does not say what its tokens are")
-                    .hint("--vocab FILE gives them: a JSON list in the order of their ids"),
-            ),
             false => error,
         }
     })?;

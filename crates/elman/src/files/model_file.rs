@@ -102,8 +102,15 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Lists of names in the metadata of tasks.
-    const LISTS: [(&'static str, &'static str); 6] = [
+    /// Scalars in all tensors.
+    pub fn parameters(&self) -> usize {
+        self.tensors.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+}
+
+/// The lists of names in what a task keeps in its metadata, such as its classes, each with what it is.
+pub(crate) fn lists_of(task: Option<&Value>) -> Vec<(&'static str, Vec<String>)> {
+    let lists = [
         ("/classes", "classes"),
         ("/features/columns", "columns"),
         ("/timeline/columns", "columns"),
@@ -111,11 +118,9 @@ impl Contents {
         ("/from", "tokens to read"),
         ("/to", "tokens to write"),
     ];
-
-    /// Scalars in all tensors.
-    pub fn parameters(&self) -> usize {
-        self.tensors.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
-    }
+    let found = lists.into_iter().filter_map(|(path, what)| Some((what, task?.pointer(path)?.as_array()?)));
+    let name = |entry: &Value| entry.as_str().unwrap_or_default().to_string();
+    found.map(|(what, entries)| (what, entries.iter().map(name).collect())).collect()
 }
 
 impl Stored {
@@ -130,8 +135,9 @@ impl Stored {
         Stored::of(TensorFile::read(&path, links)?, &path)
     }
 
-    /// The best model of a run directory by validation loss, and the step of its latest; where that is the best, nothing was
-    /// validated, or no best one is used ([`Config::uses_best`]), the latest, as [`Stored::read`] gives it, and None. A model file is read as it is.
+    /// The model of a run directory that is to be used: the best by validation loss, with the step of the latest, or the latest
+    /// and None. The latest is used where it is the best, where nothing was validated, and where the task uses no best model
+    /// ([`Config::uses_best`]). A model file is read as it is. Errors: as [`Stored::read`].
     pub fn read_best(path: impl AsRef<Path>) -> Result<(Stored, Option<u64>), Error> {
         let run = path.as_ref();
         let latest = Stored::read(run)?;
@@ -179,22 +185,17 @@ impl Stored {
         let tensors = self.file.parse()?;
         let shape = |name: &str| (name.to_string(), tensors.shape(name).unwrap_or_default());
         let vocab = self.meta.tokenizer.as_ref().map(|_| self.vocab()).transpose()?;
-        let mut lists = Vec::new();
-        for (path, what) in Contents::LISTS {
-            let value = self.meta.task.as_ref().and_then(|task| task.pointer(path));
-            let Some(entries) = value.and_then(Value::as_array) else { continue };
-            lists.push((what, entries.iter().map(|entry| entry.as_str().unwrap_or_default().to_string()).collect()));
-        }
-        Ok(Contents { tensors: tensors.names().into_iter().map(shape).collect(), vocab, lists })
+        Ok(Contents { tensors: tensors.names().into_iter().map(shape).collect(), vocab, lists: self.lists() })
     }
 
-    /// An entry of the metadata that the task writes, by its JSON pointer.
-    pub(crate) fn entry(&self, pointer: &str) -> Option<Value> {
-        let Meta { tokenizer, task, .. } = &self.meta;
-        serde_json::json!({ "tokenizer": tokenizer, "task": task })
-            .pointer(pointer)
-            .filter(|value| !value.is_null())
-            .cloned()
+    /// Names that belong to its task, each list with what it is.
+    pub(crate) fn lists(&self) -> Vec<(&'static str, Vec<String>)> {
+        lists_of(self.meta.task.as_ref())
+    }
+
+    /// Its tokenizer as the metadata has it; None of a model that reads no one kind of text.
+    pub(crate) fn tokenizer(&self) -> Option<Value> {
+        serde_json::to_value(self.meta.tokenizer.as_ref()?).ok()
     }
 
     /// Its tokens. Errors: there are none; they are not those of the configuration.

@@ -119,17 +119,10 @@ impl<E: Element> Language<E> {
             shape,
         })
     }
-}
 
-impl<E: Element> Language<E> {
     /// Adds what is to be known before training.
     pub(super) fn note(&mut self, note: String) {
         self.shape.notes.push(note);
-    }
-
-    /// The vocabulary of the text.
-    pub fn vocab(&self) -> &Vocab {
-        &self.vocab
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use elman_kernels::{Cpu, Element};
-use serde_json::Value;
 
 use super::{Language, Task};
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
     config::{Cell, Config, TokenizerKind},
     data::{Corpus, Vocab},
     error::Error,
-    files::model_file::Stored,
+    files::model_file::{Stored, lists_of},
     files::weights::Weights,
     nn::model::Declared,
     nn::model::language_model::Layers,
@@ -90,8 +89,7 @@ impl Pretrained {
                 return Err(Error::file(path, format!("{outputs} outputs, expected the {listed} of the vocabulary")));
             }
             None => {
-                let problem = "a state dict of a language model, expected its tokens with it".to_string();
-                return Err(Error::file(path, problem));
+                return Err(Error::NoTokens { path: path.to_path_buf() });
             }
         };
         let weights = found.rules.into_iter().fold(weights, |weights, (from, to)| weights.rename(from, to));
@@ -112,23 +110,21 @@ impl Pretrained {
     /// Gives a task the weights. Errors: other tokens, classes or columns; another network.
     pub fn start<T: Task>(&self, config: &Config, task: &mut T) -> Result<(), Error> {
         let meta = task.meta(config);
-        let of_model = |pointer: &str| self.stored.as_ref().and_then(|stored| stored.entry(pointer));
-        let of_task = |pointer: &str| Value::Object(meta.clone()).pointer(pointer).cloned();
-        for (pointer, what) in [
-            ("/tokenizer", "vocabulary"),
-            ("/task/classes", "classes"),
-            ("/task/features/columns", "columns"),
-            ("/task/timeline/columns", "columns"),
-            ("/task/timeline/covariates", "covariates"),
-            ("/task/from", "tokens to read"),
-            ("/task/to", "tokens to write"),
-        ] {
-            if of_model(pointer) != of_task(pointer) {
-                let problem = format!(
-                    "the {what} of the model and of the data differ, expected the same; only a language model gets new tokens"
-                );
-                return Err(Error::file(&self.path, problem));
-            }
+        let refuse = |what: &str| {
+            let problem = format!(
+                "the {what} of the model and of the data differ, expected the same; only a language model gets new tokens"
+            );
+            Err(Error::file(&self.path, problem))
+        };
+        let Some(stored) = &self.stored else { return refuse("tokens") };
+        if stored.tokenizer() != meta.get("tokenizer").cloned() {
+            return refuse("vocabulary");
+        }
+        let (of_model, of_data) = (stored.lists(), lists_of(meta.get("task")));
+        if let Some((what, _)) =
+            of_model.iter().chain(&of_data).find(|list| !(of_model.contains(list) && of_data.contains(list)))
+        {
+            return refuse(what);
         }
         self.weights.copy_into(task.params_mut())
     }
@@ -165,7 +161,7 @@ impl<E: Element> Trainer<Language<E>> {
         config.check()?;
         config.dtype.check::<E>()?;
         let vocab = model.tokens_for(&config, corpus, extend)?;
-        let (old, new) = (model.vocab.as_ref().map_or(0, Vocab::len), vocab.len());
+        let (old, new, unit) = (model.vocab.as_ref().map_or(0, Vocab::len), vocab.len(), vocab.unit(2));
         let mut task = Language::new(&mut config, corpus, Some(vocab), |_, _| Ok(()))?;
         let (_, declaration) = Layers::<E>::declare(&config, old)?;
         let weights: Params<E> = model.weights.params(declaration)?;
@@ -173,7 +169,6 @@ impl<E: Element> Trainer<Language<E>> {
             let extended = extended(&weights, name, task.params().shape(name).unwrap_or_default());
             task.params_mut().set(name, &extended)?;
         }
-        let unit = task.vocab().unit(2);
         let mut note = format!("the weights start from {}", model.path.display());
         if new > old {
             note += &format!("; {unit} that it lacks: {}, whose rows start as the mean of the others", new - old);
