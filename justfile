@@ -10,9 +10,11 @@ test:
 bench:
     cargo bench -p elman-kernels
 
-# Regenerates testdata/ with the PyTorch version of testdata/requirements.txt.
+# Regenerates testdata/ with the versions of testdata/requirements.txt.
 fixtures:
     python testdata/make_fixtures.py
+    python testdata/make_calendar.py
+    python testdata/make_distributions.py
 
 # Trains a model and evaluates its file on the same text in elman and in PyTorch.
 pytorch TEXT:

@@ -5,7 +5,7 @@ use elman::autodiff::nodes::LinearIds;
 use elman::autodiff::params::{Declaration, ParamId, Params};
 use elman::autodiff::tape::{Tape, Var};
 use elman::check::{Finding, Loss, Verdict, check_tensor};
-use elman::metrics::distribution::Output;
+use elman::metrics::distribution::{Distribution, Output};
 use elman::rng::{Purpose, generator};
 use elman::{Cpu, Error};
 use elman_kernels::pad;
@@ -105,11 +105,18 @@ const NODES: [(&str, Node); 39] = [
     ("the likelihood of every distribution", |t, _, _, [x, z, _]| {
         let mut sum = t.mean(z)?;
         for (at, &output) in Output::ALL.iter().enumerate() {
-            let count = COLS / output.parameters();
-            let raw = t.slice(z, 0, count * output.parameters())?;
+            let of = |columns| Distribution::new(output, &[0.05, 0.1, 0.5, 0.9, 0.95], columns);
+            let mut distribution = of(1)?;
+            while let next = of(distribution.columns() + 1)?
+                && next.width() <= COLS
+            {
+                distribution = next;
+            }
+            let raw = t.slice(z, 0, distribution.width())?;
             let target = |i: usize| if i % 4 == 1 { f64::NAN } else { (i * 7 % 11) as f64 / 4.0 - 1.2 };
-            let targets: Vec<f64> = (0..ROWS * count).map(target).collect();
-            let (loss, ..) = t.likelihood(output, raw, &targets)?;
+            let targets: Vec<f64> = (0..ROWS * distribution.columns()).map(target).collect();
+            let units = vec![4.0; targets.len()];
+            let (loss, ..) = t.likelihood(&distribution, raw, &targets, &units)?;
             let loss = t.scale(loss, 0.7 + at as f64)?;
             sum = t.add(sum, loss)?;
         }
@@ -284,7 +291,8 @@ fn the_loss_of_forecasts_is_a_mean_over_the_targets_that_are_known() {
     let mut tape = Tape::<f64>::new(&cpu);
     tape.start(true);
     let raw = tape.dense_leaf(5, &[-1.0, -0.5, 0.0, 0.5, 1.0].repeat(3), true).unwrap();
-    let (loss, sum, counted) = tape.likelihood(Output::Quantile, raw, &[0.25, f64::NAN, -2.0]).unwrap();
+    let quantiles = Distribution::new(Output::Quantile, &[0.05, 0.1, 0.5, 0.9, 0.95], 1).unwrap();
+    let (loss, sum, counted) = tape.likelihood(&quantiles, raw, &[0.25, f64::NAN, -2.0], &[1.0; 3]).unwrap();
     let first = 0.05 * 1.25 + 0.1 * 0.75 + 0.5 * 0.25 + 0.1 * 0.25 + 0.05 * 0.75;
     let last = 0.95 * 1.0 + 0.9 * 1.5 + 0.5 * 2.0 + 0.1 * 2.5 + 0.05 * 3.0;
     let near = |got: f64, want: f64| assert!((got - want).abs() < 1e-15 * 8.0, "{got} {want}");

@@ -97,6 +97,7 @@ pub(crate) struct Lists<E> {
     pub draws: Spare<u16>,
     pub mask: Spare<bool>,
     pub vars: Spare<Var>,
+    pub numbers: Spare<f64>,
     /// Boxes of nodes by type, each with an emptied node in it.
     boxes: Vec<(TypeId, Boxes<E>)>,
 }
@@ -140,6 +141,7 @@ impl<E: Element> Tape<E> {
                 draws: Spare(Vec::new()),
                 mask: Spare(Vec::new()),
                 vars: Spare(Vec::new()),
+                numbers: Spare(Vec::new()),
                 boxes: Vec::new(),
             },
         };

@@ -1,6 +1,7 @@
 //! The measures of predictions against true values, one file for a kind of task. All arithmetic is in f64. Not here:
 //! models and data.
 
+pub mod baselines;
 mod bleu;
 mod classes;
 pub mod distribution;

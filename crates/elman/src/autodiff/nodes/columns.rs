@@ -72,6 +72,17 @@ impl<E: Element> Tape<E> {
         }
         Ok(self.memory.view(x.slot, x.first_row + start, count, x.cols()))
     }
+
+    /// Each row of x as `parts` rows: `[rows * parts, cols / parts]`. No copy: the rows share their gradient with x.
+    /// Errors: columns that `parts` does not divide into multiples of 16, the padding of a row; a value of another tape.
+    pub fn split_rows(&mut self, x: Var, parts: usize) -> Result<Var, Error> {
+        self.memory.check(x)?;
+        let cols = x.cols() / parts.max(1);
+        if cols * parts != x.cols() || pad(cols) != cols {
+            return Err(shape_error("input of split_rows", x, [x.rows(), parts * pad(cols)]));
+        }
+        Ok(self.memory.view(x.slot, x.first_row * parts, x.rows() * parts, cols))
+    }
 }
 
 impl<E: Element> Node<E> for Concat {

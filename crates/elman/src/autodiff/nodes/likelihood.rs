@@ -7,7 +7,7 @@ use crate::autodiff::params::Params;
 use crate::autodiff::tape::shape_error;
 use crate::autodiff::tape::{Memory, Node, Tape, Var};
 use crate::error::Error;
-use crate::metrics::distribution::{MOST_PARAMETERS, Output};
+use crate::metrics::distribution::{Distribution, Scratch};
 
 #[derive(Debug)]
 pub(crate) struct Likelihood<E> {
@@ -18,32 +18,63 @@ pub(crate) struct Likelihood<E> {
 }
 
 impl<E: Element> Tape<E> {
-    /// The mean over the targets that are numbers of [`Output::loss`], as a value of one element, and the sum in f64
-    /// with their number. `raw` `[rows, P*K]` has the parameters of target k in columns k, K + k, ...; `targets` is
-    /// `[rows, K]`.
+    /// The mean over the targets that are numbers of [`Distribution::loss`], as a value of one element, and the sum in f64
+    /// with their number. `raw` is `[rows, width]`; `targets` and `units` are `[rows, columns]`, row after row.
     ///
-    /// Errors: no targets; another number of columns. The sum runs in rising row and column.
-    pub fn likelihood(&mut self, output: Output, raw: Var, targets: &[f64]) -> Result<(Var, f64, usize), Error> {
+    /// Errors: no targets; another number of rows or columns, or of units. The sum runs in rising row and column.
+    pub fn likelihood(
+        &mut self,
+        distribution: &Distribution,
+        raw: Var,
+        targets: &[f64],
+        units: &[f64],
+    ) -> Result<(Var, f64, usize), Error> {
+        if units.len() != targets.len() {
+            let (got, expected) = (vec![units.len()], vec![targets.len()]);
+            return Err(Error::Shape { name: "units of likelihood".into(), got, expected });
+        }
+        self.likelihood_of(distribution, raw, targets.len(), |at| (targets[at], units[at]))
+    }
+
+    /// As [`Tape::likelihood`], of `count` targets that `at` gives with their units.
+    pub(crate) fn likelihood_of(
+        &mut self,
+        distribution: &Distribution,
+        raw: Var,
+        count: usize,
+        at: impl Fn(usize) -> (f64, f64),
+    ) -> Result<(Var, f64, usize), Error> {
         let m = &mut self.memory;
         m.check(raw)?;
-        let parameters = output.parameters();
-        let count = raw.cols() / parameters;
-        if count * parameters != raw.cols() || targets.is_empty() || targets.len() != raw.rows() * count {
-            return Err(shape_error("input of likelihood", raw, [targets.len() / count.max(1), count * parameters]));
+        let (columns, width) = (distribution.columns(), distribution.width());
+        if width != raw.cols() || count == 0 || count != raw.rows() * columns {
+            return Err(shape_error("input of likelihood", raw, [count / columns, width]));
         }
-        let counted = targets.iter().filter(|target| !target.is_nan()).count();
+        let counted = (0..count).filter(|&i| !at(i).0.is_nan()).count();
         let share = 1.0 / counted.max(1) as f64;
         let mut grad = m.take(raw.len());
         grad.fill(E::ZERO);
-        let (mut sum, mut at, mut slope) = (0.0, [0.0; MOST_PARAMETERS], [0.0; MOST_PARAMETERS]);
+        let (mut numbers, mut scratch) = (m.lists.numbers.take(), Scratch(m.lists.numbers.take()));
+        numbers.resize(2 * (width + columns), 0.0);
+        let (parameters, rest) = numbers.split_at_mut(width);
+        let (slopes, rest) = rest.split_at_mut(width);
+        let (targets, units) = rest.split_at_mut(columns);
+        let mut sum = 0.0;
         let rows = m.value(raw).chunks_exact(raw.stride()).zip(grad.chunks_exact_mut(raw.stride()));
-        for ((row, grad), targets) in rows.zip(targets.chunks_exact(count)) {
-            for (k, &target) in targets.iter().enumerate().filter(|(_, target)| !target.is_nan()) {
-                (0..parameters).for_each(|p| at[p] = row[p * count + k].to_f64());
-                sum += output.loss(&at[..parameters], target, &mut slope[..parameters]);
-                (0..parameters).for_each(|p| grad[p * count + k] = E::from_f64(slope[p] * share));
+        for (row, (values, grad)) in rows.enumerate() {
+            let mut is_known = false;
+            for (d, (target, unit)) in targets.iter_mut().zip(units.iter_mut()).enumerate() {
+                (*target, *unit) = at(row * columns + d);
+                is_known |= !target.is_nan();
             }
+            if !is_known {
+                continue;
+            }
+            parameters.iter_mut().zip(values).for_each(|(to, value)| *to = value.to_f64());
+            sum += distribution.loss(parameters, targets, units, slopes, &mut scratch).0;
+            grad.iter_mut().zip(&*slopes).for_each(|(to, slope)| *to = E::from_f64(slope * share));
         }
+        [scratch.0, numbers].into_iter().for_each(|list| m.lists.numbers.recycle(list));
         let mut loss = m.take(16);
         loss.fill(E::ZERO);
         loss[0] = E::from_f64(sum * share);

@@ -1,18 +1,29 @@
-//! The distributions of forecasts, whose loss is the negative logarithm of the density or the pinball loss: a table, and a
-//! file for each. All arithmetic is in f64, with the crate `libm`. Not here: networks.
+//! The distributions of forecasts, whose loss is the negative logarithm of the density or probability, or the pinball loss: a
+//! table, and a file for each. All arithmetic is in f64, with the crate `libm`. Not here: networks.
 
+mod counts;
 mod gaussian;
+mod incomplete;
+mod independent;
+mod joint;
+mod negative_binomial;
+mod poisson;
 mod quantile;
+mod quantiles;
+mod special;
 mod student;
 
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::rng::uniform;
+use crate::error::Error;
+use independent::Row;
 
-pub use quantile::LEVELS;
+pub use quantiles::{normal_quantile, student_quantile};
+pub use special::softplus;
 
-/// Makes the enum of distributions and their dispatch; each has a file of its own with `PARAMETERS`, `loss` and `quantile`.
+/// Makes the enum of distributions and their dispatch; each has a file of its own with `IS_COUNT`, `width`, `loss`, `quantile`,
+/// `mean` and `draw`.
 macro_rules! distributions {
     ($($(#[$doc:meta])* $output:ident $name:literal $file:ident;)*) => {
         /// What a forecast's numbers are the parameters of.
@@ -20,8 +31,6 @@ macro_rules! distributions {
         pub enum Output {
             $($(#[$doc])* #[serde(rename = $name)] $output,)*
         }
-
-        $(const _: () = assert!($file::PARAMETERS <= MOST_PARAMETERS);)*
 
         impl Output {
             /// Every distribution.
@@ -34,26 +43,50 @@ macro_rules! distributions {
                 }
             }
 
-            /// Numbers that a net gives for each value to be forecast.
-            pub fn parameters(self) -> usize {
+            /// Whether the values are counts: whole numbers, not below 0.
+            pub fn is_count(self) -> bool {
                 match self {
-                    $(Output::$output => $file::PARAMETERS,)*
+                    $(Output::$output => $file::IS_COUNT,)*
+                }
+            }
+        }
+
+        impl Distribution {
+            /// Numbers of a row. The parameters of column d are `raw[p * columns + d]`; a joint distribution has `columns` means,
+            /// then the rows of the lower triangle.
+            pub fn width(&self) -> usize {
+                match self.output {
+                    $(Output::$output => $file::width(self),)*
                 }
             }
 
-            /// The loss of `raw` at a value `y`, and its gradient by `raw`, which is overwritten: the negative logarithm
-            /// of the density, or the sum of the pinball losses of all levels.
-            pub fn loss(self, raw: &[f64], y: f64, grad: &mut [f64]) -> f64 {
-                match self {
-                    $(Output::$output => $file::loss(raw, y, grad),)*
+            fn loss_of(&self, row: Row<'_>, grad: &mut [f64], scratch: &mut Scratch) -> (f64, usize) {
+                match self.output {
+                    $(Output::$output => $file::loss(self, row, grad, scratch),)*
                 }
             }
 
-            /// The value below which `raw`'s distribution lies with probability `level`, 0 < level < 1. Between learned
-            /// quantiles the value is interpolated; beyond the outermost it is those.
-            pub fn quantile(self, raw: &[f64], level: f64) -> f64 {
-                match self {
-                    $(Output::$output => $file::quantile(raw, level),)*
+            /// The value below which column `d` lies with probability `level`, or the least count that no larger one exceeds with
+            /// that probability, divided by the unit. A level is taken as at least 1e-12 and at most 1 - 1e-12. Learned quantiles
+            /// that cross are sorted; between two the value is interpolated, beyond the outermost it is those.
+            pub fn quantile(&self, raw: &[f64], d: usize, level: f64, unit: f64) -> f64 {
+                let level = inside(level);
+                match self.output {
+                    $(Output::$output => $file::quantile(self, raw, d, level, unit),)*
+                }
+            }
+
+            /// The mean of column `d`; None of learned quantiles, which do not tell.
+            pub fn mean(&self, raw: &[f64], d: usize, unit: f64) -> Option<f64> {
+                match self.output {
+                    $(Output::$output => $file::mean(self, raw, d, unit),)*
+                }
+            }
+
+            /// One draw of all columns. Learned quantiles draw from the line through them.
+            pub fn draw(&self, raw: &[f64], units: &[f64], rng: &mut ChaCha8Rng, out: &mut [f64]) {
+                match self.output {
+                    $(Output::$output => $file::draw(self, raw, units, rng, out),)*
                 }
             }
         }
@@ -66,20 +99,112 @@ distributions! {
     /// Student's t: location, a number whose softplus is the scale, and one whose softplus is the degrees of freedom
     /// less 2.
     Student "student" student;
-    /// The quantiles of [`LEVELS`].
+    /// Learned quantiles: a value for each level.
     Quantile "quantile" quantile;
+    /// A negative binomial distribution of counts: a number whose softplus is the mean of the scaled value, and one whose
+    /// softplus is the dispersion a of the count, whose variance is m + a m^2.
+    NegativeBinomial "negative-binomial" negative_binomial;
+    /// A Poisson distribution of counts: a number whose softplus is the mean of the scaled value.
+    Poisson "poisson" poisson;
+    /// A normal distribution of all columns at once: means, and the Cholesky factor of the covariance.
+    Joint "joint" joint;
 }
 
-/// Parameters of a distribution at most.
-pub(crate) const MOST_PARAMETERS: usize = 8;
+/// Columns of a joint distribution at most.
+const MOST_JOINT: usize = 64;
 
 /// The least deviation or scale: a loss has a bottom.
 const LEAST_SCALE: f64 = 1e-4;
 
-impl Output {
-    /// A draw. Quantiles draw from the line through them.
-    pub fn draw(self, raw: &[f64], rng: &mut ChaCha8Rng) -> f64 {
-        self.quantile(raw, uniform(rng).clamp(1e-12, 1.0 - 1e-12))
+/// A distribution of `columns` values at one step, whose parameters are the numbers of one row of a network.
+///
+/// Counts are `value * unit`, where the unit is above 0: the network sees scaled values, and its mean is that of the scaled
+/// value. Other distributions ignore units.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    output: Output,
+    levels: Vec<f64>,
+    columns: usize,
+}
+
+/// Memory that [`Distribution::loss`] uses again: a warm call allocates nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch(pub(crate) Vec<f64>);
+
+impl Scratch {
+    /// Parts of these lengths, with anything in them.
+    fn parts<const N: usize>(&mut self, lengths: [usize; N]) -> [&mut [f64]; N] {
+        let needed = lengths.iter().sum();
+        if self.0.len() < needed {
+            self.0.resize(needed, 0.0);
+        }
+        let mut rest = &mut self.0[..];
+        lengths.map(|length| {
+            let (part, others) = std::mem::take(&mut rest).split_at_mut(length);
+            rest = others;
+            part
+        })
+    }
+}
+
+impl Distribution {
+    /// `levels`: the probabilities of learned quantiles; the others ignore them.
+    ///
+    /// Errors: no column; more than 64 columns of a joint distribution; no levels, or levels that do not rise or are not
+    /// between 0 and 1.
+    pub fn new(output: Output, levels: &[f64], columns: usize) -> Result<Distribution, Error> {
+        let most = if output == Output::Joint { MOST_JOINT } else { usize::MAX };
+        if !(1..=most).contains(&columns) {
+            let expected = if output == Output::Joint { format!("1 to {MOST_JOINT}") } else { "at least 1".into() };
+            return Err(Error::Setting { name: "columns", got: columns.to_string(), expected });
+        }
+        let levels = if output == Output::Quantile { levels } else { &[] };
+        let are_inside = levels.iter().all(|&level| level > 0.0 && level < 1.0);
+        let are_rising = levels.is_sorted_by(|a, b| a < b);
+        let is_empty = output == Output::Quantile && levels.is_empty();
+        if !are_inside || !are_rising || is_empty {
+            let expected = "at least one, each above 0 and below 1 and above the one before it".into();
+            return Err(Error::Setting { name: "levels", got: format!("{levels:?}"), expected });
+        }
+        // The width of each output is a product of these at most, or that of 64 columns.
+        if columns.checked_mul(levels.len().max(3)).is_none() {
+            let expected = "a number of columns whose parameters can be counted".into();
+            return Err(Error::Setting { name: "columns", got: columns.to_string(), expected });
+        }
+        Ok(Distribution { output, levels: levels.to_vec(), columns })
+    }
+
+    /// Which distribution it is.
+    pub fn output(&self) -> Output {
+        self.output
+    }
+
+    /// Values of a step.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The probabilities of learned quantiles; none of other distributions.
+    pub fn levels(&self) -> &[f64] {
+        &self.levels
+    }
+
+    /// The loss of `raw` at the targets, in nats (a pinball loss: in units of the values, the sum over the levels), and how many
+    /// targets counted. A target of NaN does not count: of a joint distribution the loss is that of the other columns' own.
+    /// `grad` is overwritten with the gradient by `raw`.
+    ///
+    /// Shapes: `raw` and `grad` have [`Distribution::width`] numbers, `targets` and `units` one for each column; other lengths
+    /// panic. Precision: finite for all numbers and targets of at most 1e30; a joint distribution of more than 4 columns needs numbers
+    /// below the diagonal that are no more than 1e6 times its scales.
+    pub fn loss(
+        &self,
+        raw: &[f64],
+        targets: &[f64],
+        units: &[f64],
+        grad: &mut [f64],
+        scratch: &mut Scratch,
+    ) -> (f64, usize) {
+        self.loss_of(Row { raw, targets, units }, grad, scratch)
     }
 }
 
@@ -88,173 +213,16 @@ pub fn pinball(level: f64, q: f64, y: f64) -> f64 {
     if y > q { level * (y - q) } else { (1.0 - level) * (q - y) }
 }
 
-/// ln(1 + e^x).
-pub fn softplus(x: f64) -> f64 {
-    x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
-}
-
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + libm::exp(-x))
-}
-
 /// The scale that a raw number encodes, and its slope.
 fn scale(raw: f64) -> (f64, f64) {
-    (LEAST_SCALE + softplus(raw), sigmoid(raw))
+    let (above, slope) = special::softplus(raw);
+    (LEAST_SCALE + above, slope)
 }
 
-/// The derivative of ln Gamma at x > 0: the recurrence up to 10, then the asymptotic series.
-fn digamma(mut x: f64) -> f64 {
-    let mut sum = 0.0;
-    while x < 10.0 {
-        sum -= 1.0 / x;
-        x += 1.0;
-    }
-    let s = 1.0 / (x * x);
-    let series = s * (1.0 / 12.0 - s * (1.0 / 120.0 - s * (1.0 / 252.0 - s * (1.0 / 240.0 - s / 132.0))));
-    sum + libm::log(x) - 0.5 / x - series
-}
-
-/// The inverse of a distribution function that rises from 0 to 1, by bisection within its bounds: as exact as the
-/// function.
-fn inverse(level: f64, cdf: impl Fn(f64) -> f64) -> f64 {
-    let (mut low, mut high) = (-1.0, 1.0);
-    while cdf(low) > level {
-        low *= 2.0;
-    }
-    while cdf(high) < level {
-        high *= 2.0;
-    }
-    while high - low > 1e-14 * low.abs().max(high.abs()).max(1e-2) {
-        let middle = 0.5 * (low + high);
-        if middle <= low || middle >= high {
-            break;
-        }
-        if cdf(middle) < level {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    0.5 * (low + high)
-}
-
-/// The quantile of the standard normal distribution.
-pub fn normal_quantile(level: f64) -> f64 {
-    inverse(level, |x| 0.5 * libm::erfc(-x / std::f64::consts::SQRT_2))
-}
-
-/// The quantile of Student's t with `v` degrees of freedom, above 0.
-pub fn student_quantile(v: f64, level: f64) -> f64 {
-    inverse(level, |x| {
-        let tail = 0.5 * incomplete_beta(0.5 * v, 0.5, v / (v + x * x));
-        if x > 0.0 { 1.0 - tail } else { tail }
-    })
-}
-
-/// The regularised incomplete beta function. Source: its continued fraction, DLMF 8.17.22, by Lentz's method.
-fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
-    if x <= 0.0 || x >= 1.0 {
-        return if x <= 0.0 { 0.0 } else { 1.0 };
-    }
-    if x > (a + 1.0) / (a + b + 2.0) {
-        return 1.0 - incomplete_beta(b, a, 1.0 - x);
-    }
-    let front =
-        libm::exp(libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b) + a * libm::log(x) + b * libm::log1p(-x)) / a;
-    let away_from_0 = |x: f64| if x.abs() < 1e-300 { 1e-300 } else { x };
-    let (mut c, mut d) = (1.0, 1.0 / away_from_0(1.0 - (a + b) * x / (a + 1.0)));
-    let mut f = d;
-    for m in 1..500 {
-        let n = f64::from(m);
-        let even = n * (b - n) * x / ((a + 2.0 * n - 1.0) * (a + 2.0 * n));
-        let odd = -(a + n) * (a + b + n) * x / ((a + 2.0 * n) * (a + 2.0 * n + 1.0));
-        let mut change = 1.0;
-        for term in [even, odd] {
-            d = 1.0 / away_from_0(1.0 + term * d);
-            c = away_from_0(1.0 + term / c);
-            change = c * d;
-            f *= change;
-        }
-        if (change - 1.0).abs() < 1e-16 {
-            break;
-        }
-    }
-    front * f
+/// A level as it is taken.
+fn inside(level: f64) -> f64 {
+    level.clamp(1e-12, 1.0 - 1e-12)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::{Purpose, generator};
-
-    const RAWS: [[f64; 5]; 3] = [[0.3, -0.5, 0.7, 1.0, 1.2], [-2.0, 1.5, -3.0, 0.1, 0.2], [1.0, -4.0, 4.0, 5.0, 6.0]];
-
-    #[test]
-    fn gradients_are_those_of_the_losses() {
-        for &output in Output::ALL {
-            for raw in RAWS {
-                for y in [-1.7, 0.25, 3.0] {
-                    let n = output.parameters();
-                    let (mut grad, mut none) = ([0.0; 5], [0.0; 5]);
-                    output.loss(&raw[..n], y, &mut grad[..n]);
-                    for i in 0..n {
-                        let at = |h: f64| {
-                            let mut moved = raw;
-                            moved[i] += h;
-                            moved
-                        };
-                        let h = 1e-5;
-                        let mut loss = |raw: [f64; 5]| output.loss(&raw[..n], y, &mut none[..n]);
-                        let want = (loss(at(h)) - loss(at(-h))) / (2.0 * h);
-                        assert!(
-                            (grad[i] - want).abs() < 1e-7 * (1.0 + want.abs() * 10.0),
-                            "{output:?} {i}: {} {want}",
-                            grad[i]
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn quantiles_and_losses_are_those_of_the_tables() {
-        // Tables of the quantiles; digamma and the density by PyTorch 2.15 in f64.
-        let near = |got: f64, want: f64| assert!((got - want).abs() < 1e-9 * want.abs().max(1.0), "{got} {want}");
-        near(normal_quantile(0.9), 1.2815515655446004);
-        near(normal_quantile(0.5), 0.0);
-        near(normal_quantile(1e-6), -4.753424308822899);
-        near(student_quantile(3.0, 0.9), 1.63774435369621);
-        near(student_quantile(30.0, 0.025), -2.0422724563012378);
-        near(digamma(0.5), -1.9635100260214235);
-        near(digamma(7.25), 1.910453526883736);
-        let raw = [0.5, libm::log(libm::expm1(2.0 - LEAST_SCALE)), libm::log(libm::expm1(1.0))];
-        let mut grad = [0.0; 3];
-        near(Output::Gaussian.loss(&raw[..2], 1.5, &mut grad[..2]), 0.9189385332046727 + 2.0_f64.ln() + 0.125);
-        near(Output::Student.loss(&raw, 1.5, &mut grad), 1.854121445530528); // t(3, 0.5, 2)
-    }
-
-    #[test]
-    fn between_two_levels_a_quantile_lies_on_the_line_through_theirs() {
-        // Levels 0.05, 0.1, 0.5, 0.9, 0.95, crossed.
-        let raw = [-1.0, 1.0, 0.5, 2.0, 3.0];
-        for (level, want) in [(0.01, -1.0), (0.1, 0.5), (0.3, 0.75), (0.7, 1.5), (0.8, 1.75), (0.92, 2.4), (0.99, 3.0)]
-        {
-            let got = Output::Quantile.quantile(&raw, level);
-            assert!((got - want).abs() < 1e-12, "{level} {got} {want}");
-        }
-    }
-
-    #[test]
-    fn draws_lie_below_a_quantile_as_often_as_it_says() {
-        let mut rng = generator(5, Purpose::Sample, 0);
-        for &output in Output::ALL {
-            let raw = [-1.0, 0.5, 1.0, 2.0, 3.0];
-            let raw = &raw[..output.parameters()];
-            let bound = output.quantile(raw, 0.7);
-            let below = (0..4000).filter(|_| output.draw(raw, &mut rng) < bound).count() as f64 / 4000.0;
-            // The standard error of a share of 4000 is 0.0072.
-            assert!((below - 0.7).abs() < 0.03, "{output:?} {below}");
-        }
-    }
-}
+mod tests;

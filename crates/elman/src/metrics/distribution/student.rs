@@ -1,25 +1,43 @@
 //! Student's t.
 
-use super::{digamma, scale, sigmoid, softplus, student_quantile};
+use std::f64::consts::PI;
+
+use super::independent::{self, Row};
+use super::quantiles::student_quantile;
+use super::special::{half_step, softplus};
+use super::{Distribution, Scratch, scale};
 
 /// Location, a number whose softplus is the scale, and one whose softplus is the degrees of freedom less 2.
-pub const PARAMETERS: usize = 3;
+const PARAMETERS: usize = 3;
 
-pub fn loss(raw: &[f64], y: f64, grad: &mut [f64]) -> f64 {
-    let (scale, slope) = scale(raw[1]);
-    let (v, v_slope) = (2.0 + softplus(raw[2]), sigmoid(raw[2]));
-    let r = (y - raw[0]) / scale;
-    let a = 1.0 + r * r / v;
-    grad[0] = -(v + 1.0) * r / (v * scale * a);
-    grad[1] = (1.0 - (v + 1.0) * r * r / (v * a)) / scale * slope;
-    let by_v = digamma(0.5 * v) - digamma(0.5 * (v + 1.0)) + 1.0 / v + libm::log(a) - (v + 1.0) * r * r / (v * v * a);
-    grad[2] = 0.5 * by_v * v_slope;
-    libm::lgamma(0.5 * v) - libm::lgamma(0.5 * (v + 1.0))
-        + 0.5 * libm::log(std::f64::consts::PI * v)
-        + libm::log(scale)
-        + 0.5 * (v + 1.0) * libm::log(a)
+pub const IS_COUNT: bool = false;
+
+pub use super::independent::draw;
+
+pub fn width(distribution: &Distribution) -> usize {
+    PARAMETERS * distribution.columns
 }
 
-pub fn quantile(raw: &[f64], level: f64) -> f64 {
-    raw[0] + scale(raw[1]).0 * student_quantile(2.0 + softplus(raw[2]), level)
+/// -ln Gamma((v + 1)/2) + ln Gamma(v/2) + ln(pi v)/2 + ln s + (v + 1)/2 ln(1 + r^2/v), where r = (y - mean)/s.
+pub fn loss(_: &Distribution, row: Row<'_>, grad: &mut [f64], _: &mut Scratch) -> (f64, usize) {
+    independent::loss(row, grad, |[location, scaled, freedom]: [f64; PARAMETERS], y, _| {
+        let ((scale, slope), (above_2, v_slope)) = (scale(scaled), softplus(freedom));
+        let (v, inverse) = (2.0 + above_2, 1.0 / scale);
+        let ([sum, factor], digammas) = half_step(0.5 * v);
+        let r = (y - location) * inverse;
+        let share = r * r / v;
+        let (log, weight) = (libm::log1p(share), (v + 1.0) / (1.0 + share));
+        let by_v = 0.5 * (1.0 / v - digammas + log - weight * share / v) * v_slope;
+        let value = 0.5 * libm::log(scale * (PI * v / factor) * scale) - sum + 0.5 * (v + 1.0) * log;
+        (value, [-weight * r / v * inverse, (1.0 - weight * share) * inverse * slope, by_v])
+    })
+}
+
+pub fn quantile(distribution: &Distribution, raw: &[f64], d: usize, level: f64, _: f64) -> f64 {
+    let [location, scaled, freedom]: [f64; PARAMETERS] = independent::parameters(raw, distribution.columns, d);
+    location + scale(scaled).0 * student_quantile(2.0 + softplus(freedom).0, level)
+}
+
+pub fn mean(_: &Distribution, raw: &[f64], d: usize, _: f64) -> Option<f64> {
+    Some(raw[d])
 }
