@@ -78,6 +78,57 @@ fn a_translator_is_trained_used_measured_and_looked_at() {
     let output = place.done(&["predict", "run", "numbers.tsv", "--part", "test"]);
     let again: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(again, json["test"]);
+
+    // In other data there are no such parts, and a model file does not know its data.
+    place.write("other.tsv", pairs().replace("one", "two"));
+    let data = "other.tsv is not the data that run was trained on, expected that data, numbers.tsv";
+    place.refused(1, data, &["predict", "run", "other.tsv", "--part", "test"]);
+    let model = "--part test is given with run/model.safetensors, a model file, expected the run directory";
+    place.refused(1, model, &["predict", "run/model.safetensors", "numbers.tsv", "--part", "test"]);
+}
+
+#[test]
+fn separate_data_has_the_figures_of_training() {
+    let place = Place::new();
+    let all = pairs();
+    let (train, held): (Vec<_>, Vec<_>) = all.lines().enumerate().partition(|(at, _)| at % 4 > 0);
+    let table = |lines: &[(usize, &str)]| lines.iter().map(|(_, line)| format!("{line}\n")).collect::<String>();
+    place.write("train.tsv", table(&train));
+    place.write("held.tsv", table(&held));
+    let args = ["train", "train.tsv", "--val-file", "held.tsv", "--out", "run", "--json", "--steps", "60"];
+    let json = place::json(&place.done(&[&args[..], &SMALL[..14], &["--test-sentences", "5"]].concat()));
+    let figures = place::json(&place.done(&["eval", "run", "--last", "held.tsv", "--json"]));
+    for (key, value) in json["validation"].as_object().unwrap() {
+        assert_eq!(&figures[key], value, "{key}");
+    }
+    assert_eq!((&figures["loss"], &figures["pairs"]), (&json["val_loss"], &Value::from(32)));
+    assert_eq!(
+        (&figures["sentences"], &figures["tokens"]),
+        (&Value::from(32), &Value::from(32 * 5 + apostrophes(&held)))
+    );
+    let lines = stdout(&place.done(&["eval", "run", "held.tsv", "--beam", "2"]));
+    assert!(lines.contains(" nats per word\nppl  ") && lines.contains("\nscores     BLEU "), "{lines}");
+
+    // The validation part of such a run is its validation file, and nothing else; its test part is in the training data.
+    let part = |file: &str, part: &str| place::json(&place.done(&["predict", "run", "--last", file, "--part", part]));
+    assert_eq!(part("held.tsv", "validation"), json["validation"]);
+    assert_eq!(part("train.tsv", "test"), json["test"]);
+    let args = ["predict", "run", "train.tsv", "--part", "validation"];
+    place.refused(1, "train.tsv is the run's training data, expected held.tsv, the run's --val-file", &args);
+    assert!(stderr(&place.elman(&args)).contains("hint: 'elman eval run FILE'"), "{}", stderr(&place.elman(&args)));
+    place.refused(1, "held.tsv is not the data", &["predict", "run", "held.tsv", "--part", "test"]);
+
+    place.write("bad.tsv", "one\tun !\ntwo\t\n");
+    place.refused(1, "line 2, column 2: the cell is empty, expected text (bad.tsv)", &["eval", "run", "bad.tsv"]);
+    let output = place.done(&["eval", "run", "bad.tsv", "--skip-bad", "--json"]);
+    assert_eq!(place::json(&output)["pairs"], 1);
+    place.write("long.tsv", format!("{}\tun\n", "one ".repeat(60)));
+    place.refused(1, "no pair is left to measure, expected at least 1 (long.tsv)", &["eval", "run", "long.tsv"]);
+}
+
+/// How many words are two tokens: `l'cinq`.
+fn apostrophes(lines: &[(usize, &str)]) -> usize {
+    lines.iter().map(|(_, line)| line.matches("l'cinq").count()).sum()
 }
 
 #[test]

@@ -34,6 +34,20 @@ pub struct Evaluation {
     pub unknown: Option<f64>,
 }
 
+impl Evaluation {
+    /// The figures that follow from a mean loss on tokens of which so many are unknown.
+    pub(crate) fn of_loss(loss: f64, vocab: &Vocab, (tokens, unknown): (usize, usize)) -> Evaluation {
+        Evaluation {
+            loss,
+            ppl: libm::exp(loss),
+            bpc: loss / std::f64::consts::LN_2,
+            bits_per_byte: None,
+            tokens,
+            unknown: vocab.has_unknown().then(|| unknown as f64 / tokens as f64),
+        }
+    }
+}
+
 /// Reads `text` as one stream from the zero state: n-1 predictions for n tokens.
 ///
 /// Errors: fewer than 2 tokens; a character outside the vocabulary; for characters, a text that is not UTF-8.
@@ -294,16 +308,10 @@ fn measure(
         unknown += vocab.count_unknown(new);
         nats += nats_of(&chunk[..count], &chunk[1..])?;
     }
-    let loss = nats / predictions as f64;
     let is_whole = unknown == 0 && vocab.keeps_text();
-    Ok(Some(Evaluation {
-        loss,
-        ppl: libm::exp(loss),
-        bpc: loss / std::f64::consts::LN_2,
-        bits_per_byte: is_whole.then(|| nats / std::f64::consts::LN_2 / *bytes as f64),
-        tokens: ids.len(),
-        unknown: vocab.has_unknown().then(|| unknown as f64 / ids.len() as f64),
-    }))
+    let bits_per_byte = is_whole.then(|| nats / std::f64::consts::LN_2 / *bytes as f64);
+    let of_loss = Evaluation::of_loss(nats / predictions as f64, vocab, (ids.len(), unknown));
+    Ok(Some(Evaluation { bits_per_byte, ..of_loss }))
 }
 
 #[cfg(test)]

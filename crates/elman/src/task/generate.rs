@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Loss;
+use super::evaluate::Evaluation;
 use super::supervised::{Batch, Objective, Supervised};
 use crate::autodiff::tape::Tape;
 use crate::config::Config;
@@ -63,9 +64,54 @@ struct Examples<E> {
 }
 
 impl<E: Element> Examples<E> {
+    /// Encodes the texts at `places`. The second number is how many were cut, for they are longer than `seq_len`.
+    fn encode(
+        (vocab, knows): (&Vocab, &Knows),
+        seq_len: usize,
+        data: &Written,
+        places: &[usize],
+    ) -> Result<(Examples<E>, usize), Error> {
+        let (name, end) = (&data.fingerprint.name, vocab.line_end().unwrap_or_default());
+        let (mut sequences, mut cut) = (Vec::with_capacity(places.len()), 0);
+        for &at in places {
+            let mut tokens = vocab.encode(name, data.texts[at].trim_end())?;
+            tokens.retain(|&token| token != end);
+            cut += usize::from(tokens.len() >= seq_len);
+            tokens.truncate(seq_len.saturating_sub(1));
+            tokens.push(end);
+            sequences.push(tokens);
+        }
+        let given = match (&data.given, knows) {
+            (GivenOf::Vectors { rows, .. }, Knows::Columns(_, scaler)) => {
+                Conditions::Vectors(places.iter().flat_map(|&at| scaled(scaler, &rows[at])).collect())
+            }
+            (GivenOf::Classes { labels, .. }, Knows::Classes(_)) => {
+                Conditions::Classes(places.iter().map(|&at| labels[at]).collect())
+            }
+            (GivenOf::Classes { .. }, Knows::Columns(columns, _)) => {
+                return Err(another_condition(name, "classes", columns));
+            }
+            (GivenOf::Vectors { .. }, Knows::Classes(classes)) => {
+                return Err(another_condition(name, "rows of numbers", classes));
+            }
+        };
+        Ok((Examples { sequences, given }, cut))
+    }
+
     fn steps(&self) -> usize {
         self.sequences.iter().map(Vec::len).sum()
     }
+}
+
+/// How well texts are predicted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluated {
+    /// Number of texts.
+    pub texts: usize,
+    /// The figures of all tokens, the end of each text among them.
+    pub figures: Evaluation,
+    /// What was changed in the texts, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Texts to train on and held-out ones.
@@ -82,8 +128,8 @@ impl<E: Element> Generate<E> {
     pub fn new(config: &Config, data: Written) -> Result<Generate<E>, Error> {
         config.generate()?;
         data.check()?;
-        let Written { texts, given, fingerprint } = data;
-        let labels = match &given {
+        let Written { texts, given, fingerprint } = &data;
+        let labels = match given {
             GivenOf::Classes { labels, .. } => labels.clone(),
             GivenOf::Vectors { rows, .. } => vec![0; rows.len()],
         };
@@ -102,41 +148,20 @@ impl<E: Element> Generate<E> {
         // A line's end is a token, and the commonest: it ends every text.
         let fitted: Vec<String> = train_texts.iter().map(|text| format!("{text}{END}")).collect();
         let vocab = Vocab::of_texts(config, &fingerprint.name, &fitted)?;
-        let Some(end) = vocab.line_end() else {
+        if vocab.line_end().is_none() {
             let expected = "char, byte, or word with eos = true: a text has an end".to_string();
             return Err(Error::Setting { name: "tokenizer", got: format!("{:?}", config.tokenizer), expected });
-        };
-        let knows = match &given {
+        }
+        let knows = match given {
             GivenOf::Classes { names, .. } => Knows::Classes(names.clone()),
             GivenOf::Vectors { columns, rows } => {
                 let train = split.train.iter().map(|&at| rows[at].as_slice());
                 Knows::Columns(columns.clone(), Scaler::fit(columns.len(), train))
             }
         };
-        let mut cut = 0;
-        let mut examples = |places: &[usize]| -> Result<Examples<E>, Error> {
-            let mut sequences = Vec::with_capacity(places.len());
-            for &at in places {
-                let mut tokens = vocab.encode(&fingerprint.name, texts[at].trim_end())?;
-                tokens.retain(|&token| token != end);
-                cut += usize::from(tokens.len() >= config.seq_len);
-                tokens.truncate(config.seq_len - 1);
-                tokens.push(end);
-                sequences.push(tokens);
-            }
-            let given = match (&given, &knows) {
-                (GivenOf::Vectors { rows, .. }, Knows::Columns(_, scaler)) => {
-                    let scaled = |row: &Vec<f64>| scaled(scaler, row);
-                    Conditions::Vectors(places.iter().flat_map(|&at| scaled(&rows[at])).collect())
-                }
-                _ => Conditions::Classes(places.iter().map(|&at| labels[at]).collect()),
-            };
-            Ok(Examples { sequences, given })
-        };
-        let (train, held) = (examples(&split.train)?, examples(&split.held)?);
-        if cut > 0 {
-            notes.push(format!("texts cut after seq_len = {} tokens: {cut}", config.seq_len));
-        }
+        let examples = |places: &[usize]| Examples::encode((&vocab, &knows), config.seq_len, &data, places);
+        let ((train, cut), (held, cut_of_held)) = (examples(&split.train)?, examples(&split.held)?);
+        notes.extend(note_of_cut(cut + cut_of_held, config.seq_len));
         let model = Conditioned::new(config, (vocab.len(), knows.input()))?;
         let lengths: Vec<usize> = train.sequences.iter().map(Vec::len).collect();
         let shape = Shape {
@@ -147,9 +172,19 @@ impl<E: Element> Generate<E> {
             notes,
             ..Shape::default()
         };
-        let data = Data { train, held };
-        Ok(Supervised::of(config, fingerprint, (TrainedWriter { vocab, knows, model }, data), lengths, shape))
+        let of = Data { train, held };
+        Ok(Supervised::of(config, data.fingerprint, (TrainedWriter { vocab, knows, model }, of), lengths, shape))
     }
+}
+
+/// Says how many texts were cut.
+fn note_of_cut(cut: usize, seq_len: usize) -> Option<String> {
+    (cut > 0).then(|| format!("texts cut after seq_len = {seq_len} tokens: {cut}"))
+}
+
+fn another_condition(name: &str, got: &str, known: &[String]) -> Error {
+    let problem = format!("the texts are written for {got}, expected those of the model: {}", known.join(", "));
+    Error::Data { name: name.to_string(), problem }
 }
 
 fn scaled<E: Element>(scaler: &Scaler, row: &[f64]) -> Vec<E> {
@@ -211,6 +246,61 @@ impl<E: Element> TrainedWriter<E> {
             }
         };
         (padded, targets, given)
+    }
+
+    /// How well it predicts texts, given what each is written for. What is longer than in training is cut. None once
+    /// `continues` says no.
+    ///
+    /// Errors: no texts; conditions that do not fit the texts or the model; a text that its vocabulary rejects; a loss
+    /// that is not finite.
+    pub fn evaluate(
+        &self,
+        tape: &mut Tape<E>,
+        config: &Config,
+        data: Written,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Evaluated>, Error> {
+        data.check()?;
+        let data = match &self.knows {
+            Knows::Classes(names) => data.with_classes(names)?,
+            Knows::Columns(..) => data,
+        };
+        let name = &data.fingerprint.name;
+        let refuse = |problem: String| Err(Error::Data { name: name.clone(), problem });
+        if let (GivenOf::Vectors { columns: got, .. }, Knows::Columns(columns, _)) = (&data.given, &self.knows)
+            && got != columns
+        {
+            return refuse(format!("its features are {}, expected {}", got.join(", "), columns.join(", ")));
+        }
+        if data.texts.is_empty() {
+            return refuse("there are no texts, expected at least 1".to_string());
+        }
+        let all: Vec<usize> = (0..data.texts.len()).collect();
+        let (examples, cut) = Examples::encode((&self.vocab, &self.knows), config.seq_len, &data, &all)?;
+        let Some(loss) = self.loss_of(tape, &examples, continues)? else { return Ok(None) };
+        Error::unless_finite(name, "the loss", loss)?;
+        let unknown = examples.sequences.iter().map(|ids| self.vocab.count_unknown(ids)).sum();
+        let figures = Evaluation::of_loss(loss, &self.vocab, (examples.steps(), unknown));
+        let notes = note_of_cut(cut, config.seq_len).into_iter().collect();
+        Ok(Some(Evaluated { texts: all.len(), figures, notes }))
+    }
+
+    /// The mean loss of texts in nats a token. None once `continues` says no.
+    fn loss_of(
+        &self,
+        tape: &mut Tape<E>,
+        examples: &Examples<E>,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<f64>, Error> {
+        let mut nats = 0.0;
+        let lengths: Vec<usize> = examples.sequences.iter().map(Vec::len).collect();
+        let read = read_by_length(&lengths, READ_AT_ONCE, continues, |places| {
+            let (batch, targets, given) = self.batch(examples, places);
+            let tokens = [&batch.tokens[..], &targets[..]];
+            nats += self.model.loss(tape, tokens, &given, &batch.mask, batch.rows, None)?.1;
+            Ok(())
+        })?;
+        Ok(read.map(|()| nats / examples.steps().max(1) as f64))
     }
 
     /// The condition that `NAME=VALUE` pairs ask for. Errors: a class or a column that it does not know, or lacks; no
@@ -321,15 +411,7 @@ impl<E: Element> Objective<E> for TrainedWriter<E> {
         tape: &mut Tape<E>,
         continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<f64>, Error> {
-        let mut nats = 0.0;
-        let lengths: Vec<usize> = data.held.sequences.iter().map(Vec::len).collect();
-        let read = read_by_length(&lengths, READ_AT_ONCE, continues, |places| {
-            let (batch, targets, given) = self.batch(&data.held, places);
-            let tokens = [&batch.tokens[..], &targets[..]];
-            nats += self.model.loss(tape, tokens, &given, &batch.mask, batch.rows, None)?.1;
-            Ok(())
-        })?;
-        Ok(read.map(|()| nats / data.held.steps().max(1) as f64))
+        self.loss_of(tape, &data.held, continues)
     }
 
     /// A text for each of the first classes.

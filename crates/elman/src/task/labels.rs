@@ -218,7 +218,35 @@ impl<E: Element> Trained<E> {
         examples: &Examples,
         continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Figures>, Error> {
+        let all = self.probabilities(tape, &examples.sequences, continues)?;
+        Ok(all.map(|all| self.figures(&all, examples)))
+    }
+
+    /// How well the classes of a part of some data are found, and what was changed in it, a sentence each. `name` is
+    /// what messages call the data; what is longer than in training is cut. None once `continues` says no.
+    ///
+    /// Errors: no sequences; sequences or labels that do not fit each other or the model; an output that is not finite.
+    pub fn evaluate(
+        &self,
+        tape: &mut Tape<E>,
+        config: &Config,
+        (name, part): (&str, Part),
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<(Figures, Vec<String>)>, Error> {
+        part.check(name, self.classes.len(), config.classify().is_ok())?;
+        let mut notes = Vec::new();
+        let examples = Examples::encode(config, (&self.encoding, name), part, &mut notes)?;
+        if examples.predictions() == 0 {
+            let problem = "there are no sequences, expected at least 1".to_string();
+            return Err(Error::Data { name: name.to_string(), problem });
+        }
         let Some(all) = self.probabilities(tape, &examples.sequences, continues)? else { return Ok(None) };
+        all.iter().flatten().try_for_each(|&p| Error::unless_finite(name, "a probability", p))?;
+        Ok(Some((self.figures(&all, &examples), notes)))
+    }
+
+    /// The figures of the probabilities of examples.
+    fn figures(&self, all: &[Vec<f64>], examples: &Examples) -> Figures {
         let classes = self.classes.len();
         let rows = all.iter().flat_map(|rows| rows.chunks_exact(classes));
         let (mut confusion, mut nats) = (Confusion::new(classes), 0.0);
@@ -226,7 +254,7 @@ impl<E: Element> Trained<E> {
             nats -= libm::log(row[label].max(f64::MIN_POSITIVE));
             confusion.add(label, likeliest(row));
         }
-        Ok(Some(Figures { loss: nats / confusion.total().max(1) as f64, confusion }))
+        Figures { loss: nats / confusion.total().max(1) as f64, confusion }
     }
 
     fn probabilities(

@@ -9,7 +9,7 @@ use super::Loss;
 use super::supervised::{Batch, Objective, Supervised};
 use crate::autodiff::tape::Tape;
 use crate::config::Config;
-use crate::data::table::parallel::{PairBatch, Pairs, Parallel, Parts, Sentence, Vocabs};
+use crate::data::table::parallel::{PairBatch, Pairs, Parallel, Parts, Sentence, Sentences, Vocabs};
 use crate::data::table::sequences::{Padded, Sequences, read_by_length};
 use crate::data::{UNKNOWN, Vocab};
 use crate::error::Error;
@@ -77,6 +77,23 @@ pub struct Figures {
     pub first: Bleu,
 }
 
+/// How good a translator is on data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluated {
+    /// Mean nats a token that is written, its end among them, given the right ones before it.
+    pub loss: f64,
+    /// Perplexity, exp(loss).
+    pub ppl: f64,
+    /// Its translations against the references.
+    pub figures: Figures,
+    /// Pairs of texts.
+    pub pairs: usize,
+    /// Tokens that the loss is the mean of.
+    pub tokens: usize,
+    /// What was left out of the data, a sentence each.
+    pub notes: Vec<String>,
+}
+
 impl<E: Element> Translate<E> {
     /// The task of `config` on `data`; a part is held out where `validation` is None.
     ///
@@ -84,23 +101,9 @@ impl<E: Element> Translate<E> {
     pub fn new(config: &Config, data: Parallel, validation: Option<Parallel>) -> Result<Translate<E>, Error> {
         let settings = config.translate()?.clone();
         let name = data.fingerprint.name.clone();
-        let mut parts = match &validation {
-            None => Parts::new(config, &settings, &data.pairs),
-            Some(set) => {
-                let none = crate::config::Translate { val_sentences: Some(0), ..settings.clone() };
-                let all =
-                    Parts::new(config, &crate::config::Translate { test_sentences: 0, ..none.clone() }, &set.pairs);
-                Parts { validation: all.train, ..Parts::new(config, &none, &data.pairs) }
-            }
-        };
-        let mut notes = Vec::new();
-        if parts.long > 0 {
-            let (from, to) = (settings.max_from, settings.max_to);
-            notes.push(format!("pairs left out that are longer than {from} or {to} words and marks: {}", parts.long));
-        }
-        if parts.twice > 0 {
-            notes.push(format!("pairs left out that come twice: {}", parts.twice));
-        }
+        let of_validation = validation.as_ref().map(|set| &set.pairs[..]);
+        let mut parts = Parts::with_validation(config, &settings, &data.pairs, of_validation);
+        let mut notes = parts.notes(&settings);
         if validation.is_some() {
             let known: std::collections::HashSet<&str> = parts.train.iter().map(|s| s.from.as_str()).collect();
             let both = parts.validation.iter().filter(|s| known.contains(s.from.as_str())).count();
@@ -259,6 +262,46 @@ impl<E: Element> Trained<E> {
         Ok((Written { text, log_probability, ended }, Look { read, written, weights }))
     }
 
+    /// How good it is on pairs of texts, all of them. None once `continues` says no.
+    ///
+    /// Errors: no pair is left; a loss that is not finite.
+    pub fn evaluate(
+        &self,
+        tape: &mut Tape<E>,
+        config: &Config,
+        data: &Parallel,
+        search: Search,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Evaluated>, Error> {
+        let (settings, name) = (config.translate()?, &data.fingerprint.name);
+        let sentences = Sentences::new(config, settings, &data.pairs);
+        if sentences.all.is_empty() {
+            let problem = "no pair is left to measure, expected at least 1".to_string();
+            return Err(Error::Data { name: name.clone(), problem });
+        }
+        let pairs = Pairs::new(&self.vocabs, name, &sentences.all)?;
+        let Some(loss) = self.loss_of(tape, &pairs, continues)? else { return Ok(None) };
+        Error::unless_finite(name, "the loss", loss)?;
+        let Some((figures, _)) = self.measure(tape, &sentences.all, search, continues)? else { return Ok(None) };
+        let (pairs, tokens, notes) = (pairs.count(), pairs.predictions(), sentences.notes(settings));
+        Ok(Some(Evaluated { loss, ppl: libm::exp(loss), figures, pairs, tokens, notes }))
+    }
+
+    /// The mean loss of pairs in nats a token. None once `continues` says no.
+    fn loss_of(
+        &self,
+        tape: &mut Tape<E>,
+        pairs: &Pairs,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<f64>, Error> {
+        let mut nats = 0.0;
+        let read = read_by_length(&pairs.lengths(), READ_AT_ONCE, continues, |places| {
+            nats += self.model.loss(tape, &pairs.batch(places, 0))?;
+            Ok(())
+        })?;
+        Ok(read.map(|()| nats / pairs.predictions() as f64))
+    }
+
     /// What it writes for sentences, and how good that is. None once `continues` says no.
     pub fn measure(
         &self,
@@ -308,12 +351,7 @@ impl<E: Element> Objective<E> for Trained<E> {
         tape: &mut Tape<E>,
         continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<f64>, Error> {
-        let mut nats = 0.0;
-        let read = read_by_length(&data.held.lengths(), READ_AT_ONCE, continues, |places| {
-            nats += self.model.loss(tape, &data.held.batch(places, 0))?;
-            Ok(())
-        })?;
-        Ok(read.map(|()| nats / data.held.predictions() as f64))
+        self.loss_of(tape, &data.held, continues)
     }
 
     /// Some held-out texts with what is written for them, and BLEU over all.

@@ -22,6 +22,26 @@ pub struct Part {
     pub what: &'static str,
 }
 
+impl Part {
+    /// Errors: sequences that do not fit themselves; lists of labels that are not as many as sequences; a label beyond
+    /// the classes; with `one_each`, a sequence without one label.
+    pub(crate) fn check(&self, name: &str, classes: usize, one_each: bool) -> Result<(), Error> {
+        let Part { items, labels, what } = self;
+        let refuse = |problem: String| Err(Error::Data { name: name.to_string(), problem });
+        items.check(name)?;
+        if labels.len() != items.len() {
+            return refuse(format!("{what} have {} lists of labels, expected {}", labels.len(), items.len()));
+        }
+        if let Some(at) = labels.iter().position(|labels| one_each && labels.len() != 1) {
+            return refuse(format!("sequence {at} of {what} has {} labels, expected 1", labels[at].len()));
+        }
+        if let Some(label) = labels.iter().flatten().find(|&&label| label as usize >= classes) {
+            return refuse(format!("a label of {what} is {label}, expected a class below {classes}"));
+        }
+        Ok(())
+    }
+}
+
 /// The parts of a data set.
 #[derive(Clone, Debug)]
 pub struct Split {
@@ -45,21 +65,7 @@ impl Split {
     pub(crate) fn check(&self, one_each: bool) -> Result<(), Error> {
         let name = &self.fingerprint.name;
         needs_two(name, "label", &self.classes)?;
-        let refuse = |problem: String| Err(Error::Data { name: name.clone(), problem });
-        for Part { items, labels, what } in [&self.train, &self.held] {
-            items.check(name)?;
-            if labels.len() != items.len() {
-                return refuse(format!("{what} have {} lists of labels, expected {}", labels.len(), items.len()));
-            }
-            if let Some(at) = labels.iter().position(|labels| one_each && labels.len() != 1) {
-                return refuse(format!("sequence {at} of {what} has {} labels, expected 1", labels[at].len()));
-            }
-            let classes = self.classes.len();
-            if let Some(label) = labels.iter().flatten().find(|&&label| label as usize >= classes) {
-                return refuse(format!("a label of {what} is {label}, expected a class below {classes}"));
-            }
-        }
-        Ok(())
+        [&self.train, &self.held].into_iter().try_for_each(|part| part.check(name, self.classes.len(), one_each))
     }
 }
 
@@ -81,6 +87,25 @@ fn needs_two(name: &str, each: &str, classes: &[String]) -> Result<(), Error> {
     Err(Error::Data { name: name.to_string(), problem })
 }
 
+/// What messages call the sequences of a part that is held out.
+const HELD: [&str; 2] = ["held-out examples", "held-out sequences"];
+
+impl Labelled {
+    /// All of it as what is held out from training with `classes`. Errors: a class that is not among them, by name.
+    pub fn held_out(self, classes: &[String]) -> Result<Part, Error> {
+        let Labelled { items, labels, .. } = self.with_classes(classes)?;
+        Ok(Part { items, labels: labels.into_iter().map(|label| vec![label]).collect(), what: HELD[0] })
+    }
+}
+
+impl Tagged {
+    /// As [`Labelled::held_out`].
+    pub fn held_out(self, classes: &[String]) -> Result<Part, Error> {
+        let Tagged { items, labels, .. } = self.with_classes(classes)?;
+        Ok(Part { items, labels, what: HELD[1] })
+    }
+}
+
 impl Dataset for Labelled {
     /// A share of every class is held out, after examples that come twice.
     fn split(self, config: &Config, validation: Option<Labelled>) -> Result<Split, Error> {
@@ -97,18 +122,15 @@ impl Dataset for Labelled {
         if twice > 0 {
             notes.push(format!("examples left out that come twice with the same class: {twice}"));
         }
-        let part = |items: Items, labels: &mut dyn Iterator<Item = u32>, what| Part {
-            items,
-            labels: labels.map(|label| vec![label]).collect(),
-            what,
+        let picked = |places: &[usize], what| {
+            let labels = places.iter().map(|&at| vec![self.labels[at]]).collect();
+            Part { items: self.items.pick(places), labels, what }
         };
-        let picked =
-            |places: &[usize], what| part(self.items.pick(places), &mut places.iter().map(|&at| self.labels[at]), what);
         let val_frac = if validation.is_some() { 0.0 } else { config.val_frac };
         let split = HeldOut::stratified(&self.labels, &kept, val_frac, config.seed);
-        let held = match validation.map(|set| set.with_classes(&self.classes)).transpose()? {
-            Some(set) => part(set.items, &mut set.labels.into_iter(), "held-out examples"),
-            None => picked(&split.held, "held-out examples"),
+        let held = match validation {
+            Some(set) => set.held_out(&self.classes)?,
+            None => picked(&split.held, HELD[0]),
         };
         let all: Vec<usize> = (0..held.items.len()).collect();
         let both = in_both((&self.items, &split.train), (&held.items, &all));
@@ -149,7 +171,7 @@ impl Dataset for Tagged {
         };
         let by_words = restores.then(|| by_words(&train, &held));
         let part = |set: Tagged, what| Part { items: set.items, labels: set.labels, what };
-        let (train, held) = (part(train, "sequences to train on"), part(held, "held-out sequences"));
+        let (train, held) = (part(train, "sequences to train on"), part(held, HELD[1]));
         Ok(Split { fingerprint, classes, train, held, notes: Vec::new(), by_words })
     }
 }

@@ -81,10 +81,13 @@ impl Items {
 pub(crate) fn places(name: &str, classes: &[String], known: &[String]) -> Result<Vec<u32>, Error> {
     let place = |class: &String| {
         let at = known.iter().position(|other| other == class);
-        at.map(|at| at as u32).ok_or_else(|| {
-            let problem = format!("the class {class:?} was not trained on, expected one of {}", known.join(", "));
-            Error::Data { name: name.to_string(), problem }
-        })
+        at.map(|at| at as u32)
+            .ok_or_else(|| Error::Data { name: name.to_string(), problem: unknown_class(class, known) })
     };
     classes.iter().map(place).collect()
+}
+
+/// What is wrong with a class that is not among the `known`.
+pub(crate) fn unknown_class(class: &str, known: &[String]) -> String {
+    format!("the class {class:?} was not trained on, expected one of {}", known.join(", "))
 }

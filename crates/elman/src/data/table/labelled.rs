@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Source;
 use crate::data::table::items::places;
+use crate::data::table::reading::Reading;
 use crate::data::table::{Format, OnBad, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint, is_text};
 use crate::data::text::text_encoding::{TextEncoding, decode};
@@ -52,80 +53,121 @@ impl Labelled {
     /// Errors: what cannot be read; a cell without text, class or number; a class without an example; an ending that
     /// stands for no table; no rows.
     pub fn read(path: &Path, source: &Source, encoding: TextEncoding) -> Result<Labelled, Error> {
+        Labelled::read_with(path, source, encoding, &mut Reading::default())
+    }
+
+    /// As [`Labelled::read`], of what `reading` accepts.
+    pub fn read_with(
+        path: &Path,
+        source: &Source,
+        encoding: TextEncoding,
+        reading: &mut Reading<'_>,
+    ) -> Result<Labelled, Error> {
         if fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
-            return Labelled::folder(path, source, encoding);
+            return Labelled::folder(path, source, encoding, reading);
         }
         let Some(format) = Format::of_path(path) else {
             let problem = "the file's ending says nothing, expected .csv, .tsv or .jsonl for a table, or a folder with a file for each class";
             return Err(Error::file(path, problem));
         };
         let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
-        let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, source.header)?;
-        Labelled::of_table(&table, source, corpus.fingerprint())
+        let table =
+            Table::parse(corpus.name(), corpus.bytes(), format, source.header, &mut |error| reading.bad(error))?;
+        Labelled::of_rows(&table, source, corpus.fingerprint(), reading)
     }
 
     /// The labelled rows of a table, or its groups of rows.
     pub fn of_table(table: &Table, source: &Source, fingerprint: Fingerprint) -> Result<Labelled, Error> {
+        Labelled::of_rows(table, source, fingerprint, &mut Reading::default())
+    }
+
+    /// As [`Labelled::of_table`], of what `reading` accepts. A sequence of numbers is left out as a whole.
+    pub fn of_rows(
+        table: &Table,
+        source: &Source,
+        fingerprint: Fingerprint,
+        reading: &mut Reading<'_>,
+    ) -> Result<Labelled, Error> {
         if table.is_empty() {
             let problem = "the table has no rows, expected at least 1".to_string();
             return Err(Error::Data { name: table.name().into(), problem });
         }
         let label = table.column(&source.label)?;
-        if let Some(vectors) = Vectors::of_table(table, source)? {
-            let mut names = Vec::with_capacity(vectors.rows.len());
-            for rows in &vectors.rows {
-                let class = table.text(rows[0], label)?;
-                for &row in rows {
-                    let other = table.text(row, label)?;
-                    if other != class {
-                        let first = table.line(rows[0]);
-                        let problem = format!(
-                            "the class is {other} here and {class} on line {first}, expected one for a sequence"
-                        );
-                        return Err(table.refusal(row, label, problem));
+        let mut names = Vec::with_capacity(table.len());
+        let items = match Vectors::of_table(table, source)? {
+            Some(vectors) => {
+                let (items, kept) = vectors.items(table, reading, |rows| class_of(table, rows, label))?;
+                names.extend(kept);
+                items
+            }
+            None => {
+                let text = table.column(&source.text)?;
+                let mut texts = Vec::with_capacity(table.len());
+                for row in 0..table.len() {
+                    if let Some((text, class)) = reading.kept(example(table, row, [text, label], reading.check))? {
+                        texts.push(text);
+                        names.push((row, class));
                     }
                 }
-                names.push(class.to_string());
+                Items::Texts(texts)
             }
-            return Ok(Labelled::of(vectors.items(table)?, names, fingerprint));
+        };
+        if items.is_empty() {
+            let problem = "no row can be read, expected at least 1".to_string();
+            return Err(Error::Data { name: table.name().into(), problem });
         }
-        let text = table.column(&source.text)?;
-        let (mut texts, mut names) = (Vec::with_capacity(table.len()), Vec::with_capacity(table.len()));
-        for row in 0..table.len() {
-            texts.push(table.text(row, text)?.to_string());
-            names.push(table.text(row, label)?.trim().to_string());
-            if names.last().is_some_and(String::is_empty) {
-                return Err(table.refusal(row, label, "the class is white space, expected a name"));
-            }
+        let unknown = names.iter().find_map(|(row, class)| Some((*row, reading.problem_of_class(class)?)));
+        match unknown {
+            Some((row, problem)) => Err(table.refusal(row, label, problem)),
+            None => Ok(Labelled::of(items, names.into_iter().map(|(_, class)| class).collect(), fingerprint)),
         }
-        Ok(Labelled::of(Items::Texts(texts), names, fingerprint))
     }
 
     /// A folder with a file for every class, each line of it an example, or with a folder for every class, each file of
     /// it an example. Blank lines, and white space around an example, are ignored.
-    fn folder(path: &Path, source: &Source, encoding: TextEncoding) -> Result<Labelled, Error> {
+    fn folder(
+        path: &Path,
+        source: &Source,
+        encoding: TextEncoding,
+        reading: &mut Reading<'_>,
+    ) -> Result<Labelled, Error> {
         if source.group.is_some() || !source.features.is_empty() {
             return Err(Error::file(path, "a folder holds texts, expected a table for --group and --features"));
         }
         let corpus = Corpus::read_raw(&[path.to_path_buf()])?; // its hash, and that there is text at all
         let (mut texts, mut names) = (Vec::new(), Vec::new());
         for entry in entries(path)? {
-            let class = entry.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let before = texts.len();
+            let class = if entry.is_dir() { entry.file_name() } else { entry.file_stem() };
+            let class = class.unwrap_or_default().to_string_lossy().into_owned();
+            if let Some(problem) = reading.problem_of_class(&class).filter(|_| entry.is_dir() || is_text(&entry)) {
+                return Err(Error::file(&entry, problem));
+            }
             if entry.is_dir() {
-                let class = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 for file in entries(&entry)?.into_iter().filter(|file| file.is_file() && is_text(file)) {
                     let text = utf8(&file, encoding)?.trim().to_string();
-                    if text.is_empty() {
-                        return Err(Error::file(&file, "the file is empty, expected an example"));
+                    let problem = match text.is_empty() {
+                        true => Some("the file is empty, expected an example".to_string()),
+                        false => reading.problem_of_text(&text),
+                    };
+                    match problem {
+                        Some(problem) => reading.bad(Error::file(&file, problem))?,
+                        None => texts.push(text),
                     }
-                    texts.push(text);
-                    names.push(class.clone());
                 }
+                names.resize(texts.len(), class);
             } else if is_text(&entry) {
                 let text = utf8(&entry, encoding)?;
-                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-                texts.extend(lines.map(str::to_string));
+                let lines = text.lines().map(str::trim).zip(1..).filter(|(line, _)| !line.is_empty());
+                for (text, line) in lines {
+                    match reading.problem_of_text(text) {
+                        None => texts.push(text.to_string()),
+                        Some(problem) => {
+                            let name = entry.display().to_string();
+                            reading.bad(Error::Row { name, line, column: None, problem })?;
+                        }
+                    }
+                }
                 names.resize(texts.len(), class);
             } else {
                 continue;
@@ -154,6 +196,38 @@ impl Labelled {
     }
 }
 
+/// The text and the class of a row.
+fn example(
+    table: &Table,
+    row: usize,
+    [text, label]: [usize; 2],
+    check: Option<&dyn Fn(&str) -> Result<(), Error>>,
+) -> Result<(String, String), Error> {
+    let words = table.text(row, text)?;
+    let class = table.text(row, label)?.trim();
+    if class.is_empty() {
+        return Err(table.refusal(row, label, "the class is white space, expected a name"));
+    }
+    match check.map_or(Ok(()), |check| check(words)) {
+        Ok(()) => Ok((words.to_string(), class.to_string())),
+        Err(error) => Err(table.refusal(row, text, error.to_string())),
+    }
+}
+
+/// The first row of a sequence and the class that all its rows have.
+fn class_of(table: &Table, rows: &[usize], label: usize) -> Result<(usize, String), Error> {
+    let class = table.text(rows[0], label)?;
+    for &row in rows {
+        let other = table.text(row, label)?;
+        if other != class {
+            let first = table.line(rows[0]);
+            let problem = format!("the class is {other} here and {class} on line {first}, expected one for a sequence");
+            return Err(table.refusal(row, label, problem));
+        }
+    }
+    Ok((rows[0], class.to_string()))
+}
+
 /// The entries of a folder, sorted; names that begin with a dot are skipped.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut paths = Vec::new();
@@ -180,18 +254,8 @@ pub fn groups(table: &Table, source: &Source, columns: &[String], on_bad: OnBad<
     let Some(vectors) = Vectors::of_table(table, &source)? else {
         return Err(Error::Setting { name: "group", got: "none".into(), expected: "a column".into() });
     };
-    let at: Vec<usize> = columns.iter().map(|column| table.column(column)).collect::<Result<_, _>>()?;
-    let (mut groups, mut sequences) = (Vec::new(), Vec::new());
-    for (group, rows) in vectors.groups.into_iter().zip(&vectors.rows) {
-        match numbers(table, rows, &at) {
-            Ok(sequence) => {
-                groups.push(group);
-                sequences.push(sequence);
-            }
-            Err(error) => on_bad(error)?,
-        }
-    }
-    Ok(Items::Vectors { columns: columns.to_vec(), groups, sequences })
+    let mut reading = Reading { on_bad: Some(on_bad), ..Reading::default() };
+    Ok(vectors.items(table, &mut reading, |_| Ok(()))?.0)
 }
 
 /// The numbers of some rows, row after row.
@@ -244,11 +308,24 @@ impl Vectors {
         Ok(Some(Vectors { rows, groups, columns }))
     }
 
-    /// The numbers. Errors: a cell that is none.
-    pub fn items(self, table: &Table) -> Result<Items, Error> {
+    /// The numbers of each sequence, and what `also` reads of its rows. One of which either cannot be read is a bad row.
+    pub fn items<T>(
+        self,
+        table: &Table,
+        reading: &mut Reading<'_>,
+        also: impl Fn(&[usize]) -> Result<T, Error>,
+    ) -> Result<(Items, Vec<T>), Error> {
         let at: Vec<usize> = self.columns.iter().map(|column| table.column(column)).collect::<Result<_, _>>()?;
-        let sequences = self.rows.iter().map(|rows| numbers(table, rows, &at)).collect::<Result<_, _>>()?;
-        Ok(Items::Vectors { columns: self.columns, groups: self.groups, sequences })
+        let (mut groups, mut sequences, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for (group, rows) in self.groups.into_iter().zip(&self.rows) {
+            let read = also(rows).and_then(|other| Ok((numbers(table, rows, &at)?, other)));
+            if let Some((sequence, other)) = reading.kept(read)? {
+                groups.push(group);
+                sequences.push(sequence);
+                others.push(other);
+            }
+        }
+        Ok((Items::Vectors { columns: self.columns, groups, sequences }, others))
     }
 }
 

@@ -8,6 +8,8 @@ pub mod held_out;
 pub mod items;
 pub mod labelled;
 pub mod parallel;
+pub mod reading;
+mod rows;
 pub mod scale;
 pub mod sequences;
 pub mod tagged;
@@ -18,6 +20,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use self::rows::{Row, Rows};
 use crate::data::text::text_encoding::likely;
 use crate::data::text::utf8::without_bom;
 use crate::error::Error;
@@ -51,14 +54,7 @@ impl Format {
 pub struct Table {
     name: String,
     columns: Vec<String>,
-    rows: Vec<Row>,
-}
-
-/// A row: its cells by rising column. A row of JSON may lack some.
-#[derive(Clone, Debug, Default)]
-struct Row {
-    line: u64,
-    cells: Vec<(u32, String)>,
+    rows: Rows,
 }
 
 /// What becomes of a row that cannot be read: the error stops the reading, Ok continues without the row.
@@ -74,12 +70,21 @@ impl Table {
         Table::parse(name, bytes, format, header, &mut Err)
     }
 
+    /// As [`Table::from_bytes`], of rows that may have any number of cells each.
+    pub fn ragged(name: &str, bytes: &[u8], format: Format, header: bool) -> Result<Table, Error> {
+        Table::of(name, bytes, format, (header, true), &mut Err)
+    }
+
     /// As [`Table::from_bytes`]; `on_bad` decides how to handle a row that cannot be read.
     pub fn parse(name: &str, bytes: &[u8], format: Format, header: bool, on_bad: OnBad<'_>) -> Result<Table, Error> {
+        Table::of(name, bytes, format, (header, false), on_bad)
+    }
+
+    fn of(name: &str, bytes: &[u8], format: Format, layout: (bool, bool), on_bad: OnBad<'_>) -> Result<Table, Error> {
         let bytes = without_bom(bytes);
         let table = match format {
-            Format::Csv => separated(name, bytes, b',', header, on_bad)?,
-            Format::Tsv => separated(name, bytes, b'\t', header, on_bad)?,
+            Format::Csv => separated(name, bytes, b',', layout, on_bad)?,
+            Format::Tsv => separated(name, bytes, b'\t', layout, on_bad)?,
             Format::JsonLines => json_lines(name, bytes, on_bad)?,
         };
         if table.columns.is_empty() {
@@ -116,12 +121,12 @@ impl Table {
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.len() == 0
     }
 
     /// The line a row begins on, from 1.
     pub fn line(&self, row: usize) -> u64 {
-        self.rows[row].line
+        self.rows.line(row)
     }
 
     /// The place of a column. Errors: there is none of that name.
@@ -135,12 +140,7 @@ impl Table {
 
     /// A cell, where the row has one.
     pub fn cell(&self, row: usize, column: usize) -> Option<&str> {
-        let cells = &self.rows[row].cells;
-        let at = match cells.get(column) {
-            Some(cell) if cell.0 as usize == column => column,
-            _ => cells.binary_search_by_key(&(column as u32), |cell| cell.0).ok()?,
-        };
-        Some(&cells[at].1)
+        self.rows.cell(row, column)
     }
 
     /// The text of a cell. Errors: the row has none, or it is empty.
@@ -194,10 +194,27 @@ where
         true => csv::QuoteStyle::Always,
         false => csv::QuoteStyle::Necessary,
     };
+    let head = csv_of_rows(std::iter::once(columns), quotes);
+    head + &csv_of_rows(rows, quotes)
+}
+
+/// Rows as CSV, without a header.
+pub fn csv_rows<I>(rows: impl Iterator<Item = I>) -> String
+where
+    I: IntoIterator,
+    I::Item: AsRef<[u8]>,
+{
+    csv_of_rows(rows, csv::QuoteStyle::Necessary)
+}
+
+fn csv_of_rows<I>(rows: impl Iterator<Item = I>, quotes: csv::QuoteStyle) -> String
+where
+    I: IntoIterator,
+    I::Item: AsRef<[u8]>,
+{
     let mut writer = csv::WriterBuilder::new().flexible(true).quote_style(quotes).from_writer(Vec::new());
     // A vector takes every byte it is given.
     let written = "a vector can be written";
-    writer.write_record(columns).expect(written);
     rows.for_each(|row| writer.write_record(row).expect(written));
     String::from_utf8(writer.into_inner().expect(written)).expect("cells are text")
 }
@@ -212,7 +229,15 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("{shown:?}")
 }
 
-fn separated(name: &str, bytes: &[u8], separator: u8, header: bool, on_bad: OnBad<'_>) -> Result<Table, Error> {
+/// The table of cells that a character separates. `header`: the first row names the columns. `is_ragged`: rows may have
+/// any number of cells.
+fn separated(
+    name: &str,
+    bytes: &[u8],
+    separator: u8,
+    (header, is_ragged): (bool, bool),
+    on_bad: OnBad<'_>,
+) -> Result<Table, Error> {
     let quoting = separator == b',';
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(separator)
@@ -220,7 +245,7 @@ fn separated(name: &str, bytes: &[u8], separator: u8, header: bool, on_bad: OnBa
         .flexible(true) // rows of another length are refused here, with their line
         .quoting(quoting)
         .from_reader(bytes);
-    let mut table = Table { name: name.to_string(), columns: Vec::new(), rows: Vec::new() };
+    let mut table = Table { name: name.to_string(), columns: Vec::new(), rows: Rows::default() };
     let refuse = |line: u64, column: Option<String>, problem: String| Error::Row {
         name: name.to_string(),
         line,
@@ -272,7 +297,10 @@ fn separated(name: &str, bytes: &[u8], separator: u8, header: bool, on_bad: OnBa
                 continue;
             }
         }
-        if bad.is_none() && cells.len() != table.columns.len() {
+        if is_ragged {
+            let more = table.columns.len() + 1..=cells.len();
+            table.columns.extend(more.map(|number| format!("cell {number}")));
+        } else if bad.is_none() && cells.len() != table.columns.len() {
             let problem = format!("the row has {} cells, expected {}", cells.len(), table.columns.len());
             bad = Some(refuse(line, None, problem));
         }
@@ -313,13 +341,16 @@ fn named_once(name: &str, line: u64, columns: &[String]) -> Result<(), Error> {
 }
 
 fn json_lines(name: &str, bytes: &[u8], on_bad: OnBad<'_>) -> Result<Table, Error> {
-    let mut table = Table { name: name.to_string(), columns: Vec::new(), rows: Vec::new() };
+    let mut table = Table { name: name.to_string(), columns: Vec::new(), rows: Rows::default() };
     let mut places: HashMap<String, u32> = HashMap::new();
     for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let number = at as u64 + 1;
         let read = match json_object(name, number, line) {
             Ok(None) => continue,
-            Ok(Some(object)) => json_row(name, number, object, &mut places, &mut table.columns),
+            Ok(Some(object)) => {
+                new_keys(line, &object, &mut places, &mut table.columns);
+                json_row(name, number, object, &places)
+            }
             Err(error) => Err(error),
         };
         match read {
@@ -345,13 +376,47 @@ pub fn json_object(name: &str, line: u64, bytes: &[u8]) -> Result<Option<Map<Str
     }
 }
 
-fn json_row(
-    name: &str,
-    line: u64,
-    object: Map<String, Value>,
-    places: &mut HashMap<String, u32>,
-    columns: &mut Vec<String>,
-) -> Result<Row, Error> {
+/// The keys of a JSON object in their order.
+struct Keys(Vec<String>);
+
+impl<'de> serde::Deserialize<'de> for Keys {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Keys, D::Error> {
+        struct Reader;
+        impl<'de> serde::de::Visitor<'de> for Reader {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, serde::de::IgnoredAny)) = map.next_entry()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+        from.deserialize_map(Reader)
+    }
+}
+
+/// Makes columns of the keys that no line before had, in the order of this line.
+fn new_keys(line: &[u8], object: &Map<String, Value>, places: &mut HashMap<String, u32>, columns: &mut Vec<String>) {
+    if object.keys().all(|key| places.contains_key(key)) {
+        return;
+    }
+    let Ok(Keys(keys)) = serde_json::from_slice(line) else { return };
+    for key in keys {
+        let next = columns.len() as u32;
+        places.entry(key).or_insert_with_key(|key| {
+            columns.push(key.clone());
+            next
+        });
+    }
+}
+
+fn json_row(name: &str, line: u64, object: Map<String, Value>, places: &HashMap<String, u32>) -> Result<Row, Error> {
     let mut cells = Vec::with_capacity(object.len());
     for (key, value) in object {
         let text = match value {
@@ -363,11 +428,7 @@ fn json_row(
                 return Err(Error::Row { name: name.to_string(), line, column: Some(key), problem });
             }
         };
-        let next = columns.len() as u32;
-        let place = *places.entry(key).or_insert_with_key(|key| {
-            columns.push(key.clone());
-            next
-        });
+        let Some(&place) = places.get(&key) else { continue };
         cells.push((place, text));
     }
     cells.sort_by_key(|cell| cell.0);

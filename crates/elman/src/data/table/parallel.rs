@@ -10,6 +10,7 @@ use elman_kernels::softmax::IGNORED;
 
 use crate::config::{Config, Sides, Translate, Words};
 use crate::data::table::held_out::shuffle;
+use crate::data::table::reading::Reading;
 use crate::data::table::sequences::{Padded, Sequences};
 use crate::data::table::{Format, Table};
 use crate::data::text::clean::Rules;
@@ -34,14 +35,34 @@ impl Parallel {
     ///
     /// Errors: what cannot be read; a cell without text; no such columns; no rows.
     pub fn read(path: &Path, source: &Sides, encoding: TextEncoding) -> Result<Parallel, Error> {
+        Parallel::read_with(path, source, encoding, &mut Reading::default())
+    }
+
+    /// As [`Parallel::read`], of what `reading` accepts.
+    pub fn read_with(
+        path: &Path,
+        source: &Sides,
+        encoding: TextEncoding,
+        reading: &mut Reading<'_>,
+    ) -> Result<Parallel, Error> {
         let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
         let format = Format::of_path(path).unwrap_or(Format::Tsv);
-        let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, source.header)?;
-        Parallel::of_table(&table, source, corpus.fingerprint())
+        let on_bad = &mut |error| reading.bad(error);
+        let table = Table::parse(corpus.name(), corpus.bytes(), format, source.header, on_bad)?;
+        Parallel::of_rows(&table, source, corpus.fingerprint(), reading)
     }
 
     /// The pairs of a table. Errors: as [`Parallel::read`].
     pub fn of_table(table: &Table, source: &Sides, fingerprint: Fingerprint) -> Result<Parallel, Error> {
+        Parallel::of_rows(table, source, fingerprint, &mut Reading::default())
+    }
+
+    fn of_rows(
+        table: &Table,
+        source: &Sides,
+        fingerprint: Fingerprint,
+        reading: &mut Reading<'_>,
+    ) -> Result<Parallel, Error> {
         let (from, to) = (table.column(&source.from)?, table.column(&source.to)?);
         if table.is_empty() {
             let problem = "the table has no rows, expected at least 1".to_string();
@@ -54,8 +75,9 @@ impl Parallel {
             }
             Ok(text.to_string())
         };
-        let pairs: Result<_, Error> = (0..table.len()).map(|row| Ok((text(row, from)?, text(row, to)?))).collect();
-        Ok(Parallel { pairs: pairs?, fingerprint })
+        let pair = |row| Ok((text(row, from)?, text(row, to)?));
+        let pairs = (0..table.len()).filter_map(|row| reading.kept(pair(row)).transpose());
+        Ok(Parallel { pairs: pairs.collect::<Result<_, Error>>()?, fingerprint })
     }
 }
 
@@ -66,6 +88,57 @@ pub struct Sentence {
     pub from: String,
     /// What may be written.
     pub to: Vec<String>,
+}
+
+/// All sentences of pairs of texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sentences {
+    /// The sentences, in the order of the table.
+    pub all: Vec<Sentence>,
+    /// Pairs that were left out for their length.
+    pub long: usize,
+    /// Pairs that were there before.
+    pub twice: usize,
+}
+
+impl Sentences {
+    /// Cleans and limits pairs. Texts to read that are equal once clean are one sentence.
+    pub fn new(config: &Config, settings: &Translate, pairs: &[(String, String)]) -> Sentences {
+        let mut sentences = Sentences::default();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let rules = Rules::of(config);
+        for (from, to) in pairs {
+            let [(from, from_words), (to, to_words)] = [from, to].map(|text| normal(&rules, config.words, text));
+            let is_long = |words, most| most > 0 && words > most;
+            if is_long(from_words, settings.max_from) || is_long(to_words, settings.max_to) {
+                sentences.long += 1;
+                continue;
+            }
+            let place = *places.entry(from.clone()).or_insert_with(|| {
+                sentences.all.push(Sentence { from, to: Vec::new() });
+                sentences.all.len() - 1
+            });
+            match sentences.all[place].to.contains(&to) {
+                true => sentences.twice += 1,
+                false => sentences.all[place].to.push(to),
+            }
+        }
+        sentences
+    }
+
+    /// What was left out, a sentence each.
+    pub fn notes(&self, settings: &Translate) -> Vec<String> {
+        left_out(settings, self.long, self.twice)
+    }
+}
+
+/// Says how many pairs were left out for their length and because they come twice.
+fn left_out(settings: &Translate, long: usize, twice: usize) -> Vec<String> {
+    let (from, to) = (settings.max_from, settings.max_to);
+    let long =
+        (long > 0).then(|| format!("pairs left out that are longer than {from} or {to} words and marks: {long}"));
+    let twice = (twice > 0).then(|| format!("pairs left out that come twice: {twice}"));
+    long.into_iter().chain(twice).collect()
 }
 
 /// The sentences that are trained on, and those that are kept from it.
@@ -87,25 +160,7 @@ impl Parts {
     /// Cleans, limits and splits pairs. Texts to read that are equal once clean are one sentence, and no sentence is in
     /// two parts; which are held out depends on the seed and their order.
     pub fn new(config: &Config, settings: &Translate, pairs: &[(String, String)]) -> Parts {
-        let (mut sentences, mut parts) = (Vec::<Sentence>::new(), Parts::default());
-        let mut places: HashMap<String, usize> = HashMap::new();
-        let rules = Rules::of(config);
-        for (from, to) in pairs {
-            let [(from, from_words), (to, to_words)] = [from, to].map(|text| normal(&rules, config.words, text));
-            let is_long = |words, most| most > 0 && words > most;
-            if is_long(from_words, settings.max_from) || is_long(to_words, settings.max_to) {
-                parts.long += 1;
-                continue;
-            }
-            let place = *places.entry(from.clone()).or_insert_with(|| {
-                sentences.push(Sentence { from, to: Vec::new() });
-                sentences.len() - 1
-            });
-            match sentences[place].to.contains(&to) {
-                true => parts.twice += 1,
-                false => sentences[place].to.push(to),
-            }
-        }
+        let Sentences { all: sentences, long, twice } = Sentences::new(config, settings, pairs);
         let mut order: Vec<usize> = (0..sentences.len()).collect();
         shuffle(&mut order, &mut generator(config.seed, Purpose::Split, 0));
         let share = libm::round(config.val_frac * sentences.len() as f64) as usize;
@@ -117,10 +172,26 @@ impl Parts {
         order[test..test + validation].sort_unstable();
         order[test + validation..].sort_unstable();
         let pick = |places: &[usize]| places.iter().map(|&at| sentences[at].clone()).collect();
-        parts.test = pick(&order[..test]);
-        parts.validation = pick(&order[test..test + validation]);
-        parts.train = pick(&order[test + validation..]);
-        parts
+        let (held, train) = order.split_at(test + validation);
+        Parts { train: pick(train), validation: pick(&held[test..]), test: pick(&held[..test]), long, twice }
+    }
+
+    /// The parts of `pairs` where `validation`, if there is any, is kept apart from them as a whole.
+    pub fn with_validation(
+        config: &Config,
+        settings: &Translate,
+        pairs: &[(String, String)],
+        validation: Option<&[(String, String)]>,
+    ) -> Parts {
+        let Some(validation) = validation else { return Parts::new(config, settings, pairs) };
+        let none = Translate { val_sentences: Some(0), ..settings.clone() };
+        let validation = Sentences::new(config, settings, validation).all;
+        Parts { validation, ..Parts::new(config, &none, pairs) }
+    }
+
+    /// What was left out, a sentence each.
+    pub fn notes(&self, settings: &Translate) -> Vec<String> {
+        left_out(settings, self.long, self.twice)
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::config::Source;
 use crate::data::table::items::places;
 use crate::data::table::labelled::{Items, Vectors};
+use crate::data::table::reading::Reading;
 use crate::data::table::{Format, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint};
 use crate::data::text::text_encoding::TextEncoding;
@@ -59,38 +60,60 @@ impl Tagged {
     ///
     /// Errors: what cannot be read; a row without tokens or tags, or with another number of them; a line of one column.
     pub fn read(path: &Path, source: &Source, encoding: TextEncoding) -> Result<Tagged, Error> {
+        Tagged::read_with(path, source, encoding, &mut Reading::default())
+    }
+
+    /// As [`Tagged::read`], of what `reading` accepts.
+    pub fn read_with(
+        path: &Path,
+        source: &Source,
+        encoding: TextEncoding,
+        reading: &mut Reading<'_>,
+    ) -> Result<Tagged, Error> {
         let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
         match Format::of_path(path) {
             Some(format) => {
-                let table = Table::from_bytes(corpus.name(), corpus.bytes(), format, source.header)?;
-                Tagged::of_table(&table, source, corpus.fingerprint())
+                let on_bad = &mut |error| reading.bad(error);
+                let table = Table::parse(corpus.name(), corpus.bytes(), format, source.header, on_bad)?;
+                Tagged::of_rows(&table, source, corpus.fingerprint(), reading)
             }
-            None => Tagged::of_lines(corpus.name(), corpus.utf8()?, corpus.fingerprint()),
+            None => Tagged::of_sentences(corpus.name(), corpus.utf8()?, corpus.fingerprint(), reading),
         }
     }
 
     /// A sentence a row, tokens and tags in a column each; or a step a row, in groups.
     pub fn of_table(table: &Table, source: &Source, fingerprint: Fingerprint) -> Result<Tagged, Error> {
+        Tagged::of_rows(table, source, fingerprint, &mut Reading::default())
+    }
+
+    /// As [`Tagged::of_table`], of what `reading` accepts. A sequence is left out as a whole.
+    pub fn of_rows(
+        table: &Table,
+        source: &Source,
+        fingerprint: Fingerprint,
+        reading: &mut Reading<'_>,
+    ) -> Result<Tagged, Error> {
         let label = table.column(&source.label)?;
         if let Some(vectors) = Vectors::of_table(table, source)? {
-            let tags = vectors.rows.iter().map(|rows| {
-                let tags = rows.iter().map(|&row| table.text(row, label).map(str::to_string));
-                tags.collect::<Result<Vec<String>, Error>>()
-            });
-            let tags = tags.collect::<Result<Vec<_>, Error>>()?;
-            return Tagged::of(vectors.items(table)?, tags, fingerprint);
+            let tag = |&row: &usize| Ok((row, table.text(row, label)?.to_string()));
+            let (items, tags) = vectors
+                .items(table, reading, |rows| rows.iter().map(tag).collect::<Result<Vec<(usize, String)>, Error>>())?;
+            let unknown = tags.iter().flatten().find_map(|(row, tag)| Some((*row, reading.problem_of_class(tag)?)));
+            if let Some((row, problem)) = unknown {
+                return Err(table.refusal(row, label, problem));
+            }
+            let names = |tags: Vec<(usize, String)>| tags.into_iter().map(|(_, tag)| tag).collect();
+            return Tagged::of(items, tags.into_iter().map(names).collect(), fingerprint);
         }
         let text = table.column(&source.text)?;
         let (mut texts, mut tags) = (Vec::new(), Vec::new());
         for row in 0..table.len() {
-            let tokens: Vec<&str> = table.text(row, text)?.split_whitespace().collect();
-            let of_row: Vec<String> = table.text(row, label)?.split_whitespace().map(str::to_string).collect();
-            if tokens.len() != of_row.len() {
-                let problem =
-                    format!("the row has {} tags, expected one for each of its {} tokens", of_row.len(), tokens.len());
+            let read = sentence(table, row, [text, label], reading.check);
+            let Some((words, of_row)) = reading.kept(read)? else { continue };
+            if let Some(problem) = of_row.iter().find_map(|tag| reading.problem_of_class(tag)) {
                 return Err(table.refusal(row, label, problem));
             }
-            texts.push(tokens.join(" "));
+            texts.push(words);
             tags.push(of_row);
         }
         Tagged::of(Items::Texts(texts), tags, fingerprint)
@@ -98,25 +121,50 @@ impl Tagged {
 
     /// A token a line, its first column the token and its last the tag; a blank line ends a sentence.
     pub fn of_lines(name: &str, text: &str, fingerprint: Fingerprint) -> Result<Tagged, Error> {
+        Tagged::of_sentences(name, text, fingerprint, &mut Reading::default())
+    }
+
+    /// As [`Tagged::of_lines`], of what `reading` accepts. A sentence with a bad line is left out as a whole.
+    pub fn of_sentences(
+        name: &str,
+        text: &str,
+        fingerprint: Fingerprint,
+        reading: &mut Reading<'_>,
+    ) -> Result<Tagged, Error> {
         let (mut texts, mut tags) = (Vec::new(), Vec::new());
         let (mut tokens, mut of_sentence): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
+        let (mut first, mut is_bad) = (0, false);
+        let refusal = |line, problem| Error::Row { name: name.into(), line, column: None, problem };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        for (at, line) in text.lines().chain([""]).enumerate() {
+        for (line, at) in text.lines().chain([""]).zip(1_u64..) {
             let mut columns = line.split_whitespace();
             match (columns.next(), columns.last()) {
                 (Some("-DOCSTART-"), _) => {}
                 (Some(token), Some(tag)) => {
+                    if let Some(problem) = reading.problem_of_class(tag) {
+                        return Err(refusal(at, problem));
+                    }
+                    first = if tokens.is_empty() { at } else { first };
                     tokens.push(token);
                     of_sentence.push(tag.to_string());
                 }
                 (Some(_), None) => {
                     let problem = "the line has one column, expected a token and a tag".to_string();
-                    return Err(Error::Row { name: name.into(), line: at as u64 + 1, column: None, problem });
+                    reading.bad(refusal(at, problem))?;
+                    is_bad = true;
                 }
-                (None, _) if tokens.is_empty() => {}
                 (None, _) => {
-                    texts.push(std::mem::take(&mut tokens).join(" "));
-                    tags.push(std::mem::take(&mut of_sentence));
+                    let (words, of_words) = (std::mem::take(&mut tokens).join(" "), std::mem::take(&mut of_sentence));
+                    if std::mem::take(&mut is_bad) || of_words.is_empty() {
+                        continue;
+                    }
+                    match reading.problem_of_text(&words) {
+                        Some(problem) => reading.bad(refusal(first, problem))?,
+                        None => {
+                            texts.push(words);
+                            tags.push(of_words);
+                        }
+                    }
                 }
             }
         }
@@ -152,6 +200,26 @@ impl Tagged {
         let places = places(&self.fingerprint.name, &self.classes, classes)?;
         let again = |labels: &Vec<u32>| labels.iter().map(|&label| places[label as usize]).collect();
         Ok(Tagged { labels: self.labels.iter().map(again).collect(), classes: classes.to_vec(), ..self })
+    }
+}
+
+/// The tokens of a row, with a space between two, and their tags.
+fn sentence(
+    table: &Table,
+    row: usize,
+    [text, label]: [usize; 2],
+    check: Option<&dyn Fn(&str) -> Result<(), Error>>,
+) -> Result<(String, Vec<String>), Error> {
+    let tokens: Vec<&str> = table.text(row, text)?.split_whitespace().collect();
+    let tags: Vec<String> = table.text(row, label)?.split_whitespace().map(str::to_string).collect();
+    if tokens.len() != tags.len() {
+        let problem = format!("the row has {} tags, expected one for each of its {} tokens", tags.len(), tokens.len());
+        return Err(table.refusal(row, label, problem));
+    }
+    let words = tokens.join(" ");
+    match check.map_or(Ok(()), |check| check(&words)) {
+        Ok(()) => Ok((words, tags)),
+        Err(error) => Err(table.refusal(row, text, error.to_string())),
     }
 }
 

@@ -1,8 +1,15 @@
 //! Texts with what they are written for: a class each, or a row of numbers each. Conditions that do not fit the texts are
 //! errors. Not here: anything fitted.
 
+use std::path::Path;
+
+use crate::config::Source;
+use crate::data::table::items::places;
 use crate::data::table::labelled::{Items, Labelled};
-use crate::data::text::corpus::Fingerprint;
+use crate::data::table::reading::Reading;
+use crate::data::table::{Format, Table};
+use crate::data::text::corpus::{Corpus, Fingerprint};
+use crate::data::text::text_encoding::TextEncoding;
 use crate::error::Error;
 
 /// Texts and what they are written for.
@@ -36,6 +43,49 @@ pub enum GivenOf {
 }
 
 impl Written {
+    /// Reads texts and their conditions: classes, or the columns that `source.features` names, of a table that is CSV
+    /// unless the file's ending says otherwise.
+    ///
+    /// Errors: as [`Labelled::read_with`]; of columns, what cannot be read, a cell without text or number, no rows.
+    pub fn read(
+        path: &Path,
+        source: &Source,
+        encoding: TextEncoding,
+        reading: &mut Reading<'_>,
+    ) -> Result<Written, Error> {
+        if source.features.is_empty() {
+            return Written::of(Labelled::read_with(path, source, encoding, reading)?);
+        }
+        let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
+        let format = Format::of_path(path).unwrap_or(Format::Csv);
+        let on_bad = &mut |error| reading.bad(error);
+        let table = Table::parse(corpus.name(), corpus.bytes(), format, source.header, on_bad)?;
+        let text = table.column(&source.text)?;
+        let columns: Vec<usize> = source.features.iter().map(|name| table.column(name)).collect::<Result<_, _>>()?;
+        let (mut texts, mut rows) = (Vec::new(), Vec::new());
+        for row in 0..table.len() {
+            let numbers = || columns.iter().map(|&column| table.number(row, column)).collect::<Result<Vec<f64>, _>>();
+            let read = table.text(row, text).and_then(|words| match reading.problem_of_text(words) {
+                Some(problem) => Err(table.refusal(row, text, problem)),
+                None => Ok((words.to_string(), numbers()?)),
+            });
+            if let Some((words, numbers)) = reading.kept(read)? {
+                texts.push(words);
+                rows.push(numbers);
+            }
+        }
+        let given = GivenOf::Vectors { columns: source.features.clone(), rows };
+        Ok(Written { texts, given, fingerprint: corpus.fingerprint() })
+    }
+
+    /// The same with the classes of a model. Errors: a class that the model does not know, by name.
+    pub fn with_classes(self, classes: &[String]) -> Result<Written, Error> {
+        let GivenOf::Classes { names, labels } = &self.given else { return Ok(self) };
+        let places = places(&self.fingerprint.name, names, classes)?;
+        let labels = labels.iter().map(|&label| places[label as usize]).collect();
+        Ok(Written { given: GivenOf::Classes { names: classes.to_vec(), labels }, ..self })
+    }
+
     /// Errors: conditions that are not as many as texts; a label beyond the classes; a row of another width than the
     /// columns; a number that is not finite.
     pub(crate) fn check(&self) -> Result<(), Error> {

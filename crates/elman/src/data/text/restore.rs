@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::data::table::labelled::Items;
+use crate::data::table::items::{Items, unknown_class};
 use crate::data::table::tagged::Tagged;
 use crate::data::text::corpus::Fingerprint;
 use crate::error::Error;
@@ -106,6 +106,24 @@ fn words(bare: &[char]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// The line, from 1, of the bare text's character at place `at`, which is none of its spaces.
+fn line_of(text: &str, bare: &[char], at: usize) -> u64 {
+    let before = bare[..at].iter().filter(|&&c| c != ' ').count();
+    let is_letter = |c: char| !MARKS.contains(&c) && !c.is_whitespace();
+    let place = text.char_indices().filter(|&(_, c)| is_letter(c)).nth(before).map_or(text.len(), |(place, _)| place);
+    text[..place].bytes().filter(|&byte| byte == b'\n').count() as u64 + 1
+}
+
+/// As [`pieces`], of a text that has only these classes. Errors: another one, with its line.
+pub fn pieces_of(text: &str, length: usize, fingerprint: Fingerprint, classes: &[String]) -> Result<Tagged, Error> {
+    let (bare, taken) = taken(text);
+    if let Some(at) = taken.iter().position(|class| !classes.contains(class)) {
+        let (name, line, problem) = (fingerprint.name, line_of(text, &bare, at), unknown_class(&taken[at], classes));
+        return Err(Error::Row { name, line, column: None, problem });
+    }
+    pieces(text, length, fingerprint)
+}
+
 /// A text in pieces of `length` characters, with what was taken from each.
 pub fn pieces(text: &str, length: usize, fingerprint: Fingerprint) -> Result<Tagged, Error> {
     let (bare, classes) = taken(text);
@@ -131,6 +149,20 @@ mod tests {
         );
         assert_eq!(taken(" . A ").0, ['a']);
         assert_eq!(taken("ß İ").0, ['ß', ' ', 'İ']);
+    }
+
+    #[test]
+    fn a_class_that_is_not_known_has_a_line() {
+        let fingerprint = || crate::Corpus::from_text("t", "x".into()).fingerprint();
+        let classes = ["=", "^", "."].map(String::from);
+        let text = ". A b,\n\n , c!\nd.";
+        let error = pieces_of(text, 9, fingerprint(), &[&classes[..], &[",".into()]].concat()).unwrap_err();
+        let words = "the class \"!\" was not trained on, expected one of =, ^, ., ,";
+        assert_eq!(error.to_string(), format!("line 3: {words} (t)"));
+        let error = pieces_of(text, 9, fingerprint(), &classes).unwrap_err().to_string();
+        assert!(error.starts_with("line 1: the class \",\" was not trained on"), "{error}");
+        let all = [&classes[..], &[",".into(), "!".into()]].concat();
+        assert_eq!(pieces_of(text, 9, fingerprint(), &all).unwrap().labels.concat().len(), 7);
     }
 
     #[test]
