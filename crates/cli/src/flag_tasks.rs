@@ -1,5 +1,5 @@
-//! Which tasks each flag of `train` belongs to. A flag of another task is an error that names both. Not here: the flags
-//! (`settings.rs`, `task_flags.rs`), their help (`help.rs`).
+//! Which tasks a flag belongs to, above all those of `train`. A flag of another task is an error that names both. Not here: the
+//! flags (`settings.rs`, `task_flags.rs`), their help (`help.rs`).
 
 use crate::failure::Refusal;
 
@@ -36,10 +36,14 @@ const OF: &[(&[&str], &[&str])] = &[
     (&["group"], &["classify", "tag", "generate", "forecast"]),
     (&["header"], &["classify", "tag", "restore", "generate", "translate", "forecast"]),
     (&["bidirectional"], &["classify", "tag", "restore", "translate"]),
-    (&["pooling", "class_weights", "logit_adjustment", "token_dropout", "members"], &["classify"]),
+    (&["pooling", "class_weights", "logit_adjustment", "token_dropout"], &["classify"]),
+    (&["members"], &["classify", "forecast"]),
     (&["ngrams", "ngram_share", "keep_duplicates"], &["classify"]),
     (&["condition"], &["generate"]),
     (&["time", "values", "covariates", "horizon", "season", "transform", "calendar", "output"], &["forecast"]),
+    (&["past_covariates", "statics", "categories", "wide", "freq", "zone", "missing", "season_lags"], &["forecast"]),
+    (&["box_cox", "scale", "quantiles", "non_negative", "decoder", "train_origins"], &["forecast"]),
+    (&["origins", "stride", "test_from"], &["forecast"]),
     (&["strategy", "memory", "lags", "level", "paths", "recent"], &["forecast"]),
     (&["from", "to", "max_from", "max_to", "val_sentences", "test_sentences", "encoder_hidden"], &["translate"]),
     (&["attention", "input_feeding", "forcing", "smoothing"], &["translate"]),
@@ -61,6 +65,15 @@ pub fn refuse_others<'a>(task: &str, fields: impl IntoIterator<Item = &'a str>) 
         }
     }
     Ok(())
+}
+
+/// Errors: a flag of another verb than `train` is given for which models of `task` have no use. `flags` are: whether one is given,
+/// its name, the tasks that have a use for it.
+pub fn refuse_flags(task: &str, flags: &[(bool, &str, &[&str])]) -> Result<(), Refusal> {
+    match flags.iter().find(|(is_given, _, tasks)| *is_given && !tasks.contains(&task)) {
+        Some((_, flag, tasks)) => Err(Refusal::new(refusal(flag, &format!("a model of the task {task}"), tasks))),
+        None => Ok(()),
+    }
 }
 
 /// The message for a flag that is given with what has no use for it.

@@ -17,8 +17,10 @@ mod cuts;
 mod data;
 mod eval;
 mod failure;
+mod figures;
 mod flag_tasks;
-mod forecast;
+mod forecast_picture;
+mod forecast_rows;
 mod gradcheck;
 mod help;
 mod info;
@@ -92,7 +94,7 @@ pub fn run() -> ExitCode {
         Verb::Train(args) => train::run(&args),
         Verb::Sample(args) => sample::run(args),
         Verb::Predict(args) => predict::run(&args),
-        Verb::Eval(args) => eval::run(args),
+        Verb::Eval(args) => eval::run(&args),
         Verb::Gradcheck(args) => gradcheck::run(args),
         Verb::Info(args) => info::run(args),
         Verb::Compare(args) => compare::run(&args),

@@ -39,7 +39,7 @@ pub struct TaskFlags {
     /// classify: share of the tokens replaced by <unk> at each step of training [default: 0]
     #[arg(long, value_name = "SHARE", help_heading = "Task")]
     token_dropout: Option<f64>,
-    /// classify: ensemble size: networks whose probabilities are averaged [default: 1]
+    /// classify, forecast: ensemble size: networks whose probabilities or quantiles are averaged [default: 1]
     #[arg(long, value_name = "N", help_heading = "Task")]
     members: Option<usize>,
     /// classify: length of the n-grams counted for each class and combined with the network; 0 counts none [default: 0]
@@ -64,21 +64,61 @@ pub struct TaskFlags {
     /// forecast: columns whose future values are known
     #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
     covariates: Option<Vec<String>>,
+    /// forecast: columns that are known in the past only
+    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
+    past_covariates: Option<Vec<String>>,
+    /// forecast: columns that do not change within a series
+    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
+    statics: Option<Vec<String>>,
+    /// forecast: covariates and static columns of numbers that are categories; columns with other cells are anyway
+    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
+    categories: Option<Vec<String>>,
+    /// forecast: each row is a series: its name, then its values
+    #[arg(long, help_heading = "Task")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    wide: bool,
+    /// forecast: the time between two rows, such as hour, 15min, "business day", "week sunday", "month end" [default: found in
+    /// each series]
+    #[arg(long, value_name = "FREQ", help_heading = "Task")]
+    freq: Option<String>,
+    /// forecast: the time zone of the times, such as Europe/Berlin [default: none]
+    #[arg(long, value_name = "ZONE", help_heading = "Task")]
+    zone: Option<String>,
+    /// forecast: what stands for a missing value: mask, the value before it without a loss; ffill, the value before it;
+    /// interpolate; zero [default: mask]
+    #[arg(long, value_parser = ["mask", "ffill", "interpolate", "zero"], help_heading = "Task")]
+    missing: Option<String>,
     /// forecast: steps ahead [default: 12]
     #[arg(long, value_name = "N", help_heading = "Task")]
     horizon: Option<u32>,
     /// forecast: steps of a season [default: 1, no season]
     #[arg(long, value_name = "N", help_heading = "Task")]
     season: Option<u32>,
-    /// forecast: transforms of the values: logarithm, seasonal difference, difference
-    #[arg(long, value_delimiter = ',', action = ArgAction::Set, value_parser = ["log", "seasonal", "diff"], help_heading = "Task")]
+    /// forecast: steps before each forecast step whose values are inputs, such as 24,168 [default: the season]
+    #[arg(long, value_name = "N[,N..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
+    season_lags: Option<Vec<u32>>,
+    /// forecast: transforms of the values: logarithm, Box-Cox power, seasonal difference, difference
+    #[arg(long, value_delimiter = ',', action = ArgAction::Set, value_parser = ["log", "boxcox", "seasonal", "diff"], help_heading = "Task")]
     transform: Option<Vec<String>>,
-    /// forecast: whether the position within year, week and day is an input [default: true]
+    /// forecast: the exponent of --transform boxcox [default: 0.5]
+    #[arg(long, value_name = "X", help_heading = "Task")]
+    box_cox: Option<f64>,
+    /// forecast: what the values of a series are divided by: meanabs, mean, standard, robust (the last three subtract a mean or
+    /// median first), global (one mean and deviation for all series), none [default: meanabs; with diff standard]
+    #[arg(long, value_parser = ["meanabs", "mean", "standard", "robust", "global", "none"], help_heading = "Task")]
+    scale: Option<String>,
+    /// forecast: whether the position within year, week, day and hour is an input [default: true]
     #[arg(long, value_name = "BOOL", help_heading = "Task")]
     calendar: Option<bool>,
     /// forecast: the predicted distribution of each value [default: gaussian]
     #[arg(long, value_parser = names(Output::ALL, Output::name), help_heading = "Task")]
     output: Option<String>,
+    /// forecast, with --output quantile: the probabilities that are learned [default: 0.1,0.25,0.5,0.75,0.9]
+    #[arg(long, value_name = "P[,P..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
+    quantiles: Option<Vec<f64>>,
+    /// forecast: whether forecasts below 0 become 0 [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "Task")]
+    non_negative: Option<bool>,
     /// forecast: all steps at once, or one by one along sampled paths [default: direct]
     #[arg(long, value_parser = ["direct", "recursive"], help_heading = "Task")]
     strategy: Option<String>,
@@ -88,12 +128,28 @@ pub struct TaskFlags {
     /// forecast: past values in an input [default: 1; with a window the season, at least 12]
     #[arg(long, value_name = "N", help_heading = "Task")]
     lags: Option<u32>,
+    /// forecast, direct: units of the layer that combines the state with what is known of a future step [default: 16]
+    #[arg(long, value_name = "H", help_heading = "Task")]
+    decoder: Option<u32>,
+    /// forecast: steps at the end of each window that forecast in training [default: so many that about 256 values are forecast]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    train_origins: Option<u32>,
     /// forecast: probability of the intervals [default: 0.8]
     #[arg(long, value_name = "P", help_heading = "Task")]
     level: Option<f64>,
     /// forecast: number of sampled paths [default: 200]
     #[arg(long, value_name = "N", help_heading = "Task")]
     paths: Option<u32>,
+    /// forecast: origins of the backtest at the end of each series, the last one a horizon before it [default: all in the last
+    /// --val-frac]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    origins: Option<u32>,
+    /// forecast: steps between two origins [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    stride: Option<u32>,
+    /// forecast: the time at which the backtest begins
+    #[arg(long, value_name = "TIME", help_heading = "Task")]
+    test_from: Option<String>,
     /// forecast: number of earlier origins that calibrate an interval: it is widened if too few of the values since then lie
     /// within their intervals; 0 does not change intervals [default: 0]
     #[arg(long, value_name = "N", help_heading = "Task")]

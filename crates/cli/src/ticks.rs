@@ -1,7 +1,8 @@
 //! Places and labels of the ticks of an axis: 1, 2 or 5 times a power of ten, powers of ten on a logarithmic axis, whole units of
 //! time. For pictures and for curves in a terminal. Not here: drawing.
 
-use elman::data::series::time::{self, Scale};
+use jiff::SignedDuration;
+use jiff::civil::{Date, DateTime, Time, date};
 
 /// A tick of an axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,60 +72,54 @@ fn power(at: f64) -> String {
     }
 }
 
-/// At most `most` ticks on whole units of time: seconds, minutes, hours, days, weeks, months, years.
-pub fn of_time(scale: Scale, low: f64, high: f64, most: usize) -> Vec<Tick> {
-    match scale {
-        Scale::Number => linear(low, high, most),
-        Scale::Month => months(low, high, most, |month| month),
-        Scale::Day => days(low, high, most, 1.0),
-        Scale::Second => {
-            let steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200];
-            let fits = |step: &f64| at_multiples(low, high, *step).len() <= most;
-            match steps.map(f64::from).into_iter().find(fits) {
-                Some(step) => named(scale, at_multiples(low, high, step)),
-                None => days(low, high, most, 86_400.0),
-            }
-        }
+/// Seconds of a day.
+const DAY: f64 = 86_400.0;
+
+/// At most `most` ticks on whole units of time: seconds, minutes, hours, days, weeks, months, years. The axis counts
+/// seconds since 1970.
+pub fn of_time(low: f64, high: f64, most: usize) -> Vec<Tick> {
+    let steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200];
+    let of_clock = steps.map(f64::from).into_iter().find(|step| at_multiples(low, high, *step).len() <= most);
+    if let Some(step) = of_clock {
+        let format = if step < 60.0 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M" };
+        return at_multiples(low, high, step).into_iter().filter_map(|at| tick(at, format)).collect();
     }
-}
-
-fn named(scale: Scale, places: Vec<f64>) -> Vec<Tick> {
-    places.into_iter().map(|at| Tick { label: time::text(scale, at), at }).collect()
-}
-
-/// Ticks on days, Mondays or months, on an axis with `each` units a day.
-fn days(low: f64, high: f64, most: usize, each: f64) -> Vec<Tick> {
     // 1970-01-05 was a Monday.
     for (step, from) in [(1.0, 0.0), (2.0, 0.0), (7.0, 4.0), (14.0, 4.0)] {
-        let at = at_multiples(low / each - from, high / each - from, step);
+        let at = at_multiples(low / DAY - from, high / DAY - from, step);
         if at.len() <= most {
-            let places = at.into_iter().map(|day| day + from);
-            return places.map(|day| Tick { label: time::text(Scale::Day, day), at: day * each }).collect();
+            return at.into_iter().filter_map(|day| tick((day + from) * DAY, "%Y-%m-%d")).collect();
         }
     }
-    let month_of = |day: f64| {
-        let (year, month, _) = time::date(day);
-        (year * 12 + month - 1) as f64
-    };
-    let first_day = |month: f64| {
-        let date = format!("{}-01", time::text(Scale::Month, month));
-        time::parse(&date).map_or(0.0, |(_, day)| day * each)
-    };
-    let after = months(month_of(low / each), month_of(high / each), most, first_day);
-    after.into_iter().filter(|tick| tick.at >= low && tick.at <= high).collect()
+    months(low, high, most)
 }
 
-/// Ticks on months or years; `place` is where a month begins on the axis.
-fn months(low: f64, high: f64, most: usize, place: impl Fn(f64) -> f64) -> Vec<Tick> {
+/// A tick at so many seconds since 1970; None beyond the calendar.
+fn tick(at: f64, format: &str) -> Option<Tick> {
+    Some(Tick { at, label: civil(at)?.strftime(format).to_string() })
+}
+
+fn civil(seconds: f64) -> Option<DateTime> {
+    let span = SignedDuration::try_from_secs_f64(seconds).ok()?;
+    date(1970, 1, 1).to_datetime(Time::midnight()).checked_add(span).ok()
+}
+
+/// Ticks on months or years.
+fn months(low: f64, high: f64, most: usize) -> Vec<Tick> {
+    let month_of = |at: f64| civil(at).map_or(0.0, |at| f64::from(at.year()) * 12.0 + f64::from(at.month()) - 1.0);
+    let (first, last) = (month_of(low), month_of(high));
     let years = (0..4).flat_map(|k| [1.0, 2.0, 5.0].map(|n| 12.0 * n * 10_f64.powi(k)));
     let steps = [1.0, 2.0, 3.0, 6.0].into_iter().chain(years);
-    let fits = |step: &f64| at_multiples(low, high, *step).len() <= most;
+    let fits = |step: &f64| at_multiples(first, last, *step).len() <= most;
     let step = steps.clone().find(fits).or(steps.last()).unwrap_or(12.0);
-    let label = |month: f64| match time::text(Scale::Month, month) {
-        text if step >= 12.0 => text.split('-').next().unwrap_or_default().to_string(),
-        text => text,
+    let format = if step >= 12.0 { "%Y" } else { "%Y-%m" };
+    let tick = |month: f64| {
+        let day = Date::new((month / 12.0).floor() as i16, month.rem_euclid(12.0) as i8 + 1, 1).ok()?;
+        let since = day.duration_since(date(1970, 1, 1)).as_secs_f64();
+        Some(Tick { at: since, label: day.strftime(format).to_string() })
     };
-    at_multiples(low, high, step).into_iter().map(|month| Tick { label: label(month), at: place(month) }).collect()
+    let all = at_multiples(first, last, step).into_iter().filter_map(tick);
+    all.filter(|tick| tick.at >= low && tick.at <= high).collect()
 }
 
 #[cfg(test)]
@@ -155,13 +150,13 @@ mod tests {
 
     #[test]
     fn times_are_whole_units() {
-        let at = |text| time::parse(text).unwrap();
-        let of = |low, high, most| {
-            let (scale, low) = at(low);
-            labels(&of_time(scale, low, at(high).1, most))
+        let at = |text: &str| {
+            let at: DateTime = text.parse().unwrap();
+            at.duration_since(date(1970, 1, 1).to_datetime(Time::midnight())).as_secs_f64()
         };
-        assert_eq!(of("1957-01", "1961-12", 7), "1957 1958 1959 1960 1961");
-        assert_eq!(of("1957-02", "1957-12", 6), "1957-03 1957-05 1957-07 1957-09 1957-11");
+        let of = |low, high, most| labels(&of_time(at(low), at(high), most));
+        assert_eq!(of("1957-01-01", "1961-12-01", 7), "1957 1958 1959 1960 1961");
+        assert_eq!(of("1957-02-01", "1957-12-01", 6), "1957-03 1957-05 1957-07 1957-09 1957-11");
         assert_eq!(of("1990-09-10", "1991-01-30", 7), "1990-10 1990-11 1990-12 1991-01");
         assert_eq!(
             of("1990-09-10", "1990-10-20", 7),

@@ -286,8 +286,8 @@ fn short_help_fits_a_small_terminal_and_a_flag_of_another_task_is_refused() {
     );
     place.refused(
         1,
-        "--members is given with --task forecast, expected it with classify",
-        &["train", "text.txt", "--task", "forecast", "--members", "3"],
+        "--members is given with --task tag, expected it with classify, forecast",
+        &["train", "text.txt", "--task", "tag", "--members", "3"],
     );
 }
 

@@ -48,6 +48,8 @@ fn every_recipe_trains_on_any_data_of_its_task() {
         ([("i", "je"), ("you", "tu"), ("we", "nous")], [("run", "cours"), ("see", "vois"), ("go", "vais")]);
     let pairs = subjects.iter().flat_map(|(s, t)| verbs.map(|(v, w)| format!("{s} {v}\t{t} {w}\n")));
     place.write("pairs.txt", pairs.collect::<String>());
+    let hours = (0..260).map(|t| format!(",{}", 20 + t % 24)).collect::<String>();
+    place.write("wide.csv", format!("id,V1\na{hours}\nb{hours}\n"));
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
     let mut count = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -59,6 +61,7 @@ fn every_recipe_trains_on_any_data_of_its_task() {
         let text = std::fs::read_to_string(&path).unwrap();
         let data = match text.lines().find_map(|line| line.strip_prefix("kind = ")) {
             None => vec![],
+            Some("\"forecast\"") if text.contains("wide = true") => vec!["wide.csv"],
             Some("\"forecast\"") => vec!["y.csv"],
             Some("\"translate\"") => vec!["pairs.txt", "--val-sentences", "2", "--test-sentences", "2"],
             Some(_) => vec!["classes"],

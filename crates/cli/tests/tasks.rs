@@ -97,10 +97,13 @@ fn a_series_is_forecast_and_drawn() {
     let output = place
         .done(&[&args[..], &["--out", "run", "--json", "--steps", "80", "--hidden", "8", "--lr", "0.02"]].concat());
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let backtest = &summary["backtest"];
-    let mase = |who: &str| backtest[who]["mase"].as_f64().unwrap();
+    let methods = summary["backtest"]["methods"].as_array().unwrap();
+    let mase = |who: &str| {
+        let method = methods.iter().find(|method| method["name"] == who).unwrap();
+        method["figures"]["mase"].as_f64().unwrap()
+    };
     // The series grows by 4 a season: the seasonal naive forecast misses this, a model of differences does not.
-    assert!(mase("model") < 0.5 * mase("seasonal_naive") && mase("model") < mase("naive"), "{summary}");
+    assert!(mase("the model") < 0.5 * mase("seasonal_naive") && mase("the model") < mase("naive"), "{summary}");
     let log = String::from_utf8(place.read("run/log.jsonl")).unwrap();
     assert!(
         log.lines().count() > 1 && !log.contains("ppl") && !log.contains("bpc"),
@@ -114,6 +117,52 @@ fn a_series_is_forecast_and_drawn() {
     let middle: f64 = rows[1][1].parse().unwrap();
     assert!((middle - 196.0).abs() < 4.0, "{text}");
     assert!(String::from_utf8(place.read("y.svg")).unwrap().contains("80 % interval"));
+    // The exported forecasts of a backtest are those of `predict` on the table up to their origin.
+    place.done(&["eval", "run", "y.csv", "--origins", "3", "--forecasts", "all.csv", "--json"]);
+    let all = String::from_utf8(place.read("all.csv")).unwrap();
+    for (from, known) in [("1997-06", 90), ("1997-07", 91), ("1997-08", 92)] {
+        place.write("cut.csv", format!("month,y\n{}", (0..known).map(row).collect::<String>()));
+        let predicted = String::from_utf8(place.done(&["predict", "run", "cut.csv"]).stdout).unwrap();
+        let exported = all.lines().filter_map(|line| line.strip_prefix(&format!("{from},")));
+        assert_eq!(exported.collect::<Vec<_>>(), predicted.lines().skip(1).collect::<Vec<_>>());
+    }
+    let shorter = place.done(&["predict", "run", "y.csv", "--horizon", "2", "--quantiles", "0.05,0.95"]);
+    let shorter = String::from_utf8(shorter.stdout).unwrap();
+    assert!(shorter.starts_with("month,forecast,quantile_0.05,quantile_0.95\n") && shorter.lines().count() == 3);
+    assert_eq!(shorter.lines().nth(1).unwrap().split(',').nth(1), text.lines().nth(1).unwrap().split(',').nth(1));
+    place.refused(1, "horizon is 5, expected at most 4", &["predict", "run", "y.csv", "--horizon", "5"]);
+}
+
+#[test]
+fn rows_that_are_series_are_read_as_they_are() {
+    let place = Place::new();
+    let row = |name: &str, count: usize| {
+        let values: Vec<String> = (0..count).map(|t| (20 + t % 4 * 5).to_string()).collect();
+        format!("{name},{}\n", values.join(","))
+    };
+    // A header of three names, rows of any length, empty cells at an end.
+    let rows = [row("a", 60), row("b", 44), format!("{},,\n", row("c", 30).trim_end())].concat();
+    place.write("wide.csv", format!("id,V1,V2\n{rows}"));
+    let flags = "--task forecast --wide --horizon 4 --season 4 --hidden 8 --steps 30 --origins 1 --out run";
+    place.done(&[&["train", "wide.csv"][..], &flags.split(' ').collect::<Vec<_>>()].concat());
+    let told = String::from_utf8(place.done(&["predict", "run", "wide.csv"]).stdout).unwrap();
+    assert_eq!(told.lines().count(), 13);
+    assert!(told.starts_with("id,step,forecast,quantile_0.1,quantile_0.9\na,60,"), "{told}");
+    place.write("next.csv", "id,V1,V2,V3,V4\na,20,25,30,35\nb,20,25,30,35\nc,30,35,20,25\n");
+    let scored = place.done(&["eval", "run", "wide.csv", "--future", "next.csv", "--json"]);
+    let scored: Value = serde_json::from_slice(&scored.stdout).unwrap();
+    assert_eq!((scored["origins"].as_u64(), scored["methods"][2]["figures"]["mae"].as_f64()), (Some(3), Some(0.0)));
+}
+
+#[test]
+fn the_first_key_of_json_lines_is_the_time() {
+    let place = Place::new();
+    let line = |t: usize| format!("{{\"week\": {t}, \"meter\": {}}}\n", 50 + t % 3);
+    place.write("keys.jsonl", (0..40).map(line).collect::<String>());
+    let flags = "--task forecast --horizon 3 --hidden 4 --steps 3 --out run";
+    place.done(&[&["train", "keys.jsonl"][..], &flags.split(' ').collect::<Vec<_>>()].concat());
+    let told = String::from_utf8(place.done(&["predict", "run", "keys.jsonl"]).stdout).unwrap();
+    assert!(told.starts_with("week,forecast,quantile_0.1,quantile_0.9\n40,"), "{told}");
 }
 
 #[test]
@@ -121,8 +170,8 @@ fn bad_tables_are_refused_by_row_and_column() {
     let place = Place::new();
     place.write("twice.csv", "t,y\n1990-01,1\n1990-01,2\n");
     place.write("back.csv", "t,y\n1990-02,1\n1990-01,2\n");
-    place.write("nan.csv", "t,y\n1990-01,1\n1990-02,NaN\n");
-    place.write("short.csv", "t,y\n1,1\n2,2\n3,3\n4,4\n");
+    place.write("nan.csv", "t,y\n1990-01,1\n1990-02,inf\n");
+    place.write("short.csv", "t,y\n1,1\n2,\n");
     place.write("rows.csv", "text,label\na,b\nc\n");
     place.write("none.csv", "text,label\na,\n");
     place.write("one.csv", "text,label\na,b\nc,b\n");
@@ -132,8 +181,8 @@ fn bad_tables_are_refused_by_row_and_column() {
     for (words, task, file) in [
         ("line 3, column t: the time \"1990-01\" occurs twice", "forecast", "twice.csv"),
         ("line 3, column t: the time \"1990-01\" comes after 1990-02", "forecast", "back.csv"),
-        ("line 3, column y: \"NaN\" is given, expected a finite number", "forecast", "nan.csv"),
-        ("the series has 3 rows to train on, expected at least 14", "forecast", "short.csv"),
+        ("line 3, column y: \"inf\" is given, expected a finite number or an empty cell", "forecast", "nan.csv"),
+        ("the longest series has 1 rows, expected 2 to train on", "forecast", "short.csv"),
         ("line 3: the row has 1 cells, expected 2", "classify", "rows.csv"),
         ("line 2, column label: the cell is empty", "classify", "none.csv"),
         ("every example is b, expected at least 2 classes", "classify", "one.csv"),

@@ -4,9 +4,10 @@
 //!     cargo run --release -p elman --example forecast -- 5      # 5
 
 use elman::config::{Config, Forecast, TaskSettings, Transform};
-use elman::data::series::{Columns, SeriesSet};
+use elman::data::series::{Known, Roles, SeriesSet};
 use elman::data::table::{Format, Table};
 use elman::task::ForecastTask;
+use elman::task::forecast::Asked;
 use elman::train::{Control, Trainer};
 use elman::{Corpus, Cpu, Error};
 
@@ -15,7 +16,8 @@ fn main() -> Result<(), Error> {
     let row = |t: usize| format!("{},{}\n", t, 100 + t + [0, 20, 40, 10][t % 4]);
     let table = format!("t,y\n{}", (0..80).map(row).collect::<String>());
     let corpus = Corpus::from_text("y.csv", table.clone());
-    let set = SeriesSet::new(&Table::from_bytes("y.csv", table.as_bytes(), Format::Csv, true)?, &Columns::default())?;
+    let read = Table::from_bytes("y.csv", table.as_bytes(), Format::Csv, true)?;
+    let set = SeriesSet::new(&read, &Roles::default(), &Known::default())?;
 
     let settings = Forecast { horizon: 4, season: 4, transform: vec![Transform::Seasonal], ..Forecast::default() };
     let config = Config::of_task(Some(TaskSettings::Forecast(settings)));
@@ -27,17 +29,15 @@ fn main() -> Result<(), Error> {
 
     let (task, tape) = trainer.task_and_tape();
     if let Some(backtest) = task.backtest(tape, &mut || true)? {
-        let naive = backtest.seasonal_naive.map_or(f64::NAN, |figures| figures.mase);
-        println!("MASE {:.3} from {} origins; repeating the season {naive:.3}", backtest.model.mase, backtest.origins);
+        for method in &backtest.methods {
+            println!("MASE {:.3} of {}", method.figures.mase.unwrap_or(f64::NAN), method.name);
+        }
     }
-    for (h, point) in task.trained().next(tape, "y.csv", &set.series[0])?[0].iter().enumerate() {
-        println!(
-            "t = {}: {:.1}, between {:.1} and {:.1} in four of five cases",
-            80 + h,
-            point.middle,
-            point.low,
-            point.high
-        );
+    let asked = Asked::of(&task.trained().timeline.settings);
+    let forecasts = &task.trained().next(tape, &set, &asked)?[0];
+    for h in 0..forecasts.horizon() {
+        let [low, middle, high] = forecasts.at(0, h)[..] else { continue };
+        println!("t = {}: {middle:.1}, between {low:.1} and {high:.1} in four of five cases", 80 + h);
     }
     Ok(())
 }

@@ -8,10 +8,11 @@
 
 use elman::autodiff::params::Params;
 use elman::autodiff::tape::Tape;
-use elman::config::{Cell, Config, Forecast, Output, Tag, TaskSettings};
+use elman::config::{Cell, Config, Forecast, Tag, TaskSettings};
+use elman::data::series::{Batch, Widths};
 use elman::data::table::sequences::{Padded, Sequences};
-use elman::nn::losses::{CrossEntropy, Likelihood};
-use elman::nn::model::{Input, Predictor};
+use elman::nn::losses::CrossEntropy;
+use elman::nn::model::{Forecaster, Input, Predictor};
 use elman::rng::{ChaCha8Rng, Purpose, generator, uniform};
 use elman::train::optim::{Optimizer, clip};
 use elman::{Cpu, Error};
@@ -55,9 +56,9 @@ fn below(n: usize, rng: &mut ChaCha8Rng) -> usize {
 
 /// `count` sequences of 100 pairs: a number in -1 to 1 and a flag. Two are marked, one of the first ten and one of the
 /// first half; the target after the last is 0.5 + (their sum) / 4.
-fn additions(count: usize, rng: &mut ChaCha8Rng) -> (Padded<f32>, Vec<f64>) {
+fn additions(count: usize, rng: &mut ChaCha8Rng) -> Batch<f32> {
     const STEPS: usize = 100;
-    let (mut rows, mut answers) = (Vec::new(), Vec::new());
+    let (mut rows, mut answers): (Vec<Vec<f64>>, Vec<f64>) = (Vec::new(), Vec::new());
     for _ in 0..count {
         let first = below(10, rng);
         let second = (first + 1 + below(STEPS / 2 - 1, rng)) % (STEPS / 2);
@@ -66,17 +67,34 @@ fn additions(count: usize, rng: &mut ChaCha8Rng) -> (Padded<f32>, Vec<f64>) {
         let marked = |t: usize| if t == first || t == second { 1.0 } else { 0.0 };
         rows.push((0..STEPS).flat_map(|t| [numbers[t], marked(t)]).collect());
     }
-    let batch = Padded::new(&Sequences::Vectors { width: 2, rows }, &(0..count).collect::<Vec<_>>(), 0).unwrap();
-    (batch, answers)
+    let mut input = vec![0.0; STEPS * count * 2];
+    for (b, row) in rows.iter().enumerate() {
+        for (t, pair) in row.chunks_exact(2).enumerate() {
+            let place = 2 * (t * count + b);
+            input[place..place + 2].copy_from_slice(&[pair[0] as f32, pair[1] as f32]);
+        }
+    }
+    Batch {
+        rows: count,
+        steps: STEPS,
+        input,
+        mask: vec![true; STEPS * count],
+        origins: ((STEPS - 1) * count..STEPS * count).collect(),
+        targets: answers,
+        units: vec![1.0; count],
+        ..Batch::default()
+    }
 }
 
 /// The sequences until at most 1 of 2,560 fresh ones is off by more than 0.04; None where 74,000 are not enough. An
 /// LSTM begins with gates that let little in (the source's bias of -3) and keep the state (4); without these biases it
 /// stays at the mean.
 fn adding(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<Option<u64>, Error> {
-    let config = config(TaskSettings::Forecast(Forecast::default()), cell, 64, 1e-2, seed);
+    let settings = Forecast { horizon: 1, ..Forecast::default() };
+    let config = config(TaskSettings::Forecast(settings), cell, 64, 1e-2, seed);
     let config = Config { forget_bias: 4.0, clip: 10.0, ..config };
-    let mut model = Predictor::<f32>::new(&config, (Input::Vectors(2), 1))?;
+    let widths = Widths { input: 2, columns: 1, ..Widths::default() };
+    let mut model = Forecaster::<f32>::new(&config, widths)?;
     let input_bias = "rnn.bias_ih_l0";
     if let (Cell::LSTM, Some(mut bias)) = (cell, model.params().get(input_bias)) {
         bias[..config.hidden_size].iter_mut().for_each(|bias| *bias -= 3.0);
@@ -84,19 +102,17 @@ fn adding(cpu: &Cpu, cell: Cell, seed: u64, most: u64) -> Result<Option<u64>, Er
     }
     let mut work = Loop::new(&config, cpu, model.params());
     for step in 1..=most {
-        let (batch, answers) = additions(FEW, &mut generator(seed, Purpose::Batches, step));
-        let mut targets = vec![f64::NAN; batch.steps * FEW];
-        let last = targets.len() - FEW;
-        targets[last..].copy_from_slice(&answers);
-        model.loss_and_grads(&mut work.tape, &batch, &Likelihood(Output::Gaussian), &targets, None, &mut work.grads)?;
+        let batch = additions(FEW, &mut generator(seed, Purpose::Batches, step));
+        let dropout = generator(seed, Purpose::Dropout, step);
+        model.loss_and_grads(&mut work.tape, &batch, dropout, &mut work.grads)?;
         work.update(model.params_mut())?;
         if step % 200 == 0 || step == most {
-            let (batch, answers) = additions(2560, &mut generator(seed, Purpose::Split, step));
+            let batch = additions(2560, &mut generator(seed, Purpose::Split, step));
             work.tape.start(false);
-            let raw = model.advance(&mut work.tape, &batch, &mut None)?;
+            let raw = model.advance(0, &mut work.tape, &batch, &mut None, None)?;
             let output = work.tape.dense_value(raw);
-            let output = output[2 * (batch.steps - 1) * batch.rows..].chunks_exact(2).map(|pair| f64::from(pair[0]));
-            let off = output.zip(&answers).filter(|(output, answer)| (output - *answer).abs() > 0.04).count();
+            let output = output.chunks_exact(2).map(|pair| f64::from(pair[0]));
+            let off = output.zip(&batch.targets).filter(|(output, answer)| (output - *answer).abs() > 0.04).count();
             if off <= 1 {
                 return Ok(Some(step * FEW as u64));
             }

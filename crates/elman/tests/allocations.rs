@@ -3,10 +3,13 @@
 
 use std::alloc::System;
 
+use elman::autodiff::params::Declaration;
+use elman::autodiff::tape::Tape;
 use elman::config::{BatchKind, Cell, Config, OptimizerKind};
 use elman::data::Corpus;
+use elman::metrics::distribution::{Distribution, Output};
 use elman::train::{Control, Event};
-use elman::{Cpu, Trainer};
+use elman::{Cpu, Error, Trainer};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
@@ -40,8 +43,32 @@ fn of_steps(config: &Config, threads: usize) -> [usize; STEPS] {
     counts
 }
 
+/// Allocations of a warm pass of the likelihood of every distribution, and of its backward.
+fn of_likelihoods() -> Result<usize, Error> {
+    let mut tape = Tape::<f32>::new(&Cpu::new(Some(1))?);
+    let params = Declaration::default().zeros::<f32>()?;
+    let mut grads = params.zeros_like();
+    let mut counts = Vec::new();
+    let all = Output::ALL.iter().map(|&output| Distribution::new(output, &[0.1, 0.5, 0.9], 3));
+    let all = all.collect::<Result<Vec<_>, Error>>()?;
+    for _ in 0..4 {
+        let before = allocated();
+        for distribution in &all {
+            tape.start(true);
+            let raw = tape.zeros(4, distribution.width());
+            let targets = [1.0, 2.0, 3.0, f64::NAN, 2.0, 1.0, f64::NAN, f64::NAN, f64::NAN, 0.0, f64::NAN, 4.0];
+            let (loss, ..) = tape.likelihood(distribution, raw, &targets, &[1.0; 12])?;
+            tape.backward(loss, &params, &mut grads)?;
+        }
+        counts.push(allocated() - before);
+    }
+    assert!(counts[0] > 0, "the first pass makes what the others use");
+    Ok(counts[2] + counts[3])
+}
+
 /// A warm step allocates nothing.
 fn main() {
+    assert_eq!(of_likelihoods().unwrap(), 0, "a warm likelihood");
     let mut runs = 0;
     for cell in [Cell::LSTM, Cell::GRU, Cell::GRU_RESET_BEFORE, Cell::RNN_TANH] {
         for (embed, optimizer, batches) in [

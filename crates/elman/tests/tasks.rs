@@ -9,7 +9,7 @@ use elman::config::{
 };
 use elman::config::{Condition, Config, Dtype, Source, TaskSettings, Transform};
 use elman::data::Corpus;
-use elman::data::series::{Columns, Series, SeriesSet};
+use elman::data::series::{Known, Roles, SeriesSet};
 use elman::data::table::encoding::Encoding;
 use elman::data::table::labelled::{Items, Labelled};
 use elman::data::table::sequences::{Padded, Sequences};
@@ -20,7 +20,7 @@ use elman::files::model_file::Stored;
 use elman::nn::model::{Conditioned, Conditions, Input, Predictor};
 use elman::task::Task;
 use elman::task::classify::{Classify, Trained, likeliest};
-use elman::task::forecast::{ForecastTask, TrainedForecast};
+use elman::task::forecast::{Asked, ForecastTask, TrainedForecast};
 use elman::task::generate::{Generate, TrainedWriter, Written};
 use elman::task::tag::{Tag, restored};
 use elman::train::{Control, Event, Stopped, Trainer};
@@ -80,7 +80,7 @@ fn series() -> (SeriesSet, Corpus) {
         .collect();
     let text = format!("t,y\n{}", rows.concat());
     let table = Table::from_bytes("t.csv", text.as_bytes(), Format::Csv, true).unwrap();
-    (SeriesSet::new(&table, &Columns::default()).unwrap(), Corpus::from_text("t.csv", text))
+    (SeriesSet::new(&table, &Roles::default(), &Known::default()).unwrap(), Corpus::from_text("t.csv", text))
 }
 
 /// Trains whole, and cut in two; the model and the state must be the same bytes.
@@ -152,11 +152,11 @@ fn a_forecast_whose_paths_do_not_fit_into_memory_is_refused_before_they_are_made
         &cpu(),
     )
     .unwrap();
-    // A million rows for each of 100,000 paths: terabytes.
-    let times: Vec<f64> = (0..1_000_000).map(f64::from).collect();
-    let long = Series { group: String::new(), values: vec![times.clone()], times };
+    // A million columns and steps of each of 100,000 paths: terabytes.
+    let asked = Asked { horizon: 10_000_000, levels: vec![0.5] };
+    let (set, _) = series();
     let (task, tape) = trainer.task_and_tape();
-    let refused = task.trained().next(tape, "long", &long).map(|_| ()).unwrap_err();
+    let refused = task.trained().next(tape, &set, &asked).map(|_| ()).unwrap_err();
     assert!(matches!(refused, Error::Memory { bytes, left: Some(_) } if bytes > 1 << 41), "{refused}");
 }
 
@@ -350,26 +350,29 @@ fn a_forecaster_is_learned_resumed_and_read_back() {
         let dir = is_the_same_cut_in_two(&config, make);
         let trained = TrainedForecast::<f32>::load(&stored(&dir)).unwrap();
         let mut tape = Tape::new(&cpu());
-        let points = trained.next(&mut tape, "t", &set.series[0]).unwrap().remove(0);
-        assert_eq!(points.len(), 4);
-        for (h, point) in points.iter().enumerate() {
+        let asked = Asked::with(4, &[0.1, 0.9]);
+        let forecasts = trained.next(&mut tape, &set, &asked).unwrap().remove(0);
+        for h in 0..4 {
             // The season of 80, 81, ... a period on; growth of 4 %, and noise of 0.6 around it.
             let want = 50.0 * 1.01_f64.powi(80 + h as i32) * [1.0, 1.4, 0.8, 1.1][h % 4];
-            assert!(point.low <= point.middle && point.middle <= point.high);
-            assert!((point.middle / want - 1.0).abs() < 0.03, "{strategy:?} {memory:?} {h}: {point:?} {want}");
+            let [low, middle, high] = forecasts.at(0, h)[..] else { panic!("{forecasts:?}") };
+            assert!(low <= middle && middle <= high);
+            assert!((middle / want - 1.0).abs() < 0.03, "{strategy:?} {memory:?} {h}: {middle} {want}");
         }
-        let again = trained.next(&mut tape, "t", &set.series[0]).unwrap().remove(0);
-        assert_eq!(again, points, "the draws are the seed's");
-        let mut short = set.series[0].clone();
-        short.times.truncate(3);
-        short.values[0].truncate(3);
-        let error = trained.next(&mut tape, "t.csv", &short).unwrap_err().to_string();
-        assert!(error.starts_with("the series has 3 rows, expected at least"), "{error}");
+        let again = trained.next(&mut tape, &set, &asked).unwrap().remove(0);
+        assert_eq!(again, forecasts, "the draws are the seed's");
+        let mut none = set.clone();
+        none.series[0].cells.fill(f64::NAN);
+        let error = trained.next(&mut tape, &none, &asked).unwrap_err().to_string();
+        assert_eq!(error, "the series has no value before the forecast, expected at least 1 (t.csv)");
     }
     let settings = Forecast { horizon: 20, ..Forecast::default() };
     let config = small(TaskSettings::Forecast(settings), 10);
+    let task = ForecastTask::<f32>::new(&config, set.clone(), corpus.fingerprint()).unwrap();
+    assert_eq!(task.shape().notes, Vec::<String>::new());
+    let config = Config { val_frac: 1.0 - 1e-9, ..config };
     let error = ForecastTask::<f32>::new(&config, set, corpus.fingerprint()).map(|_| ()).unwrap_err().to_string();
-    assert_eq!(error, "the series has 16 rows held out, expected at least horizon = 20 (t.csv)");
+    assert_eq!(error, "the longest series has 80 rows, expected 2 to train on beside those held out (t.csv)");
 }
 
 #[test]
@@ -408,19 +411,10 @@ fn nothing_later_changes_what_a_causal_model_says() {
     let mut tape = Tape::<f32>::new(&cpu());
     let tag = TagSettings { bidirectional: false, ..TagSettings::default() };
     let tagger = Predictor::<f32>::new(&small(TaskSettings::Tag(tag), 1), (Input::Vectors(3), 4)).unwrap();
-    let settings = |memory| Forecast { memory, lags: Some(3), ..Forecast::default() };
-    let forecasters = [Memory::Recurrent, Memory::Window].map(|memory| {
-        Predictor::<f32>::new(&small(TaskSettings::Forecast(settings(memory)), 1), (Input::Vectors(3), 12)).unwrap()
-    });
     let mut outputs = |batch: &Padded<f32>| {
         tape.start(false);
         let first = tagger.forward(&mut tape, batch, None).unwrap()[0];
-        let mut all = vec![tape.dense_value(first)];
-        for forecaster in &forecasters {
-            let raw = forecaster.advance(&mut tape, batch, &mut None).unwrap();
-            all.push(tape.dense_value(raw));
-        }
-        all
+        vec![tape.dense_value(first)]
     };
     let plain = outputs(&vectors(8, 0.0));
     for t in 1..8 {
@@ -451,9 +445,6 @@ fn a_class_or_a_family_of_settings_that_is_missing_is_named() {
     assert_eq!(error, "every example is left, expected at least 2 classes (t.csv)");
     let error = Classify::<f32>::new(&Config::default(), labelled(), None).map(|_| ()).unwrap_err().to_string();
     assert_eq!(error, "task is lm, expected classify");
-    let far = Forecast { horizon: 30, season: 12, transform: vec![Transform::Seasonal], ..Forecast::default() };
-    let error = small(TaskSettings::Forecast(far), 1).check().unwrap_err().to_string();
-    assert!(error.starts_with("horizon is 30, expected at most season = 12 with a seasonal difference"), "{error}");
     assert!(Labelled::read(Path::new("nowhere"), &Source::default(), Default::default()).is_err());
 }
 

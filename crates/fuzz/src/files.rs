@@ -7,16 +7,16 @@ use std::sync::{Arc, LazyLock};
 use elman::autodiff::params::{Declaration, Params};
 use elman::autodiff::tape::Tape;
 use elman::config::Dtype;
-use elman::data::series::Series;
 use elman::data::table::encoding::Encoding;
 use elman::data::table::labelled::Items;
+use elman::data::table::{Format, Table};
 use elman::files::model_file::Stored;
 use elman::files::weights::Weights;
 use elman::infer::search::Search;
 use elman::infer::{Precision, Session};
 use elman::nn::linear::Linear;
 use elman::nn::{Cell, Input, Network, Recurrent, Stack};
-use elman::task::forecast::TrainedForecast;
+use elman::task::forecast::{Asked, TrainedForecast};
 use elman::task::generate::{Knows, TrainedWriter};
 use elman::task::{classify, translate};
 use elman::train::{Changes, Control};
@@ -181,15 +181,21 @@ fn answer<E: Element>(stored: Stored, path: &Path) -> Result<(), Error> {
         }
         "forecast" => {
             let trained = TrainedForecast::<E>::load(&stored)?;
-            let settings = &trained.settings;
-            let work = settings.horizon * settings.paths * (1 + settings.recent) * trained.timeline.columns.len();
-            let rows = trained.timeline.first(settings) + 3;
-            if work <= FEW && rows <= FEW {
-                let times: Vec<f64> = (0..rows).map(|t| t as f64).collect();
-                let columns = trained.timeline.columns.len() + trained.timeline.covariates.len();
-                let series = Series { group: String::new(), values: vec![times.clone(); columns], times };
-                let forecasts = trained.next(&mut tape, "fuzz", &series)?;
-                assert!(forecasts.iter().flatten().all(|point| point.middle.is_finite()));
+            let settings = &trained.timeline.settings;
+            let columns = trained.timeline.fitted.columns.len() + trained.timeline.fitted.covariates.len();
+            let work = settings.horizon * settings.paths * (1 + settings.recent) * columns;
+            if work <= FEW && trained.timeline.context <= FEW && !settings.wide {
+                let row = |t: usize| format!("{t}{}\n", format!(",{}", t + 1).repeat(columns));
+                let fitted = &trained.timeline.fitted;
+                let names = [&[fitted.time.clone()], &fitted.columns[..], &fitted.covariates[..]].concat();
+                let rows = (0..12).map(row).collect::<String>();
+                // Names may hold anything, times may be dates: then the table is refused.
+                let text = format!("{}\n{rows}", names.join(","));
+                let table = Table::from_bytes("fuzz", text.as_bytes(), Format::Csv, true);
+                if let Ok(set) = table.and_then(|table| trained.read(&table)) {
+                    let forecasts = trained.next(&mut tape, &set, &Asked::of(settings))?;
+                    assert!(forecasts.iter().all(|one| one.median(0).iter().all(|y| y.is_finite())));
+                }
             }
         }
         "generate" => {

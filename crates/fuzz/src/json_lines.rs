@@ -2,7 +2,7 @@
 //! target `csv` takes.
 
 use elman::config::{Sides, Source};
-use elman::data::series::{Columns, SeriesSet};
+use elman::data::series::{Known, Roles, SeriesSet};
 use elman::data::table::labelled::{self, Items, Labelled};
 use elman::data::table::parallel::Parallel;
 use elman::data::table::tagged::Tagged;
@@ -79,24 +79,25 @@ pub fn json_lines(bytes: &[u8]) -> bool {
     if let Ok(parallel) = Parallel::of_table(&table, &sides, fingerprint) {
         assert_eq!(parallel.pairs.len(), table.len());
     }
-    let group = Columns { group: column(1), ..Columns::default() };
-    for columns in
-        [Columns::default(), group, Columns { covariates: column(1).into_iter().collect(), ..Columns::default() }]
-    {
-        series(&table, &columns);
+    let group = Roles { group: column(1), ..Roles::default() };
+    let known = Roles { future: column(1).into_iter().collect(), ..Roles::default() };
+    for roles in [Roles::default(), group, known, Roles { wide: true, ..Roles::default() }] {
+        series(&table, &roles);
     }
     true
 }
 
-/// The series of a table: rejected with an error that names the data, or every row in one, in order and finite.
-pub fn series(table: &Table, columns: &Columns) {
-    match SeriesSet::new(table, columns) {
+/// The series of a table: rejected with an error that names the data, or every row in one, on its grid, and finite or
+/// missing.
+pub fn series(table: &Table, roles: &Roles) {
+    match SeriesSet::new(table, roles, &Known::default()) {
         Err(error) => assert!(error.to_string().ends_with("(fuzz)"), "{error}"),
         Ok(set) => {
-            assert_eq!(set.series.iter().map(|series| series.times.len()).sum::<usize>(), table.len());
+            let rows: usize = set.series.iter().map(|series| series.rows).sum();
+            assert!(roles.wide || rows == table.len() + set.gaps);
             for series in &set.series {
-                assert!(series.times.is_sorted_by(|a, b| a < b));
-                assert!(series.values.iter().flatten().all(|value| value.is_finite()));
+                assert!(series.known <= series.rows && series.cells.len() == series.rows * set.width());
+                assert!(series.cells.iter().all(|value| !value.is_infinite()));
             }
         }
     }

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use elman::config::TokenizerKind;
-use elman::data::series::Columns;
+use elman::data::series::Roles;
 use elman::data::table::{Format, Table};
 use elman::{Config, LanguageModel, ModelFile, Settings, Vocab};
 
@@ -202,7 +202,7 @@ pub fn csv(bytes: &[u8]) -> bool {
         let again = Table::from_bytes("again", table.to_csv().as_bytes(), Format::Csv, true).expect("its own words");
         assert!(same(&table, &again));
     }
-    let columns = [Columns::default(), Columns { group: table.columns().get(1).cloned(), ..Columns::default() }];
+    let columns = [Roles::default(), Roles { group: table.columns().get(1).cloned(), ..Roles::default() }];
     columns.iter().for_each(|columns| json_lines::series(&table, columns));
     true
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use elman::config::{
     Classify, Forecast, Generate, OnNan, OptimizerKind, Sides, Strategy, Tag, TaskSettings, TokenizerKind, Translate,
 };
-use elman::data::series::{Columns, SeriesSet};
+use elman::data::series::{Known, Roles, SeriesSet};
 use elman::data::table::labelled::Labelled;
 use elman::data::table::parallel::Parallel;
 use elman::data::table::tagged::Tagged;
@@ -75,7 +75,7 @@ fn runs() -> Result<Vec<Files>, Error> {
     let sentences = "the D\ncat N\n\na D\nsea N\nis V\n\nthe D\nbird N\n\nit N\nis V\n\n".repeat(2);
     let rows: String = (0..40).map(|t| format!("{t},{}\n", 5 + t % 4)).collect();
     let (series, pairs) = (format!("t,y\n{rows}"), "1,2\na sea,la mer\nthe sea,la mer\na bird,un oiseau\n");
-    let set = || SeriesSet::new(&table(&series)?, &Columns::default());
+    let set = || SeriesSet::new(&table(&series)?, &Roles::default(), &Known::default());
     let mut all = vec![
         language("lstm", base.clone())?,
         language("gru-tied", Config { cell: Cell::GRU, tied: true, embed: 2, ..base.clone() })?,

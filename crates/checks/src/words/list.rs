@@ -65,6 +65,8 @@ pub const WORDS: &[Word] = &[
     Word {
         prose: Some(r"\b(the|its|a|what is) usual (norm|gradient|for a gradient)\b|\bwhat is usual\b|`Usual`"),
         names: Some(r"\busual\b"),
+        // A season in steps, such as 12 months.
+        allowed: &[r"\busual season\b"],
         ..everywhere("usual", "moving average of the gradient norm", "")
     },
     Word {

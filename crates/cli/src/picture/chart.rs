@@ -155,6 +155,8 @@ fn legend(svg: &mut Svg, curves: &[&Curve], area: Area) -> f64 {
 
 /// The size of a title that stands alone on a page.
 pub const LARGE: f64 = TITLE;
+/// Size of the title of one of several charts.
+pub const SMALL: f64 = NAME;
 
 #[cfg(test)]
 mod tests {

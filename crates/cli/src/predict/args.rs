@@ -11,7 +11,7 @@ use elman::data::TextEncoding;
 use elman::data::table::Format;
 
 use crate::failure::{self, Refusal};
-use crate::flag_tasks::refusal;
+use crate::flag_tasks::refuse_flags;
 use crate::settings::encoding;
 use crate::terminal::{dim, say};
 use crate::trained::Trained;
@@ -54,7 +54,16 @@ pub struct Args {
     /// generate: seed of the random draws
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
-    /// Draw the first series and its forecast, or the attention weights of the first translation, into this file
+    /// forecast: steps ahead, at most those of training if it was direct [default: those of training]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    pub(super) horizon: Option<usize>,
+    /// forecast: probabilities of the quantiles that are printed, such as 0.05,0.95 [default: the interval of training]
+    #[arg(long, value_name = "P[,P..]", value_delimiter = ',', value_parser = probability)]
+    pub(super) quantiles: Option<Vec<f64>>,
+    /// forecast: a table with the rows that follow those of INPUT: the covariates of the future
+    #[arg(long, value_name = "FILE")]
+    pub(super) future: Option<PathBuf>,
+    /// Draw the forecasts of the first series, or the attention weights of the first translation, into this file
     #[arg(long, value_name = "FILE.svg")]
     pub(super) svg: Option<PathBuf>,
     /// translate: hypotheses kept at each step; 1 is greedy
@@ -63,12 +72,17 @@ pub struct Args {
     /// translate, with --beam: log-probabilities are divided by ((5 + tokens) / 6)^ALPHA
     #[arg(long, value_name = "ALPHA", default_value_t = 1.0, value_parser = alpha)]
     pub(super) length_penalty: f64,
-    /// translate: measure the model on the sentences held out for validation or test; INPUT is the run's data
+    /// translate: measure the model on the sentences held out for validation or test; INPUT is the data the run was trained on,
+    /// or for validation its --val-file. 'elman eval' measures on any data
     #[arg(long, value_name = "PART", value_parser = ["validation", "test"])]
     pub(super) part: Option<String>,
     /// Threads [default: one for each core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) threads: Option<usize>,
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|p: &f64| *p > 0.0 && *p < 1.0).ok_or_else(|| "expected above 0 and below 1".to_string())
 }
 
 fn alpha(text: &str) -> Result<f64, String> {
@@ -91,21 +105,21 @@ pub enum Written {
 impl Args {
     /// Errors: a flag is given for which models of the task have no use.
     pub(super) fn refuse_others(&self, task: &str) -> Result<(), Refusal> {
-        let flags: [(bool, &str, &[&str]); 9] = [
+        let flags: [(bool, &str, &[&str]); 12] = [
             (self.top > 0, "--top", &["classify"]),
             (!self.given.is_empty(), "--given", &["generate"]),
             (self.samples != 1, "-n", &["generate"]),
             (self.temperature != 1.0, "--temperature", &["generate"]),
             (self.seed != 1, "--seed", &["generate"]),
             (self.svg.is_some(), "--svg", &["forecast", "translate"]),
+            (self.horizon.is_some(), "--horizon", &["forecast"]),
+            (self.quantiles.is_some(), "--quantiles", &["forecast"]),
+            (self.future.is_some(), "--future", &["forecast"]),
             (self.beam != 1, "--beam", &["translate"]),
             (self.length_penalty != 1.0, "--length-penalty", &["translate"]),
             (self.part.is_some(), "--part", &["translate"]),
         ];
-        let other = flags.into_iter().find(|(is_given, _, tasks)| *is_given && !tasks.contains(&task));
-        other.map_or(Ok(()), |(_, flag, tasks)| {
-            Err(Refusal::new(refusal(flag, &format!("a model of the task {task}"), tasks)))
-        })
+        refuse_flags(task, &flags)
     }
 
     pub(super) fn is_stdin(&self) -> bool {

@@ -1,89 +1,132 @@
 //! Forecasts what follows the last row of each series, as CSV on standard output and optionally as a picture. Not here: the
+//! network (`elman::task::forecast`), the drawing (`forecast_picture.rs`), the columns of the output (`forecast_rows.rs`).
+
+//! Forecasts what follows the last row of each series, as CSV on standard output and optionally as a picture. Not here: the
 //! network (`elman::task::forecast`), the drawing (`crate::forecast`).
 
+use std::io::{Read, Write};
+use std::path::Path;
+
+use anyhow::Context;
 use elman::autodiff::tape::Tape;
-use elman::data::series::{Columns, Series, SeriesSet, time};
-use elman::data::table::csv_of;
+use elman::config::Forecast;
+use elman::data::series::{self, Origin, SeriesSet};
+use elman::data::table::{Format, Table, csv_of, csv_rows};
+use elman::files::atomic_file::write_atomic;
 use elman::files::model_file::Stored;
-use elman::task::forecast::TrainedForecast;
+use elman::task::forecast::{Asked, TrainedForecast};
 use elman::{Cpu, Element};
 
 use super::args::Args;
-use super::input;
 use crate::columns::{self, Column};
+use crate::forecast_picture::{MOST_PANELS, Panel, page};
+use crate::forecast_rows::Written;
 use crate::progress::Work;
 use crate::stream::Stream;
-use crate::{forecast, terminal};
+use crate::tasks::series_table;
+use crate::{control, terminal};
 
 /// Forecasts what follows every series of the input.
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let trained = TrainedForecast::<E>::load(stored)?;
-    let (settings, timeline) = (&trained.settings, &trained.timeline);
-    let columns = Columns {
-        time: Some(timeline.time.clone()),
-        values: timeline.columns.clone(),
-        group: settings.group.clone(),
-        covariates: timeline.covariates.clone(),
-    };
-    let set = SeriesSet::new(&input::table(args, args.open()?, settings.header)?, &columns)?;
+    let settings = &trained.timeline.settings;
+    let mut set = trained.read(&table_of(args, settings)?)?;
+    if let Some(path) = &args.future {
+        set.append(&trained.read(&series_table(path, settings, args.encoding.unwrap_or_default())?.0)?)?;
+    }
     let mut tape = Tape::new(&Cpu::new(args.threads)?);
-    let has_columns = timeline.columns.len() > 1;
-    let (mut rows, mut first) = (Vec::new(), None);
-    let work = Work::new();
-    for (at, series) in set.series.iter().enumerate() {
-        work.at("series", at as u64, Some(set.series.len() as u64));
-        let forecasts = trained.next(&mut tape, &args.name(), series)?;
-        let last = series.times.last().copied().unwrap_or_default();
-        for (column, points) in timeline.columns.iter().zip(&forecasts) {
-            for (h, point) in points.iter().enumerate() {
-                let at = time::text(timeline.scale, last + (h + 1) as f64 * timeline.step);
-                let group = set.group.as_ref().map(|_| series.group.clone());
-                let numbers = [point.middle, point.low, point.high].map(|x| x.to_string());
-                let names = group.into_iter().chain([at]).chain(has_columns.then(|| column.clone()));
-                rows.push(names.chain(numbers).collect::<Vec<_>>());
-            }
+    let (asked, origins) = (asked(args, settings), set.ends());
+    // What can be refused is, before anything is written.
+    trained.check(&set, &origins, &asked)?;
+    if let Some(path) = &args.svg {
+        draw(&trained, &mut tape, (&set, &origins), &asked, path)?;
+    }
+    let written = Written::new(&set, &asked);
+    let width = Stream::Out.width();
+    let (mut out, mut rows) = (control::stdout(), Vec::new());
+    if width.is_none() {
+        out.write_all(csv_of(&written.head, std::iter::empty::<&[String]>()).as_bytes())?;
+    }
+    let work = Work::beside_output();
+    for (done, chunk) in origins.chunks(AT_ONCE).enumerate() {
+        work.at("series", (done * AT_ONCE) as u64, Some(origins.len() as u64));
+        for (origin, forecasts) in chunk.iter().zip(trained.forecast(&mut tape, &set, chunk, &asked)?) {
+            written.rows(*origin, &forecasts, &mut rows)?;
         }
-        first.get_or_insert(forecasts);
+        if width.is_none() {
+            out.write_all(csv_rows(rows.drain(..)).as_bytes())?;
+        }
     }
     drop(work);
-    if let (Some(path), Some(forecasts)) = (&args.svg, first) {
-        let (series, column) = (&set.series[0], &timeline.columns[0]);
-        let title = if series.group.is_empty() { column.clone() } else { format!("{column}, {}", series.group) };
-        // The same forecast without the last rows, to show beside them. A short series has too few rows for it.
-        let earlier =
-            trained.next(&mut tape, &args.name(), &without_last(series, forecasts[0].len())).unwrap_or_default();
-        let picture = forecast::Picture {
-            title: &title,
-            names: [&timeline.time, column],
-            series,
-            clock: (timeline.scale, timeline.step),
-            level: settings.level,
-            points: &forecasts[0],
-            earlier: earlier.first().map_or(&[], |points| &points[..]),
-        };
-        forecast::draw(&picture, path)?;
-    }
-    let bound = |level: f64| format!("quantile_{}", (1000.0 * level).round() / 1000.0);
-    let bounds = [bound(0.5 * (1.0 - settings.level)), bound(0.5 * (1.0 + settings.level))];
-    let names = set.group.iter().cloned().chain([timeline.time.clone()]).chain(has_columns.then(|| "column".into()));
-    let head: Vec<String> = names.chain(["forecast".into()]).chain(bounds).collect();
-    match Stream::Out.width() {
-        None => terminal::print(csv_of(&head, rows.iter()).trim_end()),
-        // A table for readers; a pipe or file gets CSV.
-        Some(width) => terminal::print(&table(&head, &rows, width)),
-    }
+    drop(out);
+    // A table for readers; a pipe or file got CSV.
+    width.map_or(Ok(()), |width| terminal::print(&table(&written, &rows, width)))
 }
 
-/// A series without its last rows.
-fn without_last(series: &Series, rows: usize) -> Series {
-    let left = series.times.len().saturating_sub(rows);
-    let values = series.values.iter().map(|values| values[..left].to_vec()).collect();
-    Series { group: series.group.clone(), times: series.times[..left].to_vec(), values }
+/// Series that are forecast between two updates of the progress.
+const AT_ONCE: usize = 512;
+
+/// The input as a table; lines are read as CSV.
+fn table_of(args: &Args, settings: &Forecast) -> anyhow::Result<Table> {
+    let mut bytes = Vec::new();
+    args.open()?.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", args.name()))?;
+    Ok(series::table(settings, &args.name(), &bytes, args.format().unwrap_or(Format::Csv))?)
+}
+
+fn asked(args: &Args, settings: &Forecast) -> Asked {
+    let default = Asked::of(settings);
+    let horizon = args.horizon.unwrap_or(default.horizon);
+    args.quantiles.as_ref().map_or(Asked { horizon, ..default }, |quantiles| Asked::with(horizon, quantiles))
+}
+
+/// Draws the first series, each with the forecast that was made without its last rows.
+fn draw<E: Element>(
+    trained: &TrainedForecast<E>,
+    tape: &mut Tape<E>,
+    (set, origins): (&SeriesSet, &[Origin]),
+    asked: &Asked,
+    path: &Path,
+) -> anyhow::Result<()> {
+    let columns = set.roles.values.len();
+    let shown = origins.len().min(MOST_PANELS.div_ceil(columns));
+    // The interval is that of the settings, whatever quantiles are printed.
+    let asked = Asked { horizon: asked.horizon, ..Asked::of(&trained.timeline.settings) };
+    let forecasts = trained.forecast(tape, set, &origins[..shown], &asked)?;
+    let mut earlier = Vec::new();
+    for (at, forecasts) in forecasts.iter().enumerate() {
+        // A short series has too few rows for it.
+        let t = set.series[at].known.saturating_sub(forecasts.horizon());
+        let made = trained.forecast(tape, set, &[Origin { series: at, t }], &asked).ok();
+        earlier.push(made.and_then(|made| Some((t, made.into_iter().next()?))));
+    }
+    let panel = |at: usize, column| Panel {
+        set,
+        series: &set.series[at],
+        column,
+        level: trained.timeline.settings.level,
+        forecast: (set.series[at].known, &forecasts[at]),
+        earlier: earlier[at].as_ref().map(|(t, forecasts)| (*t, forecasts)),
+    };
+    let all = (0..shown).flat_map(|at| (0..columns).map(move |column| (at, column)));
+    let panels: Vec<Panel> = all.map(|(at, column)| panel(at, column)).collect();
+    Ok(write_atomic(path, page(&panels).as_bytes())?)
 }
 
 /// The forecasts in columns: each after the group, time and name of its column, if there are such.
-fn table(head: &[String], rows: &[Vec<String>], width: usize) -> String {
-    let keys = head.len() - 3;
-    let columns: Vec<Column> = head.iter().enumerate().map(|(at, name)| Column::of(name.clone(), at >= keys)).collect();
-    columns::table(&columns, keys, rows, Some(width), 0).join("\n")
+fn table(written: &Written, rows: &[Vec<String>], width: usize) -> String {
+    let of = |(at, name): (usize, &String)| Column::of(name.clone(), at >= written.keys);
+    let columns: Vec<Column> = written.head.iter().enumerate().map(of).collect();
+    let short = |(at, cell): (usize, &String)| match cell.parse::<f64>() {
+        Ok(number) if at >= written.keys => short_number(number),
+        _ => cell.clone(),
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().enumerate().map(short).collect()).collect();
+    columns::table(&columns, written.keys, &rows, Some(width), 0).join("\n")
+}
+
+/// A number for readers: six digits.
+fn short_number(number: f64) -> String {
+    let whole = number.abs().max(1.0).log10().floor() as usize + 1;
+    let decimals = 6_usize.saturating_sub(whole);
+    format!("{number:.decimals$}")
 }

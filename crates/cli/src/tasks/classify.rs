@@ -9,16 +9,18 @@ use elman::data::table::labelled::Labelled;
 use elman::task::classify::Classify;
 use serde::Serialize;
 
-use super::job::{lines_of, split};
+use super::job::split;
 use crate::confusion;
+use crate::figures::Form;
+use crate::figures::classes::{Classified, classified};
 use crate::terminal::fact;
 use crate::train::session::{Job, Words, path_word};
 
 /// The figures in the object of `--json`.
 #[derive(Serialize)]
 struct Json {
-    accuracy: Option<f64>,
-    macro_f1: Option<f64>,
+    #[serde(flatten)]
+    figures: Classified,
     classes: Vec<String>,
 }
 
@@ -43,15 +45,15 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     session.train(words, |session, driven| {
         let (task, tape) = session.trainer.task_and_tape();
         let measured = if driven.is_measurable { task.measure(tape, &mut || true)? } else { None };
-        let Some(figures) = measured else { return Ok((Vec::new(), Json { accuracy: None, macro_f1: None, classes })) };
-        let confusion = &figures.confusion;
-        let (accuracy, macro_f1, total) = (confusion.accuracy(), confusion.macro_f1(), confusion.total());
+        let Some(measured) = measured else {
+            return Ok((Vec::new(), Json { figures: Classified::default(), classes }));
+        };
+        let (confusion, total) = (&measured.confusion, measured.confusion.total());
         let picture = session.run.path().join("confusion.svg");
-        let title = format!("{}: {:.1} % of {total}", plan.text, 100.0 * accuracy);
+        let title = format!("{}: {:.1} % of {total}", plan.text, 100.0 * confusion.accuracy());
         confusion::draw(confusion, &classes, &title, &picture)?;
-        let mut lines = lines_of(confusion, &classes, &total.to_string());
-        let picture = picture.display().to_string();
-        lines.extend([fact("macro F1", &format!("{macro_f1:.4}")), fact("picture", &picture)]);
-        Ok((lines, Json { accuracy: Some(accuracy), macro_f1: Some(macro_f1), classes }))
+        let (mut lines, figures) = classified(confusion, &classes, &format!("{total} held out"), Form::of_training());
+        lines.push(fact("picture", &picture.display().to_string()));
+        Ok((lines, Json { figures, classes }))
     })
 }

@@ -2,18 +2,20 @@
 //! (`elman::task::forecast`).
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::process::ExitCode;
 
-use elman::Element;
 use elman::config::Forecast;
-use elman::data::series::{Columns, SeriesSet};
-use elman::metrics::forecast::ForecastFigures;
+use elman::data::series::{self, Known, Roles, SeriesSet};
+use elman::data::table::{Format, Table};
+use elman::data::{Fingerprint, TextEncoding};
 use elman::task::ForecastTask;
 use elman::task::forecast::Backtest;
+use elman::{Corpus, Element, Error};
 use serde::Serialize;
 
-use super::job::{split, table};
-use crate::columns::{self, number, words};
+use super::job::split;
+use crate::figures::forecast::table_of;
 use crate::stream::Stream;
 use crate::terminal::{counted, grouped};
 use crate::train::session::{Job, Words, path_word};
@@ -27,12 +29,10 @@ struct Json {
 /// Trains a forecaster.
 pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let (data, settings) = (job.place("the end of each series")?, job.config.forecast()?.clone());
-    let Forecast { time, values, group, covariates, .. } = settings.clone();
-    let (table, fingerprint) = table(&data, settings.header, job.config.encoding)?;
-    let set = SeriesSet::new(&table, &Columns { time, values, group, covariates })?;
+    let (set, fingerprint) = read(&data, &settings, job.config.encoding)?;
     let session = job.begin(&fingerprint, |config| ForecastTask::<E>::new(config, set, fingerprint.clone()))?;
     let set = session.trainer.task().series();
-    let what = format!("{} series of {}, ", grouped(set.series.len() as u64), set.columns.join(", "));
+    let what = format!("{} series of {}, ", grouped(set.series.len() as u64), set.roles.values.join(", "));
     let words = Words {
         example: "window".into(),
         unit: "value",
@@ -42,9 +42,23 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     session.train(words, |session, driven| {
         let (task, tape) = session.trainer.task_and_tape();
         let backtest = if driven.is_measurable { task.backtest(tape, &mut || true)? } else { None };
-        let lines = backtest.iter().flat_map(|backtest| [String::new(), table_of(backtest, settings.level)]).collect();
+        let lines = backtest.iter().flat_map(|backtest| [String::new(), table_of(backtest, Stream::Err)]).collect();
         Ok((lines, Json { backtest }))
     })
+}
+
+/// The series of a file, in CSV unless its ending says otherwise. The text is gone once they are read.
+fn read(path: &Path, settings: &Forecast, encoding: TextEncoding) -> Result<(SeriesSet, Fingerprint), Error> {
+    let (table, fingerprint) = table(path, settings, encoding)?;
+    let known = Known { frequency: settings.freq.as_deref(), zone: settings.zone.as_deref(), ..Known::default() };
+    Ok((SeriesSet::new(&table, &Roles::of(settings), &known)?, fingerprint))
+}
+
+/// The table of a file, in CSV unless its ending says otherwise.
+pub fn table(path: &Path, settings: &Forecast, encoding: TextEncoding) -> Result<(Table, Fingerprint), Error> {
+    let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
+    let format = Format::of_path(path).unwrap_or(Format::Csv);
+    Ok((series::table(settings, corpus.name(), corpus.bytes(), format)?, corpus.fingerprint()))
 }
 
 /// The settings of a forecast in a line.
@@ -55,28 +69,4 @@ fn described(settings: &Forecast) -> String {
     let season = if settings.season > 1 { format!(", season of {}", settings.season) } else { String::new() };
     let after = if transforms.is_empty() { String::new() } else { format!(", after {}", transforms.join(", ")) };
     format!("{horizon} ahead, {}, {}{season}{after}", small(&settings.strategy), small(&settings.output))
-}
-
-/// The figures of the model and of the naive forecasts.
-fn table_of(backtest: &Backtest, level: f64) -> String {
-    let Backtest { origins, model, naive, seasonal_naive } = backtest;
-    let row = |name: &str, f: &ForecastFigures| {
-        let numbers = [Some(f.mae), Some(f.rmse), Some(f.smape), Some(f.mase), f.pinball];
-        let numbers = numbers.map(|x| x.map_or("-".to_string(), |x| format!("{x:.4}")));
-        let coverage = f.coverage.map_or("-".to_string(), |share| format!("{:.1} %", 100.0 * share));
-        [name.to_string()].into_iter().chain(numbers).chain([coverage]).collect::<Vec<_>>()
-    };
-    let mut columns = vec![words("")];
-    columns.extend(["MAE", "RMSE", "sMAPE", "MASE", "pinball", "coverage"].map(number));
-    let forecasts = [("the model", Some(model)), ("naive", Some(naive)), ("seasonal naive", seasonal_naive.as_ref())];
-    let rows: Vec<Vec<String>> = forecasts.iter().filter_map(|(name, f)| f.map(|f| row(name, f))).collect();
-    let (values, level) = (model.points, 100.0 * level);
-    let head = format!("backtest from {origins} origins, {values} values; intervals of {level:.0} %");
-    let lines = columns::table(&columns, 1, &rows, Stream::Err.width(), 0);
-    let best_naive = seasonal_naive.as_ref().map_or(naive.mase, |f| f.mase.min(naive.mase));
-    let advice = (model.mase > best_naive).then(|| {
-        "note       a naive forecast is better: try --transform (seasonal, diff, log), --season or more --steps"
-            .to_string()
-    });
-    [vec![head], lines].concat().into_iter().chain(advice).collect::<Vec<_>>().join("\n")
 }

@@ -5,19 +5,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use elman::config::TaskSettings;
-use elman::data::table::{Format, Table};
-use elman::data::{Fingerprint, TextEncoding};
-use elman::metrics::Confusion;
+use elman::data::Fingerprint;
 use elman::task::Task;
 use elman::train::{Changes, Plan, Stopped, Trainer};
-use elman::{Config, Corpus, Cpu, Error};
+use elman::{Config, Cpu, Error};
 
+use crate::corpus;
 use crate::failure::Refusal;
-use crate::stream::Stream;
 use crate::terminal::{counted, fact, grouped, say};
 use crate::train::session::{Job, Session};
 use crate::train::work::{create_run, refuse_existing_run};
-use crate::{confusion, corpus};
 
 impl<'a> Job<'a> {
     /// The paths of the training and validation data. Errors: no path or several; flags of language models.
@@ -90,26 +87,8 @@ impl<'a> Job<'a> {
     }
 }
 
-/// The table at `path`, in CSV unless the file's ending says otherwise.
-pub fn table(path: &Path, header: bool, encoding: TextEncoding) -> Result<(Table, Fingerprint), Error> {
-    let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
-    let format = Format::of_path(path).unwrap_or(Format::Csv);
-    Ok((Table::from_bytes(corpus.name(), corpus.bytes(), format, header)?, corpus.fingerprint()))
-}
-
 /// The fact `data`: the name of the data, what it holds, and how it is split.
 pub fn split(plan: &Plan, what: &str, unit: &str) -> (&'static str, String) {
     let (train, held) = (grouped(plan.train_tokens as u64), grouped(plan.val_tokens as u64));
     ("data", format!("{}: {what}{train}{unit} to train on, {held} held out", plan.text))
-}
-
-/// Lines with the figures of the classes and the accuracy; `held_out` says what it is the share of.
-pub fn lines_of(confusion: &Confusion, classes: &[String], held_out: &str) -> Vec<String> {
-    let accuracy = format!("{:.2} % of {held_out} held out", 100.0 * confusion.accuracy());
-    vec![
-        String::new(),
-        confusion::lines(confusion, classes, Stream::Err.width()),
-        String::new(),
-        fact("accuracy", &accuracy),
-    ]
 }

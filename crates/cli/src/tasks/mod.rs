@@ -8,7 +8,7 @@ mod job;
 mod tag;
 mod translate;
 
-pub use translate::Scores;
+pub use forecast::table as series_table;
 
 use std::process::ExitCode;
 

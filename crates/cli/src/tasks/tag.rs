@@ -4,26 +4,24 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use elman::data::table::tagged::Tagged;
+use elman::data::table::tagged;
 use elman::data::text::restore;
 use elman::task::Tag;
 use elman::task::tag::{RestoreFigures, restored};
 use elman::{Corpus, Element};
 use serde::Serialize;
 
-use super::job::{lines_of, split};
-use crate::terminal::{fact, grouped};
+use super::job::split;
+use crate::figures::Form;
+use crate::figures::classes::{Tagged, put_back, tagged as of_tags};
+use crate::terminal::grouped;
 use crate::train::session::{Job, Words, path_word};
 
 /// The figures in the object of `--json`.
 #[derive(Serialize, Default)]
 struct Json {
-    accuracy: Option<f64>,
-    macro_f1: Option<f64>,
-    /// Over all classes except the most frequent.
-    micro_f1: Option<f64>,
     #[serde(flatten)]
-    restored: Option<RestoreFigures>,
+    figures: Tagged,
     /// The figures of a baseline: every word in its most frequent form in training.
     majority: Option<RestoreFigures>,
 }
@@ -33,7 +31,7 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let source = &job.config.tagging()?.source;
     let restores = job.config.task.as_ref().is_some_and(|task| task.kind() == "restore");
     let read = |path: &Path| match restores {
-        false => Tagged::read(path, source, job.config.encoding),
+        false => tagged::Tagged::read(path, source, job.config.encoding),
         true => {
             let corpus = Corpus::read_as(&[path.to_path_buf()], job.config.encoding)?;
             restore::pieces(corpus.utf8()?, job.config.seq_len, corpus.fingerprint())
@@ -55,25 +53,14 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     session.train(words, |session, driven| {
         let (task, tape) = session.trainer.task_and_tape();
         let measured = if driven.is_measurable { task.measure(tape, &mut || true)? } else { None };
-        let Some(figures) = measured else { return Ok((Vec::new(), Json::default())) };
-        let confusion = &figures.confusion;
-        let commonest = (0..classes.len()).max_by_key(|&class| confusion.class(class).examples);
-        let (macro_f1, micro_f1) = (confusion.macro_f1(), confusion.micro_f1(|class| Some(class) != commonest));
+        let Some(measured) = measured else { return Ok((Vec::new(), Json::default())) };
+        let (confusion, form) = (&measured.confusion, Form::of_training());
+        let all = format!("{} steps held out", grouped(confusion.total()));
         let majority = task.by_words().map(|confusion| restored(confusion, &classes));
-        let restored = restores.then(|| restored(confusion, &classes));
-        let mut lines = lines_of(confusion, &classes, &format!("{} steps", grouped(confusion.total())));
-        lines.extend(match restored.zip(majority) {
-            Some((f, majority)) => {
-                let both = |f1, most| format!("F1 {f1:.4}; every word as it mostly stood {most:.4}, none put back 0");
-                let capitals = both(f.capitals_f1, majority.capitals_f1);
-                [fact("capitals", &capitals), fact("marks", &both(f.punctuation_f1, majority.punctuation_f1))]
-            }
-            None => {
-                let micro = format!("{micro_f1:.4}, the commonest class left out");
-                [fact("macro F1", &format!("{macro_f1:.4}")), fact("micro F1", &micro)]
-            }
-        });
-        let [accuracy, macro_f1, micro_f1] = [confusion.accuracy(), macro_f1, micro_f1].map(Some);
-        Ok((lines, Json { accuracy, macro_f1, micro_f1, restored, majority }))
+        let (lines, figures) = match restores {
+            true => put_back(confusion, &classes, (&all, majority), form),
+            false => of_tags(confusion, &classes, &all, form),
+        };
+        Ok((lines, Json { figures, majority }))
     })
 }

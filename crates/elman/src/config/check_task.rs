@@ -1,8 +1,12 @@
 //! Checks of a task's settings beside those of the run. Not here: the settings (`task/`).
 
 use super::limits::{MAX_INTEGER, real, whole};
-use super::{Attention, Classify, Config, Forecast, Strategy, TaskSettings, TokenizerKind, Transform, Translate};
+use super::{
+    Attention, Classify, Config, Forecast, Missing, Scale, Strategy, TaskSettings, TokenizerKind, Transform, Translate,
+};
+use crate::data::series::calendar::Frequency;
 use crate::error::Error;
+use crate::metrics::distribution::Distribution;
 
 /// Draws of one forecast, over all paths, steps and recent origins: more take hours, and gigabytes.
 const MAX_DRAWS: u64 = 100_000_000;
@@ -37,6 +41,11 @@ fn forecast(settings: &Forecast) -> Result<(), Error> {
     whole("horizon", settings.horizon as u64, 1, 10_000)?;
     whole("season", settings.season as u64, 1, 100_000)?;
     whole("lags", settings.lags() as u64, 1, 10_000)?;
+    whole("decoder", settings.decoder as u64, 1, 4096)?;
+    whole("train_origins", settings.train_origins.unwrap_or(1) as u64, 1, 1_000_000)?;
+    whole("members", settings.ensemble_size as u64, 1, 64)?;
+    whole("origins", settings.origins as u64, 0, 1_000_000)?;
+    whole("stride", settings.stride as u64, 1, 1_000_000)?;
     whole("paths", settings.paths as u64, 10, 100_000)?;
     whole("recent", settings.recent as u64, 0, 10_000)?;
     real("level", settings.level, "above 0 and below 1", |level| level > 0.0 && level < 1.0)?;
@@ -49,16 +58,47 @@ fn forecast(settings: &Forecast) -> Result<(), Error> {
             return Err(Error::Setting { name: "paths", got: paths.to_string(), expected });
         }
     }
-    let is_seasonal = settings.has(Transform::Seasonal);
-    if is_seasonal && settings.season < 2 {
+    forecast_values(settings)?;
+    if settings.has(Transform::Seasonal) && settings.season < 2 {
         let expected = "2 or more for the seasonal difference".to_string();
         return Err(Error::Setting { name: "season", got: settings.season.to_string(), expected });
     }
-    if is_seasonal && settings.strategy == Strategy::Direct && settings.horizon > settings.season {
-        let season = settings.season;
-        let expected = format!("at most season = {season} with a seasonal difference, or the recursive strategy");
-        return Err(Error::Setting { name: "horizon", got: settings.horizon.to_string(), expected });
+    for &lag in settings.season_lags.iter().flatten() {
+        whole("season_lags", lag as u64, 1, 100_000)?;
     }
+    if let Some(freq) = &settings.freq {
+        let refuse = |expected: String| Error::Setting { name: "freq", got: freq.clone(), expected };
+        freq.parse::<Frequency>().map_err(refuse)?;
+    }
+    Ok(())
+}
+
+/// How values are transformed, scaled and distributed.
+fn forecast_values(settings: &Forecast) -> Result<(), Error> {
+    let refuse = |name, got: &str, expected: &str| {
+        Err(Error::Setting { name, got: got.to_string(), expected: expected.to_string() })
+    };
+    real("box_cox", settings.box_cox, "-5 to 5", |exponent| (-5.0..=5.0).contains(&exponent))?;
+    if settings.has(Transform::Log) && settings.has(Transform::BoxCox) {
+        return refuse("transform", "log and boxcox", "one of the two");
+    }
+    if settings.output.is_count() {
+        let name = settings.output.name();
+        if !settings.transform.is_empty() {
+            return refuse("output", name, "another with a transform: transformed values are no counts");
+        }
+        if !matches!(settings.scale(), Scale::MeanAbs | Scale::None) {
+            return refuse("output", name, "another with this scale: counts have no mean subtracted");
+        }
+        if settings.missing == Missing::Interpolate {
+            return refuse(
+                "missing",
+                "interpolate",
+                "mask, ffill or zero with counts: a value between two is no count",
+            );
+        }
+    }
+    Distribution::new(settings.output, &settings.quantiles, settings.values.len().max(1))?;
     Ok(())
 }
 

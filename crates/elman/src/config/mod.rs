@@ -27,7 +27,7 @@ pub use elman_kernels::descent::OptimizerKind;
 pub use fields::Config;
 pub use schedule::{Place, Rates, Schedule};
 pub use task::{
-    Attention, ClassWeights, Classify, Condition, Forecast, Generate, Memory, Sides, Source, Strategy, Tag,
-    TaskSettings, Transform, Translate,
+    Attention, ClassWeights, Classify, Condition, Forecast, Generate, Memory, Missing, Scale, Sides, Source, Strategy,
+    Tag, TaskSettings, Transform, Translate,
 };
 pub use text::{Clean, LossKind, RandomEpoch, Reserved, Words};

@@ -11,7 +11,7 @@ mod translate;
 use serde::{Deserialize, Serialize};
 
 pub use classify::{ClassWeights, Classify};
-pub use forecast::{Forecast, Memory, Strategy, Transform};
+pub use forecast::{Forecast, Memory, Missing, Scale, Strategy, Transform};
 pub use generate::{Condition, Generate};
 pub use source::Source;
 pub use tag::Tag;

@@ -1,38 +1,47 @@
-//! Time series from a table: a time column, value columns, and many series by a group column. A value that is not a
-//! number, and a time that is invalid, repeated or not increasing, is an error with its row and column. Nothing is
-//! fitted here (`scale.rs` does that).
+//! Time series from a table: rows of one series on an even grid of times, with missing values where rows or cells are
+//! missing. Nothing is fitted here (`fitted.rs`), and nothing is computed for a network (`window.rs`, `inputs.rs`).
 
-pub mod time;
-pub mod timeline;
+mod batch;
+pub mod calendar;
+mod columns;
+pub mod fitted;
+mod inputs;
+mod long;
+mod roles;
+#[cfg(test)]
+mod tests;
+mod wide;
+mod window;
 
-use std::collections::HashMap;
-
-use crate::data::series::time::Scale;
-use crate::data::table::{Table, quoted};
+use crate::config::Forecast;
+use crate::data::series::calendar::{Clock, Frequency, Stamp};
+use crate::data::table::{Format, Table};
 use crate::error::Error;
 
-/// Which columns of a table are what. Without a time column the rows are counted from 0.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Columns {
-    /// The time column; None takes the first column, where values do not name it.
-    pub time: Option<String>,
-    /// The value columns; none takes all that are nothing else.
-    pub values: Vec<String>,
-    /// The column that says which series a row belongs to.
-    pub group: Option<String>,
-    /// Columns that are known beforehand.
-    pub covariates: Vec<String>,
-}
+pub use batch::{Batch, Origin, Read};
+pub use columns::Kind;
+pub use inputs::{Timeline, Unit, View, Widths};
+pub use roles::Roles;
+pub use window::Window;
 
-/// A series: rows by rising time.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A series: rows at an even distance in time, the first at `start`.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// What its group column says; empty where there is none.
     pub group: String,
-    /// Its times, on the scale of all.
-    pub times: Vec<f64>,
-    /// Each value column's numbers, then each covariate's.
-    pub values: Vec<Vec<f64>>,
+    /// The time of its first row.
+    pub start: Stamp,
+    /// The place of its frequency in [`SeriesSet::frequencies`].
+    pub frequency: usize,
+    /// Rows up to the last one with a value: what is known. Rows after it have covariates alone.
+    pub known: usize,
+    /// Rows.
+    pub rows: usize,
+    /// `[rows, width]`: the values of a row, then its covariates known in the future, then those of the past. NaN is
+    /// missing; a category is its place in the column's list.
+    pub cells: Vec<f64>,
+    /// The static columns.
+    pub statics: Vec<f64>,
 }
 
 /// The series of a table.
@@ -40,190 +49,124 @@ pub struct Series {
 pub struct SeriesSet {
     /// What messages call it.
     pub name: String,
-    /// The time column.
-    pub time: String,
-    /// What it counts.
-    pub scale: Scale,
-    /// The commonest difference between neighbours.
-    pub step: f64,
-    /// Differences that are others: gaps.
-    pub gaps: usize,
-    /// The value columns.
-    pub columns: Vec<String>,
-    /// The covariates' columns.
-    pub covariates: Vec<String>,
-    /// The column that says which series a row belongs to.
-    pub group: Option<String>,
-    /// The series, in the order in which they begin.
+    /// Which columns are what, each with its name.
+    pub roles: Roles,
+    /// How times are written.
+    pub clock: Clock,
+    /// The times between two rows.
+    pub frequencies: Vec<Frequency>,
+    /// What each covariate and static column holds.
+    pub kinds: Vec<Kind>,
+    /// The series, in the order in which they begin in the table.
     pub series: Vec<Series>,
+    /// Rows that the table does not have between the first and the last of their series.
+    pub gaps: usize,
+    /// Values that are missing in rows that the table has.
+    pub missing: usize,
+}
+
+/// What is known before a table is read.
+#[derive(Clone, Debug, Default)]
+pub struct Known<'a> {
+    /// The time between two rows, where it is given.
+    pub frequency: Option<&'a str>,
+    /// The time zone of the times.
+    pub zone: Option<&'a str>,
+    /// The frequencies of the series that a model was trained on; any where it is empty.
+    pub trained: &'a [Frequency],
+    /// The categories that a model knows, column by column; a new category is NaN.
+    pub kinds: Option<&'a [Kind]>,
+}
+
+/// The table in bytes, as the settings say: where a row is a series, rows may have any number of cells. Errors: as
+/// [`Table::from_bytes`].
+pub fn table(settings: &Forecast, name: &str, bytes: &[u8], format: Format) -> Result<Table, Error> {
+    match settings.wide {
+        true => Table::ragged(name, bytes, format, settings.header),
+        false => Table::from_bytes(name, bytes, format, settings.header),
+    }
 }
 
 impl SeriesSet {
     /// Reads the series of a table.
     ///
-    /// Errors: a column that is not there or is named for two things; no value column, no row; a cell that is no finite
-    /// number; a time that is no time, is of another kind than the first, occurs twice in a series or does not rise.
-    pub fn new(table: &Table, columns: &Columns) -> Result<SeriesSet, Error> {
-        let refuse = |problem: String| Error::Data { name: table.name().to_string(), problem };
-        let first = || table.columns().first().cloned().unwrap_or_default();
-        let time = columns.time.clone().unwrap_or_else(first);
-        let is_other = |column: &&String| {
-            **column != time && columns.group.as_ref() != Some(column) && !columns.covariates.contains(column)
-        };
-        let values = match columns.values.is_empty() {
-            true => table.columns().iter().filter(is_other).cloned().collect(),
-            false => columns.values.clone(),
-        };
-        if values.is_empty() {
-            return Err(refuse(format!("the only column is {time}, expected a column of values beside the time")));
-        }
-        let mut roles: Vec<&String> = values.iter().chain(&columns.covariates).chain(&columns.group).collect();
-        roles.push(&time);
-        roles.sort();
-        if let Some(pair) = roles.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(refuse(format!("column {} is named for two things, expected one", pair[0])));
-        }
-        let time_at = table.column(&time)?;
-        let group_at = columns.group.as_deref().map(|group| table.column(group)).transpose()?;
-        let numbers_at: Vec<usize> =
-            values.iter().chain(&columns.covariates).map(|column| table.column(column)).collect::<Result<_, _>>()?;
+    /// Errors: a column that is not there or is named for two things; no value column, no row; a cell that is neither
+    /// empty nor a finite number; a time that cannot be read, is not on the series' grid, occurs twice in it or does not
+    /// rise; a frequency that the model was not trained on; a static column that changes.
+    pub fn new(table: &Table, roles: &Roles, known: &Known<'_>) -> Result<SeriesSet, Error> {
         if table.is_empty() {
-            return Err(refuse("the table has no rows, expected at least 1".to_string()));
+            let problem = "the table has no rows, expected at least 1".to_string();
+            return Err(Error::Data { name: table.name().to_string(), problem });
         }
+        if roles.wide { wide::read(table, roles) } else { long::read(table, roles, known) }
+    }
 
-        let mut scale = None;
-        let mut series: Vec<Series> = Vec::new();
-        let mut places: HashMap<String, usize> = HashMap::new();
-        for row in 0..table.len() {
-            let group = group_at.map(|at| table.text(row, at)).transpose()?.unwrap_or_default();
-            let place = *places.entry(group.to_string()).or_insert_with(|| {
-                let values = vec![Vec::new(); numbers_at.len()];
-                series.push(Series { group: group.to_string(), times: Vec::new(), values });
-                series.len() - 1
-            });
-            let this = &mut series[place];
-            let at = read_time(table, row, time_at, &mut scale, this.times.last().copied())?;
-            this.times.push(at);
-            for (values, &column) in this.values.iter_mut().zip(&numbers_at) {
-                values.push(table.number(row, column)?);
+    /// Cells of a row.
+    pub fn width(&self) -> usize {
+        self.roles.values.len() + self.roles.future.len() + self.roles.past.len()
+    }
+
+    /// The origin after the last known row of each series.
+    pub fn ends(&self) -> Vec<Origin> {
+        self.series.iter().enumerate().map(|(at, series)| Origin { series: at, t: series.known }).collect()
+    }
+
+    /// The time of a row of a series, or of one that comes later. Errors: a time beyond the calendar.
+    pub fn time(&self, series: &Series, row: usize) -> Result<Stamp, Error> {
+        let refuse = |problem| Error::Data { name: self.name.clone(), problem };
+        self.frequencies[series.frequency].add(&self.clock, series.start, row as i64).map_err(refuse)
+    }
+
+    /// The text of [`SeriesSet::time`].
+    pub fn time_text(&self, series: &Series, row: usize) -> Result<String, Error> {
+        Ok(self.clock.write(self.time(series, row)?))
+    }
+
+    /// Appends the rows that follow, read from another table of the same columns: series by series, by its group.
+    /// Series that are not in `self` are left out. Errors: rows that do not follow the known ones.
+    pub fn append(&mut self, later: &SeriesSet) -> Result<(), Error> {
+        let width = self.width();
+        for series in &mut self.series {
+            let Some(more) = later.series.iter().find(|more| more.group == series.group) else { continue };
+            let step = &self.frequencies[series.frequency];
+            let is_counted = self.roles.wide;
+            let next =
+                if is_counted { Some(series.known as i64) } else { step.steps(&self.clock, series.start, more.start) };
+            let Some(first) = next.filter(|&first| first >= series.known as i64) else {
+                let problem = format!(
+                    "the series {:?} begins at {}, expected a time after {}, where the known values end",
+                    more.group,
+                    later.clock.write(more.start),
+                    self.clock.write(series.start)
+                );
+                return Err(Error::Data { name: later.name.clone(), problem });
+            };
+            let first = first as usize;
+            series.cells.truncate(first * width);
+            series.cells.resize(first * width, f64::NAN);
+            series.cells.extend_from_slice(&more.cells);
+            series.rows = first + more.rows;
+            if more.known > 0 {
+                series.known = first + more.known;
             }
         }
-        let (step, gaps) = commonest_step(&series);
-        Ok(SeriesSet {
-            name: table.name().to_string(),
-            time,
-            scale: scale.unwrap_or(Scale::Number),
-            step,
-            gaps,
-            columns: values,
-            covariates: columns.covariates.clone(),
-            group: columns.group.clone(),
-            series,
-        })
+        Ok(())
     }
 }
 
-fn read_time(
-    table: &Table,
-    row: usize,
-    column: usize,
-    scale: &mut Option<Scale>,
-    before: Option<f64>,
-) -> Result<f64, Error> {
-    let text = table.text(row, column)?;
-    let Some((kind, at)) = time::parse(text) else {
-        let problem = format!("{} is given, expected a number or a date such as 1949-01 or 1949-01-31", quoted(text));
-        return Err(table.refusal(row, column, problem));
-    };
-    let known = *scale.get_or_insert(kind);
-    if kind != known {
-        let problem = format!("{} counts {kind:?}s, expected {known:?}s as before", quoted(text)).to_lowercase();
-        return Err(table.refusal(row, column, problem));
-    }
-    match before {
-        Some(before) if at == before => {
-            Err(table.refusal(row, column, format!("the time {} occurs twice in its series", quoted(text))))
-        }
-        Some(before) if at < before => {
-            let before = time::text(known, before);
-            Err(table.refusal(
-                row,
-                column,
-                format!("the time {} comes after {before}, expected rising times", quoted(text)),
-            ))
-        }
-        _ => Ok(at),
-    }
-}
-
-/// The commonest difference, the smallest of equals, and how many are others.
-fn commonest_step(series: &[Series]) -> (f64, usize) {
-    let mut steps: Vec<f64> =
-        series.iter().flat_map(|series| series.times.windows(2).map(|pair| pair[1] - pair[0])).collect();
-    steps.sort_by(f64::total_cmp);
-    let (mut best, mut most) = (1.0, 0);
-    for run in steps.chunk_by(|a, b| a == b) {
-        if run.len() > most {
-            (best, most) = (run[0], run.len());
-        }
-    }
-    (best, steps.len() - most)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::table::Format;
-
-    fn read(text: &str, columns: &Columns) -> Result<SeriesSet, String> {
-        let table = Table::from_bytes("t.csv", text.as_bytes(), Format::Csv, true).unwrap();
-        SeriesSet::new(&table, columns).map_err(|error| error.to_string())
+impl Series {
+    /// A value of a column; NaN where it is missing or the series has no such row.
+    pub fn value(&self, width: usize, row: usize, column: usize) -> f64 {
+        if row < self.rows { self.cells[row * width + column] } else { f64::NAN }
     }
 
-    #[test]
-    fn series_are_told_apart_by_their_group() {
-        let columns = Columns { group: Some("shop".into()), covariates: vec!["open".into()], ..Columns::default() };
-        let text = "day,shop,sold,open\n1981-01-01,b,1,1\n1981-01-01,a,5,0\n1981-01-02,b,2,1\n1981-01-04,b,3,1\n1981-01-05,b,4,1\n";
-        let set = read(text, &columns).unwrap();
-        assert_eq!((set.time.as_str(), set.scale, set.step, set.gaps), ("day", Scale::Day, 1.0, 1));
-        assert_eq!((set.columns, set.series.len()), (vec!["sold".to_string()], 2));
-        assert_eq!(set.series[0].group, "b");
-        assert_eq!(set.series[0].values, [vec![1.0, 2.0, 3.0, 4.0], vec![1.0; 4]]);
-        assert_eq!(set.series[1].values, [[5.0], [0.0]]);
+    /// The values of a column up to a row.
+    pub fn column(&self, width: usize, column: usize, until: usize) -> Vec<f64> {
+        (0..until).map(|row| self.value(width, row, column)).collect()
     }
 
-    #[test]
-    fn bad_rows_and_columns_are_named() {
-        let plain = Columns::default();
-        let message = |text: &str, columns: &Columns| read(text, columns).unwrap_err();
-        assert_eq!(
-            message("t,y\n1,2\n2,NaN\n", &plain),
-            "line 3, column y: \"NaN\" is given, expected a finite number (t.csv)"
-        );
-        assert_eq!(
-            message("t,y\n1949-02,2\n1949-02,2\n", &plain),
-            "line 3, column t: the time \"1949-02\" occurs twice in its series (t.csv)"
-        );
-        assert_eq!(
-            message("t,y\n1949-02,2\n1949-01,2\n", &plain),
-            "line 3, column t: the time \"1949-01\" comes after 1949-02, expected rising times (t.csv)"
-        );
-        assert_eq!(
-            message("t,y\n1949-02,2\n7,2\n", &plain),
-            "line 3, column t: \"7\" counts numbers, expected months as before (t.csv)"
-        );
-        assert_eq!(
-            message("t,y\nmonday,2\n", &plain),
-            "line 2, column t: \"monday\" is given, expected a number or a date such as 1949-01 or 1949-01-31 (t.csv)"
-        );
-        assert_eq!(
-            message("t\n1\n", &plain),
-            "the only column is t, expected a column of values beside the time (t.csv)"
-        );
-        assert_eq!(message("t,y\n", &plain), "the table has no rows, expected at least 1 (t.csv)");
-        let twice = Columns { values: vec!["t".into()], ..Columns::default() };
-        assert_eq!(message("t,y\n1,1\n", &twice), "column t is named for two things, expected one (t.csv)");
-        let missing = Columns { values: vec!["z".into()], ..Columns::default() };
-        assert_eq!(message("t,y\n1,1\n", &missing), "no column is called z, expected one of t, y (t.csv)");
+    /// What messages call it.
+    pub fn title(&self) -> String {
+        if self.group.is_empty() { "the series".to_string() } else { format!("series {}", self.group) }
     }
 }

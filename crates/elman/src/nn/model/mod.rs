@@ -2,6 +2,7 @@
 
 pub(crate) mod conditioned;
 mod first_state;
+pub mod forecaster;
 mod init;
 pub(crate) mod language_model;
 mod ngrams;
@@ -17,6 +18,7 @@ use crate::error::Error;
 
 pub use crate::nn::network::Input;
 pub use conditioned::{Conditioned, Conditions};
+pub use forecaster::Forecaster;
 pub use language_model::LanguageModel;
 pub use ngrams::NGrams;
 pub use predictor::Predictor;

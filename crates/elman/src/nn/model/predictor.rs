@@ -1,4 +1,4 @@
-//! The network of classification, tagging and forecasts: an encoder, a head, an affine map to the outputs; or an ensemble
+//! The network of classification and tagging: an encoder, a head, an affine map to the outputs; or an ensemble
 //! of these. Not here: names and scales; it sees tokens or vectors, and gives numbers.
 
 use std::sync::Arc;
@@ -11,14 +11,13 @@ use super::{Declared, Model};
 use crate::autodiff::nodes::LinearIds;
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
-use crate::config::{Config, Memory, TaskSettings};
+use crate::config::{Config, TaskSettings};
 use crate::data::table::sequences::Padded;
 use crate::error::Error;
 use crate::nn::dropout::Dropout;
 use crate::nn::heads::{Head, Steps};
 use crate::nn::losses::{Loss, Mean};
 use crate::nn::network::Input;
-use crate::nn::state::State;
 
 /// A network that answers for each sequence or each of its steps, and its parameters.
 pub type Predictor<E> = Model<E, Layers<E>>;
@@ -35,67 +34,48 @@ pub struct Layers<E> {
 /// One of the networks of an ensemble.
 #[derive(Clone, Debug)]
 struct OneNetwork<E> {
-    encoder: Encoder<E>,
+    reader: Box<Reader<E>>,
     /// None where each step has outputs of its own.
     head: Option<Arc<dyn Head<E>>>,
     map: LinearIds,
 }
 
-/// What reads the steps.
-#[derive(Clone, Debug)]
-enum Encoder<E> {
-    Recurrent(Box<Reader<E>>),
-    /// Affine maps with a hyperbolic tangent after each, and their widths: each step by itself.
-    Window {
-        width: usize,
-        maps: Vec<(LinearIds, usize)>,
-    },
-}
-
-impl<E: Element> Encoder<E> {
-    /// Declares the encoder; its output has the returned number of columns.
-    fn declare(d: &mut Declaration, prefix: &str, config: &Config, input: Input) -> (Encoder<E>, usize) {
-        let bidirectional = match &config.task {
-            Some(TaskSettings::Classify(settings)) => settings.bidirectional,
-            Some(TaskSettings::Tag(settings) | TaskSettings::Restore(settings)) => settings.bidirectional,
-            Some(TaskSettings::Forecast(settings)) if settings.memory == Memory::Window => {
-                let (mut maps, mut inputs) = (Vec::new(), input.size());
-                for (at, outputs) in config.hidden_sizes().into_iter().enumerate() {
-                    maps.push((LinearIds::declare(d, &format!("{prefix}window.{at}"), inputs, outputs), outputs));
-                    inputs = outputs;
-                }
-                return (Encoder::Window { width: input.size(), maps }, inputs);
-            }
-            _ => false,
-        };
-        let reader = Reader::declare(d, prefix, config, input, bidirectional);
-        let outputs = reader.outputs();
-        (Encoder::Recurrent(Box::new(reader)), outputs)
-    }
+/// The layers that read the steps. Their output has the returned number of columns.
+fn declare_reader<E: Element>(d: &mut Declaration, prefix: &str, config: &Config, input: Input) -> (Reader<E>, usize) {
+    let bidirectional = match &config.task {
+        Some(TaskSettings::Classify(settings)) => settings.bidirectional,
+        Some(TaskSettings::Tag(settings) | TaskSettings::Restore(settings)) => settings.bidirectional,
+        _ => false,
+    };
+    let reader = Reader::declare(d, prefix, config, input, bidirectional);
+    let outputs = reader.outputs();
+    (reader, outputs)
 }
 
 impl<E: Element> Declared for Layers<E> {
-    /// What a step is; classes, or values that are forecast at a step.
+    /// What a step is; classes.
     type Sizes = (Input, usize);
 
-    fn declare(config: &Config, (input, targets): (Input, usize)) -> Result<(Layers<E>, Declaration), Error> {
-        let (pooling, ensemble_size, of_values) = match &config.task {
-            Some(TaskSettings::Classify(settings)) => (Some(settings.pooling), settings.ensemble_size, None),
-            Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => (None, 1, None),
-            Some(TaskSettings::Forecast(settings)) => (None, 1, Some(settings.output)),
-            _ => return Err(config.another_task("classify, tag, restore or forecast")),
+    fn declare(config: &Config, (input, outputs): (Input, usize)) -> Result<(Layers<E>, Declaration), Error> {
+        let (pooling, ensemble_size) = match &config.task {
+            Some(TaskSettings::Classify(settings)) => (Some(settings.pooling), settings.ensemble_size),
+            Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => (None, 1),
+            _ => return Err(config.another_task("classify, tag or restore")),
         };
-        if of_values.is_none() && targets < 2 {
-            let (got, expected) = (targets.to_string(), "at least 2".into());
+        if outputs < 2 {
+            let (got, expected) = (outputs.to_string(), "at least 2".into());
             return Err(Error::Setting { name: "classes", got, expected });
         }
-        let outputs = targets * of_values.map_or(1, |output| output.parameters());
         let mut d = Declaration::default();
         let networks = (1..=ensemble_size).map(|number| {
             let prefix = if number == 1 { String::new() } else { format!("member{number}.") };
-            let (encoder, width) = Encoder::declare(&mut d, &prefix, config, input);
+            let (reader, width) = declare_reader(&mut d, &prefix, config, input);
             let head = pooling.map(|pooling| pooling.declare(&mut d, &prefix, width));
-            OneNetwork { encoder, head, map: LinearIds::declare(&mut d, &format!("{prefix}decoder"), width, outputs) }
+            OneNetwork {
+                reader: Box::new(reader),
+                head,
+                map: LinearIds::declare(&mut d, &format!("{prefix}decoder"), width, outputs),
+            }
         });
         let networks = networks.collect();
         let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
@@ -113,24 +93,7 @@ impl<E: Element> Predictor<E> {
         mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<Vec<Var>, Error> {
         let networks = self.layers.networks.iter();
-        networks.map(|network| self.outputs(network, tape, batch, &mut None, dropout.as_deref_mut())).collect()
-    }
-
-    /// The state before the first step, of `rows` sequences; None where there is none.
-    pub fn initial_state(&self, rows: usize) -> Option<State<E>> {
-        match &self.layers.networks[0].encoder {
-            Encoder::Recurrent(reader) => Some(reader.initial_state(&self.params, rows)),
-            Encoder::Window { .. } => None,
-        }
-    }
-
-    /// As `forward` of a single network, from a state, which is advanced. Errors: an ensemble of several.
-    pub fn advance(&self, tape: &mut Tape<E>, batch: &Padded<E>, state: &mut Option<State<E>>) -> Result<Var, Error> {
-        if self.layers.networks.len() > 1 {
-            let (got, expected) = (self.layers.networks.len().to_string(), "1 to advance a state".to_string());
-            return Err(Error::Setting { name: "members", got, expected });
-        }
-        self.outputs(&self.layers.networks[0], tape, batch, state, None)
+        networks.map(|network| self.outputs(network, tape, batch, dropout.as_deref_mut())).collect()
     }
 
     fn outputs(
@@ -138,29 +101,11 @@ impl<E: Element> Predictor<E> {
         network: &OneNetwork<E>,
         tape: &mut Tape<E>,
         batch: &Padded<E>,
-        state: &mut Option<State<E>>,
         mut dropout: Option<&mut ChaCha8Rng>,
     ) -> Result<Var, Error> {
-        let (params, mask, mut last) = (&self.params, &batch.mask, Vec::new());
-        let mut y = match &network.encoder {
-            Encoder::Recurrent(reader) => {
-                let read = match state {
-                    Some(state) => reader.read_from(tape, params, batch, state, dropout.as_deref_mut())?,
-                    None => reader.read(tape, params, batch, dropout.as_deref_mut())?,
-                };
-                state.iter_mut().for_each(|state| state.from_tape(tape, &read.after));
-                last = reader.last(&read);
-                read.output
-            }
-            Encoder::Window { width, maps } => {
-                let mut x = tape.dense_leaf(*width, &batch.vectors, false)?;
-                for &(map, outputs) in maps {
-                    x = tape.linear(params, map, outputs, x)?;
-                    x = tape.tanh(x)?;
-                }
-                x
-            }
-        };
+        let (params, mask) = (&self.params, &batch.mask);
+        let read = network.reader.read(tape, params, batch, dropout.as_deref_mut())?;
+        let (last, mut y) = (network.reader.last(&read), read.output);
         if let Some(head) = &network.head {
             y = head.rows(tape, params, Steps { output: y, last: &last, rows: batch.rows, mask })?;
         }
@@ -191,19 +136,6 @@ impl<E: Element> Predictor<E> {
         let (sum, mean) = sum.ok_or(Error::Value { problem: "is the loss of an ensemble of no networks" })?;
         let value = tape.scale(sum, 1.0 / self.layers.networks.len() as f64)?;
         Ok((tape.gradients(value, &self.params, grads)?, mean))
-    }
-
-    /// The mean loss of a batch without dropout, of a single network. Errors: as `loss_and_grads`.
-    pub fn loss<L: Loss<E>>(
-        &self,
-        tape: &mut Tape<E>,
-        batch: &Padded<E>,
-        loss: &L,
-        targets: &[L::Target],
-    ) -> Result<Mean, Error> {
-        tape.start(false);
-        let outputs = self.advance(tape, batch, &mut None)?;
-        loss.mean(tape, outputs, targets)
     }
 
     /// The probabilities of the classes of each sequence, the mean over the ensemble: one row with a head, else a row for
