@@ -187,7 +187,7 @@ fn answer<E: Element>(stored: Stored, path: &Path) -> Result<(), Error> {
             if work <= FEW && trained.timeline.context <= FEW && !settings.wide {
                 let row = |t: usize| format!("{t}{}\n", format!(",{}", t + 1).repeat(columns));
                 let fitted = &trained.timeline.fitted;
-                let names = [&[fitted.time.clone()], &fitted.columns[..], &fitted.covariates[..]].concat();
+                let names = [std::slice::from_ref(&fitted.time), &fitted.columns, &fitted.covariates].concat();
                 let rows = (0..12).map(row).collect::<String>();
                 // Names may hold anything, times may be dates: then the table is refused.
                 let text = format!("{}\n{rows}", names.join(","));

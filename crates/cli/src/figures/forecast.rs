@@ -36,8 +36,8 @@ fn notes(backtest: &Backtest) -> Vec<String> {
     let excluded = backtest.methods.first().map_or(0, |method| method.figures.excluded);
     if excluded > 0 {
         notes.push(format!(
-            "note       MASE leaves out {}, whose naive forecast has no error",
-            format!("{} series", grouped(excluded))
+            "note       MASE leaves out {} series, whose naive forecast has no error",
+            grouped(excluded)
         ));
     }
     for method in backtest.methods.iter().filter(|method| method.by_naive > 0) {

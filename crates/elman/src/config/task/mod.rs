@@ -22,6 +22,7 @@ macro_rules! tasks {
     ($($(#[$doc:meta])* $task:ident $kind:literal $settings:ident;)*) => {
         /// What a run learns, where it is no language model: the table `[task]` of a recipe, whose `kind` says which.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[allow(clippy::large_enum_variant)] // there is one in a configuration
         #[serde(tag = "kind")]
         pub enum TaskSettings {
             $($(#[$doc])* #[serde(rename = $kind)] $task($settings),)*

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Source;
 use crate::data::table::items::places;
-use crate::data::table::reading::Reading;
+use crate::data::table::reading::{Check, Reading};
 use crate::data::table::{Format, OnBad, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint, is_text};
 use crate::data::text::text_encoding::{TextEncoding, decode};
@@ -201,7 +201,7 @@ fn example(
     table: &Table,
     row: usize,
     [text, label]: [usize; 2],
-    check: Option<&dyn Fn(&str) -> Result<(), Error>>,
+    check: Option<Check<'_>>,
 ) -> Result<(String, String), Error> {
     let words = table.text(row, text)?;
     let class = table.text(row, label)?.trim();

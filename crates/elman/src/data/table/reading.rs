@@ -5,6 +5,9 @@ use crate::data::table::OnBad;
 use crate::data::table::items::unknown_class;
 use crate::error::Error;
 
+/// Whether a text can be read: the error says why not.
+pub type Check<'a> = &'a dyn Fn(&str) -> Result<(), Error>;
+
 /// What is accepted; by default every class and text, and the first row that cannot be read is an error.
 #[derive(Default)]
 pub struct Reading<'a> {
@@ -12,7 +15,7 @@ pub struct Reading<'a> {
     /// without such rows would be those of other data.
     pub classes: Option<&'a [String]>,
     /// Whether a text can be read; one that cannot is a bad row.
-    pub check: Option<&'a dyn Fn(&str) -> Result<(), Error>>,
+    pub check: Option<Check<'a>>,
     /// What becomes of a row that cannot be read; without it the first is an error.
     pub on_bad: Option<OnBad<'a>>,
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::config::Source;
 use crate::data::table::items::places;
 use crate::data::table::labelled::{Items, Vectors};
-use crate::data::table::reading::Reading;
+use crate::data::table::reading::{Check, Reading};
 use crate::data::table::{Format, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint};
 use crate::data::text::text_encoding::TextEncoding;
@@ -208,7 +208,7 @@ fn sentence(
     table: &Table,
     row: usize,
     [text, label]: [usize; 2],
-    check: Option<&dyn Fn(&str) -> Result<(), Error>>,
+    check: Option<Check<'_>>,
 ) -> Result<(String, Vec<String>), Error> {
     let tokens: Vec<&str> = table.text(row, text)?.split_whitespace().collect();
     let tags: Vec<String> = table.text(row, label)?.split_whitespace().map(str::to_string).collect();
