@@ -60,6 +60,6 @@ baselines! {
     Naive2 "naive2" naive2;
     /// The mean of a line and of simple exponential smoothing, seasonally adjusted, as in the M4 competition.
     Theta "theta" theta;
-    /// The exponential smoothing model of the least AICc. Slow: milliseconds to a second a series.
+    /// The exponential smoothing model of the least AICc. Slow: from milliseconds to seconds a series.
     Ets "ets" ets;
 }

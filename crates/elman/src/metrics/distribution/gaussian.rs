@@ -1,8 +1,8 @@
 //! The normal distribution.
 
-use super::independent::{self, Row};
+use super::independent;
 use super::quantiles::normal_quantile;
-use super::{Distribution, Scratch, scale};
+use super::{Distribution, Row, Scratch, scale};
 
 /// Mean, and a number whose softplus is the deviation.
 const PARAMETERS: usize = 2;

@@ -6,7 +6,7 @@ use super::special::{ln_binomial, ln_poisson};
 /// From here on, the densities are so near to the normal one that quadrature over 10 deviations has all digits.
 const LARGE: f64 = 500.0;
 
-/// Terms of a series or a continued fraction at most; for parameters below [`LARGE`] some 300 have all digits.
+/// Terms of a series or a continued fraction at most, far more than parameters below [`LARGE`] need.
 const TERMS: u32 = 2000;
 
 /// Q(a, x) for a > 0 and x >= 0: the probability that a Poisson variable of mean x is below a, where a is whole. Source:

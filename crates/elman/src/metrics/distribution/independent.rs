@@ -3,18 +3,8 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::Distribution;
+use super::{Distribution, Row};
 use crate::rng::uniform;
-
-/// A row of a network with its targets.
-#[derive(Clone, Copy)]
-pub struct Row<'a> {
-    pub raw: &'a [f64],
-    /// NaN where one does not count.
-    pub targets: &'a [f64],
-    /// What counts are divided by to give targets.
-    pub units: &'a [f64],
-}
 
 /// The parameters of column d.
 pub fn parameters<const P: usize>(raw: &[f64], columns: usize, d: usize) -> [f64; P] {

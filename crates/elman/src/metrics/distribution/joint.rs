@@ -3,9 +3,8 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::independent::Row;
 use super::quantiles::normal_quantile;
-use super::{Distribution, Scratch, inside, scale};
+use super::{Distribution, Row, Scratch, inside, scale};
 use crate::rng::uniform;
 
 /// ln(2 pi) / 2.

@@ -17,7 +17,6 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use independent::Row;
 
 pub use quantiles::{normal_quantile, student_quantile};
 pub use special::softplus;
@@ -147,6 +146,16 @@ impl Scratch {
     }
 }
 
+/// A row of a network with its targets.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    raw: &'a [f64],
+    /// NaN where one does not count.
+    targets: &'a [f64],
+    /// What counts are divided by to give targets.
+    units: &'a [f64],
+}
+
 impl Distribution {
     /// `levels`: the probabilities of learned quantiles; the others ignore them.
     ///
@@ -194,8 +203,8 @@ impl Distribution {
     /// `grad` is overwritten with the gradient by `raw`.
     ///
     /// Shapes: `raw` and `grad` have [`Distribution::width`] numbers, `targets` and `units` one for each column; other lengths
-    /// panic. Precision: finite for all numbers and targets of at most 1e30; a joint distribution of more than 4 columns needs numbers
-    /// below the diagonal that are no more than 1e6 times its scales.
+    /// panic. Precision: finite for all numbers and targets of at most 1e30; a joint distribution of more than 4 columns may
+    /// overflow where numbers below the diagonal are far above the scales.
     pub fn loss(
         &self,
         raw: &[f64],

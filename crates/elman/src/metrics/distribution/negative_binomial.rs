@@ -2,10 +2,10 @@
 
 use super::counts::{count, mean as mean_count, near, scaled_mean};
 use super::incomplete::incomplete_beta;
-use super::independent::{self, Row};
+use super::independent;
 use super::quantiles::{least_count, normal_quantile};
 use super::special::{deviance, ln_binomial, softplus, sum_of_shares};
-use super::{Distribution, Scratch};
+use super::{Distribution, Row, Scratch};
 
 /// A number whose softplus is the mean of the scaled value, and one whose softplus is the dispersion of the count.
 const PARAMETERS: usize = 2;

@@ -2,10 +2,10 @@
 
 use super::counts::{count, mean as mean_count, near, scaled_mean};
 use super::incomplete::upper_gamma;
-use super::independent::{self, Row};
+use super::independent;
 use super::quantiles::{least_count, normal_quantile};
 use super::special::ln_poisson;
-use super::{Distribution, Scratch};
+use super::{Distribution, Row, Scratch};
 
 /// A number whose softplus is the mean of the scaled value.
 const PARAMETERS: usize = 1;

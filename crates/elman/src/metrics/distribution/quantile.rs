@@ -1,7 +1,6 @@
 //! Quantiles that are learned apart from each other.
 
-use super::independent::Row;
-use super::{Distribution, Scratch, pinball};
+use super::{Distribution, Row, Scratch, pinball};
 
 pub const IS_COUNT: bool = false;
 

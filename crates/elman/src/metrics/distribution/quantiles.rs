@@ -4,7 +4,7 @@
 use std::f64::consts::{PI, SQRT_2};
 
 use super::incomplete::incomplete_beta;
-use super::special::half_step;
+use super::special::gamma_ratio;
 
 /// From so many degrees of freedom on, Student's t is taken by its series about the normal distribution.
 const NEARLY_NORMAL: f64 = 1e6;
@@ -67,7 +67,7 @@ pub fn student_quantile(v: f64, level: f64) -> f64 {
 
 /// The density of Student's t at 0.
 fn density_at_0(v: f64) -> f64 {
-    let ([sum, factor], _) = half_step(0.5 * v);
+    let ([sum, factor], _) = gamma_ratio(0.5 * v);
     libm::exp(sum) * libm::sqrt(factor / (PI * v))
 }
 

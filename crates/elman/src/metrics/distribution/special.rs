@@ -62,7 +62,7 @@ pub fn ln_binomial([a, b]: [f64; 2], [p, q]: [f64; 2], difference: f64) -> f64 {
 /// ln Gamma(x + 1/2) - ln Gamma(x), and its derivative, for x >= 1, the first as [s, f] where it is s + ln(f)/2, so that a
 /// caller takes one logarithm of a product and no root. Source: the recurrence of Gamma up to 10, then the series DLMF 5.11.8, whose
 /// coefficients are -(2 - 2^(1-n)) B_n / (n (n - 1)).
-pub fn half_step(mut x: f64) -> ([f64; 2], f64) {
+pub fn gamma_ratio(mut x: f64) -> ([f64; 2], f64) {
     // The products of x and of x + 1/2, and `part` / (above * below) is the sum of 1/2 / (x (x + 1/2)): one division for all.
     let (mut above, mut below, mut part) = (1.0, 1.0, 0.0);
     while x < 10.0 {

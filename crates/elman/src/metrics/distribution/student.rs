@@ -2,10 +2,10 @@
 
 use std::f64::consts::PI;
 
-use super::independent::{self, Row};
+use super::independent;
 use super::quantiles::student_quantile;
-use super::special::{half_step, softplus};
-use super::{Distribution, Scratch, scale};
+use super::special::{gamma_ratio, softplus};
+use super::{Distribution, Row, Scratch, scale};
 
 /// Location, a number whose softplus is the scale, and one whose softplus is the degrees of freedom less 2.
 const PARAMETERS: usize = 3;
@@ -23,7 +23,7 @@ pub fn loss(_: &Distribution, row: Row<'_>, grad: &mut [f64], _: &mut Scratch) -
     independent::loss(row, grad, |[location, scaled, freedom]: [f64; PARAMETERS], y, _| {
         let ((scale, slope), (above_2, v_slope)) = (scale(scaled), softplus(freedom));
         let (v, inverse) = (2.0 + above_2, 1.0 / scale);
-        let ([sum, factor], digammas) = half_step(0.5 * v);
+        let ([sum, factor], digammas) = gamma_ratio(0.5 * v);
         let r = (y - location) * inverse;
         let share = r * r / v;
         let (log, weight) = (libm::log1p(share), (v + 1.0) / (1.0 + share));

@@ -15,8 +15,10 @@ const GAMMA: [f64; 3] = [0.005, 0.3, 0.9];
 const PHI: [f64; 2] = [0.7, 1.0];
 /// Searches, from the best starts: the likelihood may have several maxima.
 const SEARCHES: usize = 3;
-/// Calls of the likelihood from a start, at most, for each smoothing parameter.
-const CALLS: usize = 100;
+/// Calls of the likelihood for each smoothing parameter, at most: in each of these searches, and in the last from the
+/// best of them.
+const SHORT: usize = 25;
+const LONG: usize = 100;
 /// Steps of least squares at most, and the relative gain of one that ends them.
 const STEPS: usize = 30;
 const GAIN: f64 = 1e-11;
@@ -50,12 +52,11 @@ pub fn fit(model: Model, period: usize, values: &[f64]) -> Option<Fitted> {
     };
     let mut tried: Vec<(f64, Vec<f64>)> = starts(model).into_iter().map(|place| (deviance(&place), place)).collect();
     tried.sort_by(|a, b| a.0.total_cmp(&b.0));
-    for (_, place) in tried.into_iter().take(SEARCHES) {
-        let calls = CALLS * place.len();
-        let (place, _) = minimum(&place, 0.1, calls, &mut deviance);
-        // A simplex can flatten before it is at the minimum.
-        minimum(&place, 0.03, calls, &mut deviance);
-    }
+    let searches = tried.into_iter().take(SEARCHES);
+    let searches = searches.map(|(_, place)| minimum(&place, 0.1, SHORT * place.len(), &mut deviance));
+    let (place, _) = searches.min_by(|a, b| a.1.total_cmp(&b.1))?;
+    // A simplex can flatten before it is at the minimum: a new one.
+    minimum(&place, 0.03, LONG * place.len(), &mut deviance);
     best
 }
 
