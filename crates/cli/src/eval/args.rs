@@ -9,7 +9,7 @@ use elman::data::table::reading::Reading;
 use elman::task::translate::LONGEST;
 use elman::{Error, infer::search::Search};
 
-use super::forecast::ForecastArgs;
+use super::forecast_args::ForecastArgs;
 use crate::failure::{self, Refusal};
 use crate::flag_tasks::{LM, refuse_flags};
 use crate::settings::encoding;

@@ -9,7 +9,8 @@ use elman::task::classify::Trained;
 use elman::{Cpu, Element};
 use serde::Serialize;
 
-use super::{Args, encodes, source_of, tell_notes, watched};
+use super::args::Args;
+use super::measuring::{encodes, source_of, tell_notes, watched};
 use crate::figures::Form;
 use crate::figures::classes::{Classified, Each, classified};
 use crate::terminal::{self, counted, row};

@@ -9,8 +9,9 @@ use elman::task::generate::{Evaluated, Knows, TrainedWriter, Written};
 use elman::{Cpu, Element};
 use serde::Serialize;
 
+use super::args::Args;
 use super::language::table;
-use super::{Args, encodes, tell_notes, watched};
+use super::measuring::{encodes, tell_notes, watched};
 use crate::terminal::{self, counted};
 
 /// What `--json` prints.

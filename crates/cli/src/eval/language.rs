@@ -11,7 +11,7 @@ use elman::task::evaluate::{
 };
 use elman::{Cpu, Element, Error, LanguageModel, Vocab};
 
-use super::Args;
+use super::args::Args;
 use crate::columns::{self, Layout, number, words};
 use crate::progress::Work;
 use crate::stream::Stream;

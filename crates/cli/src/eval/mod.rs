@@ -4,21 +4,20 @@
 mod args;
 mod classify;
 mod forecast;
+mod forecast_args;
 mod generate;
 mod language;
+mod measuring;
 mod tag;
 mod translate;
 
 use std::process::ExitCode;
 
-use elman::config::{Dtype, Source, TaskSettings};
-use elman::data::table::encoding::Encoding;
+use elman::Element;
+use elman::config::{Dtype, TaskSettings};
 use elman::files::model_file::Stored;
-use elman::{Element, Error};
 
 use crate::flag_tasks::LM;
-use crate::progress::Work;
-use crate::terminal::say;
 
 pub use args::Args;
 
@@ -42,36 +41,4 @@ fn eval<E: Element>(args: &Args, stored: Stored) -> anyhow::Result<()> {
         Some(TaskSettings::Generate(_)) => generate::run::<E>(args, &stored),
         Some(TaskSettings::Translate(_)) => translate::run::<E>(args, &stored),
     }
-}
-
-/// Measures by `measure`, and shows the number of its batches meanwhile.
-fn watched<F>(measure: impl FnOnce(&mut dyn FnMut() -> bool) -> Result<Option<F>, Error>) -> Result<F, Error> {
-    let (work, mut done) = (Work::new(), 0);
-    let measured = measure(&mut || {
-        work.at("batch", done, None);
-        done += 1;
-        true
-    })?;
-    Ok(measured.expect("the callback never stops it"))
-}
-
-/// Where data has what a model reads: its own columns, not all that are nothing else.
-fn source_of(source: &Source, encoding: &Encoding) -> Source {
-    match encoding {
-        Encoding::Tokens(_) => source.clone(),
-        Encoding::Vectors { columns, .. } => Source { features: columns.clone(), ..source.clone() },
-    }
-}
-
-/// Checks that a text can be read.
-fn encodes(encoding: &Encoding) -> impl Fn(&str) -> Result<(), Error> {
-    move |text| match encoding {
-        Encoding::Tokens(vocab) => vocab.encode("the text", text).map(drop),
-        Encoding::Vectors { .. } => Ok(()),
-    }
-}
-
-/// Prints what was changed in the data.
-fn tell_notes(notes: &[String]) {
-    notes.iter().for_each(|note| say!("note: {note}"));
 }

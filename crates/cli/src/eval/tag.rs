@@ -12,7 +12,8 @@ use elman::task::classify::Trained;
 use elman::{Config, Corpus, Cpu, Element, Error};
 use serde::Serialize;
 
-use super::{Args, encodes, source_of, tell_notes, watched};
+use super::args::Args;
+use super::measuring::{encodes, source_of, tell_notes, watched};
 use crate::figures::Form;
 use crate::figures::classes::{self, Each, Tagged, put_back};
 use crate::terminal::{self, grouped, row};

@@ -8,7 +8,8 @@ use elman::task::translate::{Evaluated, Trained};
 use elman::{Cpu, Element};
 use serde::Serialize;
 
-use super::{Args, tell_notes, watched};
+use super::args::Args;
+use super::measuring::{tell_notes, watched};
 use crate::figures::translation::Scores;
 use crate::terminal::{self, counted, row};
 

@@ -4,19 +4,10 @@
 use elman_kernels::Element;
 
 use super::inputs::{Steps, Timeline, Unit, View};
+use super::set::{Origin, Series, SeriesSet};
 use super::window::Window;
-use super::{Series, SeriesSet};
 use crate::config::Memory;
 use crate::error::Error;
-
-/// A place to forecast from: the row `t` of a series is the first that is forecast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The place of the series.
-    pub series: usize,
-    /// The first row that is forecast.
-    pub t: usize,
-}
 
 /// Steps that are read, and those of them that forecast.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Roles;
+use super::roles::Roles;
 use crate::data::table::{Table, quoted};
 use crate::error::Error;
 

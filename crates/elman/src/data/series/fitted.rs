@@ -5,7 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Frequency;
-use super::{Kind, Roles, SeriesSet};
+use super::columns::Kind;
+use super::roles::Roles;
+use super::set::{Series, SeriesSet};
 use crate::config::{Forecast, Transform};
 use crate::data::table::scale::Scaler;
 use crate::error::Error;
@@ -56,7 +58,7 @@ impl Fitted {
                 turns = std::array::from_fn(|at| turns[at] || known[at]);
             }
         }
-        let last = |(series, &cut): (&super::Series, &usize)| -> Result<(String, String), Error> {
+        let last = |(series, &cut): (&Series, &usize)| -> Result<(String, String), Error> {
             Ok((series.group.clone(), set.time_text(series, cut.saturating_sub(1))?))
         };
         let trained = match settings.recent {
@@ -98,7 +100,7 @@ impl Fitted {
 
     /// The rows of a series that were trained on: those up to the time that the model keeps; none of a series that it
     /// does not know.
-    pub fn trained_rows(&self, set: &SeriesSet, series: &super::Series) -> usize {
+    pub fn trained_rows(&self, set: &SeriesSet, series: &Series) -> usize {
         let known = self.trained.iter().find(|(group, _)| *group == series.group);
         let last = known.and_then(|(_, text)| set.clock.read(text).ok());
         let frequency = &set.frequencies[series.frequency];

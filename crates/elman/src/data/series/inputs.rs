@@ -2,9 +2,10 @@
 //! covariates, calendar. No input at t depends on a value at t or later. Not here: the network.
 
 use super::calendar::Stamp;
+use super::columns::Kind;
 use super::fitted::{Fitted, fit};
+use super::set::{Series, SeriesSet};
 use super::window::{self, Window};
-use super::{Kind, Series, SeriesSet};
 use crate::config::{Forecast, Scale};
 use crate::data::table::scale::Scaler;
 use crate::error::Error;

@@ -4,10 +4,24 @@
 use std::collections::HashMap;
 
 use super::calendar::{Clock, Frequency, Stamp};
-use super::columns::Cells;
-use super::{Known, Roles, Series, SeriesSet};
+use super::columns::{Cells, Kind};
+use super::roles::Roles;
+use super::set::{Series, SeriesSet};
 use crate::data::table::{Table, quoted};
 use crate::error::Error;
+
+/// What is known before a table is read.
+#[derive(Clone, Debug, Default)]
+pub struct Known<'a> {
+    /// The time between two rows, where it is given.
+    pub frequency: Option<&'a str>,
+    /// The time zone of the times.
+    pub zone: Option<&'a str>,
+    /// The frequencies of the series that a model was trained on; any where it is empty.
+    pub trained: &'a [Frequency],
+    /// The categories that a model knows, column by column; a new category is NaN.
+    pub kinds: Option<&'a [Kind]>,
+}
 
 /// Rows of a series that are made for missing ones, at most, for each that the table has: beyond that a time is wrong.
 const MOST_GAPS: usize = 1000;

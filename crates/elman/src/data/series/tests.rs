@@ -5,6 +5,7 @@ use super::fitted::check_values;
 use super::*;
 use crate::config::{Forecast, Missing, Output, Scale, Transform};
 use crate::data::table::Format;
+use crate::data::table::Table;
 
 fn set(text: &str, settings: &Forecast) -> SeriesSet {
     read(text, settings).unwrap()

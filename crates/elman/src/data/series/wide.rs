@@ -2,7 +2,8 @@
 //! lengths; empty cells at their end are no values. Times are counted.
 
 use super::calendar::{Clock, Stamp};
-use super::{Roles, Series, SeriesSet};
+use super::roles::Roles;
+use super::set::{Series, SeriesSet};
 use crate::data::table::Table;
 use crate::error::Error;
 

@@ -2,7 +2,7 @@
 //! are NaN, or are filled from the rows of the window that are known. Not here: scaling and the inputs of a network
 //! (`inputs.rs`).
 
-use super::Series;
+use super::set::Series;
 use crate::config::{Forecast, Missing, Transform};
 
 /// Seasons that are looked back for one that is known.
