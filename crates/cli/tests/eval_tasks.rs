@@ -186,9 +186,12 @@ fn a_writer_has_the_loss_of_training() {
         "line 3, column label: the class \"up\" was not trained on, expected one of left, right (up.csv)",
         &["eval", "run", "up.csv"],
     );
-    place.write("new.csv", "label,text\nleft,ax1\nleft,a!\n");
-    place.refused(1, "line 3, column text: character '!'", &["eval", "run", "new.csv"]);
-    assert_eq!(evaluated(&place, &["new.csv", "--skip-bad"])["texts"], 1);
+    place.write("new.csv", "label,text\nleft,ax1\nleft,a!\n,ax\n");
+    place.refused(1, "line 4, column label: the cell is empty, expected text (new.csv)", &["eval", "run", "new.csv"]);
+    let figures = evaluated(&place, &["new.csv", "--skip-bad"]);
+    // Four tokens and three, the end of each text among them; `!` was never read.
+    assert_eq!([&figures["texts"], &figures["tokens"]], [&Value::from(2), &Value::from(7)]);
+    assert_eq!(figures["unknown"], 1.0 / 7.0);
 }
 
 #[test]
