@@ -102,6 +102,14 @@ fn short_of_task(train: Command) -> Command {
     })
 }
 
+/// The help of a flag without the names of its tasks, where `task` is one of them.
+fn without_tasks<'a>(words: &'a str, task: &str) -> &'a str {
+    match words.split_once(": ") {
+        Some((tasks, rest)) if tasks.split(", ").any(|name| name == task) => rest,
+        _ => words,
+    }
+}
+
 fn of_task(train: Command, task: &str) -> Command {
     let settings = if task == LM { None } else { TaskSettings::of_kind(task) };
     let mut defaults = table(&Config::of_task(settings));
@@ -110,13 +118,12 @@ fn of_task(train: Command, task: &str) -> Command {
         defaults.extend(own.into_iter().filter(|(key, _)| key != "kind" && key != "source" && key != "text"));
         defaults.extend(source.into_iter().filter(|(key, _)| key != "text"));
     }
-    let prefix = format!("{task}: ");
     let train = train.mut_args(|arg| {
         let field = arg.get_id().to_string();
         let belongs = tasks_of(&field).is_none_or(|tasks| tasks.contains(&task));
         let is_short = MOST_USED.contains(&field.as_str()) && belongs;
         let words = words_of(&arg);
-        let words = words.strip_prefix(&prefix).unwrap_or(&words);
+        let words = without_tasks(&words, task);
         let arg = arg.hide(!belongs).hide_short_help(!is_short);
         match defaults.get(&field).and_then(shown) {
             Some(default) if !words.contains("[default") => arg.help(format!("{words} [default: {default}]")),

@@ -179,7 +179,8 @@ fn known_future_covariates_are_used_by_both_strategies() {
             strategy,
             ..Forecast::default()
         };
-        let backtest = backtest(&mut trained(&text, &config(&settings, 600)));
+        let config = Config { batch: 32, weight_decay: Some(0.01), ..config(&settings, 600) };
+        let backtest = backtest(&mut trained(&text, &config));
         backtest.methods[0].figures.mae
     };
     let (direct, recursive) = (mae(Strategy::Direct), mae(Strategy::Recursive));

@@ -113,8 +113,8 @@ pub(crate) fn lists_of(task: Option<&Value>) -> Vec<(&'static str, Vec<String>)>
     let lists = [
         ("/classes", "classes"),
         ("/features/columns", "columns"),
-        ("/timeline/columns", "columns"),
-        ("/timeline/covariates", "covariates"),
+        ("/series/columns", "columns"),
+        ("/series/covariates", "covariates"),
         ("/from", "tokens to read"),
         ("/to", "tokens to write"),
     ];

@@ -369,6 +369,31 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_cannot_be_read_is_left_out_where_that_is_wanted() {
+        let table = Table::from_bytes("t.csv", b"text,label\nx,a\ny!,a\n,b\n", Format::Csv, true).unwrap();
+        let check = |text: &str| match text.contains('!') {
+            true => Err(Error::Data { name: "t".into(), problem: "a mark".into() }),
+            false => Ok(()),
+        };
+        let mut bad = Vec::new();
+        let mut on_bad = |error: Error| {
+            bad.push(error.to_string());
+            Ok(())
+        };
+        let mut reading = Reading { classes: None, check: Some(&check), on_bad: Some(&mut on_bad) };
+        let fingerprint = || Corpus::from_text("t.csv", "x".into()).fingerprint();
+        let read = Labelled::of_rows(&table, &source(), fingerprint(), &mut reading).unwrap();
+        assert_eq!((read.items, read.classes), (Items::Texts(vec!["x".into()]), vec!["a".to_string()]));
+        assert!(bad[0].starts_with("line 3, column text: a mark"), "{bad:?}");
+        assert_eq!(bad[1..], ["line 4, column text: the cell is empty, expected text (t.csv)"]);
+        let classes = ["b".to_string()];
+        let mut reading = Reading { classes: Some(&classes), check: None, on_bad: Some(&mut |_| Ok(())) };
+        let error = Labelled::of_rows(&table, &source(), fingerprint(), &mut reading).unwrap_err();
+        let words = "line 2, column label: the class \"a\" was not trained on, expected one of b (t.csv)";
+        assert_eq!(error.to_string(), words);
+    }
+
+    #[test]
     fn bad_rows_are_named() {
         assert_eq!(
             read("text,label\nx,\n", &source()).unwrap_err(),
