@@ -3,9 +3,9 @@
 /// The units of one column of a series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Units {
-    /// The mean of |y[t] - y[t - m]|, the unit of MASE; None where there are no such pairs, or it is 0.
+    /// The mean of `|y[t] - y[t - m]|`, the unit of MASE; None where there are no such pairs, or it is 0.
     pub absolute: Option<f64>,
-    /// The mean of (y[t] - y[t - m])^2, the unit of RMSSE; None likewise.
+    /// The mean of `(y[t] - y[t - m])^2`, the unit of RMSSE; None likewise.
     pub squared: Option<f64>,
     /// The mean; 0 where no value is known.
     pub mean: f64,

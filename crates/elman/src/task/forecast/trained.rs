@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::forecasts::Forecasts;
 use super::interval::{score, widening};
 use crate::autodiff::tape::Tape;
+use crate::available_memory::needs;
 use crate::config::{Forecast, Strategy};
 use crate::data::series::fitted::{Fitted, check_values};
 use crate::data::series::{Known, Origin, Read, Roles, SeriesSet, Timeline};
@@ -110,6 +111,7 @@ impl<E: Element> TrainedForecast<E> {
         asked: &Asked,
     ) -> Result<Vec<Forecasts>, Error> {
         self.check(set, origins, asked)?;
+        needs(self.memory_of_inputs(origins, asked))?;
         let settings = &self.timeline.settings;
         let mut all = Vec::with_capacity(origins.len());
         for some in origins.chunks(AT_ONCE) {
@@ -123,6 +125,15 @@ impl<E: Element> TrainedForecast<E> {
         let values = all.iter().flat_map(|one| (0..one.horizon()).map(move |h| one.at(0, h)[0]));
         values.into_iter().try_for_each(|value| Error::unless_finite(&set.name, "a forecast", value))?;
         Ok(all)
+    }
+
+    /// Bytes that the inputs of forecasts take at most: of as many origins as are forecast side by side, as numbers of f64
+    /// and then side by side. Saturates.
+    fn memory_of_inputs(&self, origins: &[Origin], asked: &Asked) -> usize {
+        let (widths, at_once) = (self.timeline.widths(), origins.len().min(AT_ONCE));
+        let steps = origins.iter().map(|origin| origin.t).max().unwrap_or(0).min(self.timeline.context);
+        let of_origin = steps.saturating_mul(widths.input).saturating_add(asked.horizon.saturating_mul(widths.future));
+        of_origin.saturating_mul(at_once).saturating_mul(2 * size_of::<f64>())
     }
 
     /// Checks that forecasts can be made. Errors: those of [`TrainedForecast::forecast`] that do not depend on the network.
