@@ -38,15 +38,16 @@ fn classify(settings: &Classify, config: &Config) -> Result<(), Error> {
 }
 
 fn forecast(settings: &Forecast) -> Result<(), Error> {
+    whole("members", settings.ensemble_size as u64, 1, 64)?;
     whole("horizon", settings.horizon as u64, 1, 10_000)?;
     whole("season", settings.season as u64, 1, 100_000)?;
     whole("lags", settings.lags() as u64, 1, 10_000)?;
     whole("decoder", settings.decoder as u64, 1, 4096)?;
     whole("train_origins", settings.train_origins.unwrap_or(1) as u64, 1, 1_000_000)?;
-    whole("members", settings.ensemble_size as u64, 1, 64)?;
     whole("origins", settings.origins as u64, 0, 1_000_000)?;
     whole("stride", settings.stride as u64, 1, 1_000_000)?;
-    whole("paths", settings.paths as u64, 10, 100_000)?;
+    // Each network of an ensemble draws some of them.
+    whole("paths", settings.paths as u64, 10.max(settings.ensemble_size as u64), 100_000)?;
     whole("recent", settings.recent as u64, 0, 10_000)?;
     real("level", settings.level, "above 0 and below 1", |level| level > 0.0 && level < 1.0)?;
     if settings.strategy == Strategy::Recursive {
