@@ -68,8 +68,10 @@ fn forecast(settings: &Forecast) -> Result<(), Error> {
         whole("season_lags", lag as u64, 1, 100_000)?;
     }
     if let Some(freq) = &settings.freq {
-        let refuse = |expected: String| Error::Setting { name: "freq", got: freq.clone(), expected };
-        freq.parse::<Frequency>().map_err(refuse)?;
+        freq.parse::<Frequency>().map_err(|problem| {
+            let expected = problem.split_once("expected ").map_or(problem.as_str(), |(_, expected)| expected);
+            Error::Setting { name: "freq", got: freq.clone(), expected: expected.to_string() }
+        })?;
     }
     Ok(())
 }
