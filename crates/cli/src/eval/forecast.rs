@@ -10,7 +10,7 @@ use elman::data::table::{Table, csv_of};
 use elman::files::atomic_file::write_atomic;
 use elman::files::model_file::Stored;
 use elman::metrics::baselines::Baseline;
-use elman::task::forecast::{Asked, Backtest, Forecasts, TrainedForecast, Watch, usual_baselines};
+use elman::task::forecast::{Asked, Backtest, Forecasts, TrainedForecast, Watch, default_baselines};
 use elman::{Cpu, Element};
 
 use super::args::Args;
@@ -38,7 +38,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let asked = Asked::of(settings);
     let written = Written::new(&set, &asked);
     let (mut rows, mut last) = (Vec::new(), Vec::new());
-    let mut baselines = usual_baselines(settings.season);
+    let mut baselines = default_baselines(settings.season);
     baselines.extend(flags.ets.then_some(Baseline::Ets));
     let work = Work::new();
     let mut watch = Watch {

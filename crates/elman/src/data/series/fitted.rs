@@ -32,7 +32,7 @@ pub struct Fitted {
     pub(super) scaler: Scaler,
     /// Of the values after their transforms, where one scale is for all.
     pub(super) global: Scaler,
-    /// Of what a network is told of the unit of each value column: two numbers each.
+    /// Of the inputs that describe the unit of each value column: two for each.
     pub(super) unit_scaler: Scaler,
     /// The time of each series' last row that was trained on, where a forecast depends on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -40,7 +40,7 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    /// Fits the covariates on the first `cuts` rows of each series. What units say is fitted later.
+    /// Fits the covariates on the first `cuts` rows of each series. The scaling of units is fitted later.
     pub fn new(settings: &Forecast, set: &SeriesSet, cuts: &[usize]) -> Result<Fitted, Error> {
         let (values, width) = (set.roles.values.len(), set.width());
         let covariates: Vec<String> = set.roles.others().cloned().collect();

@@ -79,7 +79,7 @@ impl Steps {
 }
 
 impl Timeline {
-    /// Fits covariates and what units say on the first `cuts` rows of each series. Errors: a time beyond
+    /// Fits the scaling of covariates and of units on the first `cuts` rows of each series. Errors: a time beyond
     /// the calendar.
     pub fn new(settings: &Forecast, context: usize, set: &SeriesSet, cuts: &[usize]) -> Result<Timeline, Error> {
         let fitted = Fitted::new(settings, set, cuts)?;
@@ -102,14 +102,14 @@ impl Timeline {
         self.fitted.global = fit(columns, rows);
     }
 
-    /// Fits mean and deviation of what a unit says, at some places of each series.
+    /// Fits mean and deviation of the inputs that describe a unit, at some rows of each series.
     fn fit_unit_scaler(&mut self, set: &SeriesSet, cuts: &[usize]) {
         let columns = set.roles.values.len();
         let rows = set.series.iter().zip(cuts).flat_map(|(series, &cut)| {
             [1, 2, 3, 4].map(|share| {
                 let t = cut * share / 4;
                 let window = self.window(set, series, t.saturating_sub(self.reach()), t);
-                (0..columns).flat_map(|d| said_by(self.unit(&window, d, t))).collect::<Vec<f64>>()
+                (0..columns).flat_map(|d| unit_inputs(self.unit(&window, d, t))).collect::<Vec<f64>>()
             })
         });
         self.fitted.unit_scaler = fit(UNIT_NUMBERS * columns, rows);
@@ -191,7 +191,7 @@ impl Timeline {
             let is_missing = t.checked_sub(1).is_none_or(|row| window.step(d, row).is_nan());
             to.numbers.push(f64::from(u8::from(is_missing)));
             if settings.has_own_scale() {
-                for (at, x) in said_by(*unit).into_iter().enumerate() {
+                for (at, x) in unit_inputs(*unit).into_iter().enumerate() {
                     to.numbers.push(self.fitted.unit_scaler.scale(UNIT_NUMBERS * d + at, x).clamp(-5.0, 5.0));
                 }
             }
@@ -278,11 +278,11 @@ impl View<'_> {
     }
 }
 
-/// Numbers that a unit says.
+/// Inputs that describe a unit.
 const UNIT_NUMBERS: usize = 2;
 
-/// What a network is told of a unit: the logarithm of the scale, and the location in scales.
-fn said_by(unit: Unit) -> [f64; UNIT_NUMBERS] {
+/// The inputs that describe a unit: the logarithm of the scale, and the location divided by the scale.
+fn unit_inputs(unit: Unit) -> [f64; UNIT_NUMBERS] {
     [libm::log(unit.scale), soft(unit.location / unit.scale)]
 }
 

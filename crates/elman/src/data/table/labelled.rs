@@ -372,7 +372,7 @@ mod tests {
     fn a_row_that_cannot_be_read_is_left_out_where_that_is_wanted() {
         let table = Table::from_bytes("t.csv", b"text,label\nx,a\ny!,a\n,b\n", Format::Csv, true).unwrap();
         let check = |text: &str| match text.contains('!') {
-            true => Err(Error::Data { name: "t".into(), problem: "a mark".into() }),
+            true => Err(Error::Data { name: "t".into(), problem: "a sign".into() }),
             false => Ok(()),
         };
         let mut bad = Vec::new();
@@ -384,7 +384,7 @@ mod tests {
         let fingerprint = || Corpus::from_text("t.csv", "x".into()).fingerprint();
         let read = Labelled::of_rows(&table, &source(), fingerprint(), &mut reading).unwrap();
         assert_eq!((read.items, read.classes), (Items::Texts(vec!["x".into()]), vec!["a".to_string()]));
-        assert!(bad[0].starts_with("line 3, column text: a mark"), "{bad:?}");
+        assert!(bad[0].starts_with("line 3, column text: a sign"), "{bad:?}");
         assert_eq!(bad[1..], ["line 4, column text: the cell is empty, expected text (t.csv)"]);
         let classes = ["b".to_string()];
         let mut reading = Reading { classes: Some(&classes), check: None, on_bad: Some(&mut |_| Ok(())) };

@@ -102,13 +102,13 @@ fn tail([x, mean, deviation]: [f64; 3], end: f64, density: impl Fn(f64) -> f64) 
     const PARTS: u32 = 6;
     let above = x > mean;
     let to = if above { (x + 10.0 * deviation).min(end) } else { (x - 10.0 * deviation).max(0.0) };
-    let half = 0.5 * (to - x) / f64::from(PARTS);
+    let half_width = 0.5 * (to - x) / f64::from(PARTS);
     let part = |at: u32| {
-        let middle = x + half * (2.0 * f64::from(at) + 1.0);
+        let middle = x + half_width * (2.0 * f64::from(at) + 1.0);
         RULE.iter()
-            .map(|(node, weight)| weight * (density(middle - half * node) + density(middle + half * node)))
+            .map(|(node, weight)| weight * (density(middle - half_width * node) + density(middle + half_width * node)))
             .sum::<f64>()
     };
-    let share = (half.abs() * (0..PARTS).map(part).sum::<f64>()).min(1.0);
+    let share = (half_width.abs() * (0..PARTS).map(part).sum::<f64>()).min(1.0);
     if above { (1.0 - share, share) } else { (share, 1.0 - share) }
 }

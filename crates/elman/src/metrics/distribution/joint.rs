@@ -154,7 +154,7 @@ mod tests {
     const TARGETS: [f64; 4] = [0.5, -1.0, 2.0, 0.75];
 
     #[test]
-    fn the_general_way_is_the_short_one_where_the_first_columns_are_observed() {
+    fn any_observed_columns_give_the_loss_of_the_first_columns_where_those_are_observed() {
         let joint = Distribution::new(Output::Joint, &[], 4).unwrap();
         for observed in 0..=4 {
             let mut targets = TARGETS;

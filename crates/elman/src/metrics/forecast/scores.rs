@@ -1,7 +1,8 @@
 //! Sums over forecasts, by series and by step of the horizon, and the figures of them. Not here: what a figure means
 //! (`figures.rs`).
 
-use super::{Figures, Scored};
+use super::figures::Figures;
+use super::scored::Scored;
 use crate::metrics::distribution::pinball;
 
 /// Sums over forecasts. The memory is that of the series and of the steps, whatever the number of origins.

@@ -8,7 +8,7 @@ mod interval;
 mod paths;
 mod trained;
 
-use elman_kernels::{Cpu, Element};
+use elman_kernels::Element;
 use rand_chacha::rand_core::Rng;
 use serde_json::{Map, Value, json};
 
@@ -100,7 +100,7 @@ impl<E: Element> ForecastTask<E> {
     /// Forecasts from the origins that are held out, beside those of simple methods; None once `continues` says no, or
     /// where nothing is held out. The model is not trained again on the future.
     pub fn backtest(&self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<Backtest>, Error> {
-        let baselines = usual_baselines(self.trained.timeline.settings.season);
+        let baselines = default_baselines(self.trained.timeline.settings.season);
         let mut watch = Watch { continues, progress: &mut |_, _| (), forecast: &mut |_, _| Ok(()) };
         self.trained.evaluate(tape, (&self.set, &self.held_out), &baselines, &mut watch)
     }
@@ -120,7 +120,7 @@ impl<E: Element> ForecastTask<E> {
 }
 
 /// The simple methods that every backtest has.
-pub fn usual_baselines(season: usize) -> Vec<Baseline> {
+pub fn default_baselines(season: usize) -> Vec<Baseline> {
     use Baseline::{Drift, Naive, Naive2, SeasonalNaive, Theta};
     match season {
         0 | 1 => vec![Naive, Drift, Naive2, Theta],
@@ -194,9 +194,5 @@ impl<E: Element> Task for ForecastTask<E> {
 
     fn meta(&self, _: &Config) -> Map<String, Value> {
         Map::from_iter([("task".to_string(), json!({ "series": self.trained.timeline.fitted }))])
-    }
-
-    fn sample(&self, _: &Config, _: &Cpu, _: u64, _: &mut dyn FnMut() -> bool) -> Result<Option<String>, Error> {
-        Ok(Some(String::new()))
     }
 }
