@@ -1,4 +1,4 @@
-"""Writes distributions.json: losses, gradients and quantiles of the distributions of forecasts.
+"""Writes distributions.json: losses, gradients and quantiles of distributions and points.
 
 Holds their formulas in the plainest form, evaluated with 60 digits by mpmath; gradients are its derivatives. Quantiles of counts
 are scipy's, those of Student's t mpmath's roots of the distribution function. Not here: draws, which the tests compare with
@@ -73,7 +73,26 @@ def joint(raw, targets, columns):
     return len(observed) * mp.log(2 * mp.pi) / 2 + mp.log(mp.det(part)) / 2 + (r.T * mp.inverse(part) * r)[0] / 2
 
 
-ONE = {"gaussian": gaussian, "student": student, "poisson": poisson, "negative-binomial": negative_binomial}
+def squared(raw, y, unit):
+    return (y - raw[0]) ** 2
+
+
+def absolute(raw, y, unit):
+    return abs(y - raw[0])
+
+
+def huber(raw, y, unit):
+    r = abs(y - raw[0])
+    return r ** 2 / 2 if r <= 1 else r - mp.mpf(1) / 2
+
+
+def bernoulli(raw, y, unit):
+    p = 1 / (1 + mp.exp(-raw[0]))
+    return -(y * mp.log(p) + (1 - y) * mp.log(1 / (1 + mp.exp(raw[0]))))
+
+
+ONE = {"gaussian": gaussian, "student": student, "poisson": poisson, "negative-binomial": negative_binomial,
+       "squared": squared, "absolute": absolute, "huber": huber, "bernoulli": bernoulli}
 
 
 def loss(output, levels, raw, targets, units):
@@ -136,6 +155,13 @@ def losses():
         for mask in masks:
             seen = [y if mask >> d & 1 else None for d, y in enumerate(targets)]
             cases.append(of_loss("joint", row, seen))
+    for output in ["squared", "absolute", "huber"]:
+        for raw, y in [(0.3, 0.25), (0.3, -1.7), (-2.0, 40.0), (0.5, 1.5), (1e4, -3.0)]:
+            cases.append(of_loss(output, [raw], [y]))
+        cases.append(of_loss(output, [0.4, -1.0, 0.2], [0.75, None, -3.0]))
+    for raw in [-40.0, -2.5, 0.0, 0.3, 30.0]:
+        cases += [of_loss("bernoulli", [raw], [y]) for y in [0.0, 1.0]]
+    cases.append(of_loss("bernoulli", [0.4, -1.0, 0.2], [1.0, None, 0.0]))
     return cases
 
 

@@ -69,7 +69,20 @@ fn chart(title: &str, unit: &str, curves: Vec<Curve>) -> String {
     let margin = ((high - low) * 0.06).max(0.01);
     let (low, high) = ((low - margin).max(0.0).min(low), high + margin);
     let x = Axis { name: "step".into(), low: 0.0, high: last, is_log: false, ticks: linear(0.0, last, 9) };
-    let y = Axis { name: format!("loss (nats per {unit})"), low, high, is_log: false, ticks: linear(low, high, 9) };
+    let y = Axis {
+        name: format!(
+            "loss ({})",
+            match unit {
+                "number" => "of the scaled numbers".to_string(),
+                "sample" => "of the signal".to_string(),
+                _ => format!("nats per {unit}"),
+            }
+        ),
+        low,
+        high,
+        is_log: false,
+        ticks: linear(low, high, 9),
+    };
     alone(&Chart { title: title.into(), size: LARGE, x, y, curves }, HEIGHT)
 }
 

@@ -6,8 +6,8 @@ use crate::failure::Refusal;
 /// The name of the task of language models.
 pub const LM: &str = "lm";
 
-const WITH_TEXT: &[&str] = &[LM, "classify", "tag", "restore", "generate", "translate"];
-const LABELLED: &[&str] = &["classify", "tag", "generate"];
+const WITH_TEXT: &[&str] = &[LM, "classify", "tag", "restore", "generate", "translate", "regress", "multilabel"];
+const LABELLED: &[&str] = &["classify", "tag", "generate", "regress", "multilabel"];
 
 /// Flags, by the names of their fields, that some tasks only have a use for.
 const OF: &[(&[&str], &[&str])] = &[
@@ -26,23 +26,32 @@ const OF: &[(&[&str], &[&str])] = &[
         &[LM],
     ),
     (&["sample_length"], &[LM, "generate"]),
-    (&["seq_len"], &[LM, "classify", "tag", "restore", "generate", "forecast"]),
-    (&["initial_state"], &[LM, "classify", "tag", "restore", "translate", "forecast"]),
+    (&["seq_len"], &[LM, "classify", "tag", "restore", "generate", "forecast", "regress", "multilabel", "signal"]),
+    (
+        &["initial_state"],
+        &[LM, "classify", "tag", "restore", "translate", "forecast", "regress", "multilabel", "signal"],
+    ),
     (&["embed", "tied", "tokenizer", "tokenizer_file", "unk", "min_freq", "vocab_size"], WITH_TEXT),
     (&["words", "eos", "reserve", "clean", "lowercase"], WITH_TEXT),
-    (&["text_column"], &["classify", "tag", "restore", "generate"]),
+    (&["text_column"], &["classify", "tag", "restore", "generate", "regress", "multilabel"]),
     (&["label"], LABELLED),
     (&["features"], LABELLED),
-    (&["group"], &["classify", "tag", "generate", "forecast"]),
-    (&["header"], &["classify", "tag", "restore", "generate", "translate", "forecast"]),
-    (&["bidirectional"], &["classify", "tag", "restore", "translate"]),
-    (&["pooling", "class_weights", "logit_adjustment", "token_dropout"], &["classify"]),
-    (&["members"], &["classify", "forecast"]),
+    (&["group"], &["classify", "tag", "generate", "forecast", "regress", "multilabel"]),
+    (&["header"], &["classify", "tag", "restore", "generate", "translate", "forecast", "regress", "multilabel"]),
+    (&["bidirectional"], &["classify", "tag", "restore", "translate", "regress", "multilabel"]),
+    (&["pooling"], &["classify", "regress", "multilabel"]),
+    (&["class_weights", "logit_adjustment", "token_dropout"], &["classify"]),
+    (&["labels", "every_step", "ahead"], &["regress", "multilabel"]),
+    (&["knobs", "skip", "signal_loss", "pre_emphasis", "dc", "settle", "windows", "test_frac", "align"], &["signal"]),
+    (&["listen"], &["signal"]),
+    (&["output", "quantiles"], &["forecast", "regress"]),
+    (&["wide"], &["forecast", "classify", "tag", "generate", "regress", "multilabel"]),
+    (&["members"], &["classify", "forecast", "regress", "multilabel"]),
     (&["ngrams", "ngram_share", "keep_duplicates"], &["classify"]),
     (&["condition"], &["generate"]),
-    (&["time", "values", "covariates", "horizon", "season", "transform", "calendar", "output"], &["forecast"]),
-    (&["past_covariates", "statics", "categories", "wide", "freq", "zone", "missing", "season_lags"], &["forecast"]),
-    (&["box_cox", "scale", "quantiles", "non_negative", "decoder", "train_origins"], &["forecast"]),
+    (&["time", "values", "covariates", "horizon", "season", "transform", "calendar"], &["forecast"]),
+    (&["past_covariates", "statics", "categories", "freq", "zone", "missing", "season_lags"], &["forecast"]),
+    (&["box_cox", "scale", "non_negative", "decoder", "train_origins"], &["forecast"]),
     (&["origins", "stride", "test_from"], &["forecast"]),
     (&["strategy", "memory", "lags", "level", "paths", "recent"], &["forecast"]),
     (&["from", "to", "max_from", "max_to", "val_sentences", "test_sentences", "encoder_hidden"], &["translate"]),

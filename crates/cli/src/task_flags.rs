@@ -16,17 +16,28 @@ use crate::flag_tasks::{self, LM};
 pub struct TaskFlags {
     /// Task: lm, a language model; classify, a class for every text or sequence of numbers; forecast, the next values of time
     /// series; tag, a class for every token; restore, capitals and punctuation; generate, texts for a class or for numbers;
-    /// translate, a text for every text
+    /// translate, a text for every text; regress, numbers for a sequence or for each of its steps; multilabel, labels that are there
+    /// or not; signal, a waveform for a waveform
     #[arg(long, value_parser = kinds(), help_heading = "Task")]
     #[serde(skip)]
     task: Option<String>,
     #[command(flatten)]
     #[serde(skip)]
     source: SourceFlags,
-    /// Whether the layers read the sequence in both directions [default: true]
+    /// Whether the layers read the sequence in both directions [default: true; with --every-step: false]
     #[arg(long, value_name = "BOOL", help_heading = "Task")]
     bidirectional: Option<bool>,
-    /// classify: how the outputs of all steps are pooled [default: last]
+    /// regress, multilabel: the columns to predict: numbers, or labels of 0 and 1; an empty cell is not known [default: --label]
+    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
+    labels: Option<Vec<String>>,
+    /// regress, multilabel: each step has numbers or labels of its own; without --group all rows are one sequence
+    #[arg(long, help_heading = "Task")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    every_step: bool,
+    /// regress, multilabel, with --every-step: predict what stands so many steps later [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    ahead: Option<u32>,
+    /// classify, regress, multilabel: how the outputs of all steps are pooled [default: last]
     #[arg(long, value_parser = names(Pooling::ALL, Pooling::name), help_heading = "Task")]
     pooling: Option<String>,
     /// classify: weights of the examples: equal, balanced between the classes, or the square root of that [default: none]
@@ -39,7 +50,7 @@ pub struct TaskFlags {
     /// classify: share of the tokens replaced by <unk> at each step of training [default: 0]
     #[arg(long, value_name = "SHARE", help_heading = "Task")]
     token_dropout: Option<f64>,
-    /// classify, forecast: ensemble size: networks whose probabilities or quantiles are averaged [default: 1]
+    /// Ensemble size: networks whose probabilities, numbers or quantiles are averaged [default: 1]
     #[arg(long, value_name = "N", help_heading = "Task")]
     members: Option<usize>,
     /// classify: length of the n-grams counted for each class and combined with the network; 0 counts none [default: 0]
@@ -73,10 +84,6 @@ pub struct TaskFlags {
     /// forecast: covariates and static columns of numbers that are categories; columns with other cells are anyway
     #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
     categories: Option<Vec<String>>,
-    /// forecast: each row is a series: its name, then its values
-    #[arg(long, help_heading = "Task")]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    wide: bool,
     /// forecast: the time between two rows, such as hour, 15min, "business day", "week sunday", "month end" [default: found in
     /// each series]
     #[arg(long, value_name = "FREQ", help_heading = "Task")]
@@ -113,7 +120,8 @@ pub struct TaskFlags {
     /// forecast: the predicted distribution of each value [default: gaussian]
     #[arg(long, value_parser = names(Output::ALL, Output::name), help_heading = "Task")]
     output: Option<String>,
-    /// forecast, with --output quantile: the probabilities that are learned [default: 0.1,0.25,0.5,0.75,0.9]
+    /// With --output quantile: the probabilities that are learned [default: 0.1,0.25,0.5,0.75,0.9]; regress, with another
+    /// distribution: the quantiles that are predicted [default: 0.1,0.5,0.9]
     #[arg(long, value_name = "P[,P..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
     quantiles: Option<Vec<f64>>,
     /// forecast: whether forecasts below 0 become 0 [default: false]
@@ -154,6 +162,33 @@ pub struct TaskFlags {
     /// within their intervals; 0 does not change intervals [default: 0]
     #[arg(long, value_name = "N", help_heading = "Task")]
     recent: Option<u32>,
+    /// signal: columns of the table of recordings that say where the knobs of the device stood
+    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
+    knobs: Option<Vec<String>>,
+    /// signal: add the input to the output, so that the network learns the difference [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "Task")]
+    skip: Option<bool>,
+    /// signal: the error-to-signal ratio, or the mean squared error [default: esr]
+    #[arg(long, value_parser = ["esr", "squared"], help_heading = "Task")]
+    signal_loss: Option<String>,
+    /// signal: A of the pre-emphasis filter 1 - A z^-1 in the loss esr [default: 0.85]
+    #[arg(long, value_name = "A", help_heading = "Task")]
+    pre_emphasis: Option<f64>,
+    /// signal: weight of the squared mean error in the loss esr [default: 1]
+    #[arg(long, value_name = "X", help_heading = "Task")]
+    dc: Option<f64>,
+    /// signal: samples read without gradient before a segment [default: 1024]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    settle: Option<u32>,
+    /// signal: windows of --seq-len samples in a segment, one after another [default: 10]
+    #[arg(long, value_name = "N", help_heading = "Task")]
+    windows: Option<u32>,
+    /// signal: share of each recording, at its end, to test the trained model on [default: 0.1]
+    #[arg(long, value_name = "SHARE", help_heading = "Task")]
+    test_frac: Option<f64>,
+    /// signal: whether an output that is late or early by 16 samples or more is moved [default: true]
+    #[arg(long, value_name = "BOOL", help_heading = "Task")]
+    align: Option<bool>,
     /// translate: most words and punctuation marks of a source text; 0 means no limit [default: 50]
     #[arg(long, value_name = "N", help_heading = "Task")]
     max_from: Option<usize>,
@@ -198,6 +233,10 @@ struct SourceFlags {
     /// The columns of numbers [default: all columns without another role]
     #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
     features: Option<Vec<String>>,
+    /// A row is a whole sequence: forecast, the name of a series, then its values; other tasks, numbers and the label
+    #[arg(long, help_heading = "Task")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    wide: bool,
     /// translate: the column of source texts [default: 1]
     #[arg(long, value_name = "COLUMN", help_heading = "Task")]
     from: Option<String>,

@@ -99,11 +99,20 @@ pub fn short_unit(unit: &'static str) -> &'static str {
     if unit == "character" { "char" } else { unit }
 }
 
+/// The unit of a loss: nats, but of points and quantiles that of the scaled numbers, and of signals that of the error.
+pub fn loss_unit(unit: &'static str) -> String {
+    match unit {
+        "number" => "scaled".to_string(),
+        "sample" => "error".to_string(),
+        _ => format!("nats/{}", short_unit(unit)),
+    }
+}
+
 /// A loss in the usual unit: bits for characters and bytes, perplexity for words and parts of words.
 pub fn measure(loss: f64, unit: &'static str) -> String {
     match unit {
         "word" | "token" => format!("perplexity {}", perplexity(loss)),
-        "example" | "value" => format!("nats/{unit}"),
+        "example" | "value" | "label" | "number" | "sample" => loss_unit(unit),
         _ => format!("{:.2} bits/{}", loss / std::f64::consts::LN_2, short_unit(unit)),
     }
 }

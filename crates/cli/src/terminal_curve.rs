@@ -3,6 +3,7 @@
 
 use elman::train::Report;
 
+use crate::terminal::loss_unit;
 use crate::ticks::{Tick, linear};
 use crate::wrap::width_of;
 
@@ -61,7 +62,13 @@ pub fn size_in((rows, columns): (usize, usize)) -> Option<(usize, usize)> {
 
 /// The lines of the picture, none with fewer than two training losses; the axis ends at the step `last`; `unit` is the name of
 /// a token.
-pub fn draw(losses: &Losses, last: u64, (rows, columns): (usize, usize), unit: &str, is_coloured: bool) -> Vec<String> {
+pub fn draw(
+    losses: &Losses,
+    last: u64,
+    (rows, columns): (usize, usize),
+    unit: &'static str,
+    is_coloured: bool,
+) -> Vec<String> {
     let all = || losses.training.iter().chain(&losses.validation).map(|point| point.1);
     if losses.training.len() < 2 {
         return Vec::new();
@@ -94,7 +101,7 @@ pub fn draw(losses: &Losses, last: u64, (rows, columns): (usize, usize), unit: &
 
     let dot_of_validation = if is_coloured { "\x1b[33mo\x1b[0m" } else { "o" };
     let legend = if losses.validation.is_empty() { String::new() } else { format!("  {dot_of_validation} validation") };
-    let mut lines = vec![format!("loss, nats/{unit}  ⠒ training{legend}")];
+    let mut lines = vec![format!("loss, {}  ⠒ training{legend}", loss_unit(unit))];
     if width_of(&lines[0]) > columns {
         lines[0] = format!("⠒ training{legend}");
     }

@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 impl<T: Task> Session<'_, T> {
-    /// Prints the settings, trains, measures, and prints the results. `measure` returns the lines to print and the task's
+    /// Prints the settings, trains, measures the model that the run uses from then on, and prints the results. `measure` returns the lines to print and the task's
     /// figures in the object of `--json`.
     pub fn train<F: Serialize>(
         mut self,
@@ -48,6 +48,9 @@ impl<T: Task> Session<'_, T> {
             announce(&self, &words);
         }
         let mut driven = self.drive(words.unit)?;
+        if !driven.outcome.stopped {
+            self.trainer.use_best(&self.run)?;
+        }
         let (lines, figures) = measure(&mut self, &mut driven)?;
         if !self.args.quiet {
             lines.iter().for_each(|line| say!("{line}"));
@@ -100,6 +103,11 @@ fn network(config: &Config) -> String {
         None => format!("{input}, {dropout}"),
         Some(TaskSettings::Classify(Classify { bidirectional: true, .. })) => "bidirectional".to_string(),
         Some(TaskSettings::Tag(tag) | TaskSettings::Restore(tag)) if tag.bidirectional => "bidirectional".to_string(),
+        Some(TaskSettings::Regress(_) | TaskSettings::MultiLabel(_))
+            if config.answers().is_ok_and(|answers| answers.bidirectional) =>
+        {
+            "bidirectional".to_string()
+        }
         Some(TaskSettings::Translate(Translate { bidirectional: true, .. })) => "bidirectional encoder".to_string(),
         Some(_) => "forward".to_string(),
     }

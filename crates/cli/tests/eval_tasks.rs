@@ -21,9 +21,9 @@ fn trained(place: &Place, args: &[&str]) -> (Value, String) {
     (json(&output), stderr(&output))
 }
 
-/// The figures of the model at the end of training.
+/// The figures of the model that the run uses.
 fn evaluated(place: &Place, args: &[&str]) -> Value {
-    json(&place.done(&[&["eval", "run", "--last", "--json"], args].concat()))
+    json(&place.done(&[&["eval", "run", "--json"], args].concat()))
 }
 
 /// Two classes that differ in their first letter, with some mistakes in them; others from each `start`.

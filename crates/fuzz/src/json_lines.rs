@@ -3,9 +3,10 @@
 
 use elman::config::{Sides, Source};
 use elman::data::series::{Known, Roles, SeriesSet};
-use elman::data::table::labelled::{self, Items, Labelled};
+use elman::data::table::labelled::{Items, Labelled};
 use elman::data::table::parallel::Parallel;
 use elman::data::table::tagged::Tagged;
+use elman::data::table::vectors;
 use elman::data::table::written::Written;
 use elman::data::table::{Format, Table, json_object};
 use elman::{Corpus, Error, RunDir};
@@ -65,7 +66,7 @@ pub fn json_lines(bytes: &[u8]) -> bool {
         }
         let mut skipped = 0;
         let columns = [last.clone()];
-        let groups = labelled::groups(&table, source, &columns, &mut |error| {
+        let groups = vectors::groups(&table, source, (&columns, &[]), &mut |error| {
             tells(error);
             skipped += 1;
             Ok(())

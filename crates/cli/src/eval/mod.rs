@@ -8,6 +8,8 @@ mod forecast_args;
 mod generate;
 mod language;
 mod measuring;
+mod numbers;
+mod signal;
 mod tag;
 mod translate;
 
@@ -20,6 +22,7 @@ use elman::files::model_file::Stored;
 use crate::flag_tasks::LM;
 
 pub use args::Args;
+pub use signal::refuse_rate;
 
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -38,6 +41,8 @@ fn eval<E: Element>(args: &Args, stored: Stored) -> anyhow::Result<()> {
         Some(TaskSettings::Classify(_)) => classify::run::<E>(args, &stored),
         Some(TaskSettings::Forecast(_)) => forecast::run::<E>(args, &stored),
         Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => tag::run::<E>(args, &stored),
+        Some(TaskSettings::Regress(_) | TaskSettings::MultiLabel(_)) => numbers::run::<E>(args, &stored),
+        Some(TaskSettings::Signal(_)) => signal::run::<E>(args, &stored),
         Some(TaskSettings::Generate(_)) => generate::run::<E>(args, &stored),
         Some(TaskSettings::Translate(_)) => translate::run::<E>(args, &stored),
     }

@@ -3,6 +3,8 @@
 
 pub mod classes;
 pub mod forecast;
+pub mod numbers;
+pub mod signal;
 pub mod translation;
 
 use crate::stream::Stream;

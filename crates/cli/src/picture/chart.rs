@@ -29,9 +29,14 @@ pub enum Stroke {
     Plain,
     Dotted,
     Dashed,
+    /// The points alone.
+    Dots,
     /// The area that the points surround.
     Band,
 }
+
+/// Radius of a point that stands alone, in pixels.
+const DOT: f64 = 2.5;
 
 /// A curve, or an area.
 pub struct Curve {
@@ -119,8 +124,9 @@ impl Chart {
             Stroke::Band => svg.polygon(&points, curve.colour, 0.22),
             Stroke::Dashed => svg.line(&points, curve.colour, 2.0, Some("6 4")),
             Stroke::Plain | Stroke::Dotted => svg.line(&points, curve.colour, 2.0, None),
+            Stroke::Dots => points.iter().for_each(|&point| svg.dot(point, DOT, curve.colour)),
         }
-        if curve.stroke == Stroke::Dotted || points.len() == 1 {
+        if curve.stroke == Stroke::Dotted || (points.len() == 1 && curve.stroke != Stroke::Dots) {
             points.iter().for_each(|&point| svg.dot(point, 3.0, curve.colour));
         }
     }
@@ -143,6 +149,7 @@ fn legend(svg: &mut Svg, curves: &[&Curve], area: Area) -> f64 {
             }
             Stroke::Dashed => svg.line(&ends, curve.colour, 2.0, Some("6 4")),
             Stroke::Plain | Stroke::Dotted => svg.line(&ends, curve.colour, 2.0, None),
+            Stroke::Dots => svg.dot((x + 13.0, middle), DOT, curve.colour),
         }
         if curve.stroke == Stroke::Dotted {
             svg.dot((x + 13.0, middle), 3.0, curve.colour);

@@ -66,6 +66,12 @@ pub struct Args {
     /// Draw the forecasts of the first series, or the attention weights of the first translation, into this file
     #[arg(long, value_name = "FILE.svg")]
     pub(super) svg: Option<PathBuf>,
+    /// signal: the WAV file to write
+    #[arg(long, value_name = "FILE.wav")]
+    pub(super) out: Option<PathBuf>,
+    /// signal: where a knob stands, such as tone=0.5; once for each
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) knob: Vec<String>,
     /// translate: hypotheses kept at each step; 1 is greedy
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     pub(super) beam: usize,
@@ -105,7 +111,9 @@ pub enum Written {
 impl Args {
     /// Errors: a flag is given for which models of the task have no use.
     pub(super) fn refuse_others(&self, task: &str) -> Result<(), Refusal> {
-        let flags: [(bool, &str, &[&str]); 12] = [
+        let flags: [(bool, &str, &[&str]); 14] = [
+            (self.out.is_some(), "--out", &["signal"]),
+            (!self.knob.is_empty(), "--knob", &["signal"]),
             (self.top > 0, "--top", &["classify"]),
             (!self.given.is_empty(), "--given", &["generate"]),
             (self.samples != 1, "-n", &["generate"]),

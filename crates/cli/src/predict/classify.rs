@@ -30,7 +30,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let (work, mut done) = (Work::beside_output(), 0);
     match &trained.encoding {
         Encoding::Vectors { columns, .. } => {
-            let (groups, items) = input::groups(args, source, columns)?;
+            let (groups, items) = input::groups(args, source, (columns, &[&source.label]))?;
             work.at("group", 0, Some(groups.len() as u64));
             tell(args, classes, "group", &groups, &predict(&items)?)
         }

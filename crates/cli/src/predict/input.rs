@@ -7,8 +7,8 @@ use std::mem;
 use anyhow::Context;
 use elman::Error;
 use elman::config::Source;
-use elman::data::table::labelled::{self, Items};
-use elman::data::table::{Format, Table, json_object};
+use elman::data::table::items::Items;
+use elman::data::table::{Format, Table, json_object, vectors};
 use elman::data::without_bom;
 use serde_json::Value;
 
@@ -113,16 +113,32 @@ pub fn refusal(args: &Args, line: u64, column: Option<&str>, problem: &str) -> E
 }
 
 /// The whole input as a table; lines are read as CSV.
-pub fn table(args: &Args, mut from: impl Read, header: bool) -> anyhow::Result<Table> {
-    let (format, mut bytes) = (args.format().unwrap_or(Format::Csv), Vec::new());
-    from.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", args.name()))?;
-    Ok(Table::parse(&args.name(), &bytes, format, header, &mut |error| args.on_bad(error))?)
+pub fn table(args: &Args, from: impl Read, header: bool) -> anyhow::Result<Table> {
+    table_of(args, from, &Source { header, ..Source::default() })
 }
 
-/// The sequences of numbers in a table, and the names of their groups.
-pub fn groups(args: &Args, source: &Source, columns: &[String]) -> anyhow::Result<(Vec<String>, Items)> {
-    let table = table(args, args.open()?, source.header)?;
-    let items = labelled::groups(&table, source, columns, &mut |error| args.on_bad(error))?;
+/// The same, laid out as `source` says.
+fn table_of(args: &Args, mut from: impl Read, source: &Source) -> anyhow::Result<Table> {
+    let (format, mut bytes) = (args.format().unwrap_or(Format::Csv), Vec::new());
+    from.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", args.name()))?;
+    Ok(Table::of_source(&args.name(), &bytes, format, source, &mut |error| args.on_bad(error))?)
+}
+
+/// The sequences of numbers in a table, and the names of their groups. `labels` are columns that are no features.
+pub fn groups(
+    args: &Args,
+    source: &Source,
+    (columns, labels): (&[String], &[&str]),
+) -> anyhow::Result<(Vec<String>, Items)> {
+    let table = table_of(args, args.open()?, source)?;
+    let source = &args.format().map_or_else(|| source.clone(), |format| format.source(source));
+    let items = vectors::groups(&table, source, (columns, labels), &mut |error| args.on_bad(error))?;
     let groups = if let Items::Vectors { groups, .. } = &items { groups.clone() } else { Vec::new() };
     Ok((groups, items))
+}
+
+/// All rows of a table as one sequence of numbers, and its name.
+pub fn whole(args: &Args, source: &Source, columns: &[String]) -> anyhow::Result<(Vec<String>, Items)> {
+    let table = table_of(args, args.open()?, source)?;
+    Ok((vec![args.name()], vectors::whole(&table, columns)?))
 }

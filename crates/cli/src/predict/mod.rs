@@ -6,6 +6,8 @@ mod classify;
 mod forecast;
 mod generate;
 mod input;
+mod numbers;
+mod signal;
 mod tag;
 mod translate;
 
@@ -37,6 +39,8 @@ fn predict<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
         Some(TaskSettings::Classify(_)) => classify::run::<E>(args, stored),
         Some(TaskSettings::Forecast(_)) => forecast::run::<E>(args, stored),
         Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => tag::run::<E>(args, stored),
+        Some(TaskSettings::Regress(_) | TaskSettings::MultiLabel(_)) => numbers::run::<E>(args, stored),
+        Some(TaskSettings::Signal(_)) => signal::run::<E>(args, stored),
         Some(TaskSettings::Generate(_)) => generate::run::<E>(args, stored),
         Some(TaskSettings::Translate(_)) => translate::run::<E>(args, stored),
         None => {

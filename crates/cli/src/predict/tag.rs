@@ -27,7 +27,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let labels = |classes: &[usize]| classes.iter().map(|&class| trained.classes[class].clone()).collect::<Vec<_>>();
     let mut out = control::stdout();
     if let Encoding::Vectors { columns, .. } = &trained.encoding {
-        let (groups, items) = input::groups(args, source, columns)?;
+        let (groups, items) = input::groups(args, source, (columns, &[&source.label]))?;
         for (group, classes) in groups.iter().zip(&trained.classes(&mut tape, &name, &items)?) {
             out.json(&json!({ "group": group, "labels": labels(classes) }).to_string())?;
         }

@@ -17,8 +17,8 @@ use crate::train::session::{Job, Session};
 use crate::train::work::{create_run, refuse_existing_run};
 
 impl<'a> Job<'a> {
-    /// The paths of the training and validation data. Errors: no path or several; flags of language models.
-    fn places(&self) -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
+    /// The paths of the training data, and that of the validation data. Errors: flags of language models.
+    pub fn paths(&self) -> anyhow::Result<(Vec<PathBuf>, Option<PathBuf>)> {
         let refusal = |flag, why| Refusal::new(format!("{flag} is given with --task, expected it without: {why}"));
         ensure!(self.args.test_file.is_none(), refusal("--test-file", "it measures language models"));
         ensure!(!self.args.on_disk, refusal("--on-disk", "it is for the texts of language models"));
@@ -27,7 +27,13 @@ impl<'a> Job<'a> {
         let data = self.origin.as_ref().map(|(_, origin)| &origin.text);
         let validation = data.and_then(|data| data.validation.as_deref());
         let validation = corpus::places(self.args.val_file.as_slice(), validation).into_iter().next();
-        match &corpus::places(&self.args.text, data)[..] {
+        Ok((corpus::places(&self.args.text, data), validation))
+    }
+
+    /// The path of the training data, and that of the validation data. Errors: as `paths`; no path or several.
+    fn places(&self) -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
+        let (paths, validation) = self.paths()?;
+        match &paths[..] {
             [data] => Ok((data.clone(), validation)),
             several => {
                 let message = format!("the data is {}, expected one", counted(several.len() as u64, "file"));

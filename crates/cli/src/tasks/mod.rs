@@ -5,6 +5,8 @@ mod classify;
 mod forecast;
 mod generate;
 mod job;
+mod numbers;
+mod signal;
 mod tag;
 mod translate;
 
@@ -25,6 +27,8 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
         Some(TaskSettings::Classify(_)) => classify::train::<E>(job),
         Some(TaskSettings::Forecast(_)) => forecast::train::<E>(job),
         Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => tag::train::<E>(job),
+        Some(TaskSettings::Regress(_) | TaskSettings::MultiLabel(_)) => numbers::train::<E>(job),
+        Some(TaskSettings::Signal(_)) => signal::train::<E>(job),
         Some(TaskSettings::Generate(_)) => generate::train::<E>(job),
         Some(TaskSettings::Translate(_)) => translate::train::<E>(job),
     }

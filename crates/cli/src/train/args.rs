@@ -60,6 +60,9 @@ pub struct Args {
     /// Write the reports also as a TensorBoard event file into the run directory: tensorboard --logdir RUN
     #[arg(long)]
     pub tensorboard: bool,
+    /// signal: write so many seconds of the test part to listen to: input.wav, truth.wav and prediction.wav in the run directory
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub listen: Option<f64>,
     /// Print one JSON object with the results on stdout
     #[arg(long)]
     pub json: bool,
@@ -68,6 +71,13 @@ pub struct Args {
     pub quiet: bool,
     #[command(flatten)]
     pub settings: Settings,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|s: &f64| *s > 0.0 && *s <= 3600.0)
+        .ok_or_else(|| "expected above 0, at most 3600".to_string())
 }
 
 fn minutes(text: &str) -> Result<Duration, String> {

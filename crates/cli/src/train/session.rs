@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::args::Args;
 use crate::progress::Progress;
 use crate::signals::Signals;
-use crate::terminal::{self, counted, fact, perplexity, say, shell_word, short, short_unit, span, spoken};
+use crate::terminal::{self, counted, fact, loss_unit, perplexity, say, shell_word, short, short_unit, span, spoken};
 use crate::{corpus, curves, tensorboard};
 
 /// The settings of a training session.
@@ -133,7 +133,7 @@ impl<T: Task> Session<'_, T> {
         let (outcome, config, run) = (&driven.outcome, self.trainer.config(), &self.run);
         let figures = |loss: f64| match unit {
             "word" | "token" => format!("loss {loss:.4} nats/{unit}, perplexity {}", perplexity(loss)),
-            "example" | "value" => format!("loss {loss:.4} nats/{unit}"),
+            "example" | "value" | "label" | "number" | "sample" => format!("loss {loss:.4} {}", loss_unit(unit)),
             _ => format!("loss {loss:.4} nats/{0}, {1:.3} bits/{0}", short_unit(unit), loss / LN_2),
         };
         say!("");
@@ -159,7 +159,7 @@ impl<T: Task> Session<'_, T> {
             }
         }
         if let Some(loss) = driven.test_loss {
-            say!("{}", fact("test", &format!("{}, of the model at the end", figures(loss))));
+            say!("{}", fact("test", &format!("{}", figures(loss))));
         }
         say!("{}", fact("run", &run.path().display().to_string()));
         say!("{}", fact("curves", &run.curves().display().to_string()));

@@ -2,11 +2,12 @@
 
 use super::limits::{MAX_INTEGER, real, whole};
 use super::{
-    Attention, Classify, Config, Forecast, Missing, Scale, Strategy, TaskSettings, TokenizerKind, Transform, Translate,
+    Attention, Classify, Config, Forecast, Missing, Scale, Signal, Strategy, TaskSettings, TokenizerKind, Transform,
+    Translate,
 };
 use crate::data::series::calendar::Frequency;
 use crate::error::Error;
-use crate::metrics::distribution::Distribution;
+use crate::metrics::distribution::{Distribution, Kind, Output};
 
 /// Draws of one forecast, over all paths, steps and recent origins: more take hours, and gigabytes.
 const MAX_DRAWS: u64 = 100_000_000;
@@ -17,6 +18,8 @@ impl TaskSettings {
         match self {
             TaskSettings::Classify(settings) => classify(settings, config),
             TaskSettings::Forecast(settings) => forecast(settings),
+            TaskSettings::Regress(_) | TaskSettings::MultiLabel(_) => numbers(config),
+            TaskSettings::Signal(settings) => signal(settings, config),
             TaskSettings::Translate(settings) => translate(settings, config),
             TaskSettings::Generate(_) | TaskSettings::Tag(_) | TaskSettings::Restore(_) => Ok(()),
         }
@@ -35,6 +38,38 @@ fn classify(settings: &Classify, config: &Config) -> Result<(), Error> {
         return Err(Error::Setting { name: "token_dropout", got: share.to_string(), expected });
     }
     Ok(())
+}
+
+fn signal(settings: &Signal, config: &Config) -> Result<(), Error> {
+    let below_1 = |x: f64| (0.0..1.0).contains(&x);
+    real("pre_emphasis", settings.pre_emphasis, "at least 0 and below 1", below_1)?;
+    real("dc", settings.dc, "a finite number, 0 or more", |x| x >= 0.0)?;
+    whole("settle", settings.settle as u64, 0, 1 << 24)?;
+    whole("windows", settings.windows as u64, 1, 1 << 20)?;
+    whole("seq_len", config.seq_len as u64, 2, 1 << 24)?;
+    let rest = 1.0 - config.val_frac;
+    real("test_frac", settings.test_frac, "at least 0, and below 1 together with val_frac", |x| below_1(x) && x < rest)
+}
+
+/// Where the answers are numbers.
+fn numbers(config: &Config) -> Result<(), Error> {
+    let (numbers, answers) = (config.numbers()?, config.answers()?);
+    whole("members", answers.ensemble_size as u64, 1, 64)?;
+    whole("ahead", numbers.ahead as u64, 0, if numbers.every_step { MAX_INTEGER } else { 0 })?;
+    if matches!(numbers.output, Output::Bernoulli) && matches!(config.task, Some(TaskSettings::Regress(_))) {
+        let expected = format!("one of {}; labels are the task multilabel", Output::names(is_regression).join(", "));
+        return Err(Error::Setting { name: "output", got: numbers.output.name().to_string(), expected });
+    }
+    if numbers.output.is_count() {
+        let expected = format!("one of {}", Output::names(is_regression).join(", "));
+        return Err(Error::Setting { name: "output", got: numbers.output.name().to_string(), expected });
+    }
+    numbers.distribution().map(drop)
+}
+
+/// Whether regression has a use for an output: targets are scaled, so they are no counts.
+fn is_regression(output: Output) -> bool {
+    !output.is_count() && output.kind() != Kind::Label
 }
 
 fn forecast(settings: &Forecast) -> Result<(), Error> {
@@ -84,6 +119,10 @@ fn forecast_values(settings: &Forecast) -> Result<(), Error> {
     real("box_cox", settings.box_cox, "-5 to 5", |exponent| (-5.0..=5.0).contains(&exponent))?;
     if settings.has(Transform::Log) && settings.has(Transform::BoxCox) {
         return refuse("transform", "log and boxcox", "one of the two");
+    }
+    if !settings.output.has_quantiles() {
+        let expected = format!("one of {}", Output::names(Output::has_quantiles).join(", "));
+        return refuse("output", settings.output.name(), &expected);
     }
     if settings.output.is_count() {
         let name = settings.output.name();

@@ -5,6 +5,7 @@
 #[macro_use]
 mod declare;
 
+mod answers;
 mod by_name;
 mod check;
 mod check_task;
@@ -22,12 +23,13 @@ mod text;
 pub use crate::metrics::distribution::Output;
 pub use crate::nn::cells::Cell;
 pub use crate::nn::heads::Pooling;
+pub use answers::{Answers, Numbers};
 pub use choices::{BatchKind, Dtype, Init, InitBias, InitialState, OnNan, TokenizerKind};
 pub use elman_kernels::descent::OptimizerKind;
 pub use fields::Config;
 pub use schedule::{Place, Rates, Schedule};
 pub use task::{
-    Attention, ClassWeights, Classify, Condition, Forecast, Generate, Memory, Missing, Scale, Sides, Source, Strategy,
-    Tag, TaskSettings, Transform, Translate,
+    Attention, ClassWeights, Classify, Condition, Forecast, Generate, Memory, Missing, MultiLabel, Regress, Scale,
+    Sides, Signal, SignalLoss, Source, Strategy, Tag, TaskSettings, Transform, Translate,
 };
 pub use text::{Clean, LossKind, RandomEpoch, Reserved, Words};

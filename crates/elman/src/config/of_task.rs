@@ -1,6 +1,8 @@
 //! The defaults of a run for each task, and the settings of the task that a configuration has. Not here: checks.
 
-use super::{Classify, Config, Forecast, Generate, Reserved, Tag, TaskSettings, TokenizerKind, Translate, Words};
+use super::{
+    Classify, Config, Forecast, Generate, Reserved, Signal, Tag, TaskSettings, TokenizerKind, Translate, Words,
+};
 use crate::error::Error;
 
 impl TaskSettings {
@@ -8,6 +10,9 @@ impl TaskSettings {
     fn run(&self, examples: Config) -> Config {
         match self {
             TaskSettings::Classify(_) => Config { output_dropout: 0.5, ..examples },
+            TaskSettings::Regress(_) | TaskSettings::MultiLabel(_) => {
+                Config { output_dropout: 0.1, batch: 32, epochs: Some(30), ..examples }
+            }
             TaskSettings::Forecast(_) => Config {
                 hidden_size: 32,
                 embed: 0,
@@ -27,6 +32,18 @@ impl TaskSettings {
                 epochs: Some(15),
                 sample_every: None,
                 sample_length: 60,
+                ..examples
+            },
+            TaskSettings::Signal(_) => Config {
+                hidden_size: 40,
+                embed: 0,
+                unk: false,
+                dropout: 0.0,
+                output_dropout: 0.0,
+                seq_len: 2048,
+                batch: 32,
+                lr: 5e-3,
+                epochs: Some(40),
                 ..examples
             },
             TaskSettings::Tag(_) => Config {
@@ -86,6 +103,8 @@ settings_of! {
     forecast Forecast Forecast;
     /// The settings of generating. Errors: it is another task.
     generate Generate Generate;
+    /// The settings of a signal. Errors: it is another task.
+    signal Signal Signal;
     /// The settings of translation. Errors: it is another task.
     translate Translate Translate;
 }

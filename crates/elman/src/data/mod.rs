@@ -1,6 +1,7 @@
-//! Data: from bytes to what a network reads. Texts, tables and series. Not here: networks.
+//! Data: from bytes to what a network reads. Texts, tables, series and signals. Not here: networks.
 
 pub mod series;
+pub mod signal;
 pub mod table;
 pub mod text;
 

@@ -112,6 +112,7 @@ impl Contents {
 pub(crate) fn lists_of(task: Option<&Value>) -> Vec<(&'static str, Vec<String>)> {
     let lists = [
         ("/classes", "classes"),
+        ("/targets/columns", "numbers to predict"),
         ("/features/columns", "columns"),
         ("/series/columns", "columns"),
         ("/series/covariates", "covariates"),
@@ -255,6 +256,11 @@ impl Stored {
     pub(crate) fn model<E: Element, L: Declared>(&self, sizes: L::Sizes) -> Result<Model<E, L>, Error> {
         let (layers, declaration) = L::declare(&self.meta.config, sizes)?;
         Ok(Model::of(layers, self.params(declaration)?))
+    }
+
+    /// Puts its weights into the parameters of the same network. Errors: a tensor that is missing or of another shape.
+    pub(crate) fn fill<E: Element>(&self, params: &mut Params<E>) -> Result<(), Error> {
+        set_params(&self.file.parse()?, "", params)
     }
 
     /// The file.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use elman_kernels::Element;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     autodiff::params::Params,
@@ -42,6 +43,9 @@ pub(crate) struct Progress {
     pub train_loss: f64,
     /// The last validation loss.
     pub val_loss: Option<f64>,
+    /// What the last validation found that belongs to the model's metadata, such as thresholds.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub found: Map<String, Value>,
     /// The lowest validation loss.
     pub best_val_loss: Option<f64>,
     /// The step that had it.

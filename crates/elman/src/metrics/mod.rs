@@ -6,6 +6,9 @@ mod bleu;
 mod classes;
 pub mod distribution;
 pub mod forecast;
+pub mod labels;
+pub mod regression;
+pub mod signal;
 
 pub use bleu::Bleu;
 pub use classes::{ClassFigures, Confusion};

@@ -6,9 +6,9 @@ use elman_kernels::{Cpu, Element};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Loss;
 use super::evaluate::Evaluation;
 use super::supervised::{Batch, Objective, Supervised};
+use super::{Loss, Validation};
 use crate::autodiff::tape::Tape;
 use crate::config::Config;
 use crate::data::Vocab;
@@ -410,8 +410,8 @@ impl<E: Element> Objective<E> for TrainedWriter<E> {
         data: &Data<E>,
         tape: &mut Tape<E>,
         continues: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<f64>, Error> {
-        self.loss_of(tape, &data.held, continues)
+    ) -> Result<Option<Validation>, Error> {
+        Ok(self.loss_of(tape, &data.held, continues)?.map(Validation::from))
     }
 
     /// A text for each of the first classes.

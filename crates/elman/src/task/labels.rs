@@ -7,8 +7,8 @@ use elman_kernels::softmax::IGNORED;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Loss;
 use super::supervised::{Batch, Objective, Supervised};
+use super::{Loss, Validation};
 use crate::autodiff::tape::Tape;
 use crate::config::{ClassWeights, Classify as Settings, Config};
 use crate::data::table::dataset::{Dataset, Part, Split};
@@ -330,8 +330,8 @@ impl<E: Element> Objective<E> for Trained<E> {
         data: &Data<E>,
         tape: &mut Tape<E>,
         continues: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<f64>, Error> {
-        Ok(self.measure(tape, &data.held, continues)?.map(|figures| figures.loss))
+    ) -> Result<Option<Validation>, Error> {
+        Ok(self.measure(tape, &data.held, continues)?.map(|figures| figures.loss.into()))
     }
 
     fn meta(&self, config: &Config) -> Map<String, Value> {

@@ -4,7 +4,7 @@
 use elman_kernels::{Cpu, Element};
 use serde_json::{Map, Value};
 
-use super::{Loss, Task};
+use super::{Loss, Task, Validation};
 use crate::{
     autodiff::params::Params,
     autodiff::tape::Tape,
@@ -189,8 +189,13 @@ impl<E: Element> Task for Language<E> {
     }
 
     /// Loss over the whole validation split as one stream from the initial state.
-    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
-        Ok(evaluate_ids(&self.model, &self.vocab, &self.validation, tape, continues)?.map(|figures| figures.loss))
+    fn validate(
+        &mut self,
+        tape: &mut Tape<E>,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Validation>, Error> {
+        Ok(evaluate_ids(&self.model, &self.vocab, &self.validation, tape, continues)?
+            .map(|figures| figures.loss.into()))
     }
 
     fn sample(

@@ -7,7 +7,9 @@ pub mod forecast;
 pub mod generate;
 pub mod labels;
 pub mod language;
+pub mod numbers;
 pub mod pretrained;
+pub mod signal;
 pub mod supervised;
 pub mod tag;
 pub mod translate;
@@ -24,7 +26,9 @@ pub use classify::Classify;
 pub use forecast::ForecastTask;
 pub use generate::Generate;
 pub use language::Language;
+pub use numbers::NumbersTask;
 pub use pretrained::Pretrained;
+pub use signal::SignalTask;
 pub use tag::Tag;
 pub use translate::Translate;
 
@@ -37,6 +41,22 @@ pub struct Loss {
     pub predictions: usize,
     /// Rows of the batch.
     pub rows: usize,
+}
+
+/// What a validation says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Validation {
+    /// Mean loss over what is kept from training.
+    pub loss: f64,
+    /// Entries of the task's metadata that follow from what is kept from training, such as thresholds.
+    pub found: Map<String, Value>,
+}
+
+impl From<f64> for Validation {
+    /// A loss alone.
+    fn from(loss: f64) -> Validation {
+        Validation { loss, found: Map::new() }
+    }
 }
 
 /// What a run learns: its data, its network, its loss. Everything a step needs apart from parameters and carried state
@@ -69,13 +89,13 @@ pub trait Task {
         step: u64,
         grads: &mut Params<Self::Element>,
     ) -> Result<Loss, Error>;
-    /// Mean loss over what is kept from training; None once `continues`, asked again and again, says no. Never called
+    /// The validation on what is kept from training; None once `continues`, asked again and again, says no. Never called
     /// where [`Shape::val_tokens`] is 0.
     fn validate(
         &mut self,
         tape: &mut Tape<Self::Element>,
         continues: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<f64>, Error>;
+    ) -> Result<Option<Validation>, Error>;
     /// What it writes after `step` to be looked at, if it writes; None once `continues` says no.
     fn sample(
         &self,

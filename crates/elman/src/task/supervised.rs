@@ -4,7 +4,7 @@
 use elman_kernels::{Cpu, Element};
 use serde_json::{Map, Value};
 
-use super::{Loss, Task};
+use super::{Loss, Task, Validation};
 use crate::autodiff::params::Params;
 use crate::autodiff::tape::Tape;
 use crate::config::Config;
@@ -28,13 +28,13 @@ pub trait Objective<E: Element>: Sized {
     fn model_mut(&mut self) -> &mut Model<E, Self::Layers>;
     /// The loss of a batch, forward and backward.
     fn learn(&self, data: &Self::Data, tape: &mut Tape<E>, batch: Batch<'_, E>) -> Result<Loss, Error>;
-    /// The mean loss of what is held out; None once `continues`, asked again and again, says no.
+    /// The validation on what is held out; None once `continues`, asked again and again, says no.
     fn held_loss(
         &self,
         data: &Self::Data,
         tape: &mut Tape<E>,
         continues: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<f64>, Error>;
+    ) -> Result<Option<Validation>, Error>;
     /// As [`Task::sample`].
     fn sample(
         &self,
@@ -126,7 +126,11 @@ impl<E: Element, O: Objective<E>> Task for Supervised<E, O> {
         self.trained.learn(&self.data, tape, Batch { config, step, places, grads })
     }
 
-    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+    fn validate(
+        &mut self,
+        tape: &mut Tape<E>,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Validation>, Error> {
         self.trained.held_loss(&self.data, tape, continues)
     }
 

@@ -5,8 +5,8 @@ use elman_kernels::{Cpu, Element};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Loss;
 use super::supervised::{Batch, Objective, Supervised};
+use super::{Loss, Validation};
 use crate::autodiff::tape::Tape;
 use crate::config::Config;
 use crate::data::table::parallel::{PairBatch, Pairs, Parallel, Parts, Sentence, Sentences, Vocabs};
@@ -350,8 +350,8 @@ impl<E: Element> Objective<E> for Trained<E> {
         data: &Data,
         tape: &mut Tape<E>,
         continues: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<f64>, Error> {
-        self.loss_of(tape, &data.held, continues)
+    ) -> Result<Option<Validation>, Error> {
+        Ok(self.loss_of(tape, &data.held, continues)?.map(Validation::from))
     }
 
     /// Some held-out texts with what is written for them, and BLEU over all.

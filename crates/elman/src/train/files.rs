@@ -3,13 +3,15 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::{Event, Trainer};
 use crate::{
     config::OnNan,
     error::Error,
-    files::model_file::{Results, save_model},
+    files::model_file::{Results, Stored, save_model},
     files::run_dir::RunDir,
-    files::state_file::{Parts, StateFile},
+    files::state_file::{Parts, Progress, StateFile},
     task::Task,
 };
 
@@ -96,6 +98,17 @@ impl<T: Task> Trainer<T> {
         self.parts().save(run.disk(), &run.state())
     }
 
+    /// Takes the weights of the run's best model by validation loss, where the task uses it ([`crate::Config::uses_best`]) and it is
+    /// not the last one: for figures after the last step. Whether it did. Errors: the file cannot be read or is another's.
+    pub fn use_best(&mut self, run: &RunDir) -> Result<bool, Error> {
+        let Progress { step, best_step, .. } = self.progress;
+        if best_step.is_none_or(|best| best == step) || !self.config.uses_best() {
+            return Ok(false);
+        }
+        Stored::read(run.best())?.fill(self.task.params_mut())?;
+        Ok(true)
+    }
+
     fn parts(&self) -> Parts<'_, T> {
         let Trainer { config, progress, task, optimizer, .. } = self;
         Parts { config, progress, task, optimizer }
@@ -118,6 +131,10 @@ impl<T: Task> Trainer<T> {
             best_val_loss: self.progress.best_val_loss,
             best_step: self.progress.best_step,
         };
-        save_model(run.disk(), path, &self.config, &results, self.task.meta(&self.config), self.task.params())
+        let mut meta = self.task.meta(&self.config);
+        if let Some(Value::Object(task)) = meta.get_mut("task") {
+            task.extend(self.progress.found.clone());
+        }
+        save_model(run.disk(), path, &self.config, &results, meta, self.task.params())
     }
 }

@@ -180,13 +180,14 @@ impl<T: Task> Trainer<T> {
 
             // Evaluate. What takes long is not begun, or not ended, once the run must stop.
             let put_off = Some(Pending { lr, norm });
-            let val_loss = match evaluates {
+            let validation = match evaluates {
                 true => self.task.validate(&mut self.tape, &mut || {
                     stop |= stops(Event::Working { step });
                     !stop
                 })?,
                 false => None,
             };
+            let val_loss = validation.as_ref().map(|validation| validation.loss);
             if evaluates && val_loss.is_none() {
                 self.progress.pending = put_off;
                 self.save_and_tell(run, &mut stops)?;
@@ -206,8 +207,8 @@ impl<T: Task> Trainer<T> {
                 break;
             };
             let best = improves(val_loss, self.progress.best_val_loss);
-            if evaluates {
-                self.progress.val_loss = val_loss;
+            if let Some(validation) = validation {
+                (self.progress.val_loss, self.progress.found) = (val_loss, validation.found);
                 if best {
                     (self.progress.best_val_loss, self.progress.best_step) = (val_loss, Some(step));
                 }

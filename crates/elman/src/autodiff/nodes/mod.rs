@@ -8,6 +8,7 @@ mod cross_entropy;
 mod dropout;
 mod elementwise;
 mod embed;
+mod error_to_signal;
 mod head;
 mod layer_norm;
 mod likelihood;
@@ -22,6 +23,7 @@ mod scan;
 mod select;
 mod smoothing;
 
+pub(crate) use error_to_signal::SignalError;
 pub use head::Targets;
 pub use linear::LinearIds;
 pub(crate) use recurrent::weights;

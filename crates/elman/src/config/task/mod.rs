@@ -4,6 +4,8 @@
 mod classify;
 mod forecast;
 mod generate;
+mod regress;
+mod signal;
 mod source;
 mod tag;
 mod translate;
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub use classify::{ClassWeights, Classify};
 pub use forecast::{Forecast, Memory, Missing, Scale, Strategy, Transform};
 pub use generate::{Condition, Generate};
+pub use regress::{MultiLabel, Regress};
+pub use signal::{Signal, SignalLoss};
 pub use source::Source;
 pub use tag::Tag;
 pub use translate::{Attention, Sides, Translate};
@@ -57,8 +61,14 @@ tasks! {
     Forecast "forecast" Forecast;
     /// Texts for a class or a vector.
     Generate "generate" Generate;
+    /// Several labels, each there or not, for every sequence or step.
+    MultiLabel "multilabel" MultiLabel;
+    /// Numbers for every sequence or step.
+    Regress "regress" Regress;
     /// Capitals and punctuation for text that has none.
     Restore "restore" Tag;
+    /// A waveform for a waveform.
+    Signal "signal" Signal;
     /// A class for every step of a sequence.
     Tag "tag" Tag;
     /// A text for every text.

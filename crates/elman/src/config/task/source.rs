@@ -13,6 +13,9 @@ settings! {
         /// The columns of numbers; none takes all that are nothing else.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub features: Vec<String> = Vec::new(),
+        /// Whether a row is a whole sequence of numbers, with its label in one of the cells.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        pub wide: bool = false,
         /// Whether the first row names the columns; without, they are `1`, `2`, ...
         pub header: bool = true,
     }

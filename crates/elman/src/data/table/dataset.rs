@@ -87,6 +87,18 @@ fn needs_two(name: &str, each: &str, classes: &[String]) -> Result<(), Error> {
     Err(Error::Data { name: name.to_string(), problem })
 }
 
+/// Classes that are numbers at most; more are hardly meant as classes.
+const MOST_NUMBERS: usize = 20;
+
+/// A note where classes look like numbers to predict.
+fn of_numbers(classes: &[String]) -> Option<String> {
+    let number = |class: &String| class.trim().parse::<f64>().ok().filter(|x| x.is_finite());
+    let numbers: Vec<f64> = classes.iter().map(number).collect::<Option<_>>()?;
+    let is_meant = classes.len() > MOST_NUMBERS || numbers.iter().any(|x| x.fract() != 0.0);
+    let count = classes.len();
+    is_meant.then(|| format!("the classes are {count} numbers: --task regress predicts numbers"))
+}
+
 /// What messages call the sequences of a part that is held out.
 const HELD: [&str; 2] = ["held-out examples", "held-out sequences"];
 
@@ -144,6 +156,7 @@ impl Dataset for Labelled {
         if !alone.is_empty() {
             notes.push(format!("classes with a single example to train on: {}", alone.join(", ")));
         }
+        notes.extend(of_numbers(&self.classes));
         Ok(Split { fingerprint: self.fingerprint, classes: self.classes, train, held, notes, by_words: None })
     }
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use crate::config::Source;
 use crate::data::table::items::places;
 use crate::data::table::reading::{Check, Reading};
-use crate::data::table::{Format, OnBad, Table};
+use crate::data::table::vectors::Vectors;
+use crate::data::table::{Format, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint, is_text};
 use crate::data::text::text_encoding::{TextEncoding, decode};
 use crate::error::Error;
@@ -67,13 +68,12 @@ impl Labelled {
             return Labelled::folder(path, source, encoding, reading);
         }
         let Some(format) = Format::of_path(path) else {
-            let problem = "the file's ending says nothing, expected .csv, .tsv or .jsonl for a table, or a folder with a file for each class";
+            let problem = "the file's ending says nothing, expected .csv, .tsv, .jsonl or .ts for a table, or a folder with a file for each class";
             return Err(Error::file(path, problem));
         };
         let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
-        let table =
-            Table::parse(corpus.name(), corpus.bytes(), format, source.header, &mut |error| reading.bad(error))?;
-        Labelled::of_rows(&table, source, corpus.fingerprint(), reading)
+        let table = Table::of_source(corpus.name(), corpus.bytes(), format, source, &mut |error| reading.bad(error))?;
+        Labelled::of_rows(&table, &format.source(source), corpus.fingerprint(), reading)
     }
 
     /// The labelled rows of a table, or its groups of rows.
@@ -94,7 +94,7 @@ impl Labelled {
         }
         let label = table.column(&source.label)?;
         let mut names = Vec::with_capacity(table.len());
-        let items = match Vectors::of_table(table, source)? {
+        let items = match Vectors::of_table(table, source, &[&source.label])? {
             Some(vectors) => {
                 let (items, kept) = vectors.items(table, reading, |rows| class_of(table, rows, label))?;
                 names.extend(kept);
@@ -245,88 +245,6 @@ fn utf8(path: &Path, encoding: TextEncoding) -> Result<String, Error> {
     let bytes = regular::read(path, Links::Follow).map_err(Error::io("read", path))?;
     let name = path.display().to_string();
     decode(&name, encoding.to_utf8(&name, bytes)?)
-}
-
-/// The groups of a table without their classes: those whose numbers can be read. `on_bad` decides how to handle one
-/// that cannot. Errors: no group column is set; columns that are not there.
-pub fn groups(table: &Table, source: &Source, columns: &[String], on_bad: OnBad<'_>) -> Result<Items, Error> {
-    let source = Source { features: columns.to_vec(), ..source.clone() };
-    let Some(vectors) = Vectors::of_table(table, &source)? else {
-        return Err(Error::Setting { name: "group", got: "none".into(), expected: "a column".into() });
-    };
-    let mut reading = Reading { on_bad: Some(on_bad), ..Reading::default() };
-    Ok(vectors.items(table, &mut reading, |_| Ok(()))?.0)
-}
-
-/// The numbers of some rows, row after row.
-fn numbers(table: &Table, rows: &[usize], columns: &[usize]) -> Result<Vec<f64>, Error> {
-    let cells = rows.iter().flat_map(|&row| columns.iter().map(move |&column| (row, column)));
-    cells.map(|(row, column)| table.number(row, column)).collect()
-}
-
-/// Sequences of vectors: which rows of a table are each, in its order, and which columns.
-pub(crate) struct Vectors {
-    pub rows: Vec<Vec<usize>>,
-    pub groups: Vec<String>,
-    columns: Vec<String>,
-}
-
-impl Vectors {
-    /// The groups of a table, in the order in which they begin; None where no group is asked for. Without features all
-    /// columns are that are nothing else. Errors: features without a group; columns that are not there.
-    pub fn of_table(table: &Table, source: &Source) -> Result<Option<Vectors>, Error> {
-        let Some(group) = &source.group else {
-            return match source.features.is_empty() {
-                true => Ok(None),
-                false => Err(Error::Setting {
-                    name: "features",
-                    got: source.features.join(", "),
-                    expected: "a group column with it, which says the sequence of a row".into(),
-                }),
-            };
-        };
-        let at = table.column(group)?;
-        let columns: Vec<String> = match source.features.is_empty() {
-            true => table.columns().iter().filter(|c| *c != group && **c != source.label).cloned().collect(),
-            false => source.features.clone(),
-        };
-        if columns.is_empty() {
-            let problem = format!("no column is left beside {group} and {}, expected features", source.label);
-            return Err(Error::Data { name: table.name().into(), problem });
-        }
-        let (mut rows, mut groups): (Vec<Vec<usize>>, Vec<String>) = (Vec::new(), Vec::new());
-        let mut places: HashMap<String, usize> = HashMap::new();
-        for row in 0..table.len() {
-            let name = table.text(row, at)?;
-            let place = *places.entry(name.to_string()).or_insert_with(|| {
-                rows.push(Vec::new());
-                groups.push(name.to_string());
-                rows.len() - 1
-            });
-            rows[place].push(row);
-        }
-        Ok(Some(Vectors { rows, groups, columns }))
-    }
-
-    /// The numbers of each sequence, and what `also` reads of its rows. One of which either cannot be read is a bad row.
-    pub fn items<T>(
-        self,
-        table: &Table,
-        reading: &mut Reading<'_>,
-        also: impl Fn(&[usize]) -> Result<T, Error>,
-    ) -> Result<(Items, Vec<T>), Error> {
-        let at: Vec<usize> = self.columns.iter().map(|column| table.column(column)).collect::<Result<_, _>>()?;
-        let (mut groups, mut sequences, mut others) = (Vec::new(), Vec::new(), Vec::new());
-        for (group, rows) in self.groups.into_iter().zip(&self.rows) {
-            let read = also(rows).and_then(|other| Ok((numbers(table, rows, &at)?, other)));
-            if let Some((sequence, other)) = reading.kept(read)? {
-                groups.push(group);
-                sequences.push(sequence);
-                others.push(other);
-            }
-        }
-        Ok((Items::Vectors { columns: self.columns, groups, sequences }, others))
-    }
 }
 
 #[cfg(test)]

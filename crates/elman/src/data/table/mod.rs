@@ -1,4 +1,4 @@
-//! Tables of text cells: CSV, TSV and JSON lines from bytes, and back to CSV. Every cell knows the line on which its
+//! Tables of text cells: CSV, TSV, JSON lines and `.ts` files from bytes, and back to CSV. Every cell knows the line on which its
 //! row begins. A malformed row, and a cell that should be a number and is not, is an error with row and column. Not
 //! here: the meaning of a column.
 
@@ -7,12 +7,15 @@ pub mod encoding;
 pub mod held_out;
 pub mod items;
 pub mod labelled;
+pub mod measured;
 pub mod parallel;
 pub mod reading;
 mod rows;
 pub mod scale;
 pub mod sequences;
 pub mod tagged;
+mod ts_file;
+pub mod vectors;
 pub mod written;
 
 use std::collections::HashMap;
@@ -21,6 +24,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use self::rows::{Row, Rows};
+use crate::config::Source;
 use crate::data::text::text_encoding::likely;
 use crate::data::text::utf8::without_bom;
 use crate::error::Error;
@@ -35,17 +39,25 @@ pub enum Format {
     Tsv,
     /// An object a line.
     JsonLines,
+    /// A sequence a line, of the UEA and UCR archives.
+    Ts,
 }
 
 impl Format {
-    /// The format of a file's extension: `.csv`; `.tsv`, `.tab`; `.jsonl`, `.ndjson`, `.jsonlines`.
+    /// The format of a file's extension: `.csv`; `.tsv`, `.tab`; `.jsonl`, `.ndjson`, `.jsonlines`; `.ts`.
     pub fn of_path(path: impl AsRef<Path>) -> Option<Format> {
         match path.as_ref().extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(Format::Csv),
             "tsv" | "tab" => Some(Format::Tsv),
             "jsonl" | "ndjson" | "jsonlines" => Some(Format::JsonLines),
+            "ts" => Some(Format::Ts),
             _ => None,
         }
+    }
+
+    /// Where a table in this format has what `source` asks for.
+    pub fn source(self, source: &Source) -> Source {
+        if self == Format::Ts { ts_file::source_of(source) } else { source.clone() }
     }
 }
 
@@ -80,12 +92,24 @@ impl Table {
         Table::of(name, bytes, format, (header, false), on_bad)
     }
 
+    /// As [`Table::parse`], laid out as `source` says: where a row is a sequence, rows may have any number of cells.
+    pub fn of_source(
+        name: &str,
+        bytes: &[u8],
+        format: Format,
+        source: &Source,
+        on_bad: OnBad<'_>,
+    ) -> Result<Table, Error> {
+        Table::of(name, bytes, format, (source.header, source.wide), on_bad)
+    }
+
     fn of(name: &str, bytes: &[u8], format: Format, layout: (bool, bool), on_bad: OnBad<'_>) -> Result<Table, Error> {
         let bytes = without_bom(bytes);
         let table = match format {
             Format::Csv => separated(name, bytes, b',', layout, on_bad)?,
             Format::Tsv => separated(name, bytes, b'\t', layout, on_bad)?,
             Format::JsonLines => json_lines(name, bytes, on_bad)?,
+            Format::Ts => ts_file::read(name, bytes, on_bad)?,
         };
         if table.columns.is_empty() {
             let problem = "the table has no columns, expected at least 1".to_string();

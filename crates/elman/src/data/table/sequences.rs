@@ -65,6 +65,14 @@ impl Sequences {
         }
     }
 
+    /// The same in pieces of at most `most` steps each, in order.
+    pub fn pieces(self, most: usize) -> Sequences {
+        match self {
+            Sequences::Tokens(all) => Sequences::Tokens(pieces(all, most)),
+            Sequences::Vectors { width, rows } => Sequences::Vectors { width, rows: pieces(rows, most * width) },
+        }
+    }
+
     /// Cuts what is longer than `most` steps; how many were.
     pub fn cut(&mut self, most: usize) -> usize {
         let long = (0..self.count()).filter(|&at| self.steps(at) > most).count();
@@ -74,6 +82,15 @@ impl Sequences {
         }
         long
     }
+}
+
+/// Lists cut into lists of at most `most` entries, in order; an empty one stays.
+pub(crate) fn pieces<T: Clone>(all: Vec<Vec<T>>, most: usize) -> Vec<Vec<T>> {
+    let of = |list: Vec<T>| match list.len() <= most {
+        true => vec![list],
+        false => list.chunks(most).map(<[T]>::to_vec).collect(),
+    };
+    all.into_iter().flat_map(of).collect()
 }
 
 /// Some sequences side by side, time-major: place t*rows + b is step t of sequence b.

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use crate::config::Source;
 use crate::data::table::items::places;
-use crate::data::table::labelled::{Items, Vectors};
+use crate::data::table::labelled::Items;
 use crate::data::table::reading::{Check, Reading};
+use crate::data::table::vectors::Vectors;
 use crate::data::table::{Format, Table};
 use crate::data::text::corpus::{Corpus, Fingerprint};
 use crate::data::text::text_encoding::TextEncoding;
@@ -74,7 +75,7 @@ impl Tagged {
         match Format::of_path(path) {
             Some(format) => {
                 let on_bad = &mut |error| reading.bad(error);
-                let table = Table::parse(corpus.name(), corpus.bytes(), format, source.header, on_bad)?;
+                let table = Table::of_source(corpus.name(), corpus.bytes(), format, source, on_bad)?;
                 Tagged::of_rows(&table, source, corpus.fingerprint(), reading)
             }
             None => Tagged::of_sentences(corpus.name(), corpus.utf8()?, corpus.fingerprint(), reading),
@@ -94,7 +95,7 @@ impl Tagged {
         reading: &mut Reading<'_>,
     ) -> Result<Tagged, Error> {
         let label = table.column(&source.label)?;
-        if let Some(vectors) = Vectors::of_table(table, source)? {
+        if let Some(vectors) = Vectors::of_table(table, source, &[&source.label])? {
             let tag = |&row: &usize| Ok((row, table.text(row, label)?.to_string()));
             let (items, tags) = vectors
                 .items(table, reading, |rows| rows.iter().map(tag).collect::<Result<Vec<(usize, String)>, Error>>())?;

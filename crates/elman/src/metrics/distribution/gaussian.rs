@@ -2,7 +2,7 @@
 
 use super::independent;
 use super::quantiles::normal_quantile;
-use super::{Distribution, Row, Scratch, scale};
+use super::{Distribution, Kind, Row, Scratch, scale};
 
 /// Mean, and a number whose softplus is the deviation.
 const PARAMETERS: usize = 2;
@@ -10,7 +10,7 @@ const PARAMETERS: usize = 2;
 /// ln(2 pi) / 2.
 const CONSTANT: f64 = 0.918_938_533_204_672_8;
 
-pub const IS_COUNT: bool = false;
+pub const KIND: Kind = Kind::Real;
 
 pub use super::independent::draw;
 

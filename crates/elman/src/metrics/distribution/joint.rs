@@ -4,13 +4,13 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::quantiles::normal_quantile;
-use super::{Distribution, Row, Scratch, inside, scale};
+use super::{Distribution, Kind, Row, Scratch, inside, scale};
 use crate::rng::uniform;
 
 /// ln(2 pi) / 2.
 const CONSTANT: f64 = 0.918_938_533_204_672_8;
 
-pub const IS_COUNT: bool = false;
+pub const KIND: Kind = Kind::Real;
 
 /// The means, then the rows of L, of whose diagonal the softplus is taken.
 pub fn width(distribution: &Distribution) -> usize {

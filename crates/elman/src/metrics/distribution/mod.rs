@@ -1,16 +1,22 @@
-//! The distributions of forecasts, whose loss is the negative logarithm of the density or probability, or the pinball loss: a
-//! table, and a file for each. All arithmetic is in f64, with the crate `libm`. Not here: networks.
+//! What a network's numbers say of values: distributions, whose loss is the negative logarithm of the density or probability;
+//! learned quantiles and points, whose loss is a distance. A table, and a file for each. All arithmetic is in f64, with the crate
+//! `libm`. Not here: networks.
 
+mod absolute;
+mod bernoulli;
 mod counts;
 mod gaussian;
+mod huber;
 mod incomplete;
 mod independent;
 mod joint;
 mod negative_binomial;
+mod point;
 mod poisson;
 mod quantile;
 mod quantiles;
 mod special;
+mod squared;
 mod student;
 
 use rand_chacha::ChaCha8Rng;
@@ -21,11 +27,11 @@ use crate::error::Error;
 pub use quantiles::{normal_quantile, student_quantile};
 pub use special::softplus;
 
-/// Makes the enum of distributions and their dispatch; each has a file of its own with `IS_COUNT`, `width`, `loss`, `quantile`,
-/// `mean` and `draw`.
+/// Makes the enum of distributions and their dispatch; each has a file of its own with `KIND`, `width`, `loss`, `quantile`, `mean`
+/// and `draw`.
 macro_rules! distributions {
     ($($(#[$doc:meta])* $output:ident $name:literal $file:ident;)*) => {
-        /// What a forecast's numbers are the parameters of.
+        /// What a network's numbers are the parameters of.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub enum Output {
             $($(#[$doc])* #[serde(rename = $name)] $output,)*
@@ -42,10 +48,10 @@ macro_rules! distributions {
                 }
             }
 
-            /// Whether the values are counts: whole numbers, not below 0.
-            pub fn is_count(self) -> bool {
+            /// What its values are.
+            pub fn kind(self) -> Kind {
                 match self {
-                    $(Output::$output => $file::IS_COUNT,)*
+                    $(Output::$output => $file::KIND,)*
                 }
             }
         }
@@ -75,14 +81,14 @@ macro_rules! distributions {
                 }
             }
 
-            /// The mean of column `d`; None of learned quantiles, which do not tell.
+            /// The mean of column `d`; None of learned quantiles and of points that are no mean.
             pub fn mean(&self, raw: &[f64], d: usize, unit: f64) -> Option<f64> {
                 match self.output {
                     $(Output::$output => $file::mean(self, raw, d, unit),)*
                 }
             }
 
-            /// One draw of all columns. Learned quantiles draw from the line through them.
+            /// One draw of all columns. Learned quantiles draw from the line through them; a point is its own draw.
             pub fn draw(&self, raw: &[f64], units: &[f64], rng: &mut ChaCha8Rng, out: &mut [f64]) {
                 match self.output {
                     $(Output::$output => $file::draw(self, raw, units, rng, out),)*
@@ -107,6 +113,44 @@ distributions! {
     Poisson "poisson" poisson;
     /// A normal distribution of all columns at once: means, and the Cholesky factor of the covariance.
     Joint "joint" joint;
+    /// A point: the loss is the square of its distance to the value.
+    Squared "squared" squared;
+    /// A point: the loss is its distance to the value.
+    Absolute "absolute" absolute;
+    /// A point: the loss is half the square of its distance to the value up to a distance of 1, beyond that a line.
+    Huber "huber" huber;
+    /// A label that is there or not: a number whose sigmoid is the probability.
+    Bernoulli "bernoulli" bernoulli;
+}
+
+/// What the values of a distribution are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Numbers, with a distribution.
+    Real,
+    /// Whole numbers, not below 0, with a distribution.
+    Count,
+    /// Numbers, of which one point is known.
+    Point,
+    /// 0 or 1.
+    Label,
+}
+
+impl Output {
+    /// Whether the values are counts.
+    pub fn is_count(self) -> bool {
+        self.kind() == Kind::Count
+    }
+
+    /// Whether it says how likely other numbers are than the likeliest.
+    pub fn has_quantiles(self) -> bool {
+        matches!(self.kind(), Kind::Real | Kind::Count)
+    }
+
+    /// The names of those that `is_meant` says.
+    pub fn names(is_meant: impl Fn(Output) -> bool) -> Vec<&'static str> {
+        Output::ALL.iter().filter(|output| is_meant(**output)).map(|output| output.name()).collect()
+    }
 }
 
 /// Columns of a joint distribution at most.

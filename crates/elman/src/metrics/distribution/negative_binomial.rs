@@ -5,7 +5,7 @@ use super::incomplete::incomplete_beta;
 use super::independent;
 use super::quantiles::{least_count, normal_quantile};
 use super::special::{deviance, ln_binomial, softplus, sum_of_shares};
-use super::{Distribution, Row, Scratch};
+use super::{Distribution, Kind, Row, Scratch};
 
 /// A number whose softplus is the mean of the scaled value, and one whose softplus is the dispersion of the count.
 const PARAMETERS: usize = 2;
@@ -13,7 +13,7 @@ const PARAMETERS: usize = 2;
 /// The least dispersion.
 const LEAST_DISPERSION: f64 = 1e-8;
 
-pub const IS_COUNT: bool = true;
+pub const KIND: Kind = Kind::Count;
 
 pub use super::independent::draw;
 

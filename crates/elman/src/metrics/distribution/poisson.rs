@@ -5,7 +5,7 @@ use super::incomplete::upper_gamma;
 use super::independent;
 use super::quantiles::{least_count, normal_quantile};
 use super::special::ln_poisson;
-use super::{Distribution, Row, Scratch};
+use super::{Distribution, Kind, Row, Scratch};
 
 /// A number whose softplus is the mean of the scaled value.
 const PARAMETERS: usize = 1;
@@ -13,7 +13,7 @@ const PARAMETERS: usize = 1;
 /// Where counts of this mean are no longer whole numbers of f64 to a deviation, the normal distribution is as good.
 const NEARLY_NORMAL: f64 = 1e15;
 
-pub const IS_COUNT: bool = true;
+pub const KIND: Kind = Kind::Count;
 
 pub use super::independent::draw;
 

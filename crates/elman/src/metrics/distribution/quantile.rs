@@ -1,8 +1,8 @@
 //! Quantiles that are learned apart from each other.
 
-use super::{Distribution, Row, Scratch, pinball};
+use super::{Distribution, Kind, Row, Scratch, pinball};
 
-pub const IS_COUNT: bool = false;
+pub const KIND: Kind = Kind::Real;
 
 pub use super::independent::draw;
 

@@ -5,12 +5,12 @@ use std::f64::consts::PI;
 use super::independent;
 use super::quantiles::student_quantile;
 use super::special::{gamma_ratio, softplus};
-use super::{Distribution, Row, Scratch, scale};
+use super::{Distribution, Kind, Row, Scratch, scale};
 
 /// Location, a number whose softplus is the scale, and one whose softplus is the degrees of freedom less 2.
 const PARAMETERS: usize = 3;
 
-pub const IS_COUNT: bool = false;
+pub const KIND: Kind = Kind::Real;
 
 pub use super::independent::draw;
 

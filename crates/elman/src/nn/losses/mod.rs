@@ -21,5 +21,6 @@ macro_rules! losses {
 
 losses! {
     cross_entropy CrossEntropy;
+    error_to_signal ErrorToSignal;
     likelihood Likelihood;
 }

@@ -9,6 +9,7 @@ mod ngrams;
 pub mod predictor;
 mod reader;
 pub mod seq2seq;
+pub mod signal;
 
 use elman_kernels::Element;
 
@@ -24,6 +25,7 @@ pub use ngrams::NGrams;
 pub use predictor::Predictor;
 pub use reader::{Read, Reader};
 pub use seq2seq::Seq2Seq;
+pub use signal::SignalModel;
 
 /// The layers of a model, without the memory of their parameters.
 pub trait Declared: Sized {

@@ -1,5 +1,5 @@
-//! The network of classification and tagging: an encoder, a head, an affine map to the outputs; or an ensemble
-//! of these. Not here: names and scales; it sees tokens or vectors, and gives numbers.
+//! The network of tasks that answer for a sequence or for each of its steps with classes or numbers: an encoder, a head, an
+//! affine map to the outputs; or an ensemble of these. Not here: names and scales; it sees tokens or vectors, and gives numbers.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{Declared, Model};
 use crate::autodiff::nodes::LinearIds;
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
-use crate::config::{Config, TaskSettings};
+use crate::config::{Answers, Config};
 use crate::data::table::sequences::Padded;
 use crate::error::Error;
 use crate::nn::dropout::Dropout;
@@ -40,36 +40,22 @@ struct OneNetwork<E> {
     map: LinearIds,
 }
 
-/// The layers that read the steps. Their output has the returned number of columns.
-fn declare_reader<E: Element>(d: &mut Declaration, prefix: &str, config: &Config, input: Input) -> (Reader<E>, usize) {
-    let bidirectional = match &config.task {
-        Some(TaskSettings::Classify(settings)) => settings.bidirectional,
-        Some(TaskSettings::Tag(settings) | TaskSettings::Restore(settings)) => settings.bidirectional,
-        _ => false,
-    };
-    let reader = Reader::declare(d, prefix, config, input, bidirectional);
-    let outputs = reader.outputs();
-    (reader, outputs)
-}
-
 impl<E: Element> Declared for Layers<E> {
-    /// What a step is; classes.
+    /// What a step is; numbers of an answer.
     type Sizes = (Input, usize);
 
     fn declare(config: &Config, (input, outputs): (Input, usize)) -> Result<(Layers<E>, Declaration), Error> {
-        let (pooling, ensemble_size) = match &config.task {
-            Some(TaskSettings::Classify(settings)) => (Some(settings.pooling), settings.ensemble_size),
-            Some(TaskSettings::Tag(_) | TaskSettings::Restore(_)) => (None, 1),
-            _ => return Err(config.another_task("classify, tag or restore")),
-        };
-        if outputs < 2 {
-            let (got, expected) = (outputs.to_string(), "at least 2".into());
-            return Err(Error::Setting { name: "classes", got, expected });
+        let Answers { bidirectional, pooling, ensemble_size } = config.answers()?;
+        let (name, least) = if config.numbers().is_ok() { ("outputs", 1) } else { ("classes", 2) };
+        if outputs < least {
+            let (got, expected) = (outputs.to_string(), format!("at least {least}"));
+            return Err(Error::Setting { name, got, expected });
         }
         let mut d = Declaration::default();
         let networks = (1..=ensemble_size).map(|number| {
             let prefix = if number == 1 { String::new() } else { format!("member{number}.") };
-            let (reader, width) = declare_reader(&mut d, &prefix, config, input);
+            let reader = Reader::declare(&mut d, &prefix, config, input, bidirectional);
+            let width = reader.outputs();
             let head = pooling.map(|pooling| pooling.declare(&mut d, &prefix, width));
             OneNetwork {
                 reader: Box::new(reader),
@@ -141,17 +127,35 @@ impl<E: Element> Predictor<E> {
     /// The probabilities of the classes of each sequence, the mean over the ensemble: one row with a head, else a row for
     /// each step.
     pub fn probabilities(&self, tape: &mut Tape<E>, batch: &Padded<E>) -> Result<Vec<Vec<f64>>, Error> {
+        self.averages(tape, batch, self.layers.outputs, |logits, _, _, mean| mean.copy_from_slice(&softmax(logits)))
+    }
+
+    /// Networks of the ensemble.
+    pub fn ensemble_size(&self) -> usize {
+        self.layers.networks.len()
+    }
+
+    /// What `answer` makes of the outputs of each sequence, the mean over the ensemble: one row of `width` numbers with a head,
+    /// else a row for each step. `answer` is given the outputs, the place of the
+    /// sequence, the step and the row to write.
+    pub fn averages(
+        &self,
+        tape: &mut Tape<E>,
+        batch: &Padded<E>,
+        width: usize,
+        mut answer: impl FnMut(&[E], usize, usize, &mut [f64]),
+    ) -> Result<Vec<Vec<f64>>, Error> {
         tape.start(false);
-        let (networks, classes) = (&self.layers.networks, self.layers.outputs);
-        let share = 1.0 / networks.len() as f64;
+        let (networks, outputs) = (&self.layers.networks, self.layers.outputs);
+        let (share, mut one) = (1.0 / networks.len() as f64, vec![0.0; width]);
         let steps = |b: usize| if networks[0].head.is_some() { 1 } else { batch.lengths[b] };
-        let mut all: Vec<Vec<f64>> = (0..batch.rows).map(|b| vec![0.0; steps(b) * classes]).collect();
-        for logits in self.forward(tape, batch, None)? {
-            let rows = tape.value(logits);
-            for (b, mean) in all.iter_mut().enumerate() {
-                for (t, mean) in mean.chunks_exact_mut(classes).enumerate() {
-                    let row = &rows[(t * batch.rows + b) * pad(classes)..][..classes];
-                    mean.iter_mut().zip(softmax(row)).for_each(|(mean, p)| *mean += share * p);
+        let mut all: Vec<Vec<f64>> = (0..batch.rows).map(|b| vec![0.0; steps(b) * width]).collect();
+        for values in self.forward(tape, batch, None)? {
+            let rows = tape.value(values);
+            for (b, means) in all.iter_mut().enumerate() {
+                for (t, mean) in means.chunks_exact_mut(width.max(1)).enumerate() {
+                    answer(&rows[(t * batch.rows + b) * pad(outputs)..][..outputs], b, t, &mut one);
+                    mean.iter_mut().zip(&one).for_each(|(mean, x)| *mean += share * x);
                 }
             }
         }

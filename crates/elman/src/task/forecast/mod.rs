@@ -12,7 +12,7 @@ use elman_kernels::Element;
 use rand_chacha::rand_core::Rng;
 use serde_json::{Map, Value, json};
 
-use super::{Loss, Task};
+use super::{Loss, Task, Validation};
 use crate::autodiff::params::Params;
 use crate::autodiff::tape::Tape;
 use crate::config::Config;
@@ -175,7 +175,11 @@ impl<E: Element> Task for ForecastTask<E> {
     }
 
     /// The mean loss of held-out values, each horizon from its own origin.
-    fn validate(&mut self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<f64>, Error> {
+    fn validate(
+        &mut self,
+        tape: &mut Tape<E>,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Validation>, Error> {
         let (mut sum, mut count) = (0.0, 0);
         let every = self.held_out.origins.len().div_ceil(MOST_VALIDATED).max(1);
         let chosen: Vec<Origin> = self.held_out.origins.iter().step_by(every).copied().collect();
@@ -189,7 +193,7 @@ impl<E: Element> Task for ForecastTask<E> {
             sum += of_batch;
             count += counted;
         }
-        Ok(Some(sum / count.max(1) as f64))
+        Ok(Some(Validation::from(sum / count.max(1) as f64)))
     }
 
     fn meta(&self, _: &Config) -> Map<String, Value> {

@@ -1,0 +1,120 @@
+//! The `.ts` files of the UEA and UCR archives as tables: a row for each step, its columns the number of the sequence, the
+//! dimensions `1`, `2`, ..., and the label. Format: lines that begin with `#` are comments, those with `@` settings; after
+//! `@data` a line is a sequence: dimensions between colons, each with its values between commas, and last the label. Source: the
+//! documentation of aeon. Times (`@timestamps true`) are refused.
+
+use super::rows::{Row, Rows};
+use super::{OnBad, Table};
+use crate::config::Source;
+use crate::error::Error;
+
+/// The column that says which sequence a row belongs to.
+const SEQUENCE: &str = "sequence";
+/// The column of labels.
+const LABEL: &str = "label";
+
+/// Where such a table has what `source` asks for.
+pub fn source_of(source: &Source) -> Source {
+    Source { group: Some(SEQUENCE.to_string()), label: LABEL.to_string(), wide: false, ..source.clone() }
+}
+
+/// The table of a file's text. Errors: no `@data`, or no sequence after it; a line before it that is neither a setting nor a
+/// comment; times; text that is not UTF-8. Of a sequence, which `on_bad` handles: dimensions of another number or length.
+pub fn read(name: &str, bytes: &[u8], on_bad: OnBad<'_>) -> Result<Table, Error> {
+    let refuse = |line: u64, problem: String| Error::Row { name: name.to_string(), line, column: None, problem };
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| Error::Data { name: name.to_string(), problem: "the file is not UTF-8".to_string() })?;
+    let (mut table, mut is_data, mut has_label) =
+        (Table { name: name.to_string(), columns: Vec::new(), rows: Rows::default() }, false, false);
+    for (line, number) in text.lines().map(str::trim).zip(1_u64..) {
+        if line.is_empty() || line.starts_with(['#', '%']) {
+            continue;
+        }
+        if !is_data {
+            let mut words = line.split_whitespace().map(str::to_ascii_lowercase);
+            let (setting, value) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            match setting.as_str() {
+                "@data" => is_data = true,
+                "@timestamps" if value == "true" => {
+                    return Err(refuse(number, "the sequences have times, expected values alone".to_string()));
+                }
+                "@classlabel" | "@targetlabel" => has_label = value == "true",
+                setting if setting.starts_with('@') => {}
+                _ => return Err(refuse(number, "the line is no setting, expected @... until @data".to_string())),
+            }
+            continue;
+        }
+        match sequence(line, has_label, number, &mut table) {
+            Ok(()) => {}
+            Err(problem) => on_bad(refuse(number, problem))?,
+        }
+    }
+    if table.columns.is_empty() {
+        let problem = "the file has no sequence after @data, expected at least 1".to_string();
+        return Err(Error::Data { name: name.to_string(), problem });
+    }
+    Ok(table)
+}
+
+/// Appends the steps of a sequence.
+fn sequence(line: &str, has_label: bool, number: u64, table: &mut Table) -> Result<(), String> {
+    let mut parts: Vec<&str> = line.split(':').map(str::trim).collect();
+    let label = if has_label { parts.pop() } else { None };
+    let dimensions: Vec<Vec<&str>> = parts.iter().map(|part| part.split(',').map(str::trim).collect()).collect();
+    let Some(first) = dimensions.first() else {
+        return Err("the line has one part between colons, expected values and a label".to_string());
+    };
+    if let Some(other) = dimensions.iter().find(|other| other.len() != first.len()) {
+        return Err(format!("a dimension has {} values, the first has {}, expected as many", other.len(), first.len()));
+    }
+    if table.columns.is_empty() {
+        let names = (1..=dimensions.len()).map(|at| at.to_string());
+        table.columns = std::iter::once(SEQUENCE.to_string()).chain(names).collect();
+        table.columns.extend(has_label.then(|| LABEL.to_string()));
+    }
+    let expected = table.columns.len() - 1 - usize::from(has_label);
+    if dimensions.len() != expected {
+        return Err(format!("the sequence has {} dimensions, expected {expected}", dimensions.len()));
+    }
+    for step in 0..first.len() {
+        // A question mark is a missing value.
+        let value = |values: &Vec<&str>| if values[step] == "?" { String::new() } else { values[step].to_string() };
+        let cells = std::iter::once(number.to_string()).chain(dimensions.iter().map(value));
+        let cells = cells.chain(label.map(str::to_string)).zip(0_u32..).map(|(cell, at)| (at, cell)).collect();
+        table.rows.push(Row { line: number, cells });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::table::Format;
+
+    fn table(text: &str) -> Result<Table, String> {
+        Table::from_bytes("t.ts", text.as_bytes(), Format::Ts, true).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_line_is_a_sequence_of_dimensions_and_a_label() {
+        let read = table("# about\n@problemName x\n@classLabel true a b\n@data\n1,2,3:4,5,6:a\n\n7:8:b\n").unwrap();
+        assert_eq!(read.to_csv(), "sequence,1,2,label\n5,1,4,a\n5,2,5,a\n5,3,6,a\n7,7,8,b\n");
+        assert_eq!(read.line(3), 7);
+        let alone = table("@data\n1,?\n").unwrap();
+        assert_eq!(alone.to_csv(), "sequence,1\n2,1\n2,\n");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let refused = |text: &str| table(text).unwrap_err();
+        assert_eq!(
+            refused("@targetlabel true\n@data\n1,2:3:4\n"),
+            "line 3: a dimension has 1 values, the first has 2, expected as many (t.ts)"
+        );
+        assert_eq!(refused("@data\n1:2\n1\n"), "line 3: the sequence has 1 dimensions, expected 2 (t.ts)");
+        assert_eq!(refused("1,2\n"), "line 1: the line is no setting, expected @... until @data (t.ts)");
+        assert!(refused("@timestamps true\n@data\n").starts_with("line 1: the sequences have times"));
+        assert!(refused("@classlabel true a\n@data\na\n").starts_with("line 3: the line has one part"));
+        assert_eq!(refused("@data\n"), "the file has no sequence after @data, expected at least 1 (t.ts)");
+    }
+}
