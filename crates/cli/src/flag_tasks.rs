@@ -42,6 +42,7 @@ const OF: &[(&[&str], &[&str])] = &[
     (&["pooling"], &["classify", "regress", "multilabel"]),
     (&["class_weights", "logit_adjustment", "token_dropout"], &["classify"]),
     (&["labels", "every_step", "ahead"], &["regress", "multilabel"]),
+    (&["crf"], &["tag", "restore"]),
     (&["knobs", "skip", "signal_loss", "pre_emphasis", "dc", "settle", "windows", "test_frac", "align"], &["signal"]),
     (&["listen"], &["signal"]),
     (&["output", "quantiles"], &["forecast", "regress"]),
@@ -123,7 +124,7 @@ mod tests {
         );
         assert_eq!(
             message("lm", "text_column"),
-            "--text is given with --task lm, expected it with classify, tag, restore, generate"
+            "--text is given with --task lm, expected it with classify, tag, restore, generate, regress, multilabel"
         );
         assert!(refuse_others("lm", ["batches", "seq_len", "lr"]).is_ok());
     }

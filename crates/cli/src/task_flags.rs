@@ -27,6 +27,10 @@ pub struct TaskFlags {
     /// Whether the layers read the sequence in both directions [default: true; with --every-step: false]
     #[arg(long, value_name = "BOOL", help_heading = "Task")]
     bidirectional: Option<bool>,
+    /// tag: a linear chain over the tags (CRF): a tag depends on its neighbours, and spans are well formed
+    #[arg(long, help_heading = "Task")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    crf: bool,
     /// regress, multilabel: the columns to predict: numbers, or labels of 0 and 1; an empty cell is not known [default: --label]
     #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', action = ArgAction::Set, help_heading = "Task")]
     labels: Option<Vec<String>>,

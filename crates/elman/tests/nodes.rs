@@ -42,7 +42,7 @@ fn parameters() -> (Params<f64>, Ids) {
 /// A function of x `[ROWS, COLS]`, z `[ROWS, COLS]`, one row `[1, COLS]` and the parameters.
 type Node = fn(&mut Tape<f64>, &Params<f64>, &Ids, [Var; 3]) -> Result<Var, Error>;
 
-const NODES: [(&str, Node); 39] = [
+const NODES: [(&str, Node); 40] = [
     ("add", |t, _, _, [x, z, _]| t.add(x, z)),
     ("add to itself", |t, _, _, [x, _, _]| t.add(x, x)),
     ("add a row", |t, _, _, [x, _, r]| t.add(x, r)),
@@ -122,6 +122,14 @@ const NODES: [(&str, Node); 39] = [
         }
         let rest = t.mean(x)?;
         t.mul(sum, rest)
+    }),
+    // Three sentences of one token, of none and of one; then one of three.
+    ("a linear chain over tags", |t, _, _, [x, z, r]| {
+        let chain = [t.slice(x, 0, 3)?, t.slice(z, 2, 3)?, t.slice(r, 0, 3)?, t.slice(r, 5, 3)?];
+        let (several, ..) = t.crf(chain, &[vec![2], vec![], vec![0]])?;
+        let (one, ..) = t.crf(chain, &[vec![1, 0, 2]])?;
+        let one = t.scale(one, -0.7)?;
+        t.mul(several, one)
     }),
     ("mean over steps", |t, _, _, [x, _, _]| t.pool_mean(x, 1, &[true, false, true])),
     ("largest over steps", |t, _, _, [_, z, _]| t.pool_max(z, 1, &[true, false, true])),

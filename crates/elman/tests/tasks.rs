@@ -68,7 +68,7 @@ fn tagged() -> Tagged {
             words.collect::<String>() + "\n"
         })
         .collect();
-    Tagged::of_lines("t", &lines, Corpus::from_text("t", lines.clone()).fingerprint()).unwrap()
+    Tagged::of_lines("t", &lines, &Default::default(), Corpus::from_text("t", lines.clone()).fingerprint()).unwrap()
 }
 
 fn series() -> (SeriesSet, Corpus) {

@@ -1,10 +1,12 @@
 //! The target for JSON lines: the table, and every reader of data that takes one. Not here: CSV and TSV, which the
 //! target `csv` takes.
 
-use elman::config::{Sides, Source};
+use elman::config::{Numbers, Output, Sides, Source};
 use elman::data::series::{Known, Roles, SeriesSet};
 use elman::data::table::labelled::{Items, Labelled};
+use elman::data::table::measured::Measured;
 use elman::data::table::parallel::Parallel;
+use elman::data::table::reading::Reading;
 use elman::data::table::tagged::Tagged;
 use elman::data::table::vectors;
 use elman::data::table::written::Written;
@@ -120,5 +122,18 @@ fn log(bytes: &[u8]) {
     match run.reports() {
         Err(error) => assert!(error.to_string().contains("log.jsonl")),
         Ok(reports) => assert_eq!(reports.len(), String::from_utf8_lossy(bytes).lines().count()),
+    }
+}
+
+/// Numbers to predict of a table: an error with its name, or as many as its sequences or their steps ask for.
+pub(crate) fn measured(table: &Table, every_step: bool) {
+    let (Some(label), group) = (table.columns().first(), table.columns().get(1).cloned()) else { return };
+    let source = Source { group, ..Source::default() };
+    let (labels, ahead) = (vec![label.clone()], usize::from(every_step));
+    let numbers = Numbers { source: &source, labels, every_step, ahead, output: Output::Squared, levels: &[] };
+    let fingerprint = Corpus::from_text("fuzz", "x".into()).fingerprint();
+    match Measured::of_rows(table, &numbers, fingerprint, &mut Reading::default()) {
+        Err(error) => assert!(error.to_string().contains("fuzz"), "{error}"),
+        Ok(measured) => assert_eq!(measured.targets.len(), measured.items.len()),
     }
 }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use elman::config::TokenizerKind;
 use elman::data::series::Roles;
-use elman::data::table::{Format, Table};
+use elman::data::table::{Format, Table, conll};
 use elman::{Config, LanguageModel, ModelFile, Settings, Vocab};
 
 use cpu::CPU;
@@ -171,8 +171,8 @@ pub fn prompt(bytes: &[u8]) -> bool {
 /// rows that come back from CSV as they are, and series of numbers that rise in time.
 pub fn csv(bytes: &[u8]) -> bool {
     let Some((how, rest)) = bytes.split_first() else { return false };
-    let format = [Format::Csv, Format::Tsv, Format::JsonLines][usize::from(how % 3)];
-    let header = how & 4 == 0;
+    let format = [Format::Csv, Format::Tsv, Format::JsonLines, Format::Json, Format::Ts][usize::from(how % 5)];
+    let header = how & 8 == 0;
     let mut bad = 0;
     let lenient = Table::parse("fuzz", rest, format, header, &mut |error| {
         assert!(error.to_string().ends_with("(fuzz)"));
@@ -189,7 +189,8 @@ pub fn csv(bytes: &[u8]) -> bool {
     };
     assert!(bad == 0 && lenient.is_ok_and(|lenient| lenient.len() == table.len()));
     let lines: Vec<u64> = (0..table.len()).map(|row| table.line(row)).collect();
-    assert!(lines.is_sorted_by(|a, b| a < b));
+    // A sequence of a .ts file is one line.
+    assert!(lines.is_sorted_by(|a, b| a < b || (format == Format::Ts && a == b)));
     let same = |a: &Table, b: &Table| {
         let columns = 0..a.columns().len();
         let cell = |table: &Table, row, column| table.cell(row, column).unwrap_or_default().to_string();
@@ -204,5 +205,12 @@ pub fn csv(bytes: &[u8]) -> bool {
     }
     let columns = [Roles::default(), Roles { group: table.columns().get(1).cloned(), ..Roles::default() }];
     columns.iter().for_each(|columns| json_lines::series(&table, columns));
+    json_lines::measured(&table, how & 16 == 0);
+    let text = String::from_utf8_lossy(rest);
+    for sentence in conll::sentences("fuzz", (&text, how & 32 == 0), (None, Some(None))).into_iter().flatten().flatten()
+    {
+        assert!(sentence.tokens.len() == sentence.tags.len() && !sentence.tokens.is_empty());
+        assert!(sentence.tokens.iter().all(|token| token.split_whitespace().eq([token.as_str()])));
+    }
     true
 }

@@ -91,7 +91,7 @@ fn runs() -> Result<Vec<Files>, Error> {
     let config = of(TaskSettings::Classify(settings));
     all.push(run("classify", config.clone(), classify::Classify::<f32>::new(&config, labelled()?, None)?)?);
     let config = of(TaskSettings::Tag(Tag::default()));
-    let tagged = Tagged::of_lines("t", &sentences, print(&sentences))?;
+    let tagged = Tagged::of_lines("t", &sentences, &Default::default(), print(&sentences))?;
     all.push(run("tag", config.clone(), tag::Tag::<f32>::new(&config, tagged, None)?)?);
     for (name, strategy) in [("forecast", Strategy::Direct), ("forecast-paths", Strategy::Recursive)] {
         let settings = Forecast { horizon: 3, paths: 10, strategy, ..Forecast::default() };

@@ -39,6 +39,18 @@ impl<E: Number> Buffer<E> {
     }
 }
 
+impl<E: Number> Buffer<E> {
+    /// Elements that fit into its memory.
+    pub fn capacity(&self) -> usize {
+        self.lines.len() * (size_of::<Line>() / size_of::<E>())
+    }
+
+    /// The same memory as `len` elements, with anything in them; None where fewer fit.
+    pub fn with_len(self, len: usize) -> Option<Buffer<E>> {
+        (len <= self.capacity()).then(|| Buffer { len, ..self })
+    }
+}
+
 impl<E> Buffer<E> {
     /// The first `len` elements of memory that may hold anything. Panics if it is shorter.
     pub(crate) fn from_lines(lines: Vec<Line>, len: usize) -> Buffer<E> {

@@ -54,7 +54,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let all = format!("{} {unit}s", grouped(steps));
     let (lines, figures) = match restores {
         true => put_back(confusion, classes, (&all, None), form),
-        false => classes::tagged(confusion, classes, &all, form),
+        false => classes::tagged(&measured, classes, &all, form),
     };
     if args.json {
         return terminal::print_json(&Json { sequences, steps, loss, figures, each: Each::of(confusion, classes) });

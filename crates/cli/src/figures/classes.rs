@@ -2,6 +2,8 @@
 //! (`confusion.rs`).
 
 use elman::metrics::Confusion;
+use elman::metrics::spans::SpanFigures;
+use elman::task::classify::Figures;
 use elman::task::tag::{RestoreFigures, restored};
 use serde::Serialize;
 
@@ -24,6 +26,8 @@ pub struct Tagged {
     micro_f1: Option<f64>,
     #[serde(flatten)]
     restored: Option<RestoreFigures>,
+    #[serde(flatten)]
+    spans: Option<SpanFigures>,
 }
 
 /// The figures of each class, in the order of `classes`.
@@ -61,11 +65,17 @@ pub fn classified(confusion: &Confusion, classes: &[String], all: &str, form: Fo
 }
 
 /// The same of a tagger.
-pub fn tagged(confusion: &Confusion, classes: &[String], all: &str, form: Form) -> (Vec<String>, Tagged) {
+pub fn tagged(figures: &Figures, classes: &[String], all: &str, form: Form) -> (Vec<String>, Tagged) {
+    let confusion = &figures.confusion;
     let (mut lines, classified) = classified(confusion, classes, all, form);
     let micro_f1 = micro_f1(confusion, classes);
     lines.push((form.line)("micro F1", &format!("{micro_f1:.4}, the commonest class left out")));
-    (lines, Tagged { classified, micro_f1: Some(micro_f1), restored: None })
+    let spans = figures.spans.map(|spans| spans.figures());
+    if let Some(SpanFigures { span_precision, span_recall, span_f1, spans }) = spans {
+        let words = format!("F1 {span_f1:.4}, precision {span_precision:.4}, recall {span_recall:.4}, of {spans}");
+        lines.push((form.line)("spans", &words));
+    }
+    (lines, Tagged { classified, micro_f1: Some(micro_f1), restored: None, spans })
 }
 
 /// The same of a network that restores. `majority` are the figures of a baseline: every word in its most frequent form in
@@ -87,7 +97,7 @@ pub fn put_back(
         (form.line)("marks", &beside(found.punctuation_f1, |of| of.punctuation_f1)),
     ]);
     let classified = Classified { accuracy: Some(confusion.accuracy()), macro_f1: Some(confusion.macro_f1()) };
-    (lines, Tagged { classified, micro_f1: Some(micro_f1(confusion, classes)), restored: Some(found) })
+    (lines, Tagged { classified, micro_f1: Some(micro_f1(confusion, classes)), restored: Some(found), spans: None })
 }
 
 /// F1 over all classes except the most frequent.

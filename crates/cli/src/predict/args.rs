@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use elman::data::TextEncoding;
-use elman::data::table::Format;
+use elman::data::table::{Format, conll};
 
 use crate::failure::{self, Refusal};
 use crate::flag_tasks::refuse_flags;
@@ -72,6 +72,9 @@ pub struct Args {
     /// signal: where a knob stands, such as tone=0.5; once for each
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) knob: Vec<String>,
+    /// tag, of sentences with a token a line: print the lines with the tag as one more column
+    #[arg(long)]
+    pub(super) column: bool,
     /// translate: hypotheses kept at each step; 1 is greedy
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     pub(super) beam: usize,
@@ -106,12 +109,17 @@ pub enum Written {
     Csv,
     /// Tab-separated values with a header.
     Tsv,
+    /// tag: a token a line, a blank line after each sentence.
+    Conll,
+    /// tag: the same with the columns and comments of CoNLL-U.
+    Conllu,
 }
 
 impl Args {
     /// Errors: a flag is given for which models of the task have no use.
     pub(super) fn refuse_others(&self, task: &str) -> Result<(), Refusal> {
-        let flags: [(bool, &str, &[&str]); 14] = [
+        let flags: [(bool, &str, &[&str]); 15] = [
+            (self.column, "--column", &["tag"]),
             (self.out.is_some(), "--out", &["signal"]),
             (!self.knob.is_empty(), "--knob", &["signal"]),
             (self.top > 0, "--top", &["classify"]),
@@ -143,10 +151,20 @@ impl Args {
     pub(super) fn format(&self) -> Option<Format> {
         match self.format {
             None => Format::of_path(&self.input),
-            Some(Written::Lines) => None,
+            Some(Written::Lines | Written::Conll | Written::Conllu) => None,
             Some(Written::Jsonl) => Some(Format::JsonLines),
             Some(Written::Csv) => Some(Format::Csv),
             Some(Written::Tsv) => Some(Format::Tsv),
+        }
+    }
+
+    /// Whether the input is sentences with a token a line, and whether in CoNLL-U.
+    pub(super) fn conll(&self) -> Option<bool> {
+        match self.format {
+            Some(Written::Conll) => Some(false),
+            Some(Written::Conllu) => Some(true),
+            None if conll::is_conll(&self.input) => Some(conll::is_universal(&self.name())),
+            _ => None,
         }
     }
 

@@ -35,7 +35,12 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
             tell(args, classes, "group", &groups, &predict(&items)?)
         }
         Encoding::Tokens(vocab) => {
-            let texts = Texts { column: &source.text, header: Some(source.header), is_empty: str::is_empty };
+            let texts = Texts {
+                column: &source.text,
+                header: Some(source.header),
+                is_empty: str::is_empty,
+                keeps_blank: false,
+            };
             let check = |text: &str| vocab.encode(&name, text).map(drop);
             texts.answer(args, AT_ONCE, check, |waiting| {
                 done += waiting.len() as u64;

@@ -23,6 +23,8 @@ pub struct Texts<'a> {
     pub header: Option<bool>,
     /// Whether a text of a JSON object is refused as empty. Blank lines are always skipped.
     pub is_empty: fn(&str) -> bool,
+    /// Whether a blank line is a text, which is empty.
+    pub keeps_blank: bool,
 }
 
 impl Texts<'_> {
@@ -34,7 +36,7 @@ impl Texts<'_> {
         mut take: impl FnMut(Option<(u64, Result<String, Error>)>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let mut from = args.open()?;
-        if matches!(args.format(), Some(Format::Csv | Format::Tsv)) {
+        if matches!(args.format(), Some(Format::Csv | Format::Tsv | Format::Json)) {
             let refusal = Refusal::new("the input is a table, expected a text a line or JSON lines");
             let refusal = refusal.hint("--format lines reads any file as lines");
             let table = table(args, from, self.header.ok_or(refusal)?)?;
@@ -94,7 +96,7 @@ impl Texts<'_> {
     fn text(&self, args: &Args, line: u64, bytes: &[u8]) -> Result<Option<String>, Error> {
         if args.format().is_none() {
             let text = std::str::from_utf8(bytes).map_err(|_| refusal(args, line, None, "the line is not UTF-8"))?;
-            return Ok(Some(text.trim().to_string()).filter(|text| !text.is_empty()));
+            return Ok(Some(text.trim().to_string()).filter(|text| self.keeps_blank || !text.is_empty()));
         }
         let Some(object) = json_object(&args.name(), line, bytes)? else { return Ok(None) };
         let problem = match object.get(self.column) {

@@ -40,7 +40,12 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
         }
         Encoding::Tokens(vocab) => {
             let source = numbers.source;
-            let texts = Texts { column: &source.text, header: Some(source.header), is_empty: str::is_empty };
+            let texts = Texts {
+                column: &source.text,
+                header: Some(source.header),
+                is_empty: str::is_empty,
+                keeps_blank: false,
+            };
             let check = |text: &str| vocab.encode(&name, text).map(drop);
             texts.answer(args, AT_ONCE, check, |waiting| {
                 done += waiting.len() as u64;

@@ -77,7 +77,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     }
     let is_empty = |text: &str| text.trim().is_empty();
     let mut picture = args.svg.as_ref();
-    let texts = Texts { column: &settings.source.from, header: None, is_empty };
+    let texts = Texts { column: &settings.source.from, header: None, is_empty, keeps_blank: false };
     let check = |_: &str| Ok(());
     let (work, mut done) = (Work::beside_output(), 0);
     texts.answer(args, AT_ONCE, check, |waiting| {

@@ -59,7 +59,7 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
         let majority = task.by_words().map(|confusion| restored(confusion, &classes));
         let (lines, figures) = match restores {
             true => put_back(confusion, &classes, (&all, majority), form),
-            false => of_tags(confusion, &classes, &all, form),
+            false => of_tags(&measured, &classes, &all, form),
         };
         Ok((lines, Json { figures, majority }))
     })

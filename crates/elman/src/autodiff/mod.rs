@@ -2,4 +2,5 @@
 
 pub mod nodes;
 pub mod params;
+mod pool;
 pub mod tape;

@@ -5,12 +5,12 @@
 //! A value is a matrix of rows padded with zeros to a multiple of 16 columns. A sequence `[T, B, *]` is `T*B` rows.
 
 use std::any::{Any, TypeId};
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use elman_kernels::{Buffer, Cpu, Element, pad};
 
 use crate::autodiff::params::Params;
+use crate::autodiff::pool::Pool;
 use crate::error::Error;
 
 /// A value on the tape: some rows of a buffer. Two values may share a buffer, and then share its gradient.
@@ -82,7 +82,7 @@ pub(crate) struct Memory<E> {
     values: Vec<Buffer<E>>,
     grads: Vec<Option<Buffer<E>>>,
     wants_grad: Vec<bool>,
-    spare: BTreeMap<usize, Vec<Buffer<E>>>,
+    spare: Pool<E>,
     /// What nodes were made of, to be used again.
     pub lists: Lists<E>,
 }
@@ -135,7 +135,7 @@ impl<E: Element> Tape<E> {
             values: Vec::new(),
             grads: Vec::new(),
             wants_grad: Vec::new(),
-            spare: BTreeMap::new(),
+            spare: Pool::default(),
             lists: Lists {
                 tokens: Spare(Vec::new()),
                 draws: Spare(Vec::new()),
@@ -283,14 +283,12 @@ impl<E: Element> Tape<E> {
 impl<E: Element> Memory<E> {
     /// A buffer of `len` elements with anything in it.
     pub fn take(&mut self, len: usize) -> Buffer<E> {
-        self.spare.get_mut(&len).and_then(Vec::pop).unwrap_or_else(|| Buffer::zeros(len))
+        self.spare.take(len)
     }
 
     /// Gives a buffer back.
     pub fn recycle(&mut self, buffer: Buffer<E>) {
-        if !buffer.is_empty() {
-            self.spare.entry(buffer.len()).or_default().push(buffer);
-        }
+        self.spare.put(buffer);
     }
 
     /// A node in a box, one that was used before where there is one of its type.

@@ -9,6 +9,7 @@ pub mod forecast;
 pub mod labels;
 pub mod regression;
 pub mod signal;
+pub mod spans;
 
 pub use bleu::Bleu;
 pub use classes::{ClassFigures, Confusion};

@@ -4,6 +4,7 @@
 
 pub mod bidirectional;
 pub mod cells;
+pub mod crf;
 pub mod dropout;
 pub mod embedding;
 pub mod heads;

@@ -18,6 +18,8 @@ use crate::data::table::sequences::{Padded, Sequences, read_by_length};
 use crate::error::Error;
 use crate::files::model_file::Stored;
 use crate::metrics::Confusion;
+use crate::metrics::spans::{Spans, are_spans};
+use crate::nn::crf::Rules;
 use crate::nn::losses::CrossEntropy;
 use crate::nn::model::{Model, NGrams, Predictor, predictor::Layers};
 use crate::rng::Purpose;
@@ -37,6 +39,8 @@ pub struct Trained<E> {
     pub model: Predictor<E>,
     /// The n-grams of each class, where they have a share in the answer.
     pub ngrams: Option<NGrams>,
+    /// Of tags that are a chain: which may follow which, where the training part keeps the rules of spans.
+    pub rules: Option<Rules>,
 }
 
 /// A run that learns classes: one for each sequence, or one for each step.
@@ -105,6 +109,8 @@ pub struct Figures {
     pub loss: f64,
     /// True against predicted classes.
     pub confusion: Confusion,
+    /// Of tags that are parts of spans, the spans.
+    pub spans: Option<Spans>,
 }
 
 impl<E: Element> Labels<E> {
@@ -148,7 +154,8 @@ impl<E: Element> Labels<E> {
         };
         let loss = settings.map_or_else(CrossEntropy::default, |settings| balanced(settings, &labels, classes.len()));
         let token_dropout = settings.map_or(0.0, |settings| settings.token_dropout);
-        let trained = Trained { encoding, classes, model, ngrams };
+        let rules = of_spans(config, &classes, &train.labels);
+        let trained = Trained { encoding, classes, model, ngrams, rules };
         let data = Data { train, held, loss, token_dropout, by_words };
         Ok(Supervised::of(config, fingerprint, (trained, data), lengths, shape))
     }
@@ -169,6 +176,9 @@ struct Meta {
     /// What [`NGrams::listed`] gave.
     #[serde(default)]
     ngrams: Option<Vec<Vec<Vec<u32>>>>,
+    /// Of a chain: whether tags keep the rules of spans.
+    #[serde(default)]
+    keeps_rules: bool,
 }
 
 impl<E: Element> Trained<E> {
@@ -185,14 +195,19 @@ impl<E: Element> Trained<E> {
     }
 
     fn of(stored: &Stored) -> Result<(Config, Trained<E>), Error> {
-        let Meta { classes, features, ngrams } = stored.task()?;
+        let Meta { classes, features, ngrams, keeps_rules } = stored.task()?;
         if classes.len() < 2 {
             return Err(stored.refusal(format!("the model lists {} classes, expected at least 2", classes.len())));
         }
         let encoding = stored.encoding(features)?;
         let ngrams = ngrams_of(stored, &encoding, classes.len(), ngrams)?;
         let model = stored.model((encoding.input(), classes.len()))?;
-        Ok((stored.config().clone(), Trained { encoding, classes, model, ngrams }))
+        let is_chain = stored.config().tagging().is_ok_and(|settings| settings.crf);
+        if keeps_rules && !is_chain {
+            return Err(stored.refusal("task.keeps_rules is true, expected it with crf = true"));
+        }
+        let rules = keeps_rules.then(|| Rules::of(&classes));
+        Ok((stored.config().clone(), Trained { encoding, classes, model, ngrams, rules }))
     }
 
     /// The probability of each class for each sequence, or for each of its steps, row after row. What is longer than
@@ -200,15 +215,22 @@ impl<E: Element> Trained<E> {
     pub fn predict(&self, tape: &mut Tape<E>, name: &str, items: &Items, most: usize) -> Result<Vec<Vec<f64>>, Error> {
         let mut sequences = self.encoding.encode(name, items)?;
         sequences.cut(most);
-        let all = self.probabilities(tape, &sequences, &mut || true)?.unwrap_or_default();
+        let all = self.answers(tape, &sequences, &mut || true)?.unwrap_or_default();
+        let all: Vec<Vec<f64>> = all.into_iter().map(|answer| answer.rows).collect();
         all.iter().flatten().try_for_each(|&p| Error::unless_finite(name, "a probability", p))?;
         Ok(all)
     }
 
     /// The likeliest classes: one for each sequence, or for each of its steps. Errors: as [`Trained::predict`].
     pub fn classes(&self, tape: &mut Tape<E>, name: &str, items: &Items) -> Result<Vec<Vec<usize>>, Error> {
-        let of = |rows: Vec<f64>| rows.chunks_exact(self.classes.len()).map(likeliest).collect();
-        Ok(self.predict(tape, name, items, usize::MAX)?.into_iter().map(of).collect())
+        let mut told = Vec::with_capacity(items.len());
+        let sequences = self.encoding.encode(name, items)?;
+        let answers = self.answers(tape, &sequences, &mut || true)?.unwrap_or_default();
+        for Answer { rows, best, .. } in answers {
+            rows.iter().try_for_each(|&p| Error::unless_finite(name, "a probability", p))?;
+            told.push(best);
+        }
+        Ok(told)
     }
 
     /// How well the classes of examples are found; None once `continues` says no.
@@ -218,8 +240,8 @@ impl<E: Element> Trained<E> {
         examples: &Examples,
         continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Figures>, Error> {
-        let all = self.probabilities(tape, &examples.sequences, continues)?;
-        Ok(all.map(|all| self.figures(&all, examples)))
+        let all = self.answers(tape, &examples.sequences, continues)?;
+        all.map(|all| self.figures(&all, examples)).transpose()
     }
 
     /// How well the classes of a part of some data are found, and what was changed in it, a sentence each. `name` is
@@ -240,42 +262,94 @@ impl<E: Element> Trained<E> {
             let problem = "there are no sequences, expected at least 1".to_string();
             return Err(Error::Data { name: name.to_string(), problem });
         }
-        let Some(all) = self.probabilities(tape, &examples.sequences, continues)? else { return Ok(None) };
-        all.iter().flatten().try_for_each(|&p| Error::unless_finite(name, "a probability", p))?;
-        Ok(Some((self.figures(&all, &examples), notes)))
+        let Some(all) = self.answers(tape, &examples.sequences, continues)? else { return Ok(None) };
+        let rows = all.iter().flat_map(|answer| &answer.rows);
+        rows.into_iter().try_for_each(|&p| Error::unless_finite(name, "a probability", p))?;
+        Ok(Some((self.figures(&all, &examples)?, notes)))
     }
 
-    /// The figures of the probabilities of examples.
-    fn figures(&self, all: &[Vec<f64>], examples: &Examples) -> Figures {
-        let classes = self.classes.len();
-        let rows = all.iter().flat_map(|rows| rows.chunks_exact(classes));
+    /// The figures of the answers for examples.
+    fn figures(&self, all: &[Answer], examples: &Examples) -> Result<Figures, Error> {
+        let (classes, chain) = (self.classes.len(), self.model.chain()?);
         let (mut confusion, mut nats) = (Confusion::new(classes), 0.0);
-        for (row, label) in rows.zip(examples.labels.iter().flatten().map(|&label| label as usize)) {
-            nats -= libm::log(row[label].max(f64::MIN_POSITIVE));
-            confusion.add(label, likeliest(row));
+        for (Answer { rows, best, emissions }, labels) in all.iter().zip(&examples.labels) {
+            let truth: Vec<usize> = labels.iter().map(|&label| label as usize).collect();
+            match &chain {
+                Some(chain) => nats -= chain.score(emissions, &truth) - chain.summed(emissions).log_sum,
+                None => {
+                    let own = rows.chunks_exact(classes).zip(&truth);
+                    own.for_each(|(row, &label)| nats -= libm::log(row[label].max(f64::MIN_POSITIVE)));
+                }
+            }
+            truth.iter().zip(best).for_each(|(&label, &best)| confusion.add(label, best));
         }
-        Figures { loss: nats / confusion.total().max(1) as f64, confusion }
+        let spans = self.spans(all, examples);
+        Ok(Figures { loss: nats / confusion.total().max(1) as f64, confusion, spans })
     }
 
-    fn probabilities(
+    /// The spans of examples whose tags are parts of spans.
+    fn spans(&self, all: &[Answer], examples: &Examples) -> Option<Spans> {
+        if !are_spans(&self.classes) || examples.labels.iter().all(|labels| labels.len() <= 1) {
+            return None;
+        }
+        let (name, mut spans) = (|class: usize| self.classes[class].as_str(), Spans::default());
+        for (answer, labels) in all.iter().zip(&examples.labels) {
+            let truth: Vec<&str> = labels.iter().map(|&label| name(label as usize)).collect();
+            let predicted: Vec<&str> = answer.best.iter().map(|&class| name(class)).collect();
+            spans.add(&truth, &predicted);
+        }
+        Some(spans)
+    }
+
+    /// The answers for sequences; None once `continues` says no.
+    fn answers(
         &self,
         tape: &mut Tape<E>,
         sequences: &Sequences,
         continues: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<Vec<Vec<f64>>>, Error> {
-        let mut all = vec![Vec::new(); sequences.count()];
+    ) -> Result<Option<Vec<Answer>>, Error> {
+        let (mut all, chain) = (vec![Answer::default(); sequences.count()], self.model.chain()?);
         let read = read_by_length(&sequences.lengths(), READ_AT_ONCE, continues, |places| {
-            let rows = self.model.probabilities(tape, &Padded::new(sequences, places, 0)?)?;
+            let batch = Padded::new(sequences, places, 0)?;
+            if let Some(chain) = &chain {
+                for (&at, emissions) in places.iter().zip(self.model.emissions(tape, &batch)?) {
+                    let best = chain.best(&emissions, self.rules.as_ref());
+                    all[at] = Answer { rows: chain.summed(&emissions).marginals, best, emissions };
+                }
+                return Ok(());
+            }
+            let rows = self.model.probabilities(tape, &batch)?;
             for (&at, row) in places.iter().zip(rows) {
-                all[at] = match (&self.ngrams, sequences) {
+                let rows = match (&self.ngrams, sequences) {
                     (Some(ngrams), Sequences::Tokens(tokens)) => ngrams.with(&row, &tokens[at]),
                     _ => row,
                 };
+                let best = rows.chunks_exact(self.classes.len()).map(likeliest).collect();
+                all[at] = Answer { rows, best, emissions: Vec::new() };
             }
             Ok(())
         })?;
         Ok(read.map(|()| all))
     }
+}
+
+/// The answer for a sequence.
+#[derive(Clone, Default)]
+struct Answer {
+    /// The probability of each class for the sequence, or for each of its steps, row after row.
+    rows: Vec<f64>,
+    /// The class told for the sequence, or for each of its steps.
+    best: Vec<usize>,
+    /// Of a chain, the scores of each tag at each step.
+    emissions: Vec<f64>,
+}
+
+/// The rules of spans, where the tags of a chain are such and the training part keeps them.
+fn of_spans(config: &Config, classes: &[String], train: &[Vec<u32>]) -> Option<Rules> {
+    let is_chain = config.tagging().is_ok_and(|settings| settings.crf);
+    let rules = (is_chain && are_spans(classes)).then(|| Rules::of(classes))?;
+    let keeps = |labels: &Vec<u32>| rules.allow(&labels.iter().map(|&label| label as usize).collect::<Vec<_>>());
+    train.iter().all(keeps).then_some(rules)
 }
 
 /// The n-grams that a model file holds. Errors: they are at odds with its settings or its encoding.
@@ -320,7 +394,14 @@ impl<E: Element> Objective<E> for Trained<E> {
         if data.token_dropout > 0.0 {
             read.hide(data.token_dropout, &mut batch.draws(Purpose::Hidden));
         }
-        let (targets, dropout) = (data.train.targets(batch.places), Some(batch.draws(Purpose::Dropout)));
+        let dropout = Some(batch.draws(Purpose::Dropout));
+        if batch.config.tagging().is_ok_and(|settings| settings.crf) {
+            let tags = |&at: &usize| data.train.labels[at].iter().map(|&label| label as usize).collect();
+            let tags: Vec<Vec<usize>> = batch.places.iter().map(tags).collect();
+            let (mean, predictions) = self.model.chain_loss_and_grads(tape, &read, &tags, dropout, batch.grads)?;
+            return Ok(Loss { mean, predictions, rows: read.rows });
+        }
+        let targets = data.train.targets(batch.places);
         let (mean, of) = self.model.loss_and_grads(tape, &read, &data.loss, &targets, dropout, batch.grads)?;
         Ok(Loss { mean, predictions: of.counted, rows: read.rows })
     }
@@ -338,6 +419,9 @@ impl<E: Element> Objective<E> for Trained<E> {
         let mut task = json!({ "classes": self.classes });
         if let Some(ngrams) = &self.ngrams {
             task["ngrams"] = json!(ngrams.listed());
+        }
+        if self.rules.is_some() {
+            task["keeps_rules"] = json!(true);
         }
         self.encoding.meta(config, task)
     }

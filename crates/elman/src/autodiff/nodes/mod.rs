@@ -4,6 +4,7 @@
 mod additive;
 mod attention;
 mod columns;
+mod crf;
 mod cross_entropy;
 mod dropout;
 mod elementwise;

@@ -182,10 +182,15 @@ impl Dataset for Tagged {
                 (self.pick(&split.train), self.pick(&split.held))
             }
         };
+        let (places, mut notes) = (|set: &Tagged| (0..set.items.len()).collect::<Vec<usize>>(), Vec::new());
+        let both = if restores { 0 } else { in_both((&train.items, &places(&train)), (&held.items, &places(&held))) };
+        if both > 0 {
+            notes.push(format!("held-out sequences that are in the training part too: {both} of {}", held.items.len()));
+        }
         let by_words = restores.then(|| by_words(&train, &held));
         let part = |set: Tagged, what| Part { items: set.items, labels: set.labels, what };
         let (train, held) = (part(train, "sequences to train on"), part(held, HELD[1]));
-        Ok(Split { fingerprint, classes, train, held, notes: Vec::new(), by_words })
+        Ok(Split { fingerprint, classes, train, held, notes, by_words })
     }
 }
 

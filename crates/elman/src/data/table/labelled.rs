@@ -68,7 +68,7 @@ impl Labelled {
             return Labelled::folder(path, source, encoding, reading);
         }
         let Some(format) = Format::of_path(path) else {
-            let problem = "the file's ending says nothing, expected .csv, .tsv, .jsonl or .ts for a table, or a folder with a file for each class";
+            let problem = "the file's ending says nothing, expected .csv, .tsv, .jsonl, .json or .ts for a table, or a folder with a file for each class";
             return Err(Error::file(path, problem));
         };
         let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
@@ -134,11 +134,19 @@ impl Labelled {
         if source.group.is_some() || !source.features.is_empty() {
             return Err(Error::file(path, "a folder holds texts, expected a table for --group and --features"));
         }
-        let corpus = Corpus::read_raw(&[path.to_path_buf()])?; // its hash, and that there is text at all
+        let all = entries(path)?;
+        // Where no ending is that of a text, every file is one.
+        let any = !all.iter().any(|entry| entry.is_dir() || is_text(entry));
+        let is_text = |file: &Path| any || is_text(file);
+        let files = if any { all.clone() } else { vec![path.to_path_buf()] };
+        let corpus = Corpus::read_raw(&files)?; // its hash, and that there is text at all
+        let stems = all.iter().map(|entry| entry.file_stem());
+        let has_stems = stems.clone().collect::<std::collections::HashSet<_>>().len() == all.len();
         let (mut texts, mut names) = (Vec::new(), Vec::new());
-        for entry in entries(path)? {
+        for entry in all {
             let before = texts.len();
-            let class = if entry.is_dir() { entry.file_name() } else { entry.file_stem() };
+            // A file's ending says the class where its name does not.
+            let class = if entry.is_dir() || !has_stems { entry.file_name() } else { entry.file_stem() };
             let class = class.unwrap_or_default().to_string_lossy().into_owned();
             if let Some(problem) = reading.problem_of_class(&class).filter(|_| entry.is_dir() || is_text(&entry)) {
                 return Err(Error::file(&entry, problem));
@@ -176,7 +184,13 @@ impl Labelled {
                 return Err(Error::file(&entry, "the class has no examples, expected at least 1"));
             }
         }
-        Ok(Labelled::of(Items::Texts(texts), names, corpus.fingerprint()))
+        let of_folder = Corpus::read_raw(&[path.to_path_buf()]).map(|corpus| corpus.fingerprint());
+        let fingerprint = of_folder.unwrap_or_else(|_| Fingerprint {
+            name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            sources: vec![std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()],
+            ..corpus.fingerprint()
+        });
+        Ok(Labelled::of(Items::Texts(texts), names, fingerprint))
     }
 
     fn of(items: Items, names: Vec<String>, fingerprint: Fingerprint) -> Labelled {

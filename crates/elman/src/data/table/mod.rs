@@ -2,6 +2,7 @@
 //! row begins. A malformed row, and a cell that should be a number and is not, is an error with row and column. Not
 //! here: the meaning of a column.
 
+pub mod conll;
 pub mod dataset;
 pub mod encoding;
 pub mod held_out;
@@ -21,6 +22,7 @@ pub mod written;
 use std::collections::HashMap;
 use std::path::Path;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use self::rows::{Row, Rows};
@@ -39,17 +41,21 @@ pub enum Format {
     Tsv,
     /// An object a line.
     JsonLines,
+    /// An array of objects, or an object a line.
+    Json,
     /// A sequence a line, of the UEA and UCR archives.
     Ts,
 }
 
 impl Format {
-    /// The format of a file's extension: `.csv`; `.tsv`, `.tab`; `.jsonl`, `.ndjson`, `.jsonlines`; `.ts`.
+    /// The format of a file's extension: `.csv`; `.tsv`, `.tab`; `.jsonl`, `.ndjson`, `.jsonlines`;
+    /// `.json`; `.ts`.
     pub fn of_path(path: impl AsRef<Path>) -> Option<Format> {
         match path.as_ref().extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(Format::Csv),
             "tsv" | "tab" => Some(Format::Tsv),
             "jsonl" | "ndjson" | "jsonlines" => Some(Format::JsonLines),
+            "json" => Some(Format::Json),
             "ts" => Some(Format::Ts),
             _ => None,
         }
@@ -109,6 +115,8 @@ impl Table {
             Format::Csv => separated(name, bytes, b',', layout, on_bad)?,
             Format::Tsv => separated(name, bytes, b'\t', layout, on_bad)?,
             Format::JsonLines => json_lines(name, bytes, on_bad)?,
+            Format::Json if bytes.trim_ascii_start().starts_with(b"[") => json_array(name, bytes, on_bad)?,
+            Format::Json => json_lines(name, bytes, on_bad)?,
             Format::Ts => ts_file::read(name, bytes, on_bad)?,
         };
         if table.columns.is_empty() {
@@ -122,7 +130,7 @@ impl Table {
     /// [`Table::from_bytes`].
     pub fn read(path: &Path, header: bool) -> Result<Table, Error> {
         let Some(format) = Format::of_path(path) else {
-            return Err(Error::file(path, "the file's ending says nothing, expected .csv, .tsv or .jsonl"));
+            return Err(Error::file(path, "the file's ending says nothing, expected .csv, .tsv, .jsonl or .json"));
         };
         let bytes = regular::read(path, Links::Follow).map_err(Error::io("read", path))?;
         Table::from_bytes(&path.display().to_string(), &bytes, format, header)
@@ -377,6 +385,28 @@ fn json_lines(name: &str, bytes: &[u8], on_bad: OnBad<'_>) -> Result<Table, Erro
             }
             Err(error) => Err(error),
         };
+        match read {
+            Ok(row) => table.rows.push(row),
+            Err(error) => on_bad(error)?,
+        }
+    }
+    Ok(table)
+}
+
+/// The table of an array of objects; the place of an object counts as its line.
+fn json_array(name: &str, bytes: &[u8], on_bad: OnBad<'_>) -> Result<Table, Error> {
+    let mut table = Table { name: name.to_string(), columns: Vec::new(), rows: Rows::default() };
+    let mut places: HashMap<String, u32> = HashMap::new();
+    let all: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(|error| Error::Data {
+        name: name.to_string(),
+        problem: format!("the file is no array of JSON objects: {error}"),
+    })?;
+    for (object, number) in all.into_iter().map(|raw| raw.get().as_bytes()).zip(1_u64..) {
+        let read = json_object(name, number, object).and_then(|read| {
+            let read = read.unwrap_or_default();
+            new_keys(object, &read, &mut places, &mut table.columns);
+            json_row(name, number, read, &places)
+        });
         match read {
             Ok(row) => table.rows.push(row),
             Err(error) => on_bad(error)?,

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::config::Source;
+use crate::data::table::conll;
 use crate::data::table::items::places;
 use crate::data::table::labelled::Items;
 use crate::data::table::reading::{Check, Reading};
@@ -73,12 +74,16 @@ impl Tagged {
     ) -> Result<Tagged, Error> {
         let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
         match Format::of_path(path) {
+            // Blank lines between rows are the ends of sentences.
+            Some(Format::Tsv) if source.group.is_none() && has_blank_lines(&corpus.utf8()?) => {
+                Tagged::of_sentences(corpus.name(), &corpus.utf8()?, source, corpus.fingerprint(), reading)
+            }
             Some(format) => {
                 let on_bad = &mut |error| reading.bad(error);
                 let table = Table::of_source(corpus.name(), corpus.bytes(), format, source, on_bad)?;
                 Tagged::of_rows(&table, source, corpus.fingerprint(), reading)
             }
-            None => Tagged::of_sentences(corpus.name(), corpus.utf8()?, corpus.fingerprint(), reading),
+            None => Tagged::of_sentences(corpus.name(), corpus.utf8()?, source, corpus.fingerprint(), reading),
         }
     }
 
@@ -120,52 +125,36 @@ impl Tagged {
         Tagged::of(Items::Texts(texts), tags, fingerprint)
     }
 
-    /// A token a line, its first column the token and its last the tag; a blank line ends a sentence.
-    pub fn of_lines(name: &str, text: &str, fingerprint: Fingerprint) -> Result<Tagged, Error> {
-        Tagged::of_sentences(name, text, fingerprint, &mut Reading::default())
+    /// A token a line with its tag; a blank line ends a sentence (`conll.rs`).
+    pub fn of_lines(name: &str, text: &str, source: &Source, fingerprint: Fingerprint) -> Result<Tagged, Error> {
+        Tagged::of_sentences(name, text, source, fingerprint, &mut Reading::default())
     }
 
     /// As [`Tagged::of_lines`], of what `reading` accepts. A sentence with a bad line is left out as a whole.
     pub fn of_sentences(
         name: &str,
         text: &str,
+        source: &Source,
         fingerprint: Fingerprint,
         reading: &mut Reading<'_>,
     ) -> Result<Tagged, Error> {
         let (mut texts, mut tags) = (Vec::new(), Vec::new());
-        let (mut tokens, mut of_sentence): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
-        let (mut first, mut is_bad) = (0, false);
         let refusal = |line, problem| Error::Row { name: name.into(), line, column: None, problem };
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        for (line, at) in text.lines().chain([""]).zip(1_u64..) {
-            let mut columns = line.split_whitespace();
-            match (columns.next(), columns.last()) {
-                (Some("-DOCSTART-"), _) => {}
-                (Some(token), Some(tag)) => {
-                    if let Some(problem) = reading.problem_of_class(tag) {
-                        return Err(refusal(at, problem));
-                    }
-                    first = if tokens.is_empty() { at } else { first };
-                    tokens.push(token);
-                    of_sentence.push(tag.to_string());
-                }
-                (Some(_), None) => {
-                    let problem = "the line has one column, expected a token and a tag".to_string();
-                    reading.bad(refusal(at, problem))?;
-                    is_bad = true;
-                }
-                (None, _) => {
-                    let (words, of_words) = (std::mem::take(&mut tokens).join(" "), std::mem::take(&mut of_sentence));
-                    if std::mem::take(&mut is_bad) || of_words.is_empty() {
-                        continue;
-                    }
-                    match reading.problem_of_text(&words) {
-                        Some(problem) => reading.bad(refusal(first, problem))?,
-                        None => {
-                            texts.push(words);
-                            tags.push(of_words);
-                        }
-                    }
+        for sentence in
+            conll::sentences(name, (text, conll::is_universal(name)), (token_column(source), Some(tag_column(source))))?
+        {
+            let Some(sentence) = reading.kept(sentence)? else { continue };
+            let unknown = sentence.tags.iter().zip(&sentence.lines);
+            let unknown = unknown.into_iter().find_map(|(tag, &line)| Some((line, reading.problem_of_class(tag)?)));
+            if let Some((line, problem)) = unknown {
+                return Err(refusal(line, problem));
+            }
+            let words = sentence.tokens.join(" ");
+            match reading.problem_of_text(&words) {
+                Some(problem) => reading.bad(refusal(sentence.line, problem))?,
+                None => {
+                    texts.push(words);
+                    tags.push(sentence.tags);
                 }
             }
         }
@@ -204,6 +193,22 @@ impl Tagged {
     }
 }
 
+/// The column of tokens where it is named otherwise than in tables.
+pub fn token_column(source: &Source) -> Option<&str> {
+    Some(source.text.as_str()).filter(|name| *name != Source::default().text)
+}
+
+/// The column of tags where it is named otherwise than in tables.
+fn tag_column(source: &Source) -> Option<&str> {
+    Some(source.label.as_str()).filter(|name| *name != Source::default().label)
+}
+
+/// Whether a blank line stands between two others.
+fn has_blank_lines(text: &str) -> bool {
+    let mut lines = text.lines().skip_while(|line| line.trim().is_empty()).skip_while(|line| !line.trim().is_empty());
+    lines.any(|line| !line.trim().is_empty())
+}
+
 /// The tokens of a row, with a space between two, and their tags.
 fn sentence(
     table: &Table,
@@ -240,7 +245,8 @@ mod tests {
     #[test]
     fn columns_and_lines_hold_the_same() {
         let columns = table("text,label\nthe  cat,D N\nruns,V\n", &Source::default()).unwrap();
-        let lines = Tagged::of_lines("t", "\nthe DT D\ncat NN N\n\n\nruns VB V", fingerprint()).unwrap();
+        let lines =
+            Tagged::of_lines("t", "\nthe DT D\ncat NN N\n\n\nruns VB V", &Source::default(), fingerprint()).unwrap();
         for tagged in [columns, lines] {
             assert_eq!(tagged.items, Items::Texts(vec!["the cat".into(), "runs".into()]));
             assert_eq!((tagged.classes.join(" "), tagged.labels), ("D N V".to_string(), vec![vec![0, 1], vec![2]]));
@@ -256,8 +262,8 @@ mod tests {
             table("text,label\nthe cat,D\n", &Source::default()).unwrap_err(),
             "line 2, column label: the row has 1 tags, expected one for each of its 2 tokens (t.csv)"
         );
-        let error = Tagged::of_lines("t", "the D\ncat\n", fingerprint()).unwrap_err().to_string();
-        assert_eq!(error, "line 2: the line has one column, expected a token and a tag (t)");
-        assert!(Tagged::of_lines("t", "\n\n", fingerprint()).is_err());
+        let error = Tagged::of_lines("t", "the D\ncat\n", &Source::default(), fingerprint()).unwrap_err().to_string();
+        assert_eq!(error, "line 2: the line has 1 columns, expected 2 as in the first (t)");
+        assert!(Tagged::of_lines("t", "\n\n", &Source::default(), fingerprint()).is_err());
     }
 }

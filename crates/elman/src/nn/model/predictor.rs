@@ -9,11 +9,12 @@ use rand_chacha::ChaCha8Rng;
 use super::reader::Reader;
 use super::{Declared, Model};
 use crate::autodiff::nodes::LinearIds;
-use crate::autodiff::params::{Declaration, Params};
+use crate::autodiff::params::{Declaration, ParamId, Params, Start};
 use crate::autodiff::tape::{Tape, Var};
 use crate::config::{Answers, Config};
 use crate::data::table::sequences::Padded;
 use crate::error::Error;
+use crate::nn::crf::Chain;
 use crate::nn::dropout::Dropout;
 use crate::nn::heads::{Head, Steps};
 use crate::nn::losses::{Loss, Mean};
@@ -27,9 +28,14 @@ pub type Predictor<E> = Model<E, Layers<E>>;
 pub struct Layers<E> {
     networks: Vec<OneNetwork<E>>,
     output_dropout: Dropout,
+    /// The chain over the tags of a sentence, where they are one.
+    chain: Option<ChainIds>,
     /// Numbers for each sequence, or for each step.
     outputs: usize,
 }
+
+/// The scores of a chain: of the pairs of tags, of the first tag and of the last.
+type ChainIds = [ParamId; 3];
 
 /// One of the networks of an ensemble.
 #[derive(Clone, Debug)]
@@ -64,8 +70,14 @@ impl<E: Element> Declared for Layers<E> {
             }
         });
         let networks = networks.collect();
+        let chain = config.tagging().is_ok_and(|settings| settings.crf).then(|| {
+            let ids = [("transitions", outputs), ("start", 1), ("end", 1)]
+                .map(|(name, rows)| d.table(format!("crf.{name}"), rows, outputs));
+            ids.into_iter().for_each(|id| d.starts_as(id, Start::Constant(0.0)));
+            ids
+        });
         let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
-        Ok((Layers { networks, output_dropout, outputs }, d))
+        Ok((Layers { networks, output_dropout, chain, outputs }, d))
     }
 }
 
@@ -122,6 +134,48 @@ impl<E: Element> Predictor<E> {
         let (sum, mean) = sum.ok_or(Error::Value { problem: "is the loss of an ensemble of no networks" })?;
         let value = tape.scale(sum, 1.0 / self.layers.networks.len() as f64)?;
         Ok((tape.gradients(value, &self.params, grads)?, mean))
+    }
+
+    /// The mean loss of tags that are a chain, a list for each sentence of the batch, and its tokens; `grads` is overwritten. Errors:
+    /// as `forward`; a network without a chain.
+    pub fn chain_loss_and_grads(
+        &self,
+        tape: &mut Tape<E>,
+        batch: &Padded<E>,
+        tags: &[Vec<usize>],
+        mut dropout: Option<ChaCha8Rng>,
+        grads: &mut Params<E>,
+    ) -> Result<(f64, usize), Error> {
+        tape.start(true);
+        let emissions = self.forward(tape, batch, dropout.as_mut())?.swap_remove(0);
+        let [transitions, start, end] = self.layers.chain.ok_or(Error::Value { problem: "is the loss of no chain" })?;
+        let inputs = [
+            emissions,
+            tape.param(&self.params, transitions)?,
+            tape.param(&self.params, start)?,
+            tape.param(&self.params, end)?,
+        ];
+        let (value, _, counted) = tape.crf(inputs, tags)?;
+        Ok((tape.gradients(value, &self.params, grads)?, counted))
+    }
+
+    /// The chain over the tags, where they are one. Errors: none that a network of its own settings has.
+    pub fn chain(&self) -> Result<Option<Chain>, Error> {
+        if self.layers.chain.is_none() {
+            return Ok(None);
+        }
+        let [transitions, start, end] = ["transitions", "start", "end"].map(|name| {
+            let values = self.params.get(&format!("crf.{name}")).unwrap_or_default();
+            values.iter().map(|x| x.to_f64()).collect::<Vec<f64>>()
+        });
+        Chain::new(self.layers.outputs, transitions, start, end).map(Some)
+    }
+
+    /// The scores of each tag at each step of each sequence: what a chain adds to.
+    pub fn emissions(&self, tape: &mut Tape<E>, batch: &Padded<E>) -> Result<Vec<Vec<f64>>, Error> {
+        self.averages(tape, batch, self.layers.outputs, |scores, _, _, row| {
+            row.iter_mut().zip(scores).for_each(|(to, score)| *to = score.to_f64());
+        })
     }
 
     /// The probabilities of the classes of each sequence, the mean over the ensemble: one row with a head, else a row for

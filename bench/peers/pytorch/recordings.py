@@ -1,7 +1,7 @@
 """A PyTorch network of signals on the recordings of the example diode_clipper, trained as `elman train --task signal` trains:
 the same sizes, segments, warm-up, loss, optimizer and schedule.
 
-Prints the error-to-signal ratio of the test part, plain, and the minutes. Run: python bench/peers/pytorch/signal.py FOLDER [--hidden N]
+Prints the error-to-signal ratio of the test part, plain, and the minutes. Run: python bench/peers/pytorch/recordings.py FOLDER [--hidden N]
 [--steps N] [--threads N]. Reads WAV of 32-bit floats, as the example writes them.
 """
 
