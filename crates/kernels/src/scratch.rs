@@ -47,8 +47,26 @@ impl ScratchPool {
     pub fn take<E: Number>(&self, len: usize) -> Scratch<'_, E> {
         let needed = lines::<E>(len);
         let kept = if needed == 0 { Some(Vec::new()) } else { self.find(needed).or_else(|| self.find_in_rest(needed)) };
-        let buffer = kept.map_or_else(|| Buffer::zeros(len), |kept| Buffer::from_lines(kept, len));
+        let new = || {
+            // Calls may have many lengths: what is too short makes room, so that the pool holds no more than the longest need.
+            drop(self.largest_below(needed));
+            Buffer::zeros(len)
+        };
+        let buffer = kept.map_or_else(new, |kept| Buffer::from_lines(kept, len));
         Scratch { pool: self, buffer }
+    }
+
+    /// Empties the slot with the largest memory of fewer than `needed` lines.
+    fn largest_below(&self, needed: usize) -> Option<Vec<Line>> {
+        let states = self.states[..self.in_use.load(Ordering::Relaxed)].iter().enumerate();
+        let shorter = states.map(|(slot, state)| (slot, state.load(Ordering::Relaxed)));
+        let (slot, len) = shorter.filter(|&(_, len)| len != EMPTY && len < needed).max_by_key(|&(_, len)| len)?;
+        self.claim(slot, len).then(|| {
+            // SAFETY: this thread has claimed the slot, until it stores its state.
+            let memory = std::mem::take(unsafe { &mut *self.memory[slot].0.get() });
+            self.states[slot].store(EMPTY, Ordering::Release);
+            memory
+        })
     }
 
     /// Empties the slot with the smallest memory of at least `needed` lines.
@@ -156,6 +174,17 @@ mod tests {
         let other = pool.take::<f32>(17);
         assert_eq!((other.len(), place(&other)), (17, at_large), "two are never the same");
         assert_eq!(pool.take::<f64>(0).len(), 0);
+    }
+
+    #[test]
+    fn the_memory_of_many_lengths_is_that_of_the_longest() {
+        let pool = ScratchPool::default();
+        for len in 1..400 {
+            let all = [1, 2, 4].map(|of| pool.take::<f32>(16 * of * len));
+            drop(all);
+        }
+        let lines: usize = pool.states.iter().map(|state| state.load(Ordering::Relaxed)).sum();
+        assert!(lines <= 7 * 399 + 399, "{lines}");
     }
 
     #[test]

@@ -4,12 +4,22 @@
 use elman_kernels::{Buffer, Element};
 
 /// A buffer may be so many times as large as what it is taken for; larger ones wait for what needs them.
-const LARGEST: usize = 8;
+const LARGEST: usize = 64;
+
+/// Elements from which on sizes are rounded.
+const SMALL: usize = 1 << 14;
 
 /// Buffers that are not in use, by rising capacity.
 #[derive(Debug)]
 pub(super) struct Pool<E> {
     spare: Vec<Buffer<E>>,
+}
+
+/// The next of four sizes between two powers of 2: passes of many lengths ask the system for few sizes. What is not used of a
+/// buffer takes no memory.
+fn rounded(len: usize) -> usize {
+    let quarter = (len.next_power_of_two() / 8).max(1);
+    if len < SMALL { len } else { len.div_ceil(quarter).saturating_mul(quarter) }
 }
 
 impl<E> Default for Pool<E> {
@@ -30,7 +40,7 @@ impl<E: Element> Pool<E> {
         if at > 0 && len / LARGEST <= self.spare[at - 1].capacity() {
             drop(self.spare.remove(at - 1));
         }
-        Buffer::zeros(len)
+        Buffer::zeros(rounded(len)).with_len(len).unwrap_or_else(|| Buffer::zeros(len))
     }
 
     /// Keeps a buffer.
