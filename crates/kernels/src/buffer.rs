@@ -47,7 +47,7 @@ impl<E: Number> Buffer<E> {
 
     /// The same memory as `len` elements, with anything in them; None where fewer fit.
     pub fn with_len(self, len: usize) -> Option<Buffer<E>> {
-        (len <= self.capacity()).then(|| Buffer { len, ..self })
+        (len <= self.capacity()).then_some(Buffer { len, ..self })
     }
 }
 

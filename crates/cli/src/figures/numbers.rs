@@ -10,15 +10,18 @@ use serde::Serialize;
 
 use super::Form;
 use crate::columns::{self, number, words};
-use crate::picture::chart::{Axis, Chart, Curve, LARGE, Stroke, alone};
-use crate::picture::{BLUE, COLOURS};
+use crate::picture::chart::{Axis, Chart, Curve, LARGE, SMALL, Stroke};
+use crate::picture::{Area, BLUE, INK, MARGIN, Svg, WIDTH};
 use crate::terminal::grouped;
 use crate::ticks::linear;
 
 /// Points of the picture at most; of more, evenly chosen ones are drawn.
 const MOST_POINTS: usize = 2000;
-/// Height of the picture in pixels.
-const HEIGHT: f64 = 560.0;
+/// Height of a panel that has the page for itself, and of one of several, in pixels.
+const ALONE: f64 = 560.0;
+const SMALL_PANEL: f64 = 330.0;
+/// Panels of the picture at most.
+const MOST_PANELS: usize = 16;
 
 /// The figures of numbers or labels in a JSON object.
 #[derive(Serialize, Default)]
@@ -146,34 +149,48 @@ pub fn significant(x: f64) -> String {
     format!("{x:.after$}")
 }
 
-/// Draws predictions over true numbers, a colour for each column. `pairs` has the true number and the prediction of each column
-/// of a row; NaN is not drawn.
+/// Draws predictions over true numbers, a panel for each column. `pairs` has the true number and the prediction of each column of
+/// a row; NaN is not drawn.
 pub fn draw(names: &[String], pairs: &[Vec<(f64, f64)>], title: &str, picture: &Path) -> anyhow::Result<()> {
-    Ok(write_atomic(picture, scatter(names, pairs, title).as_bytes())?)
+    Ok(write_atomic(picture, page(names, pairs, title).as_bytes())?)
 }
 
-fn scatter(names: &[String], pairs: &[Vec<(f64, f64)>], title: &str) -> String {
+/// The whole file: one panel, or several in two columns, below the title.
+fn page(names: &[String], pairs: &[Vec<(f64, f64)>], title: &str) -> String {
+    let mut svg = Svg::default();
+    if let [only] = names {
+        panel(&format!("{title}, {only}"), LARGE, pairs, 0)
+            .draw(&mut svg, Area { x: 0.0, y: 0.0, width: WIDTH, height: ALONE });
+        return svg.finish(WIDTH, ALONE);
+    }
+    let names = &names[..names.len().min(MOST_PANELS)];
+    let head = Area { x: MARGIN, y: MARGIN, width: WIDTH - 2.0 * MARGIN, height: 0.0 };
+    let top = MARGIN + svg.title(head, LARGE, INK, title);
+    for (d, name) in names.iter().enumerate() {
+        let (x, y) = ((d % 2) as f64 * WIDTH / 2.0, top + (d / 2) as f64 * SMALL_PANEL);
+        panel(name, SMALL, pairs, d).draw(&mut svg, Area { x, y, width: WIDTH / 2.0, height: SMALL_PANEL });
+    }
+    svg.finish(WIDTH, top + names.len().div_ceil(2) as f64 * SMALL_PANEL)
+}
+
+/// The predictions of column `d`.
+fn panel(title: &str, size: f64, pairs: &[Vec<(f64, f64)>], d: usize) -> Chart {
     let every = pairs.len().div_ceil(MOST_POINTS).max(1);
-    let column = |d: usize| -> Vec<(f64, f64)> {
-        let points = pairs.iter().step_by(every).map(move |row| row[d]);
-        points.filter(|(y, predicted)| y.is_finite() && predicted.is_finite()).collect()
-    };
-    let all: Vec<Vec<(f64, f64)>> = (0..names.len()).map(column).collect();
-    let numbers = all.iter().flatten().flat_map(|&(y, predicted)| [y, predicted]);
+    let points = pairs.iter().step_by(every).map(|row| row[d]);
+    let points: Vec<(f64, f64)> =
+        points.filter(|(truth, predicted)| truth.is_finite() && predicted.is_finite()).collect();
+    let numbers = points.iter().flat_map(|&(truth, predicted)| [truth, predicted]);
     let (low, high) = numbers.fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(x), high.max(x)));
     let (low, high) = if low < high { (low, high) } else { (low.min(0.0), high.max(0.0) + 1.0) };
     let margin = 0.03 * (high - low);
     let (low, high) = (low - margin, high + margin);
-    let axis = |name: &str| Axis { name: name.into(), low, high, is_log: false, ticks: linear(low, high, 8) };
+    let axis = |name: &str| Axis { name: name.into(), low, high, is_log: false, ticks: linear(low, high, 7) };
     let diagonal = vec![(low, low), (high, high)];
-    let mut curves =
-        vec![Curve { name: "as it is".into(), colour: "#888888", stroke: Stroke::Dashed, points: diagonal }];
-    for (at, (name, points)) in names.iter().zip(all).enumerate() {
-        let colour = if names.len() == 1 { BLUE } else { COLOURS[at % COLOURS.len()] };
-        curves.push(Curve { name: name.clone(), colour, stroke: Stroke::Dots, points });
-    }
-    let (x, y) = (axis("true number"), axis("prediction"));
-    alone(&Chart { title: title.into(), size: LARGE, x, y, curves }, HEIGHT)
+    let curves = vec![
+        Curve { name: String::new(), colour: "#888888", stroke: Stroke::Dashed, points: diagonal },
+        Curve { name: String::new(), colour: BLUE, stroke: Stroke::Dots, points },
+    ];
+    Chart { title: title.into(), size, x: axis("true number"), y: axis("prediction"), curves }
 }
 
 #[cfg(test)]
@@ -189,7 +206,7 @@ mod tests {
     #[test]
     fn a_point_stands_at_the_true_number_and_the_prediction() {
         let pairs = vec![vec![(0.0, 1.0)], vec![(f64::NAN, 1.0)], vec![(1.0, 0.0)], vec![(1.0, 1.0)]];
-        let svg = scatter(&["y".to_string()], &pairs, "t");
+        let svg = page(&["y".to_string()], &pairs, "t");
         let of = |circle: &str, name: &str| -> f64 {
             circle.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
         };
@@ -198,8 +215,10 @@ mod tests {
             .filter(|line| line.starts_with("<circle") && line.contains("r=\"2.5\""))
             .map(|c| (of(c, "cx"), of(c, "cy")))
             .collect();
-        assert_eq!(dots.len(), 4, "a dot of the legend and one for each row that is known: {svg}");
-        // Below the legend: up and left, down and right, up and right.
-        assert!(dots[1].0 < dots[2].0 && dots[1].1 < dots[2].1 && dots[3] == (dots[2].0, dots[1].1), "{dots:?}");
+        assert_eq!(dots.len(), 3, "a dot for each row that is known: {svg}");
+        // Up and left, down and right, up and right.
+        assert!(dots[0].0 < dots[1].0 && dots[0].1 < dots[1].1 && dots[2] == (dots[1].0, dots[0].1), "{dots:?}");
+        let several = page(&["y".to_string(), "z".to_string()], &[vec![(0.0, 1.0), (5.0, 6.0)]], "t");
+        assert!(several.contains(">y<") && several.contains(">z<") && several.matches("<circle").count() == 2);
     }
 }

@@ -159,7 +159,7 @@ impl<T: Task> Session<'_, T> {
             }
         }
         if let Some(loss) = driven.test_loss {
-            say!("{}", fact("test", &format!("{}", figures(loss))));
+            say!("{}", fact("test", &figures(loss)));
         }
         say!("{}", fact("run", &run.path().display().to_string()));
         say!("{}", fact("curves", &run.curves().display().to_string()));

@@ -7,30 +7,30 @@ pub mod dataset;
 pub mod encoding;
 pub mod held_out;
 pub mod items;
+mod json;
 pub mod labelled;
 pub mod measured;
 pub mod parallel;
 pub mod reading;
 mod rows;
 pub mod scale;
+mod separated;
 pub mod sequences;
 pub mod tagged;
 mod ts_file;
 pub mod vectors;
 pub mod written;
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
-
-use self::rows::{Row, Rows};
+use self::rows::{Parsed, Rows};
 use crate::config::Source;
-use crate::data::text::text_encoding::likely;
 use crate::data::text::utf8::without_bom;
 use crate::error::Error;
 use crate::files::regular::{self, Links};
+
+pub use self::json::json_object;
+pub use self::rows::OnBad;
 
 /// How a table is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +75,6 @@ pub struct Table {
     rows: Rows,
 }
 
-/// What becomes of a row that cannot be read: the error stops the reading, Ok continues without the row.
-pub type OnBad<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
-
 impl Table {
     /// A table in bytes; `name` is what messages call it. With `header` the first row names the columns, without they
     /// are called `1`, `2`, ...; JSON names its own. A BOM is skipped.
@@ -111,19 +108,18 @@ impl Table {
 
     fn of(name: &str, bytes: &[u8], format: Format, layout: (bool, bool), on_bad: OnBad<'_>) -> Result<Table, Error> {
         let bytes = without_bom(bytes);
-        let table = match format {
-            Format::Csv => separated(name, bytes, b',', layout, on_bad)?,
-            Format::Tsv => separated(name, bytes, b'\t', layout, on_bad)?,
-            Format::JsonLines => json_lines(name, bytes, on_bad)?,
-            Format::Json if bytes.trim_ascii_start().starts_with(b"[") => json_array(name, bytes, on_bad)?,
-            Format::Json => json_lines(name, bytes, on_bad)?,
+        let Parsed { columns, rows } = match format {
+            Format::Csv => separated::read(name, bytes, b',', layout, on_bad)?,
+            Format::Tsv => separated::read(name, bytes, b'\t', layout, on_bad)?,
+            Format::Json if bytes.trim_ascii_start().starts_with(b"[") => json::array(name, bytes, on_bad)?,
+            Format::Json | Format::JsonLines => json::lines(name, bytes, on_bad)?,
             Format::Ts => ts_file::read(name, bytes, on_bad)?,
         };
-        if table.columns.is_empty() {
+        if columns.is_empty() {
             let problem = "the table has no columns, expected at least 1".to_string();
             return Err(Error::Data { name: name.into(), problem });
         }
-        Ok(table)
+        Ok(Table { name: name.to_string(), columns, rows })
     }
 
     /// Reads the table in a file, whose ending says the format. Errors: it cannot be read; another ending; as
@@ -259,246 +255,6 @@ pub(crate) fn quoted(text: &str) -> String {
         shown.push('…');
     }
     format!("{shown:?}")
-}
-
-/// The table of cells that a character separates. `header`: the first row names the columns. `is_ragged`: rows may have
-/// any number of cells.
-fn separated(
-    name: &str,
-    bytes: &[u8],
-    separator: u8,
-    (header, is_ragged): (bool, bool),
-    on_bad: OnBad<'_>,
-) -> Result<Table, Error> {
-    let quoting = separator == b',';
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(separator)
-        .has_headers(false)
-        .flexible(true) // rows of another length are refused here, with their line
-        .quoting(quoting)
-        .from_reader(bytes);
-    let mut table = Table { name: name.to_string(), columns: Vec::new(), rows: Rows::default() };
-    let refuse = |line: u64, column: Option<String>, problem: String| Error::Row {
-        name: name.to_string(),
-        line,
-        column,
-        problem,
-    };
-    let (mut record, mut is_first) = (csv::ByteRecord::new(), true);
-    let (mut line, mut counted) = (1, 0);
-    while reader.read_byte_record(&mut record).map_err(|error| refuse(1, None, error.to_string()))? {
-        // The reader's place is before the end of the last row and before blank lines.
-        let place = record.position().map_or(0, csv::Position::byte) as usize;
-        let start = place + bytes[place..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        line += line_ends(&bytes[counted..start]);
-        counted = start;
-        if quoting && reader.position().byte() as usize >= bytes.len() && is_left_open(&bytes[start..]) {
-            on_bad(refuse(line, None, "a quote is opened and never closed".to_string()))?;
-            break;
-        }
-        let mut cells = Vec::with_capacity(record.len());
-        let mut bad = None;
-        for (at, cell) in record.iter().enumerate() {
-            match std::str::from_utf8(cell) {
-                Ok(text) => cells.push((at as u32, text.to_string())),
-                Err(_) => {
-                    let column = table.columns.get(at).cloned().unwrap_or_else(|| (at + 1).to_string());
-                    let likely = likely(bytes).map(|name| format!("; it looks like {name}: see --encoding"));
-                    let problem = format!("the cell is not UTF-8{}", likely.unwrap_or_default());
-                    bad = Some(refuse(line, Some(column), problem));
-                    break;
-                }
-            }
-        }
-        if std::mem::take(&mut is_first) {
-            if let Some(bad) = bad {
-                return Err(bad); // without the first row there are no columns
-            }
-            table.columns = match header {
-                true => cells.iter().map(|(_, text)| text.clone()).collect(),
-                false => (1..=cells.len()).map(|at| at.to_string()).collect(),
-            };
-            named_once(name, line, &table.columns)?;
-            if let (b',', [only]) = (separator, &table.columns[..])
-                && let Some(other) = [';', '\t'].into_iter().find(|other| only.contains(*other))
-            {
-                let problem = format!("one cell with {other:?} in it, expected cells that a comma separates");
-                return Err(refuse(line, None, problem));
-            }
-            if header {
-                continue;
-            }
-        }
-        if is_ragged {
-            let more = table.columns.len() + 1..=cells.len();
-            table.columns.extend(more.map(|number| format!("cell {number}")));
-        } else if bad.is_none() && cells.len() != table.columns.len() {
-            let problem = format!("the row has {} cells, expected {}", cells.len(), table.columns.len());
-            bad = Some(refuse(line, None, problem));
-        }
-        match bad {
-            Some(bad) => on_bad(bad)?,
-            None => table.rows.push(Row { line, cells }),
-        }
-    }
-    Ok(table)
-}
-
-/// Ends of lines: `\n`, `\r\n`, and `\r` alone. A part never ends between the two.
-fn line_ends(bytes: &[u8]) -> u64 {
-    let ends = |at: usize| match bytes[at] {
-        b'\n' => at == 0 || bytes[at - 1] != b'\r',
-        byte => byte == b'\r',
-    };
-    (0..bytes.len()).filter(|&at| ends(at)).count() as u64
-}
-
-/// Whether the last record of a file ends within quotes: it has an odd number of them, and a cell begins with one.
-fn is_left_open(record: &[u8]) -> bool {
-    let quotes = record.iter().filter(|&&byte| byte == b'"').count();
-    quotes % 2 == 1 && (record.starts_with(b"\"") || record.windows(2).any(|pair| pair == b",\""))
-}
-
-fn named_once(name: &str, line: u64, columns: &[String]) -> Result<(), Error> {
-    let mut seen = std::collections::HashSet::new();
-    match columns.iter().find(|column| !seen.insert(column.as_str())) {
-        None => Ok(()),
-        Some(twice) => Err(Error::Row {
-            name: name.to_string(),
-            line,
-            column: Some(twice.clone()),
-            problem: "two columns have this name, expected names that differ".to_string(),
-        }),
-    }
-}
-
-fn json_lines(name: &str, bytes: &[u8], on_bad: OnBad<'_>) -> Result<Table, Error> {
-    let mut table = Table { name: name.to_string(), columns: Vec::new(), rows: Rows::default() };
-    let mut places: HashMap<String, u32> = HashMap::new();
-    for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
-        let number = at as u64 + 1;
-        let read = match json_object(name, number, line) {
-            Ok(None) => continue,
-            Ok(Some(object)) => {
-                new_keys(line, &object, &mut places, &mut table.columns);
-                json_row(name, number, object, &places)
-            }
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok(row) => table.rows.push(row),
-            Err(error) => on_bad(error)?,
-        }
-    }
-    Ok(table)
-}
-
-/// The table of an array of objects; the place of an object counts as its line.
-fn json_array(name: &str, bytes: &[u8], on_bad: OnBad<'_>) -> Result<Table, Error> {
-    let mut table = Table { name: name.to_string(), columns: Vec::new(), rows: Rows::default() };
-    let mut places: HashMap<String, u32> = HashMap::new();
-    let all: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(|error| Error::Data {
-        name: name.to_string(),
-        problem: format!("the file is no array of JSON objects: {error}"),
-    })?;
-    for (object, number) in all.into_iter().map(|raw| raw.get().as_bytes()).zip(1_u64..) {
-        let read = json_object(name, number, object).and_then(|read| {
-            let read = read.unwrap_or_default();
-            new_keys(object, &read, &mut places, &mut table.columns);
-            json_row(name, number, read, &places)
-        });
-        match read {
-            Ok(row) => table.rows.push(row),
-            Err(error) => on_bad(error)?,
-        }
-    }
-    Ok(table)
-}
-
-/// The object that a line of JSON lines holds; None where the line is blank. Errors: it holds something else.
-pub fn json_object(name: &str, line: u64, bytes: &[u8]) -> Result<Option<Map<String, Value>>, Error> {
-    let refuse = |problem: String| Error::Row { name: name.to_string(), line, column: None, problem };
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Ok(None);
-    }
-    let text = std::str::from_utf8(bytes).map_err(|_| refuse("the line is not UTF-8".to_string()))?;
-    match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Ok(Some(object)),
-        Ok(other) => Err(refuse(format!("the line holds {}, expected a JSON object", kind(&other)))),
-        // Its line is that of the text it was given: the first.
-        Err(error) => Err(refuse(format!("the line is not JSON: {error}").replace(" at line 1 column", " at column"))),
-    }
-}
-
-/// The keys of a JSON object in their order.
-struct Keys(Vec<String>);
-
-impl<'de> serde::Deserialize<'de> for Keys {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Keys, D::Error> {
-        struct Reader;
-        impl<'de> serde::de::Visitor<'de> for Reader {
-            type Value = Keys;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
-                let mut keys = Vec::new();
-                while let Some((key, serde::de::IgnoredAny)) = map.next_entry()? {
-                    keys.push(key);
-                }
-                Ok(Keys(keys))
-            }
-        }
-        from.deserialize_map(Reader)
-    }
-}
-
-/// Makes columns of the keys that no line before had, in the order of this line.
-fn new_keys(line: &[u8], object: &Map<String, Value>, places: &mut HashMap<String, u32>, columns: &mut Vec<String>) {
-    if object.keys().all(|key| places.contains_key(key)) {
-        return;
-    }
-    let Ok(Keys(keys)) = serde_json::from_slice(line) else { return };
-    for key in keys {
-        let next = columns.len() as u32;
-        places.entry(key).or_insert_with_key(|key| {
-            columns.push(key.clone());
-            next
-        });
-    }
-}
-
-fn json_row(name: &str, line: u64, object: Map<String, Value>, places: &HashMap<String, u32>) -> Result<Row, Error> {
-    let mut cells = Vec::with_capacity(object.len());
-    for (key, value) in object {
-        let text = match value {
-            Value::Null => continue,
-            Value::String(text) => text,
-            Value::Bool(_) | Value::Number(_) => value.to_string(),
-            Value::Array(_) | Value::Object(_) => {
-                let problem = format!("the cell holds {}, expected text, a number, true, false or null", kind(&value));
-                return Err(Error::Row { name: name.to_string(), line, column: Some(key), problem });
-            }
-        };
-        let Some(&place) = places.get(&key) else { continue };
-        cells.push((place, text));
-    }
-    cells.sort_by_key(|cell| cell.0);
-    Ok(Row { line, cells })
-}
-
-/// The type of a JSON value, as text.
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,17 @@
 //! Rows of text cells in a few long lists: a table of many rows takes little more memory than its text.
 
+use crate::error::Error;
+
+/// What becomes of a row that cannot be read: the error stops the reading, Ok continues without the row.
+pub type OnBad<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
+
+/// What was read of a table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parsed {
+    pub columns: Vec<String>,
+    pub rows: Rows,
+}
+
 /// A row that is being read: its cells by rising column. A row of JSON may lack some.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {

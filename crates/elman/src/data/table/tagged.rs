@@ -75,8 +75,8 @@ impl Tagged {
         let corpus = Corpus::read_table(&[path.to_path_buf()], encoding)?;
         match Format::of_path(path) {
             // Blank lines between rows are the ends of sentences.
-            Some(Format::Tsv) if source.group.is_none() && has_blank_lines(&corpus.utf8()?) => {
-                Tagged::of_sentences(corpus.name(), &corpus.utf8()?, source, corpus.fingerprint(), reading)
+            Some(Format::Tsv) if source.group.is_none() && has_blank_lines(corpus.utf8()?) => {
+                Tagged::of_sentences(corpus.name(), corpus.utf8()?, source, corpus.fingerprint(), reading)
             }
             Some(format) => {
                 let on_bad = &mut |error| reading.bad(error);

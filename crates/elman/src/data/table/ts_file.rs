@@ -3,8 +3,7 @@
 //! `@data` a line is a sequence: dimensions between colons, each with its values between commas, and last the label. Source: the
 //! documentation of aeon. Times (`@timestamps true`) are refused.
 
-use super::rows::{Row, Rows};
-use super::{OnBad, Table};
+use super::rows::{OnBad, Parsed, Row};
 use crate::config::Source;
 use crate::error::Error;
 
@@ -20,12 +19,11 @@ pub fn source_of(source: &Source) -> Source {
 
 /// The table of a file's text. Errors: no `@data`, or no sequence after it; a line before it that is neither a setting nor a
 /// comment; times; text that is not UTF-8. Of a sequence, which `on_bad` handles: dimensions of another number or length.
-pub fn read(name: &str, bytes: &[u8], on_bad: OnBad<'_>) -> Result<Table, Error> {
+pub fn read(name: &str, bytes: &[u8], on_bad: OnBad<'_>) -> Result<Parsed, Error> {
     let refuse = |line: u64, problem: String| Error::Row { name: name.to_string(), line, column: None, problem };
     let text = std::str::from_utf8(bytes)
         .map_err(|_| Error::Data { name: name.to_string(), problem: "the file is not UTF-8".to_string() })?;
-    let (mut table, mut is_data, mut has_label) =
-        (Table { name: name.to_string(), columns: Vec::new(), rows: Rows::default() }, false, false);
+    let (mut table, mut is_data, mut has_label) = (Parsed::default(), false, false);
     for (line, number) in text.lines().map(str::trim).zip(1_u64..) {
         if line.is_empty() || line.starts_with(['#', '%']) {
             continue;
@@ -57,7 +55,7 @@ pub fn read(name: &str, bytes: &[u8], on_bad: OnBad<'_>) -> Result<Table, Error>
 }
 
 /// Appends the steps of a sequence.
-fn sequence(line: &str, has_label: bool, number: u64, table: &mut Table) -> Result<(), String> {
+fn sequence(line: &str, has_label: bool, number: u64, table: &mut Parsed) -> Result<(), String> {
     let mut parts: Vec<&str> = line.split(':').map(str::trim).collect();
     let label = if has_label { parts.pop() } else { None };
     let dimensions: Vec<Vec<&str>> = parts.iter().map(|part| part.split(',').map(str::trim).collect()).collect();
@@ -88,8 +86,7 @@ fn sequence(line: &str, has_label: bool, number: u64, table: &mut Table) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::data::table::Format;
+    use crate::data::table::{Format, Table};
 
     fn table(text: &str) -> Result<Table, String> {
         Table::from_bytes("t.ts", text.as_bytes(), Format::Ts, true).map_err(|error| error.to_string())
