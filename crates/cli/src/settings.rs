@@ -290,7 +290,8 @@ impl Settings {
     /// The settings to resume a run with: those of its state, `saved`, overridden by edits of its config.toml, by the recipe
     /// and by the flags. Errors: config.toml or the recipe cannot be read or understood.
     pub fn of_resume(&self, run: &RunDir, saved: &Config) -> anyhow::Result<Config> {
-        let (given, config) = (self.given()?, edited(run, saved)?);
+        let (mut given, config) = (self.given()?, edited(run, saved)?);
+        self.task.put_over(config.task.as_ref(), &mut given)?;
         let by_epochs = given.contains_key("epochs") && !given.contains_key("steps");
         let mut wanted = overlay(&config, given)?;
         // The start of the run reduced the batch for a small text; the same flag must have the same effect.

@@ -262,6 +262,22 @@ fn kinds() -> Vec<&'static str> {
 }
 
 impl TaskFlags {
+    /// Puts the settings of a resumed run's task into `given`, with those of the recipe and the flags over them. Errors: a flag of
+    /// another task.
+    pub fn put_over(&self, saved: Option<&TaskSettings>, given: &mut Table) -> anyhow::Result<()> {
+        let mut table = match saved {
+            Some(task) => Table::try_from(task).context("the settings do not fit a table")?,
+            None => Table::new(),
+        };
+        if let Some(Value::Table(recipe)) = given.remove("task") {
+            merge(&mut table, recipe);
+        }
+        if !table.is_empty() {
+            given.insert("task".to_string(), Value::Table(table));
+        }
+        self.put(given).map(drop)
+    }
+
     /// Returns the task of the flag, else of the recipe, and puts its settings into `given`: the flags override the recipe,
     /// which overrides the defaults. None for a language model.
     pub fn put(&self, given: &mut Table) -> anyhow::Result<Option<TaskSettings>> {

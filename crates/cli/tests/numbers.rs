@@ -175,6 +175,23 @@ fn a_table_without_groups_is_one_sequence_whose_end_is_held_out() {
     assert!(stderr(&output).contains("sequences to train on read in pieces of seq_len = 30 steps: 6"));
     let told = lines(&place.done(&["predict", "run", "log.csv"]));
     assert_eq!(told.len(), 200);
+    let measured = json(&place.done(&["eval", "run", "log.csv", "--json"]));
+    assert_eq!(measured["count"], 200);
+    let ahead = [
+        "train",
+        "log.csv",
+        "--task",
+        "regress",
+        "--label",
+        "y",
+        "--every-step",
+        "--features",
+        "x,y",
+        "--out",
+        "ahead",
+    ];
+    place.done(&[&ahead[..], &["--ahead", "1"], &SMALL].concat());
+    place.refused(1, "features is y, expected none that is predicted", &[&ahead[..9], &SMALL].concat());
     let error = (20..200).map(|t| {
         let want = ((t + 4) * 7 % 5) as f64 / 5.0;
         // A piece begins without a past.
@@ -288,6 +305,12 @@ fn a_device_is_learned_from_recordings_and_predicted_block_by_block() {
         "there are 16000 samples a second, expected 8000",
         &["predict", "run", "fast.wav", "--out", "q.wav"],
     );
+    if cfg!(unix) {
+        place.refused(1, "which is no regular file", &["predict", "run", "in.wav", "--out", "/dev/null"]);
+    }
+    place.refused(1, "the input itself", &["predict", "run", "in.wav", "--out", "in.wav"]);
+    place.refused(1, "a file of the run", &["predict", "run", "in.wav", "--out", "run/best.safetensors"]);
+    place.refused(1, "signal_loss", &["train", "--resume", "run", "--signal-loss", "squared"]);
     place.refused(1, "--out is not given", &["predict", "run", "in.wav"]);
     place.refused(
         1,

@@ -1,6 +1,7 @@
 //! Sends a WAV file through a network of signals, block by block: memory does not grow with the file. Not here: the network
 //! (`elman::task::signal`).
 
+use std::path::Path;
 use std::time::Instant;
 
 use elman::data::signal::{WavReader, WavWriter};
@@ -12,6 +13,7 @@ use super::args::Args;
 use crate::eval::refuse_rate;
 use crate::failure::Refusal;
 use crate::progress::Work;
+use crate::signals::Signals;
 use crate::terminal::{counted, say};
 
 /// Writes what the device makes of the input.
@@ -24,6 +26,7 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     if args.is_stdin() {
         return Err(Refusal::new("the input is standard input, expected a WAV file").into());
     }
+    refuse_target(args, out)?;
     let knobs = knobs(&args.knob, &trained.knobs)?;
     let mut reader = WavReader::open(&args.input)?;
     let format = reader.format();
@@ -31,8 +34,13 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let cpu = Cpu::new(args.threads)?;
     let (mut stream, mut writer) = (Stream::new(&trained, &cpu, &knobs)?, WavWriter::create(out, format)?);
     let (work, begun, mut done) = (Work::new(), Instant::now(), 0);
-    let (mut block, mut samples) = (Vec::new(), Vec::new());
+    let (mut block, mut samples, signals) = (Vec::new(), Vec::new(), Signals::listen()?);
     loop {
+        if let Some(code) = signals.exit_code() {
+            // What was begun is deleted.
+            drop(writer);
+            std::process::exit(code.into());
+        }
         reader.read(Stream::<E>::BLOCK, &mut block)?;
         if block.is_empty() {
             break;
@@ -48,6 +56,28 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     say!("{}: {seconds:.1} s of signal in {took:.1} s, {:.1} times real time", out.display(), seconds / took.max(1e-9));
     if clipped > 0 {
         say!("note: {} beyond full scale, cut there", counted(clipped, "sample"));
+    }
+    Ok(())
+}
+
+/// Errors: the file to write is the input or a file of the run, is no regular file, or is standard output.
+fn refuse_target(args: &Args, out: &Path) -> Result<(), Refusal> {
+    let refuse = |what: &str| Err(Refusal::new(format!("--out is {}, {what}", out.display())));
+    if out == Path::new("-") {
+        return refuse("expected a WAV file: its header has the length");
+    }
+    let Ok(there) = out.metadata() else { return Ok(()) };
+    if !there.is_file() {
+        return refuse("which is no regular file, expected a WAV file");
+    }
+    let whole = |path: &Path| path.canonicalize().ok();
+    if whole(out) == whole(&args.input) {
+        return refuse("the input itself, expected another file");
+    }
+    let folder = whole(out).and_then(|out| Some(out.parent()?.to_path_buf()));
+    let is_of_run = args.trained.run.is_dir() && folder == whole(&args.trained.run);
+    if is_of_run || whole(out) == whole(&args.trained.run) {
+        return refuse("a file of the run, expected another");
     }
     Ok(())
 }

@@ -44,6 +44,10 @@ fn signal(settings: &Signal, config: &Config) -> Result<(), Error> {
     let below_1 = |x: f64| (0.0..1.0).contains(&x);
     real("pre_emphasis", settings.pre_emphasis, "at least 0 and below 1", below_1)?;
     real("dc", settings.dc, "a finite number, 0 or more", |x| x >= 0.0)?;
+    if let Some(knob) = twice(&settings.knobs) {
+        let (got, expected) = (settings.knobs.join(", "), format!("{knob} once"));
+        return Err(Error::Setting { name: "knobs", got, expected });
+    }
     whole("settle", settings.settle as u64, 0, 1 << 24)?;
     whole("windows", settings.windows as u64, 1, 1 << 20)?;
     whole("seq_len", config.seq_len as u64, 2, 1 << 24)?;
@@ -55,7 +59,23 @@ fn signal(settings: &Signal, config: &Config) -> Result<(), Error> {
 fn numbers(config: &Config) -> Result<(), Error> {
     let (numbers, answers) = (config.numbers()?, config.answers()?);
     whole("members", answers.ensemble_size as u64, 1, 64)?;
-    whole("ahead", numbers.ahead as u64, 0, if numbers.every_step { MAX_INTEGER } else { 0 })?;
+    let refuse = |name, got: String, expected: &str| Err(Error::Setting { name, got, expected: expected.into() });
+    whole("ahead", numbers.ahead as u64, 0, MAX_INTEGER)?;
+    if numbers.ahead > 0 && !numbers.every_step {
+        return refuse("ahead", numbers.ahead.to_string(), "0 without every_step: a sequence has one row of numbers");
+    }
+    if numbers.every_step && numbers.source.wide {
+        return refuse("wide", "true".into(), "false with every_step: a row has its numbers to predict once");
+    }
+    for (name, columns) in [("labels", &numbers.labels), ("features", &numbers.source.features)] {
+        if let Some(twice) = twice(columns) {
+            return refuse(name, columns.join(", "), &format!("{twice} once"));
+        }
+    }
+    let both = numbers.source.features.iter().find(|column| numbers.labels.contains(column));
+    if let Some(column) = both.filter(|_| numbers.ahead == 0) {
+        return refuse("features", column.clone(), "none that is predicted, but with ahead");
+    }
     if matches!(numbers.output, Output::Bernoulli) && matches!(config.task, Some(TaskSettings::Regress(_))) {
         let expected = format!("one of {}; labels are the task multilabel", Output::names(is_regression).join(", "));
         return Err(Error::Setting { name: "output", got: numbers.output.name().to_string(), expected });
@@ -65,6 +85,11 @@ fn numbers(config: &Config) -> Result<(), Error> {
         return Err(Error::Setting { name: "output", got: numbers.output.name().to_string(), expected });
     }
     numbers.distribution().map(drop)
+}
+
+/// The first that comes twice.
+fn twice(names: &[String]) -> Option<&String> {
+    names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)).map(|(_, name)| name)
 }
 
 /// Whether regression has a use for an output: targets are scaled, so they are no counts.

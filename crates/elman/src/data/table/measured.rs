@@ -78,9 +78,9 @@ impl Measured {
             0 => numbers.labels.iter().map(String::as_str).collect(),
             _ => Vec::new(),
         };
-        let vectors = match Vectors::of_table(table, numbers.source, &others)? {
-            None if numbers.every_step => Some(Vectors::whole(table, numbers.source, &others)?),
-            vectors => vectors,
+        let vectors = match numbers.every_step && numbers.source.group.is_none() {
+            true => Some(Vectors::whole(table, numbers.source, &others)?),
+            false => Vectors::of_table(table, numbers.source, &others)?,
         };
         let of = |rows: &[usize]| targets(table, rows, &columns, numbers);
         let (items, targets) = match vectors {

@@ -14,7 +14,9 @@ const LABEL: &str = "label";
 
 /// Where such a table has what `source` asks for.
 pub fn source_of(source: &Source) -> Source {
-    Source { group: Some(SEQUENCE.to_string()), label: LABEL.to_string(), wide: false, ..source.clone() }
+    // All dimensions are read: a file with others than a model knows is refused.
+    let features = Vec::new();
+    Source { group: Some(SEQUENCE.to_string()), label: LABEL.to_string(), wide: false, features, ..source.clone() }
 }
 
 /// The table of a file's text. Errors: no `@data`, or no sequence after it; a line before it that is neither a setting nor a
