@@ -46,7 +46,7 @@ const OF: &[(&[&str], &[&str])] = &[
     (&["knobs", "skip", "signal_loss", "pre_emphasis", "dc", "settle", "windows", "test_frac", "align"], &["signal"]),
     (&["listen"], &["signal"]),
     (&["output", "quantiles"], &["forecast", "regress"]),
-    (&["wide"], &["forecast", "classify", "tag", "generate", "regress", "multilabel"]),
+    (&["wide"], &["forecast", "classify", "regress", "multilabel"]),
     (&["members"], &["classify", "forecast", "regress", "multilabel"]),
     (&["ngrams", "ngram_share", "keep_duplicates"], &["classify"]),
     (&["condition"], &["generate"]),

@@ -14,8 +14,8 @@ use elman::task::Task;
 use elman::{Config, RunDir, origin_of};
 use serde::Serialize;
 
-use crate::tasks;
 use crate::terminal::{self, counted, fact, grouped, say};
+use crate::{failure, tasks};
 
 pub use args::Args;
 use session::{Driven, Job, Session, Words, shape};
@@ -49,7 +49,10 @@ impl<T: Task> Session<'_, T> {
         }
         let mut driven = self.drive(words.unit)?;
         if !driven.outcome.stopped {
-            self.trainer.use_best(&self.run)?;
+            // Without the file the model at the end is the one that is left.
+            if let Err(error) = self.trainer.use_best(&self.run) {
+                failure::warn(&error);
+            }
         }
         let (lines, figures) = measure(&mut self, &mut driven)?;
         if !self.args.quiet {

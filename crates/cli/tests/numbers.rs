@@ -154,11 +154,11 @@ fn labels_of_every_step_are_learned_and_their_thresholds_are_kept() {
     place.done(&[&parts[..], &["--minutes", "1e-9"]].concat());
     place.done(&["train", "--resume", "parts"]);
     assert!(place.read("run/model.safetensors") == place.read("parts/model.safetensors"));
-    place.write("odd.csv", "song,a,b,c\n1,0,1,2\n");
+    place.write("odd.csv", "song,a,b,c\n1,0,1,0\n1,0,1,2\n");
     place.refused(
         1,
-        "line 2, column c: \"2\" is given, expected 0 or 1",
-        &[&["train", "odd.csv"], &task[..], &["--every-step"]].concat(),
+        "line 3, column c: \"2\" is given, expected 0 or 1",
+        &[&["train", "odd.csv"], &task[..], &["--every-step", "--ahead", "1"]].concat(),
     );
 }
 

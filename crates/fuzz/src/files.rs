@@ -18,6 +18,8 @@ use elman::nn::linear::Linear;
 use elman::nn::{Cell, Input, Network, Recurrent, Stack};
 use elman::task::forecast::{Asked, TrainedForecast};
 use elman::task::generate::{Knows, TrainedWriter};
+use elman::task::numbers;
+use elman::task::signal::{Stream, TrainedSignal};
 use elman::task::{classify, translate};
 use elman::train::{Changes, Control};
 use elman::{Corpus, Element, Error, RunDir, Settings, Trainer, origin_of};
@@ -178,6 +180,20 @@ fn answer<E: Element>(stored: Stored, path: &Path) -> Result<(), Error> {
             if task.kind() == "restore" && matches!(trained.encoding, Encoding::Tokens(_)) {
                 trained.restore(&mut tape, "fuzz", "the sea", config.seq_len)?;
             }
+        }
+        "regress" | "multilabel" => {
+            let (_, trained) = numbers::Trained::<E>::load(&stored)?;
+            let rows = trained.predict(&mut tape, "fuzz", &items(&trained.encoding), config.seq_len)?;
+            assert!(
+                rows.iter().all(|row| row.len().is_multiple_of(trained.width()) && row.iter().all(|y| y.is_finite()))
+            );
+        }
+        "signal" => {
+            let (_, trained) = TrainedSignal::<E>::load(&stored)?;
+            let knobs: Vec<f64> = trained.knobs.iter().map(|knob| knob.high).collect();
+            let (mut stream, mut out) = (Stream::new(&trained, &CPU, &knobs)?, Vec::new());
+            stream.process(&[0.5, -1.0, 0.0], &mut out)?;
+            assert!(out.len() == 3 && out.iter().all(|y| y.is_finite()));
         }
         "forecast" => {
             let trained = TrainedForecast::<E>::load(&stored)?;

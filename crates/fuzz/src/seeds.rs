@@ -4,18 +4,22 @@
 use std::path::Path;
 
 use elman::config::{
-    Classify, Forecast, Generate, OnNan, OptimizerKind, Sides, Strategy, Tag, TaskSettings, TokenizerKind, Translate,
+    Classify, Forecast, Generate, MultiLabel, OnNan, OptimizerKind, Output, Regress, Sides, Signal, Source, Strategy,
+    Tag, TaskSettings, TokenizerKind, Translate,
 };
 use elman::data::series::{Known, Roles, SeriesSet};
+use elman::data::signal::{Pair, Pairs};
 use elman::data::table::labelled::Labelled;
+use elman::data::table::measured::Measured;
 use elman::data::table::parallel::Parallel;
+use elman::data::table::reading::Reading;
 use elman::data::table::tagged::Tagged;
 use elman::data::table::written::Written;
 use elman::data::table::{Format, Table};
 use elman::files::weights;
 use elman::nn::Cell;
 use elman::task::forecast::ForecastTask;
-use elman::task::{Task, classify, generate, tag, translate};
+use elman::task::{NumbersTask, SignalTask, Task, classify, generate, tag, translate};
 use elman::train::{self, Control};
 use elman::{Config, Corpus, Error, RunDir, Trainer};
 
@@ -93,6 +97,32 @@ fn runs() -> Result<Vec<Files>, Error> {
     let config = of(TaskSettings::Tag(Tag::default()));
     let tagged = Tagged::of_lines("t", &sentences, &Default::default(), print(&sentences))?;
     all.push(run("tag", config.clone(), tag::Tag::<f32>::new(&config, tagged, None)?)?);
+    let config = of(TaskSettings::Tag(Tag { crf: true, ..Tag::default() }));
+    let spans = "Ada B-PER\nByron I-PER\nran O\n\n".repeat(8);
+    let tagged = Tagged::of_lines("t", &spans, &Default::default(), print(&spans))?;
+    all.push(run("tag-chain", config.clone(), tag::Tag::<f32>::new(&config, tagged, None)?)?);
+    let rows: String = (0..40).map(|at| format!("{},{},{}\n", at / 4, at % 5, at / 4 % 2)).collect();
+    let rows = format!("run,x,label\n{rows}");
+    let source = Source { group: Some("run".into()), ..Source::default() };
+    let regress = Regress { source: source.clone(), output: Output::Quantile, ..Regress::default() };
+    let multi_label = MultiLabel { source, every_step: true, ..MultiLabel::default() };
+    for task in [TaskSettings::Regress(regress), TaskSettings::MultiLabel(multi_label)] {
+        let (name, config) = (task.kind(), of(task));
+        let read = Measured::of_rows(&table(&rows)?, &config.numbers()?, print(&rows), &mut Reading::default())?;
+        all.push(run(name, config.clone(), NumbersTask::<f32>::new(&config, read, None)?)?);
+    }
+    let settings = Signal { windows: 2, settle: 4, knobs: vec!["tone".into()], ..Signal::default() };
+    let config = Config { seq_len: 6, ..of(TaskSettings::Signal(settings)) };
+    let samples: Vec<f32> = (0..100).map(|t| (t * 7 % 11) as f32 / 11.0 - 0.5).collect();
+    let pair = |knob: f64| Pair {
+        name: "t".into(),
+        input: samples.clone(),
+        target: samples.clone(),
+        knobs: vec![knob],
+        shift: None,
+    };
+    let pairs = Pairs { rate: 8000, pairs: vec![pair(0.0), pair(2.0)], fingerprint: print("t") };
+    all.push(run("signal", config.clone(), SignalTask::<f32>::new(&config, pairs)?)?);
     for (name, strategy) in [("forecast", Strategy::Direct), ("forecast-paths", Strategy::Recursive)] {
         let settings = Forecast { horizon: 3, paths: 10, strategy, ..Forecast::default() };
         let config = Config { seq_len: 6, ..of(TaskSettings::Forecast(settings)) };

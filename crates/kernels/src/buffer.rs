@@ -27,7 +27,8 @@ pub struct Buffer<E> {
 impl<E: Number> Buffer<E> {
     /// `len` zeros. Allocates.
     pub fn zeros(len: usize) -> Buffer<E> {
-        Buffer { lines: vec![Line([0; 8]); lines::<E>(len)], len, element: PhantomData }
+        // Memory that the system gives as zeros is not written before it is used.
+        Buffer { lines: bytemuck::zeroed_vec(lines::<E>(len)), len, element: PhantomData }
     }
 
     /// As [`Buffer::zeros`], or `None` where the system does not give the memory.

@@ -32,7 +32,8 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let mut all = SignalErrors::new(settings.pre_emphasis);
     for pair in &pairs.pairs {
         if let Some(shift) = pair.shift.filter(|shift| shift.removed != 0) {
-            say!("note: {} is {} samples late, which is made up for", pair.name, shift.late);
+            let how = if shift.late > 0 { "late" } else { "early" };
+            say!("note: {} is {} samples {how}, which is made up for", pair.name, shift.late.unsigned_abs());
         }
         let (mut stream, mut errors) =
             (Stream::new(&trained, &cpu, &pair.knobs)?, SignalErrors::new(settings.pre_emphasis));

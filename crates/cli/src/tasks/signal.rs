@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use elman::Element;
 use elman::data::signal::{Format, Pairs, WavWriter};
@@ -24,7 +25,8 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     let session = job.begin(&fingerprint, |config| SignalTask::<E>::new(config, pairs))?;
     let (plan, task) = (session.trainer.plan(), session.trainer.task());
     let (rate, count) = (task.trained().rate, task.pairs().pairs.len());
-    let seconds = |samples: usize| span(std::time::Duration::from_secs_f64(samples as f64 / f64::from(rate)));
+    let seconds =
+        |samples: usize| span(Duration::try_from_secs_f64(samples as f64 / f64::from(rate)).unwrap_or_default());
     let samples: usize = task.pairs().pairs.iter().map(|pair| pair.input.len()).sum();
     let recordings = format!("{} of {} at {rate} Hz, samples: ", counted(count as u64, "recording"), seconds(samples));
     let knobs: Vec<String> =

@@ -78,6 +78,11 @@ impl SignalErrors {
         })
     }
 
+    /// The ratio after the filter, where the energy is at least so much for each sample.
+    pub fn filtered_ratio(&self, least: f64) -> f64 {
+        self.filtered_error / self.filtered_energy.max(least * self.count.max(1) as f64)
+    }
+
     /// Mean squared error, and mean square of the truth.
     pub fn squares(&self) -> (f64, f64) {
         let n = self.count.max(1) as f64;

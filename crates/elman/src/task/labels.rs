@@ -131,6 +131,10 @@ impl<E: Element> Labels<E> {
             }
         }
         let encoding = Encoding::fit(config, name, &train.items)?;
+        let rules = of_spans(config, &classes, &train.labels);
+        if rules.is_none() && config.tagging().is_ok_and(|settings| settings.crf) && are_spans(&classes) {
+            notes.push("tags to train on that break the rules of spans: predictions may break them, too".to_string());
+        }
         let train = Examples::encode(config, (&encoding, name), train, &mut notes)?;
         let held = Examples::encode(config, (&encoding, name), held, &mut notes)?;
         let model = Predictor::new(config, (encoding.input(), classes.len()))?;
@@ -154,7 +158,6 @@ impl<E: Element> Labels<E> {
         };
         let loss = settings.map_or_else(CrossEntropy::default, |settings| balanced(settings, &labels, classes.len()));
         let token_dropout = settings.map_or(0.0, |settings| settings.token_dropout);
-        let rules = of_spans(config, &classes, &train.labels);
         let trained = Trained { encoding, classes, model, ngrams, rules };
         let data = Data { train, held, loss, token_dropout, by_words };
         Ok(Supervised::of(config, fingerprint, (trained, data), lengths, shape))

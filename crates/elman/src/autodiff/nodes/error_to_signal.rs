@@ -8,7 +8,7 @@ use crate::autodiff::tape::{Memory, Node, Tape, Var, shape_error};
 use crate::error::Error;
 
 /// What a batch's energies are at least, for each sample: silence has a finite loss.
-const LEAST_ENERGY: f64 = 1e-5;
+pub(crate) const LEAST_ENERGY: f64 = 1e-5;
 
 /// How errors are filtered and weighed.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -24,7 +24,7 @@ mod scan;
 mod select;
 mod smoothing;
 
-pub(crate) use error_to_signal::SignalError;
+pub(crate) use error_to_signal::{LEAST_ENERGY, SignalError};
 pub use head::Targets;
 pub use linear::LinearIds;
 pub(crate) use recurrent::weights;

@@ -48,6 +48,9 @@ impl WavReader {
         if channels != 1 {
             return Err(refuse(format!("the file has {channels} channels, expected 1 (mono)")));
         }
+        if sample_rate == 0 {
+            return Err(refuse("the file has 0 samples a second, expected at least 1".to_string()));
+        }
         let bits = match (sample_format, bits_per_sample) {
             (SampleFormat::Float, 32) => None,
             (SampleFormat::Int, bits @ 8..=32) => Some(bits),
@@ -165,11 +168,16 @@ impl WavWriter {
 
     /// Ends the file and gives it its name; how many samples were cut. Errors: the disk.
     pub fn finish(mut self) -> Result<u64, Error> {
-        if let Some(to) = self.to.take() {
-            to.finalize().map_err(|error| refused(&self.path, error))?;
+        let ended = match self.to.take() {
+            Some(to) => to.finalize().map_err(|error| refused(&self.path, error)),
+            None => Ok(()),
+        };
+        let named =
+            ended.and_then(|()| fs::rename(&self.temporary, &self.path).map_err(Error::io("write", &self.path)));
+        if named.is_err() {
+            let _ = fs::remove_file(&self.temporary);
         }
-        fs::rename(&self.temporary, &self.path).map_err(Error::io("write", &self.path))?;
-        Ok(self.clipped)
+        named.map(|()| self.clipped)
     }
 }
 

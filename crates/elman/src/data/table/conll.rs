@@ -36,12 +36,12 @@ pub type Read = Result<Sentence, Error>;
 /// Whether a file's ending is that of sentences in lines.
 pub fn is_conll(path: &std::path::Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-    matches!(ending.as_str(), "conllu" | "conllup" | "conll" | "iob" | "iob2" | "bio")
+    matches!(ending.as_str(), "conllu" | "conll" | "iob" | "iob2" | "bio")
 }
 
 /// Whether a file of this name is in CoNLL-U.
 pub fn is_universal(name: &str) -> bool {
-    [".conllu", ".conllup"].iter().any(|ending| name.to_ascii_lowercase().ends_with(ending))
+    name.to_ascii_lowercase().ends_with(".conllu")
 }
 
 /// A token as it is held, with its spaces as `␣`.
@@ -137,8 +137,8 @@ impl Columns {
         (token, tag): (Option<&str>, Option<Option<&str>>),
     ) -> Result<Columns, Error> {
         let names: Vec<String> = match lines.is_universal {
-            true => UNIVERSAL.iter().take(count).map(|name| name.to_string()).collect(),
-            false => (1..=count).map(|number| number.to_string()).collect(),
+            true if count == UNIVERSAL.len() => UNIVERSAL.map(String::from).to_vec(),
+            _ => (1..=count).map(|number| number.to_string()).collect(),
         };
         let place = |column: &str| {
             let by_number = || column.parse::<usize>().ok().filter(|at| (1..=count).contains(at)).map(|at| at - 1);

@@ -218,6 +218,9 @@ fn sentence(
 ) -> Result<(String, Vec<String>), Error> {
     let tokens: Vec<&str> = table.text(row, text)?.split_whitespace().collect();
     let tags: Vec<String> = table.text(row, label)?.split_whitespace().map(str::to_string).collect();
+    if tokens.is_empty() {
+        return Err(table.refusal(row, text, "the cell has no tokens, expected at least 1"));
+    }
     if tokens.len() != tags.len() {
         let problem = format!("the row has {} tags, expected one for each of its {} tokens", tags.len(), tokens.len());
         return Err(table.refusal(row, label, problem));

@@ -3,11 +3,14 @@
 
 mod trained;
 
+use std::ops::Range;
+
 use elman_kernels::{Cpu, Element};
 use rand_chacha::rand_core::Rng;
 use serde_json::{Map, Value};
 
 use super::{Loss, Task, Validation};
+use crate::autodiff::nodes::LEAST_ENERGY;
 use crate::autodiff::params::Params;
 use crate::autodiff::tape::Tape;
 use crate::config::{Config, Signal, SignalLoss};
@@ -122,9 +125,11 @@ impl<E: Element> SignalTask<E> {
     ) -> Result<Option<Figures>, Error> {
         let [mut validation, mut test] = [SignalErrors::new(self.settings.pre_emphasis); 2];
         for (number, pair) in self.pairs.pairs.iter().enumerate() {
-            let is_of = |spans: &[Span], at: usize| {
-                spans.iter().any(|span| span.pair == number && (span.start..span.end).contains(&at))
+            let of = |spans: &[Span]| -> Range<usize> {
+                let span = spans.partition_point(|span| span.pair < number);
+                spans.get(span).filter(|span| span.pair == number).map_or(0..0, |span| span.start..span.end)
             };
+            let (to_validate, to_test) = (of(&self.spans.validation), of(&self.spans.test));
             let mut stream = Stream::new(&self.trained, cpu, &pair.knobs)?;
             let [mut of_validation, mut of_test] = [SignalErrors::new(self.settings.pre_emphasis); 2];
             let (mut at, mut out) = (0, Vec::new());
@@ -135,10 +140,10 @@ impl<E: Element> SignalTask<E> {
                 stream.process(block, &mut out)?;
                 for (&x, &y) in block.iter().zip(&out) {
                     let truth = pair.target[at];
-                    if is_of(&self.spans.validation, at) {
+                    if to_validate.contains(&at) {
                         of_validation.add(f64::from(y), f64::from(truth));
                     }
-                    if is_of(&self.spans.test, at) {
+                    if to_test.contains(&at) {
                         of_test.add(f64::from(y), f64::from(truth));
                         take(x, truth, y);
                     }
@@ -177,23 +182,32 @@ impl<E: Element> SignalTask<E> {
                     usize::try_from(at).ok().and_then(|at| samples.get(at)).copied().map_or(0.0, f64::from)
                 };
                 self.steps.push(E::from_f64(sample(&pair.input)));
-                self.steps.extend(pair.knobs.iter().map(|&knob| E::from_f64(knob)));
+                let knobs = pair.knobs.iter().zip(&self.trained.knobs);
+                self.steps.extend(knobs.map(|(&x, knob)| E::from_f64(knob.scaled(x))));
                 self.targets.push(sample(&pair.target));
             }
         }
     }
 
-    /// The state after the samples before each place, read from the initial one.
-    fn settled(&mut self, tape: &mut Tape<E>, places: &[(usize, usize)]) -> Result<State<E>, Error> {
+    /// The state after the samples before each place, read from the initial one; None once `continues` says no.
+    fn settled(
+        &mut self,
+        tape: &mut Tape<E>,
+        places: &[(usize, usize)],
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<State<E>>, Error> {
         let mut state = self.trained.model.initial_state(places.len());
         let settle = self.settings.settle;
         for first in (0..settle).step_by(self.seq_len) {
+            if !continues() {
+                return Ok(None);
+            }
             let steps = self.seq_len.min(settle - first);
             self.window(places, first as i64 - settle as i64, steps);
             tape.start(false);
             self.trained.model.advance(tape, &self.steps, &mut state, None)?;
         }
-        Ok(state)
+        Ok(Some(state))
     }
 }
 
@@ -250,7 +264,9 @@ impl<E: Element> Task for SignalTask<E> {
         let (number, window) = ((step - 1) / windows, ((step - 1) % windows) as i64);
         let places = self.places(config, number);
         if window == 0 {
-            self.carry = self.settled(tape, &places)?;
+            if let Some(state) = self.settled(tape, &places, &mut || true)? {
+                self.carry = state;
+            }
         }
         self.window(&places, window * self.seq_len as i64, self.seq_len);
         let dropout = generator(config.seed, Purpose::Dropout, step);
@@ -271,7 +287,7 @@ impl<E: Element> Task for SignalTask<E> {
             let rows = (span.len() / (LEAST_WINDOWS * self.seq_len)).clamp(1, VALIDATED_AT_ONCE);
             let steps = span.len() / rows;
             let places: Vec<(usize, usize)> = (0..rows).map(|row| (span.pair, span.start + row * steps)).collect();
-            let mut state = self.settled(tape, &places)?;
+            let Some(mut state) = self.settled(tape, &places, continues)? else { return Ok(None) };
             let mut errors = vec![SignalErrors::new(self.settings.pre_emphasis); rows];
             for first in (0..steps).step_by(self.seq_len) {
                 if !continues() {
@@ -292,12 +308,13 @@ impl<E: Element> Task for SignalTask<E> {
                 rows_read += 1;
             }
         }
-        let ((error, energy), figures) = (sums.squares(), sums.figures());
+        let (error, energy) = sums.squares();
         let loss = match self.settings.signal_loss {
             SignalLoss::Squared => error,
+            // As in training, silence has a finite loss.
             SignalLoss::Esr => {
-                let dc = squared_means / f64::from(rows_read.max(1)) / energy.max(f64::MIN_POSITIVE);
-                figures.map_or(0.0, |figures| figures.esr_filtered) + self.settings.dc * dc
+                let mean = squared_means / f64::from(rows_read.max(1)) / energy.max(LEAST_ENERGY);
+                sums.filtered_ratio(LEAST_ENERGY) + self.settings.dc * mean
             }
         };
         Ok(Some(Validation::from(loss)))

@@ -25,6 +25,12 @@ pub struct Knob {
 }
 
 impl Knob {
+    /// A place of the knob as the network reads it: 0 at the least of training, 1 at the largest.
+    pub fn scaled(&self, x: f64) -> f64 {
+        let range = self.high - self.low;
+        (x - self.low) / if range > 0.0 { range } else { 1.0 }
+    }
+
     /// The knobs of recordings.
     pub(super) fn of(names: &[String], pairs: &Pairs) -> Vec<Knob> {
         let knob = |(at, name): (usize, &String)| {
@@ -67,6 +73,9 @@ impl<E: Element> TrainedSignal<E> {
         if let Some(knob) = knobs.iter().find(|knob| !(knob.low <= knob.high && (knob.high - knob.low).is_finite())) {
             return Err(stored.refusal(format!("task.knobs: {} has no fair range", knob.name)));
         }
+        if rate == 0 {
+            return Err(stored.refusal("task.rate is 0, expected at least 1"));
+        }
         let model = stored.model(knobs.len())?;
         Ok((config, TrainedSignal { model, rate, knobs }))
     }
@@ -99,7 +108,7 @@ impl<'a, E: Element> Stream<'a, E> {
         if let Some(knob) = knobs.iter().find(|knob| !knob.is_finite()) {
             return Err(Error::Setting { name: "knob", got: knob.to_string(), expected: "a finite number".into() });
         }
-        let knobs = knobs.iter().map(|&knob| E::from_f64(knob)).collect();
+        let knobs = knobs.iter().zip(&trained.knobs).map(|(&x, knob)| E::from_f64(knob.scaled(x))).collect();
         let state = trained.model.initial_state(1);
         Ok(Stream { trained, tape: Tape::new(cpu), state, knobs, steps: Vec::new() })
     }
