@@ -121,8 +121,8 @@ fn runs() -> Result<Vec<Files>, Error> {
         knobs: vec![knob],
         shift: None,
     };
-    let pairs = Pairs { rate: 8000, pairs: vec![pair(0.0), pair(2.0)], fingerprint: print("t") };
-    all.push(run("signal", config.clone(), SignalTask::<f32>::new(&config, pairs)?)?);
+    let recordings = Pairs { rate: 8000, pairs: vec![pair(0.0), pair(2.0)], fingerprint: print("t") };
+    all.push(run("signal", config.clone(), SignalTask::<f32>::new(&config, recordings)?)?);
     for (name, strategy) in [("forecast", Strategy::Direct), ("forecast-paths", Strategy::Recursive)] {
         let settings = Forecast { horizon: 3, paths: 10, strategy, ..Forecast::default() };
         let config = Config { seq_len: 6, ..of(TaskSettings::Forecast(settings)) };
