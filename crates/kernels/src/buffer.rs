@@ -27,6 +27,9 @@ pub struct Buffer<E> {
 impl<E: Number> Buffer<E> {
     /// `len` zeros. Allocates.
     pub fn zeros(len: usize) -> Buffer<E> {
+        if len == 0 {
+            return Buffer::default(); // nothing is asked of the system
+        }
         // Memory that the system gives as zeros is not written before it is used.
         Buffer { lines: bytemuck::zeroed_vec(lines::<E>(len)), len, element: PhantomData }
     }

@@ -6,6 +6,9 @@ use elman_kernels::{Buffer, Element};
 /// A buffer may be so many times as large as what it is taken for; larger ones wait for what needs them.
 const LARGEST: usize = 4;
 
+/// Elements of a buffer that is never too large: memory comes in cache lines, so that few elements have the capacity of more.
+const LEAST: usize = 64;
+
 /// Elements from which on sizes are rounded.
 const SMALL: usize = 1 << 14;
 
@@ -33,7 +36,8 @@ impl<E: Element> Pool<E> {
     /// none, a new one takes the place of the next smaller, whose memory is freed.
     pub fn take(&mut self, len: usize) -> Buffer<E> {
         let at = self.spare.partition_point(|buffer| buffer.capacity() < len);
-        let fits = self.spare.get(at).is_some_and(|buffer| buffer.capacity() / LARGEST <= len);
+        let most = len.saturating_mul(LARGEST).max(LEAST);
+        let fits = self.spare.get(at).is_some_and(|buffer| buffer.capacity() <= most);
         if fits && let Some(buffer) = self.spare.remove(at).with_len(len) {
             return buffer;
         }
@@ -78,11 +82,12 @@ mod tests {
 
     #[test]
     fn memory_is_near_that_of_the_longest_pass_however_many_lengths_there_were() {
-        let patterns: [Sizes; 4] = [
+        let patterns: [Sizes; 5] = [
             &[(40, 1024), (4, 4096), (2, 32768)],
             &[(60, 512), (10, 10240)],
             &[(100, 1024), (1, 61440)],
             &[(1, 16), (1, 64), (1, 100), (1, 400), (1, 100), (1, 16), (1, 100)],
+            &[(2, 1), (3, 2), (1, 3), (2, 0), (1, 100)],
         ];
         for sizes in patterns {
             let mut alone = Pool::default();
