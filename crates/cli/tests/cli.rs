@@ -411,7 +411,7 @@ fn gradcheck_gives_verdicts() {
     let heads = elman::config::Pooling::ALL.iter().map(|head| head.name().to_string());
     assert_eq!(named("head"), heads.collect());
     let losses = elman::metrics::distribution::Output::ALL.iter().map(|output| output.name().to_string());
-    assert_eq!(named("loss"), losses.chain(["cross-entropy".to_string()]).collect());
+    assert_eq!(named("loss"), losses.chain(["cross-entropy", "error-to-signal"].map(str::to_string)).collect());
     let attentions = elman::config::Attention::ALL.iter().map(|attention| format!("{attention:?}").to_lowercase());
     assert_eq!(named("translator"), attentions.collect());
     assert_eq!(named("pooling"), ["first", "max", "mean"].map(str::to_string).into());
