@@ -326,16 +326,16 @@ fn a_device_is_learned_from_recordings_and_predicted_block_by_block() {
 fn knobs_come_from_a_table_of_recordings() {
     let place = Place::new();
     let mut table = String::from("input,target,gain\n");
-    for (at, gain) in [0.2_f32, 1.0, 0.6].into_iter().enumerate() {
+    for (at, gain) in [0.2_f32, 0.4, 0.8, 1.0, 0.6].into_iter().enumerate() {
         let [x, y] = recording(8000, 9 + at as u64, gain, 0);
         wav(&place.path(&format!("x{at}.wav")), 8000, &x);
         wav(&place.path(&format!("y{at}.wav")), 8000, &y);
-        if at < 2 {
+        if at < 4 {
             writeln!(table, "x{at}.wav,y{at}.wav,{gain}").unwrap();
         }
     }
     place.write("all.csv", &table);
-    place.write("new.csv", "input,target,gain\nx2.wav,y2.wav,0.6\n");
+    place.write("new.csv", "input,target,gain\nx4.wav,y4.wav,0.6\n");
     let small =
         ["--hidden", "8", "--seq-len", "200", "--windows", "4", "--settle", "100", "--steps", "400", "--lr", "0.02"];
     place.done(&[&["train", "all.csv", "--task", "signal", "--knobs", "gain", "--out", "run"], &small[..]].concat());

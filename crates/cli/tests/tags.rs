@@ -76,7 +76,7 @@ fn tabs_and_blank_lines_make_sentences_with_spaces_in_their_tokens() {
     assert_eq!(told[2]["labels"][3], "B-LOC");
     assert_eq!(json(&output)["span_f1"], 1.0);
     place.write("odd.tsv", "a\tX\nb\n\nc\tX\n");
-    place.refused(1, "line 2: the line has 1 columns, expected 2", &["train", "odd.tsv", "--task", "tag"]);
+    place.refused(1, "line 2: the line has 1 column, expected 2", &["train", "odd.tsv", "--task", "tag"]);
 }
 
 #[test]

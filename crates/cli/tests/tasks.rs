@@ -186,7 +186,11 @@ fn bad_tables_are_refused_by_row_and_column() {
         ("line 3: the row has 1 cells, expected 2", "classify", "rows.csv"),
         ("line 2, column label: the cell is empty", "classify", "none.csv"),
         ("every example is b, expected at least 2 classes", "classify", "one.csv"),
-        ("the file's ending says nothing, expected .csv, .tsv or .jsonl for a table", "classify", "text.txt"),
+        (
+            "the file's ending says nothing, expected .csv, .tsv, .jsonl, .json or .ts for a table",
+            "classify",
+            "text.txt",
+        ),
         ("the class has no examples, expected at least 1 (folder/empty.txt)", "classify", "folder"),
         ("no column is called label, expected one of t, y", "classify", "nan.csv"),
     ] {

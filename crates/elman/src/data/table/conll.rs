@@ -90,7 +90,13 @@ pub fn sentences(
         let Some(columns) = &reader else { continue };
         if cells.len() != columns.count {
             let (got, expected) = (cells.len(), columns.count);
-            bad.get_or_insert(refusal(at, format!("the line has {got} columns, expected {expected} as in the first")));
+            bad.get_or_insert(refusal(
+                at,
+                format!(
+                    "the line has {got} column{}, expected {expected} as in the first",
+                    if got == 1 { "" } else { "s" }
+                ),
+            ));
             continue;
         }
         if is_universal && cells[0].contains(['-', '.']) {

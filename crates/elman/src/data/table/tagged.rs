@@ -266,7 +266,7 @@ mod tests {
             "line 2, column label: the row has 1 tags, expected one for each of its 2 tokens (t.csv)"
         );
         let error = Tagged::of_lines("t", "the D\ncat\n", &Source::default(), fingerprint()).unwrap_err().to_string();
-        assert_eq!(error, "line 2: the line has 1 columns, expected 2 as in the first (t)");
+        assert_eq!(error, "line 2: the line has 1 column, expected 2 as in the first (t)");
         assert!(Tagged::of_lines("t", "\n\n", &Source::default(), fingerprint()).is_err());
     }
 }
