@@ -127,7 +127,7 @@ fn a_tagger_has_the_figures_of_training() {
     assert_eq!(evaluated(&place, &["held.csv"]), figures);
 
     place.write("bad.conll", "the D\ncat\nruns V\n\nthe D\n");
-    place.refused(1, "line 2: the line has one column", &["eval", "run", "bad.conll"]);
+    place.refused(1, "line 2: the line has 1 column", &["eval", "run", "bad.conll"]);
     assert_eq!(evaluated(&place, &["bad.conll", "--skip-bad"])["steps"], 1, "the sentence is left out as a whole");
     place.write("new.conll", "the D\n\nthe X\n");
     let words = "line 3: the class \"X\" was not trained on, expected one of D, J, N, V (new.conll)";
@@ -215,7 +215,7 @@ fn what_cannot_be_measured_is_refused() {
         (&format!("{class} (folder/up.txt)"), eval(&["folder"])),
         ("empty.csv", eval(&["empty.csv"])),
         ("the table has no rows, expected at least 1 (head.csv)", eval(&["head.csv"])),
-        ("the file's ending says nothing, expected .csv, .tsv or .jsonl", eval(&["text.txt"])),
+        ("the file's ending says nothing, expected .csv, .tsv, .jsonl", eval(&["text.txt"])),
         ("no column is called label, expected one of a, b (other.csv)", eval(&["other.csv"])),
         ("missing.csv", eval(&["missing.csv"])),
         ("line 2, column text: the cell is empty, expected text (bad.csv)", eval(&["bad.csv"])),

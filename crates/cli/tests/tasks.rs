@@ -231,5 +231,5 @@ fn a_writer_writes_for_a_class_and_a_tagger_tags() {
     let told = lines(&fed(&place, &["predict", "tagger"], b"the cat\n"));
     assert_eq!(told[0]["labels"], serde_json::json!(["D", "N"]));
     place.write("bare.conll", "the D\ncat\n");
-    place.refused(1, "line 2: the line has one column", &["train", "bare.conll", "--task", "tag", "--out", "x"]);
+    place.refused(1, "line 2: the line has 1 column", &["train", "bare.conll", "--task", "tag", "--out", "x"]);
 }
