@@ -118,7 +118,7 @@ fn sentences<E: Element>(
             match of_line.get(&at) {
                 Some(tag) => writeln!(out, "{}{tab}{tag}", line.trim_end())?,
                 // What is no token keeps its place; a row of a token range has no tag.
-                None if !line.trim().is_empty() && !(is_universal && line.starts_with('#')) => {
+                None if !(line.trim().is_empty() || is_universal && line.starts_with('#')) => {
                     writeln!(out, "{}{tab}_", line.trim_end())?
                 }
                 None => writeln!(out, "{line}")?,

@@ -263,10 +263,10 @@ impl<E: Element> Task for SignalTask<E> {
         let windows = self.settings.windows as u64;
         let (number, window) = ((step - 1) / windows, ((step - 1) % windows) as i64);
         let places = self.places(config, number);
-        if window == 0 {
-            if let Some(state) = self.settled(tape, &places, &mut || true)? {
-                self.carry = state;
-            }
+        if window == 0
+            && let Some(state) = self.settled(tape, &places, &mut || true)?
+        {
+            self.carry = state;
         }
         self.window(&places, window * self.seq_len as i64, self.seq_len);
         let dropout = generator(config.seed, Purpose::Dropout, step);
