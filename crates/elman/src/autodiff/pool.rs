@@ -7,7 +7,7 @@ use elman_kernels::{Buffer, Element};
 const LARGEST: usize = 4;
 
 /// Elements of a buffer that is never too large: memory comes in cache lines, so that few elements have the capacity of more.
-const LEAST: usize = 64;
+const LEAST: usize = 16;
 
 /// Elements from which on sizes are rounded.
 const SMALL: usize = 1 << 14;
