@@ -352,4 +352,31 @@ mod tests {
         assert_eq!(csv("a\n5\" wide\n").unwrap().cell(0, 0), Some("5\" wide"));
         assert_eq!(csv("a\n\"x\"").unwrap().cell(0, 0), Some("x"));
     }
+
+    fn ts(text: &str) -> Result<Table, String> {
+        Table::from_bytes("t.ts", text.as_bytes(), Format::Ts, true).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_line_is_a_sequence_of_dimensions_and_a_label() {
+        let read = ts("# about\n@problemName x\n@classLabel true a b\n@data\n1,2,3:4,5,6:a\n\n7:8:b\n").unwrap();
+        assert_eq!(read.to_csv(), "sequence,1,2,label\n5,1,4,a\n5,2,5,a\n5,3,6,a\n7,7,8,b\n");
+        assert_eq!(read.line(3), 7);
+        let alone = ts("@data\n1,?\n").unwrap();
+        assert_eq!(alone.to_csv(), "sequence,1\n2,1\n2,\n");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let refused = |text: &str| ts(text).unwrap_err();
+        assert_eq!(
+            refused("@targetlabel true\n@data\n1,2:3:4\n"),
+            "line 3: a dimension has 1 values, the first has 2, expected as many (t.ts)"
+        );
+        assert_eq!(refused("@data\n1:2\n1\n"), "line 3: the sequence has 1 dimensions, expected 2 (t.ts)");
+        assert_eq!(refused("1,2\n"), "line 1: the line is no setting, expected @... until @data (t.ts)");
+        assert!(refused("@timestamps true\n@data\n").starts_with("line 1: the sequences have times"));
+        assert!(refused("@classlabel true a\n@data\na\n").starts_with("line 3: the line has one part"));
+        assert_eq!(refused("@data\n"), "the file has no sequence after @data, expected at least 1 (t.ts)");
+    }
 }
