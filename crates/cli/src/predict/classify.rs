@@ -13,13 +13,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::args::Args;
-use super::input::{self, Texts};
+use super::input;
 
 use crate::control;
 use crate::progress::Work;
-
-/// Texts of a batch. The result of a text does not depend on the others.
-const AT_ONCE: usize = 256;
 
 /// Predicts the class of every text or sequence of the input.
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
@@ -27,27 +24,15 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let mut tape = Tape::new(&Cpu::new(args.threads)?);
     let (name, source, classes) = (args.name(), &config.classify()?.source, &trained.classes);
     let mut predict = |items: &Items| trained.predict(&mut tape, &name, items, config.seq_len);
-    let (work, mut done) = (Work::beside_output(), 0);
     match &trained.encoding {
         Encoding::Vectors { columns, .. } => {
             let (groups, items) = input::groups(args, source, (columns, &[&source.label]))?;
+            let work = Work::beside_output();
             work.at("group", 0, Some(groups.len() as u64));
             tell(args, classes, "group", &groups, &predict(&items)?)
         }
         Encoding::Tokens(vocab) => {
-            let texts = Texts {
-                column: &source.text,
-                header: Some(source.header),
-                is_empty: str::is_empty,
-                keeps_blank: false,
-            };
-            let check = |text: &str| vocab.encode(&name, text).map(drop);
-            texts.answer(args, AT_ONCE, check, |waiting| {
-                done += waiting.len() as u64;
-                work.at("row", done, None);
-                let (lines, texts): (Vec<u64>, Vec<String>) = waiting.into_iter().unzip();
-                tell(args, classes, "line", &lines, &predict(&Items::Texts(texts))?)
-            })
+            input::each_text(args, source, vocab, |lines, items| tell(args, classes, "line", lines, &predict(items)?))
         }
     }
 }

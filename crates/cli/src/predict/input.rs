@@ -9,11 +9,15 @@ use elman::Error;
 use elman::config::Source;
 use elman::data::table::items::Items;
 use elman::data::table::{Format, Table, json_object, vectors};
-use elman::data::without_bom;
+use elman::data::{Vocab, without_bom};
 use serde_json::Value;
 
 use super::args::Args;
 use crate::failure::Refusal;
+use crate::progress::Work;
+
+/// Texts of a batch.
+const AT_ONCE: usize = 256;
 
 /// Where the texts of an input are, and which of them are refused.
 pub struct Texts<'a> {
@@ -107,6 +111,26 @@ impl Texts<'_> {
         };
         Err(refusal(args, line, Some(self.column), &problem))
     }
+}
+
+/// Calls `tell` with the lines and texts of the input, at most `AT_ONCE` of them, that a vocabulary reads; shows their number
+/// meanwhile. The result of a text does not depend on the others.
+pub fn each_text(
+    args: &Args,
+    source: &Source,
+    vocab: &Vocab,
+    mut tell: impl FnMut(&[u64], &Items) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let (name, work, mut done) = (args.name(), Work::beside_output(), 0);
+    let texts =
+        Texts { column: &source.text, header: Some(source.header), is_empty: str::is_empty, keeps_blank: false };
+    let check = |text: &str| vocab.encode(&name, text).map(drop);
+    texts.answer(args, AT_ONCE, check, |waiting| {
+        done += waiting.len() as u64;
+        work.at("row", done, None);
+        let (lines, texts): (Vec<u64>, Vec<String>) = waiting.into_iter().unzip();
+        tell(&lines, &Items::Texts(texts))
+    })
 }
 
 /// An error that names the line, and the column if there is one.

@@ -13,12 +13,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::args::Args;
-use super::input::{self, Texts};
+use super::input;
 use crate::control;
 use crate::progress::Work;
-
-/// Texts of a batch. The result of a text does not depend on the others.
-const AT_ONCE: usize = 256;
 
 /// Predicts the numbers or labels of every text or sequence of the input.
 pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
@@ -26,7 +23,6 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
     let mut tape = Tape::new(&Cpu::new(args.threads)?);
     let (name, numbers) = (args.name(), config.numbers()?);
     let mut predict = |items: &Items| trained.predict(&mut tape, &name, items, config.seq_len);
-    let (work, mut done) = (Work::beside_output(), 0);
     match &trained.encoding {
         Encoding::Vectors { columns, .. } => {
             let labels: Vec<&str> = numbers.labels.iter().map(String::as_str).collect();
@@ -35,25 +31,13 @@ pub fn run<E: Element>(args: &Args, stored: &Stored) -> anyhow::Result<()> {
                 true => input::whole(args, numbers.source, columns)?,
                 false => input::groups(args, numbers.source, (columns, &labels))?,
             };
+            let work = Work::beside_output();
             work.at("group", 0, Some(groups.len() as u64));
             tell(&trained, "group", &groups, &predict(&items)?)
         }
-        Encoding::Tokens(vocab) => {
-            let source = numbers.source;
-            let texts = Texts {
-                column: &source.text,
-                header: Some(source.header),
-                is_empty: str::is_empty,
-                keeps_blank: false,
-            };
-            let check = |text: &str| vocab.encode(&name, text).map(drop);
-            texts.answer(args, AT_ONCE, check, |waiting| {
-                done += waiting.len() as u64;
-                work.at("row", done, None);
-                let (lines, texts): (Vec<u64>, Vec<String>) = waiting.into_iter().unzip();
-                tell(&trained, "line", &lines, &predict(&Items::Texts(texts))?)
-            })
-        }
+        Encoding::Tokens(vocab) => input::each_text(args, numbers.source, vocab, |lines, items| {
+            tell(&trained, "line", lines, &predict(items)?)
+        }),
     }
 }
 
