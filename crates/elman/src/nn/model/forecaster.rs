@@ -5,11 +5,11 @@
 use elman_kernels::{Element, pad};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Declared, Model};
+use super::{Declared, Model, recurrent};
 use crate::autodiff::nodes::{LinearIds, Sequence};
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
-use crate::config::{Config, InitialState, Memory};
+use crate::config::{Config, Memory};
 use crate::data::series::{Batch, Widths};
 use crate::error::Error;
 use crate::metrics::distribution::Distribution;
@@ -17,7 +17,7 @@ use crate::nn::dropout::Dropout;
 use crate::nn::embedding::Embedding;
 use crate::nn::layer::Pass;
 use crate::nn::losses::Mean;
-use crate::nn::stack::{Recurrent, Stack};
+use crate::nn::stack::Stack;
 use crate::nn::state::State;
 
 /// A network that forecasts, and its parameters.
@@ -101,16 +101,7 @@ impl<E: Element> OneNetwork<E> {
                 Carrier::Window(maps)
             }
             Memory::Recurrent => {
-                let hidden_sizes = config.hidden_sizes();
-                let recurrent = Recurrent {
-                    cell: config.cell,
-                    input_size: inputs,
-                    hidden_sizes: &hidden_sizes,
-                    bidirectional: false,
-                    learned_state: config.initial_state == InitialState::Learned,
-                    dropout: Dropout { p: config.dropout, locked: config.locked_dropout },
-                };
-                let stack: Stack<E> = recurrent.declare(d, &format!("{prefix}rnn."));
+                let stack: Stack<E> = recurrent::declare(d, prefix, config, inputs, false);
                 inputs = stack.as_layer().outputs();
                 Carrier::Recurrent(Box::new(stack))
             }

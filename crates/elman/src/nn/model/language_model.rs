@@ -7,11 +7,11 @@ use elman_kernels::layout::Layout;
 use elman_kernels::{Element, linear, pad};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Declared, Model};
+use super::{Declared, Model, recurrent};
 use crate::autodiff::nodes::{LinearIds, Sequence, Targets};
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
-use crate::config::{Config, InitialState};
+use crate::config::Config;
 use crate::error::Error;
 use crate::nn::dropout::Dropout;
 use crate::nn::embedding::Embedding;
@@ -19,7 +19,7 @@ use crate::nn::layer::{Layer, Pass, Sizes};
 use crate::nn::linear::Linear;
 use crate::nn::network::{Input, Network};
 use crate::nn::shards::{Shard, Shards};
-use crate::nn::stack::{Recurrent, Stack};
+use crate::nn::stack::Stack;
 use crate::nn::state::State;
 
 /// A language model and its parameters: made for a number of tokens.
@@ -51,15 +51,8 @@ impl<E: Element> Declared for Layers<E> {
         // Where both maps are one parameter, its layout is the one the product reads.
         let table = if config.tied { head.weight() } else { Layout::Table { rows: vocab_size, cols: embed } };
         let encoder = (embed > 0).then(|| Embedding::declare_as(&mut declaration, "encoder", table));
-        let recurrent = Recurrent {
-            cell: config.cell,
-            input_size: if embed > 0 { embed } else { vocab_size },
-            hidden_sizes: &hidden_sizes,
-            bidirectional: false,
-            learned_state: config.initial_state == InitialState::Learned,
-            dropout: Dropout { p: config.dropout, locked: config.locked_dropout },
-        };
-        let rnn = recurrent.declare(&mut declaration, "rnn.");
+        let input_size = if embed > 0 { embed } else { vocab_size };
+        let rnn = recurrent::declare(&mut declaration, "", config, input_size, false);
         let decoder = LinearIds {
             weight: match encoder {
                 Some(encoder) if config.tied => encoder.table(),

@@ -8,6 +8,7 @@ pub(crate) mod language_model;
 mod ngrams;
 pub mod predictor;
 mod reader;
+mod recurrent;
 pub mod seq2seq;
 pub mod signal;
 

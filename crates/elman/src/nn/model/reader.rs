@@ -4,17 +4,17 @@
 use elman_kernels::Element;
 use rand_chacha::ChaCha8Rng;
 
+use super::recurrent;
 use crate::autodiff::nodes::Sequence;
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
-use crate::config::{Config, InitialState};
+use crate::config::Config;
 use crate::data::table::sequences::Padded;
 use crate::error::Error;
-use crate::nn::dropout::Dropout;
 use crate::nn::embedding::Embedding;
 use crate::nn::layer::{Layer, Pass};
 use crate::nn::network::Input;
-use crate::nn::stack::{Recurrent, Stack};
+use crate::nn::stack::Stack;
 use crate::nn::state::{State, StatePart};
 
 /// An input and recurrent layers over it.
@@ -42,22 +42,16 @@ impl<E: Element> Reader<E> {
         input: Input,
         bidirectional: bool,
     ) -> Reader<E> {
-        let (hidden_sizes, embed) = (config.hidden_sizes(), config.embed);
+        let embed = config.embed;
         let embedding = match input {
             Input::Tokens(rows) if embed > 0 => {
                 Some(Embedding::declare(declaration, &format!("{prefix}encoder"), rows, embed))
             }
             _ => None,
         };
-        let recurrent = Recurrent {
-            cell: config.cell,
-            input_size: embedding.map_or(input.size(), |_| embed),
-            hidden_sizes: &hidden_sizes,
-            bidirectional,
-            learned_state: config.initial_state == InitialState::Learned,
-            dropout: Dropout { p: config.dropout, locked: config.locked_dropout },
-        };
-        Reader { input, embedding, rnn: recurrent.declare(declaration, &format!("{prefix}rnn.")) }
+        let input_size = embedding.map_or(input.size(), |_| embed);
+        let rnn = recurrent::declare(declaration, prefix, config, input_size, bidirectional);
+        Reader { input, embedding, rnn }
     }
 
     /// Columns of its output.

@@ -4,17 +4,17 @@
 use elman_kernels::Element;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Declared, Model};
+use super::{Declared, Model, recurrent};
 use crate::autodiff::nodes::{LinearIds, Sequence};
 use crate::autodiff::params::{Declaration, Params};
 use crate::autodiff::tape::{Tape, Var};
-use crate::config::{Config, InitialState, Signal, SignalLoss};
+use crate::config::{Config, Signal, SignalLoss};
 use crate::error::Error;
 use crate::metrics::distribution::{Distribution, Output};
 use crate::nn::dropout::Dropout;
 use crate::nn::layer::Pass;
 use crate::nn::losses::{ErrorToSignal, Likelihood, Loss};
-use crate::nn::stack::{Recurrent, Stack};
+use crate::nn::stack::Stack;
 use crate::nn::state::State;
 
 /// A network that makes a waveform of a waveform, and its parameters.
@@ -44,17 +44,9 @@ impl<E: Element> Declared for Layers<E> {
 
     fn declare(config: &Config, knobs: usize) -> Result<(Layers<E>, Declaration), Error> {
         let Signal { skip, signal_loss, pre_emphasis, dc, .. } = *config.signal()?;
-        let (mut d, hidden_sizes) = (Declaration::default(), config.hidden_sizes());
+        let mut d = Declaration::default();
         let inputs = 1 + knobs;
-        let recurrent = Recurrent {
-            cell: config.cell,
-            input_size: inputs,
-            hidden_sizes: &hidden_sizes,
-            bidirectional: false,
-            learned_state: config.initial_state == InitialState::Learned,
-            dropout: Dropout { p: config.dropout, locked: config.locked_dropout },
-        };
-        let rnn: Stack<E> = recurrent.declare(&mut d, "rnn.");
+        let rnn: Stack<E> = recurrent::declare(&mut d, "", config, inputs, false);
         let map = LinearIds::declare(&mut d, "decoder", rnn.as_layer().outputs(), 1);
         let output_dropout = Dropout { p: config.output_dropout, locked: config.locked_dropout };
         let loss = match signal_loss {
