@@ -159,11 +159,11 @@ fn clipper(u: f64, before: f64, slope_before: f64, step: f64) -> (f64, f64) {
 
 /// A low-pass for the high rate at the end of the low rate's band: sinc under a Blackman window.
 fn low_pass() -> Vec<f64> {
-    let half = (REACH * OVER) as f64;
+    let reach = (REACH * OVER) as f64;
     let tap = |at: usize| {
-        let t = at as f64 - half;
+        let t = at as f64 - reach;
         let sinc = if t == 0.0 { 1.0 } else { libm::sin(PI * t / OVER as f64) / (PI * t / OVER as f64) };
-        let window = 0.42 + 0.5 * libm::cos(PI * t / half) + 0.08 * libm::cos(TAU * t / half);
+        let window = 0.42 + 0.5 * libm::cos(PI * t / reach) + 0.08 * libm::cos(TAU * t / reach);
         sinc * window
     };
     (0..=2 * REACH * OVER).map(tap).collect()

@@ -46,11 +46,10 @@ pub fn train<E: Element>(job: Job<'_>) -> anyhow::Result<ExitCode> {
     session.train(words, |session, driven| {
         let (task, tape) = session.trainer.task_and_tape();
         let measured = if driven.is_measurable { task.measure(tape, &mut || true)? } else { None };
-        let Some(measured) = measured else { return Ok((Vec::new(), Json::default())) };
+        let Some((measured, pairs)) = measured else { return Ok((Vec::new(), Json::default())) };
         let held = format!("{} held out", counted(measured.count as u64, unit));
         let (mut lines, json) = figures(&measured, &names, &held, Form::of_training());
         if let FiguresKind::Numbers(errors) = &measured.kind {
-            let pairs = task.pairs(tape)?;
             let picture = session.run.path().join("predictions.svg");
             let rmse = errors.all().map_or(0.0, |all| all.rmse);
             let title = format!("{}: {held}, RMSE {}", plan.text, crate::figures::numbers::significant(rmse));

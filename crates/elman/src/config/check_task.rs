@@ -78,11 +78,11 @@ fn numbers(config: &Config) -> Result<(), Error> {
     }
     if matches!(numbers.output, Output::Bernoulli) && matches!(config.task, Some(TaskSettings::Regress(_))) {
         let expected = format!("one of {}; labels are the task multilabel", Output::names(is_regression).join(", "));
-        return Err(Error::Setting { name: "output", got: numbers.output.name().to_string(), expected });
+        return refuse("output", numbers.output.name().to_string(), &expected);
     }
     if numbers.output.is_count() {
         let expected = format!("one of {}", Output::names(is_regression).join(", "));
-        return Err(Error::Setting { name: "output", got: numbers.output.name().to_string(), expected });
+        return refuse("output", numbers.output.name().to_string(), &expected);
     }
     numbers.distribution().map(drop)
 }

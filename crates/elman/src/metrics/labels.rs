@@ -2,7 +2,7 @@
 //! label counts as there. Source: scikit-learn's definitions; a ratio over nothing is 0. A truth of NaN does not count.
 
 /// The threshold where nothing says more.
-pub const HALF: f64 = 0.5;
+pub const DEFAULT_THRESHOLD: f64 = 0.5;
 
 /// Counts of one label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub fn best_threshold(mut pairs: Vec<(f64, f64)>) -> f64 {
     pairs.retain(|(truth, _)| !truth.is_nan());
     pairs.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     let there = pairs.iter().filter(|(truth, _)| *truth > 0.0).count() as u64;
-    let (mut best, mut threshold, mut counts) = (0.0, HALF, Counts { there, ..Counts::default() });
+    let (mut best, mut threshold, mut counts) = (0.0, DEFAULT_THRESHOLD, Counts { there, ..Counts::default() });
     for (at, &(truth, p)) in pairs.iter().enumerate() {
         counts.predicted += 1;
         counts.found += u64::from(truth > 0.0);
@@ -88,11 +88,11 @@ mod tests {
         let truth = [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]];
         let p = [[0.9, 0.1, 0.2], [0.1, 0.8, 0.7], [0.5, 0.3, 0.1], [0.4, 0.2, 0.2]];
         let rows = truth.iter().zip(&p).map(|(truth, p)| (&truth[..], &p[..]));
-        let figures = label_figures(rows, &[HALF; 3]);
+        let figures = label_figures(rows, &[DEFAULT_THRESHOLD; 3]);
         assert_eq!((figures.f1.clone(), figures.there.clone()), (vec![1.0, 2.0 / 3.0, 0.0], vec![2, 2, 1]));
         assert_eq!(figures.micro_f1, 2.0 / 3.0);
         assert!((figures.macro_f1 - 5.0 / 9.0).abs() < 1e-15);
-        let unknown = label_figures([(&[f64::NAN, 1.0][..], &[0.9, 0.9][..])].into_iter(), &[HALF; 2]);
+        let unknown = label_figures([(&[f64::NAN, 1.0][..], &[0.9, 0.9][..])].into_iter(), &[DEFAULT_THRESHOLD; 2]);
         assert_eq!((unknown.micro_f1, unknown.f1), (1.0, vec![0.0, 1.0]));
     }
 
@@ -100,10 +100,10 @@ mod tests {
     fn a_threshold_lies_where_f1_is_highest() {
         let threshold = |pairs: &[(f64, f64)]| best_threshold(pairs.to_vec());
         assert_eq!(threshold(&[(1.0, 0.3), (0.0, 0.1), (1.0, 0.2), (f64::NAN, 0.25)]), (0.2 + 0.1) / 2.0);
-        assert_eq!(threshold(&[(0.0, 0.9), (0.0, 0.1)]), HALF);
+        assert_eq!(threshold(&[(0.0, 0.9), (0.0, 0.1)]), DEFAULT_THRESHOLD);
         // Equal probabilities are not divided: both or none.
         assert_eq!(threshold(&[(1.0, 0.4), (0.0, 0.4), (0.0, 0.2)]), (0.4 + 0.2) / 2.0);
         assert_eq!(threshold(&[(1.0, 0.4)]), 0.2);
-        assert_eq!(threshold(&[]), HALF);
+        assert_eq!(threshold(&[]), DEFAULT_THRESHOLD);
     }
 }

@@ -275,10 +275,10 @@ impl<E: Element> Trained<E> {
     fn figures(&self, all: &[Answer], examples: &Examples) -> Result<Figures, Error> {
         let (classes, chain) = (self.classes.len(), self.model.chain()?);
         let (mut confusion, mut nats) = (Confusion::new(classes), 0.0);
-        for (Answer { rows, best, emissions }, labels) in all.iter().zip(&examples.labels) {
+        for (Answer { rows, best, emissions, log_sum }, labels) in all.iter().zip(&examples.labels) {
             let truth: Vec<usize> = labels.iter().map(|&label| label as usize).collect();
             match &chain {
-                Some(chain) => nats -= chain.score(emissions, &truth) - chain.summed(emissions).log_sum,
+                Some(chain) => nats -= chain.score(emissions, &truth) - log_sum,
                 None => {
                     let own = rows.chunks_exact(classes).zip(&truth);
                     own.for_each(|(row, &label)| nats -= libm::log(row[label].max(f64::MIN_POSITIVE)));
@@ -317,7 +317,8 @@ impl<E: Element> Trained<E> {
             if let Some(chain) = &chain {
                 for (&at, emissions) in places.iter().zip(self.model.emissions(tape, &batch)?) {
                     let best = chain.best(&emissions, self.rules.as_ref());
-                    all[at] = Answer { rows: chain.summed(&emissions).marginals, best, emissions };
+                    let summed = chain.summed(&emissions);
+                    all[at] = Answer { rows: summed.marginals, best, emissions, log_sum: summed.log_sum };
                 }
                 return Ok(());
             }
@@ -328,7 +329,7 @@ impl<E: Element> Trained<E> {
                     _ => row,
                 };
                 let best = rows.chunks_exact(self.classes.len()).map(likeliest).collect();
-                all[at] = Answer { rows, best, emissions: Vec::new() };
+                all[at] = Answer { rows, best, ..Answer::default() };
             }
             Ok(())
         })?;
@@ -343,8 +344,9 @@ struct Answer {
     rows: Vec<f64>,
     /// The class told for the sequence, or for each of its steps.
     best: Vec<usize>,
-    /// Of a chain, the scores of each tag at each step.
+    /// Of a chain, the scores of each tag at each step, and ln of the sum over all sequences of tags.
     emissions: Vec<f64>,
+    log_sum: f64,
 }
 
 /// The rules of spans, where the tags of a chain are such and the training part keeps them.

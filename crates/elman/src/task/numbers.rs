@@ -18,7 +18,7 @@ use crate::data::table::sequences::{Padded, Sequences, pieces, read_by_length};
 use crate::error::Error;
 use crate::files::model_file::Stored;
 use crate::metrics::distribution::{Distribution, Scratch};
-use crate::metrics::labels::{HALF, LabelFigures, best_threshold, label_figures};
+use crate::metrics::labels::{DEFAULT_THRESHOLD, LabelFigures, best_threshold, label_figures};
 use crate::metrics::regression::RegressionErrors;
 use crate::nn::losses::Likelihood;
 use crate::nn::model::{Model, Predictor, predictor::Layers};
@@ -112,6 +112,9 @@ pub struct Figures {
     pub kind: FiguresKind,
 }
 
+/// Rows of numbers: of each column the true one, NaN where it is not known, and the predicted one.
+pub type Compared = Vec<Vec<(f64, f64)>>;
+
 /// What figures there are.
 #[derive(Clone, Debug)]
 pub enum FiguresKind {
@@ -139,7 +142,7 @@ impl<E: Element> NumbersTask<E> {
         let targets = Targets::fit(&numbers, &train.targets);
         let distribution = numbers.distribution()?;
         let model = Predictor::new(config, (encoding.input(), distribution.width()))?;
-        let thresholds = vec![HALF; if targets.scaler.is_none() { targets.columns.len() } else { 0 }];
+        let thresholds = vec![DEFAULT_THRESHOLD; if targets.scaler.is_none() { targets.columns.len() } else { 0 }];
         let (levels, every_step) = (numbers.levels.to_vec(), numbers.every_step);
         let trained =
             Trained { encoding, targets, distribution: distribution.clone(), levels, thresholds, model, every_step };
@@ -163,25 +166,21 @@ impl<E: Element> NumbersTask<E> {
         Ok(Supervised::of(config, fingerprint, (trained, data), lengths, shape))
     }
 
-    /// How well the numbers of what is held out are predicted, labels at the thresholds that are best for it; None once
-    /// `continues` says no.
-    pub fn measure(&self, tape: &mut Tape<E>, continues: &mut dyn FnMut() -> bool) -> Result<Option<Figures>, Error> {
-        self.trained.measure(tape, &self.data.held, None, continues)
-    }
-}
-
-impl<E: Element> NumbersTask<E> {
-    /// Of what is held out, each row of true numbers beside the predicted ones.
-    pub fn pairs(&self, tape: &mut Tape<E>) -> Result<Vec<Vec<(f64, f64)>>, Error> {
+    /// How well the numbers of what is held out are predicted, labels at the thresholds that are best for it, and each row of true
+    /// numbers beside the predicted ones; None once `continues` says no.
+    pub fn measure(
+        &self,
+        tape: &mut Tape<E>,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<(Figures, Compared)>, Error> {
         let (held, trained) = (&self.data.held, &self.trained);
-        let all = trained.answers(tape, &held.sequences, None, &mut || true)?.map(|answers| answers.all);
-        let (columns, each) = (trained.targets.columns.len(), 1 + trained.levels.len());
+        let answers = trained.answers(tape, &held.sequences, Some(&held.targets), continues)?;
+        let each = 1 + trained.levels.len();
         let pair = |(truth, row): (&[f64], &[f64])| -> Vec<(f64, f64)> {
             truth.iter().zip(row.iter().step_by(each)).map(|(&y, &predicted)| (y, predicted)).collect()
         };
-        let rows = held.targets.iter().zip(all.iter().flatten());
-        let rows = rows.flat_map(|(truth, row)| truth.chunks_exact(columns).zip(row.chunks_exact(columns * each)));
-        Ok(rows.map(pair).collect())
+        let pairs = |answers: &Answers| trained.rows(held, answers).map(pair).collect();
+        Ok(answers.map(|answers| (trained.figures(held, &answers, None), pairs(&answers))))
     }
 }
 
@@ -219,7 +218,7 @@ impl<E: Element> Trained<E> {
             return Err(stored.refusal(format!("task.targets has no fair scaler for its {width} columns")));
         }
         let of_labels = if has_labels { width } else { 0 };
-        let thresholds = thresholds.unwrap_or(vec![HALF; of_labels]);
+        let thresholds = thresholds.unwrap_or(vec![DEFAULT_THRESHOLD; of_labels]);
         if thresholds.len() != of_labels || !thresholds.iter().all(|t| (0.0..=1.0).contains(t)) {
             return Err(stored.refusal(format!("task.thresholds are {thresholds:?}, expected {of_labels} from 0 to 1")));
         }
@@ -323,12 +322,23 @@ impl<E: Element> Trained<E> {
         continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Figures>, Error> {
         let answers = self.answers(tape, &examples.sequences, Some(&examples.targets), continues)?;
-        let Some(Answers { all, loss, counted }) = answers else { return Ok(None) };
+        Ok(answers.map(|answers| self.figures(examples, &answers, thresholds)))
+    }
+
+    /// The rows of true numbers, each with its answer.
+    fn rows<'a>(
+        &self,
+        examples: &'a Examples,
+        answers: &'a Answers,
+    ) -> impl Iterator<Item = (&'a [f64], &'a [f64])> + Clone + use<'a, E> {
         let (columns, width) = (self.targets.columns.len(), self.width());
-        let rows = || {
-            let pairs = examples.targets.iter().zip(&all);
-            pairs.flat_map(|(truth, answer)| truth.chunks_exact(columns).zip(answer.chunks_exact(width)))
-        };
+        let pairs = examples.targets.iter().zip(&answers.all);
+        pairs.flat_map(move |(truth, answer)| truth.chunks_exact(columns).zip(answer.chunks_exact(width)))
+    }
+
+    /// The figures of answers; `thresholds` are those of labels, None takes the best.
+    fn figures(&self, examples: &Examples, answers: &Answers, thresholds: Option<&[f64]>) -> Figures {
+        let (columns, rows) = (self.targets.columns.len(), || self.rows(examples, answers));
         let kind = if self.distribution.output() == Output::Bernoulli {
             let best = || (0..columns).map(|d| best_threshold(rows().map(|(y, p)| (y[d], p[d])).collect())).collect();
             let thresholds = thresholds.map_or_else(best, <[f64]>::to_vec);
@@ -343,7 +353,7 @@ impl<E: Element> Trained<E> {
             }
             FiguresKind::Numbers(errors)
         };
-        Ok(Some(Figures { loss, count: counted, kind }))
+        Figures { loss: answers.loss, count: answers.counted, kind }
     }
 
     /// The answers for sequences, and the loss at their targets where those are given.

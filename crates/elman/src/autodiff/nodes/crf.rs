@@ -1,21 +1,11 @@
 //! The loss node of a linear chain over tags: the negative log-likelihood of the true tags, by the emissions and by the scores of
 //! the chain. Not here: the sums (`nn/crf.rs`).
 
-use elman_kernels::{Buffer, Element};
+use elman_kernels::Element;
 
-use crate::autodiff::params::Params;
-use crate::autodiff::tape::{Memory, Node, Tape, Var, shape_error};
+use crate::autodiff::tape::{Memory, Tape, Var, shape_error};
 use crate::error::Error;
 use crate::nn::crf::Chain;
-
-#[derive(Debug)]
-pub(crate) struct Crf<E> {
-    /// Emissions `[T*B, K]`, transitions `[K, K]`, scores of the first tag and of the last `[1, K]`.
-    inputs: [Var; 4],
-    loss: Var,
-    /// Gradients of the mean by each.
-    grads: [Buffer<E>; 4],
-}
 
 impl<E: Element> Tape<E> {
     /// The negative log-likelihood of the tags of B sentences under a linear chain, in nats, the mean over their tokens: as a value
@@ -81,30 +71,6 @@ impl<E: Element> Tape<E> {
             let rows = grad.chunks_exact_mut(var.stride()).zip(from.chunks_exact(k));
             rows.for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, g)| *to = E::from_f64(g * share)));
         }
-        let mut loss = m.take(elman_kernels::pad(1));
-        loss.fill(E::ZERO);
-        loss[0] = E::from_f64(sum * share);
-        let loss = m.push_rows(loss, 1, 1);
-        self.record(Crf { inputs, loss, grads });
-        Ok((loss, sum, counted))
-    }
-}
-
-impl<E: Element> Node<E> for Crf<E> {
-    fn backward(&mut self, m: &mut Memory<E>, _: &Params<E>, _: &mut Params<E>) -> Result<(), Error> {
-        let Some(grad_loss) = m.take_grad_if_any(self.loss.slot) else { return Ok(()) };
-        for (input, own) in self.inputs.iter().zip(&self.grads) {
-            if m.wants_grad(input.slot) {
-                let mut grad = m.take_grad(input.slot);
-                grad[input.range()].iter_mut().zip(own.iter()).for_each(|(d, &g)| *d += g * grad_loss[0]);
-                m.put_grad(input.slot, grad);
-            }
-        }
-        m.recycle(grad_loss);
-        Ok(())
-    }
-
-    fn recycle(&mut self, m: &mut Memory<E>) {
-        self.grads.iter_mut().for_each(|grad| m.recycle(std::mem::take(grad)));
+        Ok((self.loss_of(sum * share, inputs, grads), sum, counted))
     }
 }

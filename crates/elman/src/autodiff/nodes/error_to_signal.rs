@@ -1,10 +1,9 @@
 //! The loss node of signals: the energy of the error after a pre-emphasis filter over that of the true signal, and a share of the
 //! squared mean error. Sources: Wright et al. 2019 (the ratio, the filter, the mean). Not here: plain squared errors.
 
-use elman_kernels::{Buffer, Element};
+use elman_kernels::Element;
 
-use crate::autodiff::params::Params;
-use crate::autodiff::tape::{Memory, Node, Tape, Var, shape_error};
+use crate::autodiff::tape::{Tape, Var, shape_error};
 use crate::error::Error;
 
 /// What a batch's energies are at least, for each sample: silence has a finite loss.
@@ -19,14 +18,6 @@ pub(crate) struct SignalError {
     pub pre_emphasis: f64,
     /// What the squared mean error counts.
     pub dc: f64,
-}
-
-#[derive(Debug)]
-pub(crate) struct ErrorToSignal<E> {
-    y: Var,
-    loss: Var,
-    /// Gradient of the loss by the outputs.
-    grad: Buffer<E>,
 }
 
 impl<E: Element> Tape<E> {
@@ -51,12 +42,7 @@ impl<E: Element> Tape<E> {
         let value = slopes(how, &mut errors, targets, steps);
         grad.iter_mut().step_by(stride).zip(&errors).for_each(|(to, &slope)| *to = E::from_f64(slope));
         m.lists.numbers.recycle(errors);
-        let mut loss = m.take(elman_kernels::pad(1));
-        loss.fill(E::ZERO);
-        loss[0] = E::from_f64(value);
-        let loss = m.push_rows(loss, 1, 1);
-        self.record(ErrorToSignal { y, loss, grad });
-        Ok((loss, value))
+        Ok((self.loss_of(value, [y], [grad]), value))
     }
 }
 
@@ -91,22 +77,4 @@ fn slopes(how: SignalError, errors: &mut [f64], targets: &[f64], steps: usize) -
         }
     }
     value
-}
-
-impl<E: Element> Node<E> for ErrorToSignal<E> {
-    fn backward(&mut self, m: &mut Memory<E>, _: &Params<E>, _: &mut Params<E>) -> Result<(), Error> {
-        let Some(grad_loss) = m.take_grad_if_any(self.loss.slot) else { return Ok(()) };
-        if m.wants_grad(self.y.slot) {
-            let mut grad = m.take_grad(self.y.slot);
-            let pairs = grad[self.y.range()].iter_mut().zip(self.grad.iter());
-            pairs.for_each(|(d, &g)| *d += g * grad_loss[0]);
-            m.put_grad(self.y.slot, grad);
-        }
-        m.recycle(grad_loss);
-        Ok(())
-    }
-
-    fn recycle(&mut self, m: &mut Memory<E>) {
-        m.recycle(std::mem::take(&mut self.grad));
-    }
 }

@@ -1,21 +1,12 @@
 //! The loss node of forecasts: the mean loss of distributions at the observed values. NaN targets do not count. Not
 //! here: what is forecast.
 
-use elman_kernels::{Buffer, Element};
+use elman_kernels::Element;
 
-use crate::autodiff::params::Params;
 use crate::autodiff::tape::shape_error;
-use crate::autodiff::tape::{Memory, Node, Tape, Var};
+use crate::autodiff::tape::{Tape, Var};
 use crate::error::Error;
 use crate::metrics::distribution::{Distribution, Scratch};
-
-#[derive(Debug)]
-pub(crate) struct Likelihood<E> {
-    raw: Var,
-    loss: Var,
-    /// Gradient of the mean by `raw`.
-    grad: Buffer<E>,
-}
 
 impl<E: Element> Tape<E> {
     /// The mean over the targets that are numbers of [`Distribution::loss`], as a value of one element, and the sum in f64
@@ -75,29 +66,7 @@ impl<E: Element> Tape<E> {
             grad.iter_mut().zip(&*slopes).for_each(|(to, slope)| *to = E::from_f64(slope * share));
         }
         [scratch.0, numbers].into_iter().for_each(|list| m.lists.numbers.recycle(list));
-        let mut loss = m.take(16);
-        loss.fill(E::ZERO);
-        loss[0] = E::from_f64(sum * share);
-        let loss = m.push_rows(loss, 1, 1);
-        self.record(Likelihood { raw, loss, grad });
+        let loss = self.loss_of(sum * share, [raw], [grad]);
         Ok((loss, sum, counted))
-    }
-}
-
-impl<E: Element> Node<E> for Likelihood<E> {
-    fn backward(&mut self, m: &mut Memory<E>, _: &Params<E>, _: &mut Params<E>) -> Result<(), Error> {
-        let Some(grad_loss) = m.take_grad_if_any(self.loss.slot) else { return Ok(()) };
-        if m.wants_grad(self.raw.slot) {
-            let mut grad = m.take_grad(self.raw.slot);
-            let pairs = grad[self.raw.range()].iter_mut().zip(self.grad.iter());
-            pairs.for_each(|(d, &g)| *d += g * grad_loss[0]);
-            m.put_grad(self.raw.slot, grad);
-        }
-        m.recycle(grad_loss);
-        Ok(())
-    }
-
-    fn recycle(&mut self, m: &mut Memory<E>) {
-        m.recycle(std::mem::take(&mut self.grad));
     }
 }

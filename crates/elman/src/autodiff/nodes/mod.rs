@@ -11,6 +11,7 @@ mod elementwise;
 mod embed;
 mod error_to_signal;
 mod head;
+mod known;
 mod layer_norm;
 mod likelihood;
 mod linear;

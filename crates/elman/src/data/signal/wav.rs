@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_come_back_to_half_a_step() {
+    fn samples_come_back_to_within_rounding() {
         let samples = [0.0, 0.5, -1.0, 0.123_456_79, -0.999];
         for bits in [None, Some(16), Some(24), Some(32)] {
             let format = Format { rate: 44_100, bits };

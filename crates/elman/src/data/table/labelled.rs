@@ -184,12 +184,12 @@ impl Labelled {
                 return Err(Error::file(&entry, "the class has no examples, expected at least 1"));
             }
         }
-        let of_folder = Corpus::read_raw(&[path.to_path_buf()]).map(|corpus| corpus.fingerprint());
-        let fingerprint = of_folder.unwrap_or_else(|_| Fingerprint {
-            name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            sources: vec![std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()],
-            ..corpus.fingerprint()
-        });
+        let mut fingerprint = corpus.fingerprint();
+        if any {
+            let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+            fingerprint.name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            fingerprint.sources = vec![whole.display().to_string()];
+        }
         Ok(Labelled::of(Items::Texts(texts), names, fingerprint))
     }
 

@@ -190,8 +190,8 @@ impl<E: Element> Predictor<E> {
     }
 
     /// What `answer` makes of the outputs of each sequence, the mean over the ensemble: one row of `width` numbers with a head,
-    /// else a row for each step. `answer` is given the outputs, the place of the
-    /// sequence, the step and the row to write.
+    /// else a row for each step. `answer` is given the outputs, the place of the sequence, the step and the row to
+    /// write.
     pub fn averages(
         &self,
         tape: &mut Tape<E>,
